@@ -1,0 +1,93 @@
+//! The stable names of problems. Each has a section in `docs/diagnostics.md`.
+
+use std::fmt;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
+        /// The stable name of a kind of problem: scripts and documentation refer to it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[allow(missing_docs)]
+        pub enum Code { $($(#[$doc])* $variant,)+ }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &[Code] = &[$(Code::$variant,)+];
+
+            /// The name as printed.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$variant => $name,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The text is not YAML (or JSON), or not UTF-8.
+    Syntax = "SYNTAX",
+    /// A file or folder cannot be read.
+    Unreadable = "UNREADABLE",
+    /// A file is larger than its limit, or nests or aliases beyond it.
+    TooLarge = "TOO_LARGE",
+    /// A key that the language does not have.
+    UnknownKey = "UNKNOWN_KEY",
+    /// A key that must be there is missing.
+    MissingKey = "MISSING_KEY",
+    /// The same key twice in one mapping.
+    DuplicateKey = "DUPLICATE_KEY",
+    /// A value of the wrong kind.
+    WrongType = "WRONG_TYPE",
+    /// A value of the right kind that is not one of those allowed.
+    BadValue = "BAD_VALUE",
+    /// Part of the language, but not enforced by this version: refused, never ignored.
+    NotEnforced = "NOT_ENFORCED",
+    /// `policy:` is missing or names a language version that is not known.
+    PolicyVersion = "POLICY_VERSION",
+    /// A single-valued key stands in more than one file of a folder.
+    MergeConflict = "MERGE_CONFLICT",
+    IdUnique = "ID_UNIQUE",
+    RefExists = "REF_EXISTS",
+    RoleNameUnique = "ROLE_NAME_UNIQUE",
+    RoleScope = "ROLE_SCOPE",
+    RoleCardinality = "ROLE_CARDINALITY",
+    AppAssigned = "APP_ASSIGNED",
+    GrantPath = "GRANT_PATH",
+    GrantAccess = "GRANT_ACCESS",
+    GrantHost = "GRANT_HOST",
+    RouteTotal = "ROUTE_TOTAL",
+    RouteAmbiguous = "ROUTE_AMBIGUOUS",
+    IdentityAmbiguous = "IDENTITY_AMBIGUOUS",
+    MembershipChanged = "MEMBERSHIP_CHANGED",
+    PolicyEmpty = "POLICY_EMPTY",
+    PrimarySingle = "PRIMARY_SINGLE",
+    SchemaValid = "SCHEMA_VALID",
+    SchemaType = "SCHEMA_TYPE",
+    SchemaAdditionalExplicit = "SCHEMA_ADDITIONAL_EXPLICIT",
+    /// An authenticator cannot work as written (a weak key, a missing file, an unfit algorithm).
+    IdentityValid = "IDENTITY_VALID",
+    /// Warning: no `identity`, so everything that is not public is 401.
+    NoIdentity = "NO_IDENTITY",
+    SchemaUncovered = "SCHEMA_UNCOVERED",
+    QueryUnlisted = "QUERY_UNLISTED",
+    /// Warning: something is defined that nothing uses.
+    Unused = "UNUSED",
+    /// A setting has a value that cannot be used.
+    Setting = "SETTING",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_unique() {
+        let names: HashSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+}

@@ -1,0 +1,151 @@
+//! One diagnostic model for everything that a person can get wrong in a file.
+//!
+//! A [`Diagnostic`] has a stable [`Code`], a severity, a message in the user's own words, the
+//! place to underline, other places that matter, and help: what to write instead. Problems are
+//! collected in a [`Report`], so that one run names them all; renderers turn a report into text
+//! for people ([`human`]) or programs ([`json`]).
+
+mod code;
+pub mod human;
+pub mod json;
+
+pub use code::Code;
+
+use crate::source::Span;
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The input cannot be used.
+    Error,
+    /// The input can be used, but probably does not say what was meant.
+    Warning,
+}
+
+/// One problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The stable name of this kind of problem.
+    pub code: Code,
+    /// Error or warning.
+    pub severity: Severity,
+    /// One sentence, lower case, the user's words in backticks, no full stop.
+    pub message: String,
+    /// What to underline. `None` only where the problem has no place (a missing folder).
+    pub primary: Option<Label>,
+    /// Other places that matter ("first defined here").
+    pub secondary: Vec<Label>,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+/// A place and what to say there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The place.
+    pub span: Span,
+    /// Said beside the underline; may be empty.
+    pub text: String,
+}
+
+/// The problems of one run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    problems: Vec<Diagnostic>,
+}
+
+impl Diagnostic {
+    /// An error at a place.
+    pub fn error(code: Code, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(code, Severity::Error, Some(span), message.into())
+    }
+
+    /// A warning at a place.
+    pub fn warning(code: Code, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(code, Severity::Warning, Some(span), message.into())
+    }
+
+    /// An error without a place in a file.
+    pub fn error_nowhere(code: Code, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(code, Severity::Error, None, message.into())
+    }
+
+    fn new(code: Code, severity: Severity, span: Option<Span>, message: String) -> Diagnostic {
+        let primary = span.map(|span| Label { span, text: String::new() });
+        Diagnostic { code, severity, message, primary, secondary: Vec::new(), help: None }
+    }
+
+    /// Says what to write instead.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The words beside the underline.
+    #[must_use]
+    pub fn label(mut self, text: impl Into<String>) -> Diagnostic {
+        if let Some(primary) = &mut self.primary {
+            primary.text = text.into();
+        }
+        self
+    }
+
+    /// Names another place that matters.
+    #[must_use]
+    pub fn also(mut self, span: Span, text: impl Into<String>) -> Diagnostic {
+        self.secondary.push(Label { span, text: text.into() });
+        self
+    }
+}
+
+impl Report {
+    /// Adds a problem.
+    pub fn push(&mut self, problem: Diagnostic) {
+        self.problems.push(problem);
+    }
+
+    /// All problems, in the order found. Call [`Report::sort`] first to have them in file order.
+    pub fn problems(&self) -> &[Diagnostic] {
+        &self.problems
+    }
+
+    /// Whether any problem is an error.
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
+
+    /// How many errors there are.
+    pub fn errors(&self) -> usize {
+        self.problems.iter().filter(|problem| problem.severity == Severity::Error).count()
+    }
+
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Takes over the problems of another report.
+    pub fn extend(&mut self, other: Report) {
+        self.problems.extend(other.problems);
+    }
+
+    /// File order; within one place errors before warnings.
+    pub fn sort(&mut self) {
+        self.problems.sort_by_key(|problem| {
+            let span = problem.primary.as_ref().map(|label| label.span);
+            (span, problem.severity, problem.code)
+        });
+    }
+}
+
+/// The nearest of `known` to a name that is not known, if one is near enough to suggest.
+pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (typed.chars().count() / 3).max(1);
+    known
+        .into_iter()
+        .map(|name| (strsim::osa_distance(typed, name), name))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, name)| name)
+}

@@ -1,0 +1,180 @@
+//! What may pass, as a tree of nodes in one arena. No policy names here: the filter knows
+//! shapes, not roles.
+
+use std::sync::Arc;
+
+/// Index of a node in a [`Mask`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub u32);
+
+/// The value passes whole, bytes as they came (still checked for grammar).
+pub const SHOW: NodeId = NodeId(0);
+
+/// The value, and in an object its key, does not pass.
+pub const HIDE: NodeId = NodeId(1);
+
+/// Which parts of a JSON document pass. For reads, what does not pass is removed; for writes,
+/// what does not pass may not be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mask {
+    /// All nodes; the first two stand for [`SHOW`] and [`HIDE`] and are never looked into.
+    nodes: Vec<Node>,
+    root: NodeId,
+    alternatives: u32,
+}
+
+/// What passes of one value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// JSON types that pass; a value of another type does not.
+    pub types: Types,
+    /// In an object: members by decoded name, sorted by name.
+    pub fields: Vec<(Arc<str>, NodeId)>,
+    /// In an object: every member not in `fields`.
+    pub others: NodeId,
+    /// In an array: every element.
+    pub items: NodeId,
+    /// Pointers (numbered from 0) for which this value lies on the way or is the place itself: if
+    /// its type is not in `types`, those pointers do not fit the body. Zero for ordinary nodes.
+    /// When no pointer of a mask fits, the body has another shape than the policy says.
+    pub way: u32,
+}
+
+/// A set of JSON types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Types(pub u8);
+
+impl Types {
+    /// `null`
+    pub const NULL: Types = Types(1);
+    /// `true` and `false`
+    pub const BOOLEAN: Types = Types(2);
+    /// Any number.
+    pub const NUMBER: Types = Types(4);
+    /// Any string.
+    pub const STRING: Types = Types(8);
+    /// Arrays.
+    pub const ARRAY: Types = Types(16);
+    /// Objects.
+    pub const OBJECT: Types = Types(32);
+    /// A number without fraction and exponent, or whose fraction is zero (JSON Schema's
+    /// `integer`). Meaningful only without [`Types::NUMBER`].
+    pub const INTEGER: Types = Types(64);
+    /// Every type.
+    pub const ANY: Types = Types(1 | 2 | 4 | 8 | 16 | 32 | 64);
+    /// Arrays and objects.
+    pub const CONTAINER: Types = Types(16 | 32);
+    /// No type.
+    pub const NONE: Types = Types(0);
+
+    /// Whether all of `other` are in this set.
+    pub const fn has(self, other: Types) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Both sets together.
+    pub const fn or(self, other: Types) -> Types {
+        Types(self.0 | other.0)
+    }
+
+    /// What both sets have.
+    pub const fn and(self, other: Types) -> Types {
+        Types(self.0 & other.0)
+    }
+}
+
+impl Node {
+    /// A node that passes everything of every type; change what differs.
+    pub const fn open() -> Node {
+        Node { types: Types::ANY, fields: Vec::new(), others: SHOW, items: SHOW, way: 0 }
+    }
+}
+
+/// Builds a [`Mask`] node by node.
+#[derive(Clone, Debug)]
+pub struct MaskBuilder {
+    nodes: Vec<Node>,
+    alternatives: u32,
+}
+
+impl MaskBuilder {
+    /// A builder that has only [`SHOW`] and [`HIDE`].
+    pub fn new() -> MaskBuilder {
+        let hide = Node { types: Types::NONE, others: HIDE, items: HIDE, ..Node::open() };
+        MaskBuilder { nodes: vec![Node::open(), hide], alternatives: 0 }
+    }
+
+    /// Adds a node; its fields are put in order.
+    pub fn add(&mut self, mut node: Node) -> NodeId {
+        node.fields.sort_by(|a, b| a.0.cmp(&b.0));
+        self.alternatives |= node.way;
+        let id = NodeId(u32::try_from(self.nodes.len()).expect("a mask has fewer than 2^32 nodes"));
+        self.nodes.push(node);
+        id
+    }
+
+    /// A node that exists before its content, so that nodes can refer to themselves.
+    pub fn reserve(&mut self) -> NodeId {
+        self.add(Node { types: Types::NONE, others: HIDE, items: HIDE, ..Node::open() })
+    }
+
+    /// Fills a reserved node.
+    pub fn set(&mut self, id: NodeId, mut node: Node) {
+        node.fields.sort_by(|a, b| a.0.cmp(&b.0));
+        self.alternatives |= node.way;
+        self.nodes[id.0 as usize] = node;
+    }
+
+    /// A node built so far.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// The finished mask.
+    pub fn finish(self, root: NodeId) -> Mask {
+        Mask { nodes: self.nodes, root, alternatives: self.alternatives }
+    }
+}
+
+impl Default for MaskBuilder {
+    fn default() -> MaskBuilder {
+        MaskBuilder::new()
+    }
+}
+
+impl Mask {
+    /// Where a document starts.
+    pub fn root(&self) -> NodeId {
+        self.root
+    }
+
+    /// A node. [`SHOW`] and [`HIDE`] are answered before looking.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// How many nodes there are, with the two constant ones.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether nothing is limited.
+    pub fn is_empty(&self) -> bool {
+        self.root == SHOW
+    }
+
+    /// The pointers, as bits, of which at least one must fit the document. Zero: no such demand.
+    pub fn alternatives(&self) -> u32 {
+        self.alternatives
+    }
+}
+
+impl Node {
+    /// The node of an object's member.
+    pub fn member(&self, name: &str) -> NodeId {
+        match self.fields.binary_search_by(|(field, _)| (**field).cmp(name)) {
+            Ok(at) => self.fields[at].1,
+            Err(_) => self.others,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The JSON engine: streaming, strict, byte-exact. It knows shapes, not roles.
+
+pub mod mask;

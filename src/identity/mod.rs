@@ -1,0 +1,1 @@
+//! Who is calling: authenticators, and one caller or a refusal.

@@ -1,0 +1,13 @@
+//! The policy: from text to an immutable snapshot. Pure and synchronous, no I/O.
+//!
+//! text → [`node`] tree → [`raw`] (what was typed) → resolved (names to ids, invariants) →
+//! [`snapshot`] (routers, bitsets, masks: what a decision reads).
+
+pub mod bind;
+pub mod node;
+pub mod raw;
+pub mod snapshot;
+pub mod target;
+pub mod upstream;
+
+pub use target::{Target, TargetFault};

@@ -1,0 +1,254 @@
+//! What the user typed, one to one: structure and spans, no meaning yet.
+//!
+//! [`crate::policy::bind`] makes these from the node tree and reports everything that the language
+//! does not have; [`crate::policy::resolve`] gives them meaning.
+
+use crate::policy::node::Node;
+use crate::source::{Span, Spanned};
+
+/// A spanned text.
+pub type Text = Spanned<String>;
+
+/// A policy, after the files of a folder have been merged.
+#[derive(Clone, Debug, Default)]
+pub struct RawPolicy {
+    pub name: Option<Text>,
+    pub membership: Option<Spanned<RawMembership>>,
+    pub limits: RawLimits,
+    pub upstreams: Vec<RawUpstream>,
+    /// `None` where the key is absent: then there is one route, `/**`.
+    pub routes: Option<Vec<RawRoute>>,
+    pub identity: Option<RawIdentity>,
+    /// `None` where the key is absent: with token membership any claimed id is then one.
+    pub organizations: Option<Vec<RawOrganization>>,
+    pub applications: Vec<RawApplication>,
+    /// `None` where the key is absent, which decides the membership mode.
+    pub members: Option<Vec<RawMember>>,
+    pub roles: Vec<RawRole>,
+    pub schemas: Vec<RawSchema>,
+    pub resource_types: Vec<RawResourceType>,
+}
+
+/// Where memberships come from. (`both` is not enforced yet and refused by name.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawMembership {
+    Directory,
+    Token,
+}
+
+/// How many roles a binding may have.
+#[derive(Clone, Debug, Default)]
+pub struct RawLimits {
+    pub org_roles_per_member: Option<Spanned<Cardinality>>,
+    pub app_roles_per_access: Option<Spanned<Cardinality>>,
+}
+
+/// A number, or `many`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cardinality {
+    AtMost(u32),
+    Many,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawUpstream {
+    pub span: Span,
+    pub id: Text,
+    pub url: Text,
+    pub host: Option<Text>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawRoute {
+    pub span: Span,
+    pub pattern: Text,
+    pub upstream: Option<Text>,
+    /// As typed: `claims.account`. (`header.` and `host.` are not enforced yet.)
+    pub org: Option<Text>,
+    pub app: Option<Text>,
+    /// Method and letter, in the order typed.
+    pub verbs: Vec<(Text, Text)>,
+    pub upsert: Option<Spanned<bool>>,
+    pub update: Option<Spanned<Update>>,
+    /// Access letters.
+    pub public: Option<Text>,
+    pub request: Option<Spanned<BodyKind>>,
+    pub response: Option<Spanned<BodyKind>>,
+    pub params_keep: bool,
+    pub credential_pass: bool,
+}
+
+/// What PUT does with what it does not mention. (`merge_hidden` is not enforced yet.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Update {
+    Merge,
+    Replace,
+}
+
+/// How a body is read. (Other kinds are not enforced yet.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyKind {
+    Json,
+    Opaque,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawOrganization {
+    pub span: Span,
+    pub id: Text,
+    pub name: Option<Text>,
+    pub apps: Vec<Text>,
+    pub suspended: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawApplication {
+    pub span: Span,
+    pub id: Text,
+    pub name: Option<Text>,
+    pub active: bool,
+    pub default_role: Option<Text>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawMember {
+    pub span: Span,
+    pub user: Text,
+    pub org: Option<Text>,
+    pub roles: Vec<Text>,
+    /// Application and its roles, in the order typed.
+    pub apps: Vec<(Text, Vec<Text>)>,
+    pub suspended: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawRole {
+    pub span: Span,
+    pub id: Text,
+    pub name: Option<Text>,
+    pub description: Option<Text>,
+    pub app_scope: bool,
+    pub default: bool,
+    pub grants: Vec<RawGrant>,
+    pub schemas: Vec<Text>,
+    /// Roles named by `visible_to`, `assignable_by`, `editable_by`: references are checked.
+    pub administration: Vec<Text>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawGrant {
+    pub span: Span,
+    pub path: Text,
+    pub access: Text,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawSchema {
+    pub span: Span,
+    pub id: Text,
+    pub name: Option<Text>,
+    pub kind: Text,
+    /// JSON Schema, as a node tree, so that every keyword has its place.
+    pub body: Node,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawResourceType {
+    pub span: Span,
+    pub id: Text,
+    pub at: Vec<RawAt>,
+    pub elsewhere_pass: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawAt {
+    pub span: Span,
+    pub path: Text,
+    pub pointer: Text,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct RawIdentity {
+    pub span: Span,
+    pub jwt: Vec<RawJwt>,
+    pub api_keys: Option<RawApiKeys>,
+    pub forwarded: Option<RawForwarded>,
+    pub same_users: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawJwt {
+    pub span: Span,
+    pub issuer: Text,
+    pub audience: Vec<Text>,
+    pub algorithms: Vec<Text>,
+    pub keys: RawKeys,
+    pub claims: RawClaims,
+    /// Seconds; 60 where absent.
+    pub leeway: Option<Spanned<u64>>,
+    pub prefix: Option<Text>,
+    /// `at+jwt` demanded.
+    pub typ: Option<Text>,
+}
+
+/// Where verification keys come from. (`jwks: {url}` is not enforced yet.)
+#[derive(Clone, Debug)]
+pub enum RawKeys {
+    /// `jwks: {file}`
+    JwksFile(Text),
+    /// `secrets: [{file} | {env}]`, oldest last.
+    Secrets(Vec<RawSecret>),
+}
+
+#[derive(Clone, Debug)]
+pub enum RawSecret {
+    File(Text),
+    Env(Text),
+}
+
+/// Claim names or JSON pointers; a list is tried in order. Empty means the default name.
+#[derive(Clone, Debug, Default)]
+pub struct RawClaims {
+    pub user: Vec<Text>,
+    pub org: Vec<Text>,
+    pub app: Vec<Text>,
+    pub roles: Vec<Text>,
+    pub email: Vec<Text>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawApiKeys {
+    pub span: Span,
+    pub in_header: bool,
+    pub in_bearer: bool,
+    /// The header's name; `X-Api-Key` where absent.
+    pub header: Option<Text>,
+    pub prefix: Option<Text>,
+    pub keys: Vec<RawApiKey>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawApiKey {
+    pub span: Span,
+    pub user: Text,
+    pub org: Option<Text>,
+    pub app: Option<Text>,
+    pub sha256: Text,
+    pub roles: Option<Vec<Text>>,
+    pub claims: Vec<(Text, Text)>,
+    /// Seconds since 1970.
+    pub expires: Option<Spanned<u64>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawForwarded {
+    pub span: Span,
+    /// Addresses, CIDR, or `unix`.
+    pub peers: Vec<Text>,
+    pub user: Text,
+    pub org: Option<Text>,
+    pub app: Option<Text>,
+    pub roles: Option<Text>,
+    pub email: Option<Text>,
+    pub prefix: Option<Text>,
+}

@@ -1,0 +1,118 @@
+//! Where requests go.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// An upstream, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// The id in the policy; `default` for the one that the settings name.
+    pub id: Arc<str>,
+    /// Where it listens.
+    pub address: UpstreamAddress,
+    /// The Host to send instead of the client's.
+    pub host: Option<Arc<str>>,
+}
+
+/// The address in an upstream's URL. (`https` is not supported yet and refused by name.)
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum UpstreamAddress {
+    /// `http://host:port`; port 80 where none is given. IPv6 addresses stand without brackets.
+    Tcp { host: Arc<str>, port: u16 },
+    /// `unix:/path/to/socket`
+    Unix(PathBuf),
+}
+
+/// Why a text is no upstream URL; shown to the user, beginning in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamUrlError {
+    #[error("`https` upstreams are not supported yet; use `http://` or `unix:`")]
+    Https,
+    #[error("the URL must start with `http://` or `unix:/`")]
+    Scheme,
+    #[error("the URL must be a host and a port alone: no user, path, query or fragment")]
+    Extra,
+    #[error("the URL names no valid host")]
+    Host,
+    #[error("the port is not a number from 1 to 65535")]
+    Port,
+}
+
+impl std::str::FromStr for UpstreamAddress {
+    type Err = UpstreamUrlError;
+
+    fn from_str(url: &str) -> Result<UpstreamAddress, UpstreamUrlError> {
+        if let Some(path) = url.strip_prefix("unix:") {
+            return match path.starts_with('/') {
+                true => Ok(UpstreamAddress::Unix(path.into())),
+                false => Err(UpstreamUrlError::Scheme),
+            };
+        }
+        if url.starts_with("https://") {
+            return Err(UpstreamUrlError::Https);
+        }
+        let rest = url.strip_prefix("http://").ok_or(UpstreamUrlError::Scheme)?;
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        if rest.contains(['/', '?', '#', '@']) {
+            return Err(UpstreamUrlError::Extra);
+        }
+        let authority: http::uri::Authority = rest.parse().map_err(|_| UpstreamUrlError::Host)?;
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        if host.is_empty() {
+            return Err(UpstreamUrlError::Host);
+        }
+        let port = match rest.len() > authority.host().len() {
+            true => authority.port_u16().filter(|port| *port > 0).ok_or(UpstreamUrlError::Port)?,
+            false => 80,
+        };
+        Ok(UpstreamAddress::Tcp { host: host.into(), port })
+    }
+}
+
+impl fmt::Display for UpstreamAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UpstreamAddress::Tcp { host, port } if host.contains(':') => {
+                write!(f, "http://[{host}]:{port}")
+            }
+            UpstreamAddress::Tcp { host, port } => write!(f, "http://{host}:{port}"),
+            UpstreamAddress::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_that_work() {
+        for (typed, shown) in [
+            ("http://127.0.0.1:9000", "http://127.0.0.1:9000"),
+            ("http://127.0.0.1:9000/", "http://127.0.0.1:9000"),
+            ("http://api", "http://api:80"),
+            ("http://[::1]:9000", "http://[::1]:9000"),
+            ("unix:/run/api.sock", "unix:/run/api.sock"),
+        ] {
+            assert_eq!(typed.parse::<UpstreamAddress>().expect(typed).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn urls_that_do_not() {
+        for (typed, error) in [
+            ("https://api", UpstreamUrlError::Https),
+            ("api:80", UpstreamUrlError::Scheme),
+            ("unix:api.sock", UpstreamUrlError::Scheme),
+            ("http://", UpstreamUrlError::Host),
+            ("http://a/b", UpstreamUrlError::Extra),
+            ("http://u@a", UpstreamUrlError::Extra),
+            ("http://a:0", UpstreamUrlError::Port),
+            ("http://a:x", UpstreamUrlError::Port),
+            ("http://a:", UpstreamUrlError::Port),
+        ] {
+            assert_eq!(typed.parse::<UpstreamAddress>().expect_err(typed), error, "{typed}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Start-up settings: raw, then checked. A restart changes them.
