@@ -1,1 +1,5 @@
 //! What is live, and how it changes.
+
+pub mod store;
+
+pub use store::{Live, Reader, Store};

@@ -1,1 +1,105 @@
 //! Start-up settings: raw, then checked. A restart changes them.
+
+use crate::policy::upstream::UpstreamAddress;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The settings that a process runs with, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where clients come in; at least one.
+    pub listen: Vec<ListenAddress>,
+    /// Where health, metrics and the policy's state are shown. `None` where it is `off`.
+    pub admin: Option<ListenAddress>,
+    /// The default upstream.
+    pub upstream: Option<UpstreamAddress>,
+    /// A policy file or a folder of them.
+    pub policy: PathBuf,
+    /// Threads that carry requests, at least 1.
+    pub workers: usize,
+    /// What every buffer and every wait may take.
+    pub limits: Limits,
+    /// Where the access log goes.
+    pub access_log: LogSink,
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// `127.0.0.1:8080`; port 0 takes a free one.
+    Tcp(SocketAddr),
+    /// `unix:/path`
+    Unix(PathBuf),
+}
+
+/// Where log lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogSink {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Appended to a file.
+    File(PathBuf),
+    /// Nowhere.
+    Off,
+}
+
+/// Every named limit. The defaults are those of `docs/operations.md`.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// From the first byte of a request to the end of its head, and from a connection's start to
+    /// its first byte.
+    pub header_timeout: Duration,
+    /// Between two pieces of a request's body.
+    pub body_idle: Duration,
+    /// Waiting for the client to take bytes.
+    pub write_idle: Duration,
+    /// Opening a connection to an upstream.
+    pub connect: Duration,
+    /// From the request's last byte to the upstream's head, and between two pieces of its body.
+    pub upstream_head: Duration,
+    /// How long an upstream connection may lie unused.
+    pub upstream_idle: Duration,
+    /// From SIGTERM until what is left is cut off.
+    pub drain: Duration,
+    /// How long a client connection may lie unused between requests.
+    pub idle: Duration,
+    /// Bytes of a target (414 beyond).
+    pub max_target: usize,
+    /// Header fields of a request (431 beyond).
+    pub max_headers: usize,
+    /// Bytes of a request's head (431 beyond).
+    pub max_header_bytes: usize,
+    /// Bytes of a request's body where it must be read (413 beyond).
+    pub max_body: usize,
+    /// How deep JSON may nest.
+    pub json_depth: usize,
+    /// HTTP/2 streams of one connection.
+    pub streams: u32,
+    /// Client connections of one process.
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            header_timeout: Duration::from_secs(10),
+            body_idle: Duration::from_secs(10),
+            write_idle: Duration::from_secs(30),
+            connect: Duration::from_secs(2),
+            upstream_head: Duration::from_secs(30),
+            upstream_idle: Duration::from_secs(45),
+            drain: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+            max_target: 8 * 1024,
+            max_headers: 100,
+            max_header_bytes: 32 * 1024,
+            max_body: 10 * 1024 * 1024,
+            json_depth: 64,
+            streams: 100,
+            connections: 10_000,
+        }
+    }
+}

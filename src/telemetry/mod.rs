@@ -1,1 +1,3 @@
 //! The access log and the metrics.
+
+pub mod record;

@@ -1,0 +1,59 @@
+//! What is live: one pointer, swapped whole. `ArcSwap` is named here alone.
+
+use crate::identity::Identity;
+use crate::policy::snapshot::Snapshot;
+use arc_swap::{ArcSwap, Cache};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Everything that one load made and one request reads.
+#[derive(Debug)]
+pub struct Live {
+    /// The compiled policy.
+    pub snapshot: Snapshot,
+    /// The authenticators that the policy names, with their keys.
+    pub identity: Identity,
+    /// When it became live.
+    pub loaded_at: SystemTime,
+}
+
+/// The place where the live policy stands.
+#[derive(Debug)]
+pub struct Store {
+    live: Arc<ArcSwap<Live>>,
+}
+
+/// A worker's own view of the store: reading it touches nothing shared until something changed.
+#[derive(Debug)]
+pub struct Reader {
+    cache: Cache<Arc<ArcSwap<Live>>, Arc<Live>>,
+}
+
+impl Store {
+    /// A store that begins with this.
+    pub fn new(live: Live) -> Store {
+        Store { live: Arc::new(ArcSwap::from_pointee(live)) }
+    }
+
+    /// What is live now.
+    pub fn load(&self) -> Arc<Live> {
+        self.live.load_full()
+    }
+
+    /// A reader for one worker.
+    pub fn reader(&self) -> Reader {
+        Reader { cache: Cache::new(self.live.clone()) }
+    }
+
+    /// Puts another policy in place, for every request that starts from now on.
+    pub fn publish(&self, live: Live) {
+        self.live.store(Arc::new(live));
+    }
+}
+
+impl Reader {
+    /// What is live now. A request takes it once and keeps it to its end.
+    pub fn live(&mut self) -> Arc<Live> {
+        self.cache.load().clone()
+    }
+}

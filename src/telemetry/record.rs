@@ -1,0 +1,53 @@
+//! What is known of one request when it is over. Field values and credentials are never here.
+
+use crate::decide::{Access, Reason};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// One request, as the access log and the metrics tell it.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// When its head had been read.
+    pub time: SystemTime,
+    /// `X-Request-Id`, the client's if it was one that can be logged, or ours.
+    pub request_id: Arc<str>,
+    /// The address of the client (or of the peer, behind a Unix socket none).
+    pub client: Option<IpAddr>,
+    /// The verified user.
+    pub user: Option<Arc<str>>,
+    /// The addressed organization.
+    pub org: Option<Arc<str>>,
+    /// The addressed application.
+    pub app: Option<Arc<str>>,
+    /// The method, as it came.
+    pub method: http::Method,
+    /// The route's pattern, never the path itself; `None` where no route matched.
+    pub route: Option<Arc<str>>,
+    /// The letters that were needed, where the route was known.
+    pub access: Option<Access>,
+    /// Why it was allowed or refused.
+    pub reason: Reason,
+    /// Whether `reason` is the policy's or the proxy's refusal, not an allowance.
+    pub refused: bool,
+    /// The status that the client got; 0 where the connection was lost before the head.
+    pub status: u16,
+    /// The body was cut off after its head had been sent.
+    pub aborted: bool,
+    /// Fields removed from the response.
+    pub removed: u64,
+    /// Bytes of the request's body that were read.
+    pub bytes_in: u64,
+    /// Bytes of the response's body that were sent.
+    pub bytes_out: u64,
+    /// From the head of the request to the last byte of the response.
+    pub total: Duration,
+    /// Waiting for the upstream's head.
+    pub upstream: Duration,
+    /// Identifying and deciding.
+    pub decide: Duration,
+    /// Reading JSON: checking the request, filtering the response.
+    pub filter: Duration,
+    /// The snapshot that decided.
+    pub generation: u64,
+}
