@@ -6,8 +6,10 @@
 pub mod bind;
 pub mod node;
 pub mod raw;
+pub mod scalar;
 pub mod snapshot;
 pub mod target;
 pub mod upstream;
+pub mod yaml;
 
 pub use target::{Target, TargetFault};
