@@ -4,6 +4,8 @@
 //! [`snapshot`] (routers, bitsets, masks: what a decision reads).
 
 pub mod bind;
+pub mod front;
+pub mod merge;
 pub mod node;
 pub mod raw;
 pub mod scalar;
