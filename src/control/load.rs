@@ -49,11 +49,7 @@ pub struct NotLoaded {
 }
 
 /// Loads the policy at `path`. Blocks on files.
-pub fn load(
-    path: &Path,
-    around: &Surroundings,
-    generation: u64,
-) -> Result<Loaded, Box<NotLoaded>> {
+pub fn load(path: &Path, around: &Surroundings, generation: u64) -> Result<Loaded, Box<NotLoaded>> {
     let text = files::read(path).map_err(|report| {
         let (sources, named_files) = (Sources::default(), Vec::new());
         Box::new(NotLoaded { sources, report, named_files })

@@ -57,7 +57,10 @@ pub enum Outcome {
 
 impl Reloader {
     /// Loads for the first time; the result is live at once.
-    pub fn start(path: &Path, around: Surroundings) -> Result<(Reloader, Report, Sources), Box<NotLoaded>> {
+    pub fn start(
+        path: &Path,
+        around: Surroundings,
+    ) -> Result<(Reloader, Report, Sources), Box<NotLoaded>> {
         let Loaded { live, sources, report, named_files } = load(path, &around, 1)?;
         let store = Arc::new(Store::new(live));
         let status = Arc::new(Status::default());
