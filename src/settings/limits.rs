@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub(super) const LIMITS: Shape = Shape {
-    what: "`limits` mapping",
+    what: "`limits`",
     keys: &[
         "header_timeout",
         "body_idle",

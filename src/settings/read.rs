@@ -38,13 +38,13 @@ const LISTENER: Shape = Shape {
 };
 
 const POLICY_STORE: Shape = Shape {
-    what: "`policy` mapping",
+    what: "`policy`",
     keys: &[],
     unenforced: &[("etcd", Harmless::Never), ("prefix", Harmless::Never)],
 };
 
 const LOG: Shape = Shape {
-    what: "`log` mapping",
+    what: "`log`",
     keys: &["access", "format"],
     unenforced: &[("audit", Harmless::Word("stdout"))],
 };
