@@ -194,9 +194,9 @@ impl<'n, 'r> Fields<'n, 'r> {
     /// Reports that a key is missing, at the first line of the mapping.
     pub fn missing(&mut self, key: &str) {
         let at = self.entries.first().map_or(self.span, |(name, _)| name.span);
-        let message = format!("this {} has no `{key}`", self.what);
+        let message = format!("{} needs `{key}`", a(self.what));
         let problem = Diagnostic::error(Code::MissingKey, at, message)
-            .help(format!("add `{key}` to the {}", self.what));
+            .help(format!("add `{key}` beside what is underlined"));
         self.report.push(problem);
     }
 
@@ -276,14 +276,18 @@ fn unknown_key(key: &Text, shape: &Shape) -> Diagnostic {
     let known = shape.keys.iter().chain(shape.unenforced.iter().map(|(name, _)| name)).copied();
     match did_you_mean(&key.value, known) {
         Some(near) => problem.help(format!("did you mean `{near}`?")),
+        None if shape.keys.is_empty() => problem,
         None => {
             problem.help(format!("the keys of {} are `{}`", a(shape.what), shape.keys.join("`, `")))
         }
     }
 }
 
-/// The noun with its article.
+/// The noun with its article; a key's name has none.
 fn a(noun: &str) -> String {
+    if noun.starts_with('`') {
+        return noun.to_owned();
+    }
     match noun.starts_with(['a', 'e', 'i', 'o', 'u']) {
         true => format!("an {noun}"),
         false => format!("a {noun}"),

@@ -9,13 +9,13 @@ use crate::policy::raw::{RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeys, 
 const MAX_LEEWAY: u64 = 300;
 
 const IDENTITY: Shape = Shape {
-    what: "`identity` mapping",
+    what: "`identity`",
     keys: &["jwt", "api_keys", "forwarded", "same_users"],
     unenforced: &[("mtls", Harmless::Never)],
 };
 
 const JWT: Shape = Shape {
-    what: "`jwt` authenticator",
+    what: "jwt authenticator",
     keys: &[
         "issuer",
         "audience",
@@ -31,7 +31,7 @@ const JWT: Shape = Shape {
 };
 
 const JWKS: Shape = Shape {
-    what: "`jwks` mapping",
+    what: "`jwks`",
     keys: &["file"],
     unenforced: &[
         ("url", Harmless::Never),
@@ -47,13 +47,13 @@ const JWKS: Shape = Shape {
 const SECRET: Shape = Shape { what: "secret", keys: &["file", "env"], unenforced: &[] };
 
 const CLAIMS: Shape = Shape {
-    what: "`claims` mapping",
+    what: "`claims`",
     keys: &["user", "org", "app", "roles", "email"],
     unenforced: &[("map", Harmless::Empty)],
 };
 
 const FORWARDED: Shape = Shape {
-    what: "`forwarded` authenticator",
+    what: "`forwarded`",
     keys: &["peers", "user", "org", "app", "roles", "email", "prefix"],
     unenforced: &[],
 };

@@ -7,11 +7,8 @@ use crate::policy::raw::{RawApiKey, RawApiKeys, Text};
 use crate::source::Spanned;
 use std::time::SystemTime;
 
-const API_KEYS: Shape = Shape {
-    what: "`api_keys` authenticator",
-    keys: &["in", "header", "prefix", "keys"],
-    unenforced: &[],
-};
+const API_KEYS: Shape =
+    Shape { what: "`api_keys`", keys: &["in", "header", "prefix", "keys"], unenforced: &[] };
 
 const API_KEY: Shape = Shape {
     what: "key",

@@ -66,7 +66,7 @@ const POLICY: Shape = Shape {
 };
 
 const LIMITS: Shape = Shape {
-    what: "`limits` mapping",
+    what: "`limits`",
     keys: &["org_roles_per_member", "app_roles_per_access"],
     unenforced: &[],
 };
