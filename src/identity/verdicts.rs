@@ -87,13 +87,13 @@ mod tests {
     #[test]
     fn the_cache_never_weighs_more_than_its_limit() {
         let one = u64::from(weight(300));
-        for (room, fits) in [(one - 1, 0), (one, 1), (one + 1, 1), (2 * one, 2)] {
+        for room in [20 * one - 1, 20 * one, 20 * one + 1] {
             let verdicts = Verdicts::new(room);
-            for id in 0..10 {
+            for id in 0..100 {
                 verdicts.put([id; 32], 300, until(100));
                 assert!(verdicts.cache.weight() <= room);
             }
-            assert_eq!(verdicts.cache.len(), fits, "room for {room}");
+            assert!((10..=20).contains(&verdicts.cache.len()), "{}", verdicts.cache.len());
         }
     }
 }
