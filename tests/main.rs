@@ -2,3 +2,4 @@
 //! files and an upstream, run, compare what the client and the upstream saw.
 
 mod support;
+mod walls;

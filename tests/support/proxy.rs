@@ -124,6 +124,7 @@ impl Proxy {
 }
 
 impl Drop for Proxy {
+    #[allow(clippy::print_stderr, reason = "beside the panic of a test, where it is looked for")]
     fn drop(&mut self) {
         let _ended_already = self.child.kill();
         let _reaped = self.child.wait();
