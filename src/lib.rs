@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod decide;
+pub mod demo;
 pub mod diag;
 pub mod filter;
 pub mod identity;

@@ -1,5 +1,6 @@
 //! All tests that need more than one module, in one binary. They read as transcripts: arrange
 //! files and an upstream, run, compare what the client and the upstream saw.
 
+mod demo;
 mod support;
 mod walls;

@@ -1,12 +1,13 @@
 //! A client that sends exactly the bytes it is given and reads whole responses.
 
-use super::conn::Conn;
+use super::conn::{Conn, wait_readable};
 use super::wire::{Broken, Response, Why, Wire};
 use super::{DEADLINE, wire::Fields};
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One connection. Reads panic after [`DEADLINE`] with what had come so far.
 #[derive(Debug)]
@@ -124,6 +125,11 @@ impl Client {
         self.wire
             .rest()
             .unwrap_or_else(|why| panic!("no end of the connection: {why:?}{}", self.so_far()))
+    }
+
+    /// Whether nothing has come that was not read yet.
+    pub fn is_quiet(&mut self) -> bool {
+        !wait_readable(self.wire.conn(), Some(Duration::ZERO)).expect("look at the connection")
     }
 
     /// Says that nothing more will be sent, and keeps reading.
