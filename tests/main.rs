@@ -2,5 +2,6 @@
 //! files and an upstream, run, compare what the client and the upstream saw.
 
 mod demo;
+mod dependencies;
 mod support;
 mod walls;
