@@ -66,3 +66,35 @@ fn to_line(value: &impl Serialize) -> String {
     line.push('\n');
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::human::tests::sample;
+
+    #[test]
+    fn programs_get_one_object() {
+        let (report, sources) = sample();
+        let line = render(&report, &sources, false);
+        assert_eq!(
+            line,
+            concat!(
+                r#"{"ok":false,"problems":[{"code":"DUPLICATE_KEY","severity":"error","#,
+                r#""message":"the key is given twice","help":"keep one","file":"a b.yaml","#,
+                r#""line":3,"column":1,"text":"rôle"},{"code":"UNUSED","severity":"warning","#,
+                r#""message":"nothing uses this","help":null,"file":"a b.yaml","line":1,"#,
+                r#""column":4,"text":"{x: 1,"},{"code":"UNREADABLE","severity":"error","#,
+                r#""message":"there is no `p`","help":"look","file":null,"line":null,"#,
+                r#""column":null,"text":null}]}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_clean_report_is_ok() {
+        let line = render(&Report::default(), &Sources::default(), true);
+        assert_eq!(line, "{\"ok\":true,\"problems\":[]}\n");
+        assert_eq!(problems(&Report::default(), &Sources::default()), "[]\n");
+    }
+}
