@@ -181,6 +181,7 @@ fn bad_settings_stop_run_with_every_mistake() {
 
 /// The five policies that the language was made for. They are not part of the repository.
 #[test]
+#[expect(clippy::print_stdout, reason = "a test that was skipped says so")]
 fn the_five_policies_of_the_language_are_parsed() {
     let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/policies");
     let Ok(entries) = fs::read_dir(&policies) else {

@@ -16,6 +16,9 @@ pub fn render(report: &Report, sources: &Sources, colour: bool) -> String {
         text.push_str(&renderer.render(&[group(problem, sources)]));
         text.push_str("\n\n");
     }
+    if report.more() > 0 {
+        text.push_str(&format!("{} more are not shown; mend these first\n", report.more()));
+    }
     if !report.is_empty() {
         text.push_str(&summary(report));
         text.push('\n');
@@ -25,15 +28,15 @@ pub fn render(report: &Report, sources: &Sources, colour: bool) -> String {
 
 /// `2 errors, 1 warning`
 pub fn summary(report: &Report) -> String {
-    let errors = report.errors();
-    let warnings = report.problems().len() - errors;
     let count = |n: usize, noun: &str| match n {
         0 => None,
         1 => Some(format!("1 {noun}")),
         _ => Some(format!("{n} {noun}s")),
     };
-    let parts: Vec<_> =
-        [count(errors, "error"), count(warnings, "warning")].into_iter().flatten().collect();
+    let parts: Vec<_> = [count(report.errors(), "error"), count(report.warnings(), "warning")]
+        .into_iter()
+        .flatten()
+        .collect();
     if parts.is_empty() { "no problems".to_owned() } else { parts.join(", ") }
 }
 

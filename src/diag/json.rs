@@ -8,6 +8,9 @@ use serde::Serialize;
 struct Output<'a> {
     ok: bool,
     problems: Vec<Problem<'a>>,
+    /// Problems that were found beyond those listed; left out where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -25,7 +28,8 @@ struct Problem<'a> {
 /// One object on one line, with a newline. `ok` is what the exit status says.
 pub fn render(report: &Report, sources: &Sources, ok: bool) -> String {
     let problems = report.problems().iter().map(|problem| flat(problem, sources)).collect();
-    to_line(&Output { ok, problems })
+    let more = Some(report.more()).filter(|more| *more > 0);
+    to_line(&Output { ok, problems, more })
 }
 
 /// The problems alone, for `/policy` and the log.
