@@ -305,3 +305,83 @@ fn p12_a_file_that_cannot_be_parsed_leaves_everything_open() {
     assert_eq!(codes, [Syntax, UnknownKey]);
     assert!(policy.may_exist(Kind::Role, "x") && policy.may_exist(Kind::Route, ""));
 }
+
+/// Pieces of which both sense and nonsense can be made.
+const PIECES: &[&str] = &[
+    "policy: 1\n",
+    "roles",
+    "routes",
+    "identity",
+    ":",
+    ": ",
+    "\n",
+    "\n  ",
+    "\n    ",
+    "- ",
+    "[",
+    "]",
+    "{",
+    "}",
+    ", ",
+    "id",
+    "grants",
+    "&a ",
+    "*a",
+    "<<",
+    "!!str ",
+    "!x ",
+    "'",
+    "\"",
+    "\\u0041",
+    "é",
+    "\u{feff}",
+    "|\n",
+    ">\n",
+    "---\n",
+    "...\n",
+    "# c\n",
+    "? ",
+    "~",
+    "1",
+    "1e999",
+    "true",
+    "\t",
+    "%YAML 1.2\n",
+    "\r\n",
+    "members",
+    "jwt",
+    "api_keys",
+    "at",
+    "body",
+    "\0",
+    "@",
+    "`",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config {
+        failure_persistence: None,
+        ..proptest::test_runner::Config::with_cases(2_000)
+    })]
+
+    /// Whatever the text: no panic, every place lies in its file and can be shown, and what could
+    /// not be read is an error.
+    #[test]
+    fn p12_any_text_is_read_or_refused(
+        pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..40),
+        begin in proptest::bool::ANY,
+    ) {
+        let text = format!("{}{}", if begin { "policy: 1\n" } else { "" }, pieces.concat());
+        let (policy, report, sources) = read_files(&[("p.yaml", &text)]);
+        for problem in report.problems() {
+            let labels = problem.primary.iter().chain(&problem.secondary);
+            for label in labels {
+                let (start, end) = (label.span.start as usize, label.span.end as usize);
+                proptest::prop_assert!(text.get(start..end).is_some(), "{label:?}");
+            }
+        }
+        let shown = crate::diag::human::render(&report, &sources, false);
+        proptest::prop_assert_eq!(shown.is_empty(), report.is_empty());
+        proptest::prop_assert!(policy.left_out.is_empty() || report.has_errors());
+    }
+}
