@@ -123,7 +123,11 @@ impl Scrape {
         let labelled = results.map(|(result, count)| ([("result", result)], count));
         let loaded = unix_seconds(self.policy.loaded_at);
         out.counters("policy_reloads", "Reloads of the policy", labelled)?;
-        out.gauge("policy_last_reload_ok", "1 unless the last reload failed", u64::from(!self.stale))?;
+        out.gauge(
+            "policy_last_reload_ok",
+            "1 unless the last reload failed",
+            u64::from(!self.stale),
+        )?;
         for (name, help, value) in [
             ("policy_generation", "The live policy's generation", self.policy.generation),
             ("policy_loaded_timestamp_seconds", "When it became live, since 1970", loaded),
