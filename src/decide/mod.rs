@@ -5,14 +5,22 @@
 //! which forwarding consumes: no token, no send.
 
 mod permit;
+mod query;
 mod reason;
+mod standing;
 
-pub use permit::{Access, FieldMasks, Permit};
+pub use crate::policy::access::Access;
+pub use crate::policy::fields::FieldMasks;
+pub use permit::Permit;
 pub use reason::Reason;
 
 use crate::policy::Target;
-use crate::policy::snapshot::{RouteId, Snapshot};
+use crate::policy::index::Matches;
+use crate::policy::raw::Update;
+use crate::policy::snapshot::{GrantId, Held, Limits, Route, RouteId, Snapshot};
 use crate::principal::Principal;
+use smallvec::SmallVec;
+use standing::{Addressed, Standing};
 use std::sync::Arc;
 
 /// What a decision reads of a request.
@@ -24,12 +32,13 @@ pub struct Request<'a> {
     pub target: &'a Target,
 }
 
-/// A request whose route and access letter are known, and nothing else.
+/// A request whose route and access letters are known, and nothing else.
 #[derive(Debug)]
 pub struct Routed {
     route: Option<RouteId>,
     access: Access,
     public: bool,
+    matches: Matches,
 }
 
 /// A refusal. What a client is told of it is the status and, at most, pointers that it sent.
@@ -39,40 +48,104 @@ pub struct Refusal {
     pub reason: Reason,
     /// RFC 6901 pointers into the request's body that are at fault.
     pub pointers: Vec<String>,
-    /// For 405: the methods that the route knows, for the `Allow` header.
+    /// For 405: the methods that there are, for the `Allow` header.
     pub allow: Option<&'static str>,
 }
 
-/// Told about each step of a decision; `()` hears nothing and costs nothing.
+/// Told about the steps of a decision. `()` hears nothing and costs nothing.
 pub trait Trace {
+    /// Whether grants are to be listed, which takes time.
+    const LISTENS: bool;
+    /// A grant that holds.
+    fn grant(&mut self, grant: GrantId);
     /// A sentence on what was found.
-    fn note(&mut self, _say: impl FnOnce() -> String) {}
+    fn note(&mut self, say: impl FnOnce() -> String);
 }
 
-impl Trace for () {}
+impl Trace for () {
+    const LISTENS: bool = false;
+    fn grant(&mut self, _: GrantId) {}
+    fn note(&mut self, _: impl FnOnce() -> String) {}
+}
+
+/// Every method that a letter can stand for.
+pub const ALLOWED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 
 /// Finds the route and the access letters of a request (steps 2 and 3 of the decision order).
 /// An unknown path is no error here: it is 401 for strangers and 404 only for a known caller.
-pub fn route(_snapshot: &Snapshot, _request: &Request<'_>) -> Result<Routed, Refusal> {
-    todo!()
+pub fn route(snapshot: &Snapshot, request: &Request<'_>) -> Result<Routed, Refusal> {
+    let matches = snapshot.matches(request.target);
+    let found = snapshot.best_route(&matches);
+    let route = found.map(|id| snapshot.route(id));
+    let access = match route {
+        Some(route) => route.methods.access(request.method.as_str()),
+        None => crate::policy::resolve::MethodTable::DEFAULT.access(request.method.as_str()),
+    };
+    let Some(access) = access else {
+        return Err(Refusal {
+            allow: Some(ALLOWED_METHODS),
+            ..Refusal::because(Reason::BadMethod)
+        });
+    };
+    if request.target.has_params() && !route.is_some_and(|route| route.params_keep) {
+        return Err(Refusal::because(Reason::BadPath));
+    }
+    let public = route.is_some_and(|route| route.public.has(access));
+    Ok(Routed { route: found, access, public, matches })
 }
 
 /// Judges a request whose caller has been identified (steps 4 to 9, up to the body).
-/// `principal` is `None` only where [`Routed::is_public`].
+/// `principal` is looked at only where the route is not [`Routed::is_public`]; there, none is 401.
 pub fn decide(
-    _snapshot: &Snapshot,
-    _request: &Request<'_>,
-    _routed: Routed,
-    _principal: Option<Arc<Principal>>,
-    _trace: &mut impl Trace,
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+    routed: Routed,
+    principal: Option<Arc<Principal>>,
+    trace: &mut impl Trace,
 ) -> Result<Permit, Refusal> {
-    todo!()
+    if let (true, Some(route)) = (routed.public, routed.route) {
+        return Ok(public_permit(snapshot, route, routed.access));
+    }
+    let principal = principal.ok_or(Refusal::because(Reason::Unauthenticated))?;
+    let route_id = routed.route.ok_or(Refusal::because(Reason::NoRoute))?;
+    let route = snapshot.route(route_id);
+    let addressed = Addressed::of(route, request.target, &principal);
+    let standing =
+        standing::find(snapshot, &addressed, &principal, trace).map_err(Refusal::because)?;
+    let held = held_grants(snapshot, request.target, &routed, &standing, trace)?;
+    let fields = limits(snapshot, &routed.matches, &held, trace)?;
+    query::check(request.target.query(), fields.as_deref())?;
+    let erases_hidden = fields.is_some() && replaces(request.method, route);
+    let first_letter = routed.access.positions().next().unwrap_or_default();
+    Ok(Permit {
+        generation: snapshot.generation(),
+        route: route_id,
+        upstream: route.upstream,
+        access: routed.access,
+        org: standing.org.map(Arc::from),
+        app: standing.app.map(Arc::from),
+        roles: standing.roles,
+        grant: held.first().and_then(|held| held.first(first_letter)),
+        principal: Some(principal.clone()),
+        fields,
+        erases_hidden,
+    })
 }
 
 impl Routed {
     /// No credential is evaluated for this request.
     pub fn is_public(&self) -> bool {
         self.public
+    }
+
+    /// The route, if there is one.
+    pub fn route(&self) -> Option<RouteId> {
+        self.route
+    }
+
+    /// The letters that are needed.
+    pub fn access(&self) -> Access {
+        self.access
     }
 }
 
@@ -86,4 +159,83 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         self.reason.status()
     }
+}
+
+fn public_permit(snapshot: &Snapshot, route: RouteId, access: Access) -> Permit {
+    Permit {
+        generation: snapshot.generation(),
+        principal: None,
+        upstream: snapshot.route(route).upstream,
+        route,
+        access,
+        org: None,
+        app: None,
+        roles: Default::default(),
+        fields: None,
+        grant: None,
+        erases_hidden: false,
+    }
+}
+
+/// The grants that hold, for each letter that is needed; every letter needs one.
+fn held_grants<'s>(
+    snapshot: &'s Snapshot,
+    target: &Target,
+    routed: &Routed,
+    standing: &Standing<'_>,
+    trace: &mut impl Trace,
+) -> Result<SmallVec<[Held<'s>; 2]>, Refusal> {
+    let mut found = SmallVec::new();
+    for letter in routed.access.positions() {
+        let held = snapshot.held(&routed.matches, letter, &standing.roles, |group| {
+            group.addresses(target, standing.org, standing.app)
+        });
+        if held.roles.is_empty() {
+            return Err(Refusal::because(Reason::NoGrant));
+        }
+        report_grants(&held, letter, trace);
+        found.push(held);
+    }
+    Ok(found)
+}
+
+fn report_grants<T: Trace>(held: &Held<'_>, letter: usize, trace: &mut T) {
+    if T::LISTENS {
+        held.grants(letter).into_iter().for_each(|grant| trace.grant(grant));
+    }
+}
+
+/// What limits the bodies. Where two letters are needed, a field must pass for both.
+fn limits(
+    snapshot: &Snapshot,
+    matches: &Matches,
+    held: &[Held<'_>],
+    trace: &mut impl Trace,
+) -> Result<Option<Arc<FieldMasks>>, Refusal> {
+    let mut all: Option<Arc<FieldMasks>> = None;
+    for held in held {
+        let masks = match snapshot.limits(matches, held) {
+            Limits::Nothing => continue,
+            Limits::Masks(masks) => masks,
+            Limits::Unmapped => {
+                trace.note(|| {
+                    "every role that grants this limits a type of object that may be \
+                               here, but the policy does not say where: add the path to the \
+                               type's `at`, or write `elsewhere: pass`"
+                        .into()
+                });
+                return Err(Refusal::because(Reason::Unmapped));
+            }
+        };
+        all = Some(match all {
+            None => masks,
+            Some(others) => Arc::new(others.and(&masks)),
+        });
+    }
+    Ok(all)
+}
+
+/// Whether what the body does not mention is lost.
+fn replaces(method: &http::Method, route: &Route) -> bool {
+    method == http::Method::PUT && route.update == Update::Replace
 }

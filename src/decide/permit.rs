@@ -1,7 +1,9 @@
 //! The evidence that a request may go on.
 
-use crate::filter::mask::Mask;
-use crate::policy::snapshot::{RouteId, UpstreamId};
+use crate::policy::access::Access;
+use crate::policy::fields::FieldMasks;
+use crate::policy::roleset::RoleSet;
+use crate::policy::snapshot::{GrantId, RouteId, Snapshot, UpstreamId};
 use crate::principal::Principal;
 use std::sync::Arc;
 
@@ -15,26 +17,10 @@ pub struct Permit {
     pub(super) access: Access,
     pub(super) org: Option<Arc<str>>,
     pub(super) app: Option<Arc<str>>,
-    pub(super) roles: Arc<str>,
+    pub(super) roles: RoleSet,
     pub(super) fields: Option<Arc<FieldMasks>>,
+    pub(super) grant: Option<GrantId>,
     pub(super) erases_hidden: bool,
-}
-
-/// A set of access letters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Access(pub(crate) u8);
-
-/// What the caller may see and send on this path.
-#[derive(Debug)]
-pub struct FieldMasks {
-    /// For 2xx bodies; `None` shows everything.
-    pub read: Option<Arc<Mask>>,
-    /// For redirects and errors with a JSON body: everything that `read` hides by name is hidden at
-    /// any depth. `None` where `read` hides by allow-list: then such a body cannot be trusted and a
-    /// generic problem document takes its place.
-    pub error: Option<Arc<Mask>>,
-    /// For request bodies; `None` lets everything be sent.
-    pub write: Option<Arc<Mask>>,
 }
 
 impl Permit {
@@ -73,9 +59,23 @@ impl Permit {
         self.app.as_ref()
     }
 
-    /// The caller's roles here, comma-separated and percent-encoded, as the upstream is told.
-    pub fn roles(&self) -> &Arc<str> {
+    /// The roles that the caller has here.
+    pub fn roles(&self) -> &RoleSet {
         &self.roles
+    }
+
+    /// The roles, comma-separated and percent-encoded, as the upstream is told. `snapshot` is the
+    /// one that decided.
+    pub fn roles_header(&self, snapshot: &Snapshot) -> Arc<str> {
+        let mut headers = self.roles.iter().map(|role| snapshot.role(role).header());
+        match (headers.next(), headers.next()) {
+            (None, _) => Arc::from(""),
+            (Some(only), None) => only.clone(),
+            (Some(first), Some(second)) => {
+                let rest = headers.fold(format!("{first},{second}"), |all, next| all + "," + next);
+                rest.into()
+            }
+        }
     }
 
     /// What limits the bodies; `None` where nothing does and bodies pass unread.
@@ -83,43 +83,14 @@ impl Permit {
         self.fields.as_ref()
     }
 
+    /// One of the grants that allowed it; none on public routes.
+    pub fn grant(&self) -> Option<GrantId> {
+        self.grant
+    }
+
     /// A replacing write (PUT) where the mask limits a type of this path: 409, after the body's
     /// other checks.
     pub fn erases_hidden(&self) -> bool {
         self.erases_hidden
-    }
-}
-
-impl Access {
-    /// `c`
-    pub const CREATE: Access = Access(1);
-    /// `r`
-    pub const READ: Access = Access(2);
-    /// `u`
-    pub const UPDATE: Access = Access(4);
-    /// `d`
-    pub const DELETE: Access = Access(8);
-
-    /// Whether all letters of `other` are in this set.
-    pub const fn has(self, other: Access) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// Both sets together.
-    pub const fn or(self, other: Access) -> Access {
-        Access(self.0 | other.0)
-    }
-
-    /// The words that `explain` and the logs use; `create+update` where two are needed.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Access::CREATE => "create",
-            Access::READ => "read",
-            Access::UPDATE => "update",
-            Access::DELETE => "delete",
-            Access(5) => "create+update",
-            Access(3) => "create+read",
-            _ => "several",
-        }
     }
 }

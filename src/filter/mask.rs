@@ -143,6 +143,16 @@ impl Default for MaskBuilder {
 }
 
 impl Mask {
+    /// The mask that shows everything.
+    pub fn show() -> Mask {
+        MaskBuilder::new().finish(SHOW)
+    }
+
+    /// The mask that hides everything.
+    pub fn hide() -> Mask {
+        MaskBuilder::new().finish(HIDE)
+    }
+
     /// Where a document starts.
     pub fn root(&self) -> NodeId {
         self.root

@@ -3,9 +3,18 @@
 //! text → [`node`] tree → [`raw`] (what was typed) → resolved (names to ids, invariants) →
 //! [`snapshot`] (routers, bitsets, masks: what a decision reads).
 
+pub mod access;
 pub mod bind;
+pub mod compile;
+pub mod fields;
+pub mod index;
 pub mod node;
+pub mod pattern;
+pub mod people;
 pub mod raw;
+pub mod resolve;
+pub mod roleset;
+pub mod schema;
 pub mod snapshot;
 pub mod target;
 pub mod upstream;

@@ -1,0 +1,120 @@
+//! Query parameters can ask about hidden fields (`?sort=ssn`, `?ssn_like=1`). Where the caller's
+//! mask hides something, those that name a hidden field are refused (`bodies.md`, Queries).
+
+use super::{FieldMasks, Reason, Refusal};
+use percent_encoding::percent_decode_str;
+
+/// Parameters whose values name fields, without a leading `_` or `$` and in lower case.
+const NAME_FIELDS: &[&str] = &[
+    "sort", "sortby", "sort_by", "order", "order_by", "orderby", "filter", "where", "fields",
+    "select", "include", "expand",
+];
+
+/// Words that such values have besides names of fields.
+const DIRECTIONS: &[&str] = &["asc", "desc", "ascending", "descending"];
+
+/// Refuses a query that asks about a hidden field.
+pub(super) fn check(query: Option<&str>, fields: Option<&FieldMasks>) -> Result<(), Refusal> {
+    let (Some(query), Some(fields)) = (query, fields) else { return Ok(()) };
+    let asks = query.split('&').filter(|pair| !pair.is_empty()).any(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (Some(name), Some(value)) = (decode(name), decode(value)) else { return true };
+        asks_about_hidden(&name, &value, fields)
+    });
+    if asks { Err(Refusal::because(Reason::QueryNotAllowed)) } else { Ok(()) }
+}
+
+fn asks_about_hidden(name: &str, value: &str, fields: &FieldMasks) -> bool {
+    if fields.hides_parameter(name) || words(name).any(|word| fields.hides_parameter(word)) {
+        return true;
+    }
+    let base = name.split(['[', ':', '.']).next().unwrap_or(name);
+    let base = base.trim_start_matches(['_', '$']).to_lowercase();
+    if !NAME_FIELDS.contains(&base.as_str()) {
+        return false;
+    }
+    value.split(',').any(|part| fields.hides_parameter(part.trim()))
+        || words(value).any(|word| {
+            let names_something = word.starts_with(|c: char| c.is_alphabetic() || c == '_');
+            let direction = DIRECTIONS.contains(&word.to_lowercase().as_str());
+            names_something && !direction && fields.hides_word(word)
+        })
+}
+
+/// The words of a text: what stands between brackets, dots, colons, commas, signs.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '$')))
+        .map(|word| word.trim_start_matches(['-', '+']))
+        .filter(|word| !word.is_empty())
+}
+
+/// `None` where the text is not UTF-8 once decoded: what cannot be read cannot be judged.
+fn decode(text: &str) -> Option<String> {
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8().ok().map(|text| text.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::mask::{HIDE, MaskBuilder, Node, SHOW};
+
+    fn fields(closed: bool) -> FieldMasks {
+        let mut builder = MaskBuilder::new();
+        let fields = vec![("SSN".into(), HIDE), ("home zip".into(), HIDE), ("name".into(), SHOW)];
+        let others = if closed { HIDE } else { SHOW };
+        let root = builder.add(Node { fields, others, ..Node::open() });
+        let read = builder.finish(root);
+        FieldMasks::new(read.clone(), read).unwrap()
+    }
+
+    fn allowed(query: &str, closed: bool) -> bool {
+        check(Some(query), Some(&fields(closed))).is_ok()
+    }
+
+    #[test]
+    fn queries_that_ask_about_hidden_fields_are_refused() {
+        for query in [
+            "ssn=1",
+            "SSN=1",
+            "s%73n=1",
+            "filter[ssn]=1",
+            "customer.ssn=1",
+            "ssn:gt=1",
+            "ssn_like=1",
+            "user__ssn__gte=1",
+            "ssn",
+            "sort=ssn",
+            "sort=-ssn",
+            "_sort=ssn",
+            "$orderby=ssn%20desc",
+            "fields=name,ssn",
+            "fields[customers]=ssn",
+            "order=name,ssn:asc",
+            "home+zip=1",
+            "select=home%20zip",
+            "a=1&sort=ssn",
+            "expand=%ff",
+            "where=ssn%3D1",
+        ] {
+            assert!(!allowed(query, false), "{query}");
+        }
+    }
+
+    #[test]
+    fn other_queries_pass() {
+        for query in
+            ["", "page=2", "sort=name", "sort=-name,created", "q=ssn", "session=1", "a=%2B"]
+        {
+            assert!(allowed(query, false), "{query}");
+        }
+        assert!(check(Some("sort=ssn"), None).is_ok());
+    }
+
+    #[test]
+    fn under_an_allow_list_only_named_fields_can_be_asked_about() {
+        assert!(allowed("sort=name:desc", true));
+        assert!(allowed("page=2&limit=10", true));
+        assert!(!allowed("sort=created", true));
+    }
+}

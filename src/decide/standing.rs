@@ -1,0 +1,256 @@
+//! Where a caller stands in what a request addresses: its organization, its application, and the
+//! roles that count there (steps 5 and 6 of the decision order).
+
+use super::{Reason, Trace};
+use crate::policy::Target;
+use crate::policy::people::{AppId, Membership, Org, People};
+use crate::policy::resolve::Address;
+use crate::policy::roleset::RoleSet;
+use crate::policy::snapshot::{Route, Snapshot};
+use crate::principal::{AuthMethod, Principal};
+
+/// The ids that a request addresses.
+#[derive(Debug)]
+pub(super) struct Addressed<'a> {
+    org: Place<'a>,
+    app: Place<'a>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place<'a> {
+    /// The route names none.
+    None,
+    /// The route takes it from a claim that the caller does not have.
+    Missing,
+    /// This one.
+    Named(&'a str),
+}
+
+/// What counts for the caller here.
+#[derive(Debug)]
+pub(super) struct Standing<'a> {
+    /// The addressed organization; `None` where the route names none.
+    pub org: Option<&'a str>,
+    /// The addressed application.
+    pub app: Option<&'a str>,
+    /// Organization roles, and the application roles of the addressed application.
+    pub roles: RoleSet,
+}
+
+impl<'a> Addressed<'a> {
+    pub(super) fn of(route: &Route, target: &'a Target, principal: &'a Principal) -> Addressed<'a> {
+        Addressed {
+            org: Place::of(&route.org, "org", target, principal),
+            app: Place::of(&route.app, "app", target, principal),
+        }
+    }
+}
+
+impl<'a> Place<'a> {
+    fn of(source: &Address, kind: &str, target: &'a Target, principal: &'a Principal) -> Place<'a> {
+        match source {
+            Address::None => Place::None,
+            Address::Segment(at) => Place::Named(target.segment(*at)),
+            Address::Claim(name) => match claim(principal, name, kind) {
+                Some(id) => Place::Named(id),
+                None => Place::Missing,
+            },
+        }
+    }
+}
+
+/// A claim as text. `claims.org` and `claims.app` mean the mapped values where the credential has
+/// no claim of that name.
+fn claim<'a>(principal: &'a Principal, name: &str, kind: &str) -> Option<&'a str> {
+    if let Some(text) = principal.claims.text(name) {
+        return Some(text);
+    }
+    match (name == kind, name) {
+        (true, "org") => principal.org.as_deref(),
+        (true, "app") => principal.app.as_deref(),
+        _ => None,
+    }
+}
+
+pub(super) fn find<'a>(
+    snapshot: &Snapshot,
+    addressed: &Addressed<'a>,
+    principal: &Principal,
+    trace: &mut impl Trace,
+) -> Result<Standing<'a>, Reason> {
+    let seeker = Seeker { snapshot, people: snapshot.people(), principal };
+    let (org, mut roles) = seeker.enter_org(addressed.org, trace)?;
+    let app = seeker.enter_app(addressed.app, org, trace)?;
+    if let Some((_, app_roles)) = &app {
+        roles.union_with(app_roles);
+    }
+    let named = |place| match place {
+        Place::Named(id) => Some(id),
+        _ => None,
+    };
+    Ok(Standing { org: named(addressed.org), app: app.map(|(id, _)| id), roles })
+}
+
+/// The organization that was entered.
+#[derive(Clone, Copy)]
+enum Entered<'p> {
+    /// The route names none, and there is no implicit one.
+    Nowhere,
+    /// One that the policy lists, or the implicit one.
+    Known(&'p Org),
+    /// Any claimed id is an organization.
+    Claimed,
+}
+
+struct Seeker<'p> {
+    snapshot: &'p Snapshot,
+    people: &'p People,
+    principal: &'p Principal,
+}
+
+impl<'p> Seeker<'p> {
+    /// The organization and the caller's roles in it.
+    fn enter_org(
+        &self,
+        addressed: Place<'_>,
+        trace: &mut impl Trace,
+    ) -> Result<(Entered<'p>, RoleSet), Reason> {
+        let id = match addressed {
+            Place::Named(id) => Some(id),
+            Place::Missing => {
+                trace.note(|| "the claim that names the organization is missing".into());
+                return Err(Reason::NotAMember);
+            }
+            Place::None => None,
+        };
+        let entered = match (id, self.people.implicit_org()) {
+            (None, Some(org)) => Entered::Known(org),
+            (None, None) => return Ok((Entered::Nowhere, RoleSet::new())),
+            (Some(id), _) => match self.people.org(id) {
+                Some(org) => Entered::Known(org),
+                None if self.people.lists_orgs() => return Err(Reason::NotAMember),
+                None => Entered::Claimed,
+            },
+        };
+        // A credential that names an organization acts there alone.
+        if let Some(own) = self.principal.org.as_deref().filter(|own| Some(*own) != id) {
+            trace.note(|| match id {
+                Some(_) => format!("the credential acts in the organization `{own}` alone"),
+                None => format!(
+                    "the credential names the organization `{own}`, but no route of this policy \
+                     names one: let a route say `org: claims.org`, or map no claim to `org`"
+                ),
+            });
+            return Err(Reason::NotAMember);
+        }
+        if matches!(entered, Entered::Known(org) if !org.is_active()) {
+            trace.note(|| "the organization is suspended".into());
+            return Err(Reason::NotAMember);
+        }
+        Ok((entered, self.org_roles(entered, id)?))
+    }
+
+    fn org_roles(&self, entered: Entered<'p>, id: Option<&str>) -> Result<RoleSet, Reason> {
+        match self.people.membership() {
+            Membership::Token => {
+                // The credential names the organization, or it is the implicit one.
+                match self.principal.org.as_deref() == id {
+                    true => Ok(self.claimed_roles(false)),
+                    false => Err(Reason::NotAMember),
+                }
+            }
+            Membership::Directory => {
+                let member = self.member(entered).ok_or(Reason::NotAMember)?;
+                Ok(self.narrowed(self.people.roles(member)))
+            }
+        }
+    }
+
+    /// The application and the caller's roles in it. The gate: assigned to the organization, given
+    /// to the user (both 404), active (403).
+    fn enter_app<'a>(
+        &self,
+        addressed: Place<'a>,
+        entered: Entered<'p>,
+        trace: &mut impl Trace,
+    ) -> Result<Option<(&'a str, RoleSet)>, Reason> {
+        let id = match addressed {
+            Place::Named(id) => id,
+            Place::Missing | Place::None => {
+                // A credential that names an application acts there alone.
+                return match &self.principal.app {
+                    Some(own) => {
+                        trace.note(|| {
+                            format!("the credential acts in the application `{own}` alone")
+                        });
+                        Err(Reason::NoAppAccess)
+                    }
+                    None => Ok(None),
+                };
+            }
+        };
+        let app = self.people.app_id(id).ok_or(Reason::AppNotAssigned)?;
+        let assigned = match entered {
+            Entered::Known(org) => org.has_app(app),
+            Entered::Claimed => true,
+            Entered::Nowhere => false,
+        };
+        if !assigned {
+            return Err(Reason::AppNotAssigned);
+        }
+        if self.principal.app.as_deref().is_some_and(|own| own != id) {
+            trace.note(|| "the credential acts in another application alone".into());
+            return Err(Reason::NoAppAccess);
+        }
+        let roles = self.app_roles(entered, app).ok_or(Reason::NoAppAccess)?;
+        if !self.people.app(app).is_active() {
+            return Err(Reason::AppInactive);
+        }
+        Ok(Some((id, roles)))
+    }
+
+    /// `None` where the caller has no access to the application.
+    fn app_roles(&self, entered: Entered<'p>, app: AppId) -> Option<RoleSet> {
+        match self.people.membership() {
+            Membership::Token => {
+                // Only a credential that names the application gives access to it.
+                self.principal.app.as_ref()?;
+                let claimed = self.claimed_roles(true);
+                Some(match claimed.is_empty() {
+                    true => self.people.app(app).default_roles().clone(),
+                    false => claimed,
+                })
+            }
+            Membership::Directory => {
+                let member = self.member(entered)?;
+                Some(self.narrowed(self.people.app_roles(member, app)?))
+            }
+        }
+    }
+
+    fn member(&self, entered: Entered<'p>) -> Option<&'p crate::policy::people::Member> {
+        match entered {
+            Entered::Known(org) => {
+                org.member(&self.principal.user).filter(|member| member.is_active())
+            }
+            Entered::Nowhere | Entered::Claimed => None,
+        }
+    }
+
+    /// The declared roles of one scope that the credential claims; unknown names are ignored.
+    fn claimed_roles(&self, app_scope: bool) -> RoleSet {
+        let claimed = self.principal.roles.iter().flatten();
+        let known = claimed.filter_map(|name| self.snapshot.role_id(name));
+        known.filter(|role| self.snapshot.role(*role).is_app_scope() == app_scope).collect()
+    }
+
+    /// A member's roles as far as an API key lets them through: key roles only narrow.
+    fn narrowed(&self, roles: &RoleSet) -> RoleSet {
+        let mut roles = roles.clone();
+        if let (AuthMethod::ApiKey, Some(names)) = (self.principal.method, &self.principal.roles) {
+            let named = names.iter().filter_map(|name| self.snapshot.role_id(name));
+            roles.intersect_with(&named.collect());
+        }
+        roles
+    }
+}

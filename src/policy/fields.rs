@@ -1,0 +1,194 @@
+//! What a set of contributing roles may see and send on a path, computed once per set.
+
+use crate::filter::algebra;
+use crate::filter::mask::{HIDE, Mask, SHOW};
+use crate::policy::roleset::RoleSet;
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
+use std::sync::{Arc, OnceLock};
+
+/// Field masks remembered in one snapshot. Beyond this they are computed for each request, which
+/// is slower but the same.
+pub const MAX_REMEMBERED: usize = 4096;
+
+/// Places in the memo that are tried for one key.
+const PROBES: usize = 8;
+
+/// What the caller may see and send on this path.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FieldMasks {
+    /// For 2xx bodies; `None` shows everything.
+    pub read: Option<Arc<Mask>>,
+    /// For redirects and errors with a JSON body: everything that `read` hides by name is hidden at
+    /// any depth. `None` where `read` hides nothing, or hides by allow-list: then such a body cannot
+    /// be judged and a generic problem document takes its place.
+    pub error: Option<Arc<Mask>>,
+    /// For request bodies; `None` lets everything be sent.
+    pub write: Option<Arc<Mask>>,
+    names: Names,
+}
+
+/// The names that the read mask speaks of, in lower case, for judging query parameters.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Names {
+    hidden: HashSet<String>,
+    shown: HashSet<String>,
+    /// Somewhere, everything that is not named is hidden.
+    closed: bool,
+}
+
+impl FieldMasks {
+    /// From the two masks of a path; `None` where neither limits anything.
+    pub fn new(read: Mask, write: Mask) -> Option<FieldMasks> {
+        let limits = |mask: Mask| (mask.root() != SHOW).then(|| Arc::new(mask));
+        let (read, write) = (limits(read), limits(write));
+        if read.is_none() && write.is_none() {
+            return None;
+        }
+        let names = read.as_deref().map(Names::of).unwrap_or_default();
+        let exact = algebra::hidden_names(read.as_deref().unwrap_or(&Mask::show()));
+        let error = match (&read, exact) {
+            (Some(_), (names, false)) => Some(Arc::new(algebra::anywhere(&names))),
+            _ => None,
+        };
+        Some(FieldMasks { read, error, write, names })
+    }
+
+    /// What passes both.
+    pub fn and(&self, other: &FieldMasks) -> FieldMasks {
+        let both = |a: &Option<Arc<Mask>>, b: &Option<Arc<Mask>>| {
+            let open = Arc::new(Mask::show());
+            algebra::intersect(a.as_ref().unwrap_or(&open), b.as_ref().unwrap_or(&open))
+        };
+        let masks = FieldMasks::new(both(&self.read, &other.read), both(&self.write, &other.write));
+        masks.expect("limits together limit something")
+    }
+
+    /// Whether a word of a query parameter's name is a hidden field's name, alone or with a
+    /// modifier (`ssn_like`). A word that is a visible field's name is that field's.
+    pub fn hides_parameter(&self, word: &str) -> bool {
+        let word = word.to_lowercase();
+        if self.names.hidden.contains(&word) {
+            return true;
+        }
+        !self.names.shown.contains(&word)
+            && self.names.hidden.iter().any(|name| stands_in(name, &word))
+    }
+
+    /// Whether a word in a parameter that sorts, filters or selects could be a hidden field's name.
+    pub fn hides_word(&self, word: &str) -> bool {
+        self.hides_parameter(word)
+            || (self.names.closed && !self.names.shown.contains(&word.to_lowercase()))
+    }
+}
+
+impl Names {
+    fn of(mask: &Mask) -> Names {
+        let mut names = Names::default();
+        let mut todo = vec![mask.root()];
+        let mut seen = HashSet::new();
+        while let Some(id) = todo.pop() {
+            if id == SHOW || id == HIDE || !seen.insert(id) {
+                continue;
+            }
+            let node = mask.node(id);
+            for (name, field) in &node.fields {
+                let list = if *field == HIDE { &mut names.hidden } else { &mut names.shown };
+                list.insert(name.to_lowercase());
+                todo.push(*field);
+            }
+            names.closed |= node.others == HIDE;
+            todo.extend([node.others, node.items]);
+        }
+        names
+    }
+}
+
+/// Remembers field masks by the places that apply and the roles that contribute. Reading takes no
+/// lock and writes nothing, so that workers do not slow one another down.
+pub struct FieldMemo {
+    slots: Box<[OnceLock<Remembered>]>,
+    hasher: foldhash::fast::RandomState,
+}
+
+struct Remembered {
+    ats: Box<[u32]>,
+    roles: Box<[u64]>,
+    masks: Option<Arc<FieldMasks>>,
+}
+
+impl FieldMemo {
+    /// An empty memo.
+    pub fn new() -> FieldMemo {
+        let slots = (0..MAX_REMEMBERED).map(|_| OnceLock::new()).collect();
+        FieldMemo { slots, hasher: foldhash::fast::RandomState::default() }
+    }
+
+    /// The masks for these places and roles, computed if they are not remembered.
+    pub fn get(
+        &self,
+        ats: &[u32],
+        roles: &RoleSet,
+        compute: impl FnOnce() -> Option<FieldMasks>,
+    ) -> Option<Arc<FieldMasks>> {
+        let words = roles.words();
+        let start = self.hasher.hash_one((ats, words)) as usize;
+        for probe in 0..PROBES {
+            let slot = &self.slots[(start + probe) % MAX_REMEMBERED];
+            let Some(found) = slot.get() else {
+                let masks = compute().map(Arc::new);
+                let (ats, roles) = (ats.into(), words.into());
+                // Another worker may have been faster; then this one's result is just not kept.
+                let _ = slot.set(Remembered { ats, roles, masks: masks.clone() });
+                return masks;
+            };
+            if *found.ats == *ats && *found.roles == *words {
+                return found.masks.clone();
+            }
+        }
+        compute().map(Arc::new)
+    }
+}
+
+impl Default for FieldMemo {
+    fn default() -> FieldMemo {
+        FieldMemo::new()
+    }
+}
+
+impl std::fmt::Debug for FieldMemo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let used = self.slots.iter().filter(|slot| slot.get().is_some()).count();
+        write!(f, "FieldMemo({used} of {MAX_REMEMBERED})")
+    }
+}
+
+/// Whether a name stands in a word with no letter or digit beside it: `ssn` in `user__ssn_like`.
+fn stands_in(name: &str, word: &str) -> bool {
+    let free = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    !name.is_empty()
+        && word.match_indices(name).any(|(at, _)| {
+            free(word[..at].chars().next_back()) && free(word[at + name.len()..].chars().next())
+        })
+}
+
+/// The two masks of one body: `places` are pointers with what the caller may see and send of the
+/// object there. Places beyond the 32 that a mask can tell apart share the last number, which is
+/// stricter: none of those fits unless all do.
+pub(super) fn masks_at(places: &[(&str, Mask, Mask)]) -> Option<FieldMasks> {
+    let (mut read, mut write) = (Mask::show(), Mask::show());
+    for (alternative, (pointer, see, send)) in places.iter().enumerate() {
+        let number = alternative.min(31) as u32;
+        let at = |mask: &Mask| match algebra::place(pointer, number, mask) {
+            Ok(placed) => placed,
+            // Pointers are checked when the policy is resolved; one that is not is hidden whole.
+            Err(_) => Mask::hide(),
+        };
+        read = algebra::intersect(&read, &at(see));
+        write = algebra::intersect(&write, &at(send));
+    }
+    FieldMasks::new(read, write)
+}
+
+/// Sorted maps of a role's masks by resource type.
+pub(super) type RoleLimits = HashMap<usize, crate::policy::schema::SchemaMasks>;

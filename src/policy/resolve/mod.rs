@@ -1,0 +1,159 @@
+//! Names to ids, and the invariants of the language: what was typed gets its meaning here, and
+//! everything that cannot have one is reported, all in one run.
+
+mod paths;
+mod people;
+mod roles;
+
+pub use paths::{Address, MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
+pub use people::{ResolvedApp, ResolvedMember, ResolvedMembers, ResolvedOrg};
+pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};
+
+use crate::diag::{Code, Diagnostic, Report, did_you_mean};
+use crate::policy::raw::{RawPolicy, Text};
+use crate::policy::upstream::{Upstream, UpstreamAddress};
+use crate::source::Span;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A policy whose references are indices and whose invariants hold. Ids keep their order of
+/// definition; an index is a position in the list of its kind.
+#[derive(Clone, Debug, Default)]
+pub struct Resolved {
+    pub name: Option<Arc<str>>,
+    /// The first is the default one, if the settings name it.
+    pub upstreams: Vec<Upstream>,
+    pub routes: Vec<ResolvedRoute>,
+    pub types: Vec<ResolvedType>,
+    pub schemas: Vec<ResolvedSchema>,
+    pub roles: Vec<ResolvedRole>,
+    pub apps: Vec<ResolvedApp>,
+    /// `None` where the policy lists none.
+    pub orgs: Option<Vec<ResolvedOrg>>,
+    pub members: ResolvedMembers,
+    /// No route names an organization and none is listed: every route addresses the one there is.
+    pub implicit_org: bool,
+}
+
+/// What a policy is resolved against.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The upstream that the settings name. Routes that name none go there.
+    pub default_upstream: Option<UpstreamAddress>,
+    /// Whether a route without an upstream is an error where the settings name none. `check` and
+    /// `explain` judge a policy without knowing where it will run.
+    pub upstream_required: bool,
+}
+
+/// Resolves a policy. The result means something only if the report has no errors.
+pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> Resolved {
+    let upstreams = upstreams(raw, around, report);
+    let apps = people::apps(raw, report);
+    let schemas_of_types = paths::types(raw, report);
+    let schemas = roles::schemas(raw, &schemas_of_types, report);
+    let roles = roles::roles(raw, &schemas, report);
+    let routes = paths::routes(raw, &upstreams, around, report);
+    let apps = people::default_roles(raw, apps, &roles, report);
+    let orgs = people::orgs(raw, &apps, report);
+    let implicit_org = orgs.is_none() && routes.iter().all(|route| route.org == Address::None);
+    let members = people::members(raw, &roles, &apps, orgs.as_deref(), implicit_org, report);
+    let resolved = Resolved {
+        name: raw.name.as_ref().map(|name| name.value.as_str().into()),
+        upstreams: upstreams.list,
+        routes,
+        types: schemas_of_types,
+        schemas,
+        roles,
+        apps,
+        orgs,
+        members,
+        implicit_org,
+    };
+    paths::grants_are_reachable(&resolved, report);
+    paths::schemas_cover_grants(&resolved, report);
+    resolved
+}
+
+/// The ids of one kind of entity: for looking up references and finding duplicates.
+pub(crate) struct Names<'a> {
+    kind: &'static str,
+    index: HashMap<&'a str, (usize, Span)>,
+}
+
+impl<'a> Names<'a> {
+    /// Collects ids in order; an id that stands twice is reported with both places and the first
+    /// one is kept.
+    pub fn collect(
+        kind: &'static str,
+        ids: impl IntoIterator<Item = &'a Text>,
+        report: &mut Report,
+    ) -> Names<'a> {
+        let mut names = Names { kind, index: HashMap::new() };
+        for (at, id) in ids.into_iter().enumerate() {
+            if id.value.is_empty() {
+                let message = format!("the id of this {kind} is empty");
+                report.push(Diagnostic::error(Code::BadValue, id.span, message));
+            }
+            if let Some((_, first)) = names.index.get(id.value.as_str()) {
+                let message = format!("the {kind} `{}` is defined twice", id.value);
+                report.push(
+                    Diagnostic::error(Code::IdUnique, id.span, message)
+                        .also(*first, "first defined here")
+                        .help("rename or remove one of the two"),
+                );
+                continue;
+            }
+            names.index.insert(&id.value, (at, id.span));
+        }
+        names
+    }
+
+    /// The index of a referenced id, or a report that it is not defined.
+    pub fn find(&self, reference: &Text, report: &mut Report) -> Option<usize> {
+        if let Some((at, _)) = self.index.get(reference.value.as_str()) {
+            return Some(*at);
+        }
+        let message = format!("there is no {} `{}`", self.kind, reference.value);
+        let problem = Diagnostic::error(Code::RefExists, reference.span, message);
+        report.push(match did_you_mean(&reference.value, self.index.keys().copied()) {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => {
+                problem.help(format!("define a {} with this id, or remove the name", self.kind))
+            }
+        });
+        None
+    }
+}
+
+/// The upstreams and their names.
+struct Upstreams<'a> {
+    list: Vec<Upstream>,
+    names: Names<'a>,
+    /// Position of the policy's first upstream in `list`.
+    first: usize,
+}
+
+fn upstreams<'a>(raw: &'a RawPolicy, around: &Surroundings, report: &mut Report) -> Upstreams<'a> {
+    let names = Names::collect("upstream", raw.upstreams.iter().map(|u| &u.id), report);
+    let default = around
+        .default_upstream
+        .clone()
+        .unwrap_or_else(|| UpstreamAddress::Tcp { host: "upstream.invalid".into(), port: 80 });
+    let mut list = vec![Upstream { id: "default".into(), address: default, host: None }];
+    for upstream in &raw.upstreams {
+        let address = upstream.url.value.parse().unwrap_or_else(|error| {
+            let message = format!("`{}` is no upstream URL: {error}", upstream.url.value);
+            report.push(Diagnostic::error(Code::BadValue, upstream.url.span, message));
+            list[0].address.clone()
+        });
+        let host = upstream.host.as_ref().map(|host| {
+            if host.value.parse::<http::uri::Authority>().is_err() || host.value.contains('@') {
+                let message = format!("`{}` is no host", host.value);
+                report.push(Diagnostic::error(Code::BadValue, host.span, message));
+            }
+            Arc::from(host.value.as_str())
+        });
+        list.push(Upstream { id: upstream.id.value.as_str().into(), address, host });
+    }
+    Upstreams { list, names, first: 1 }
+}

@@ -1,0 +1,340 @@
+//! Routes, and where objects of a type sit.
+
+use super::{Names, Resolved, Surroundings, Upstreams};
+use crate::diag::{Code, Diagnostic, Report};
+use crate::policy::access::{Access, Letters};
+use crate::policy::pattern::Pattern;
+use crate::policy::raw::{BodyKind, RawPolicy, RawRoute, Text, Update};
+use crate::policy::snapshot::UpstreamId;
+use crate::source::Span;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What a request on a route addresses and how it is carried.
+#[derive(Clone, Debug)]
+pub struct ResolvedRoute {
+    pub span: Span,
+    pub pattern: Pattern,
+    pub upstream: UpstreamId,
+    pub org: Address,
+    pub app: Address,
+    pub methods: MethodTable,
+    pub public: Access,
+    pub update: Update,
+    pub request: BodyKind,
+    pub response: BodyKind,
+    pub params_keep: bool,
+    pub credential_pass: bool,
+}
+
+/// Where a route finds the id of the organization or application that a request addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// It addresses none.
+    None,
+    /// In this segment of the path.
+    Segment(usize),
+    /// In this verified claim.
+    Claim(Arc<str>),
+}
+
+/// The letters that each method needs on a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MethodTable([Access; METHODS.len()]);
+
+/// A resource type: where its objects sit in bodies.
+#[derive(Clone, Debug)]
+pub struct ResolvedType {
+    pub id: Arc<str>,
+    pub ats: Vec<ResolvedAt>,
+    /// Elsewhere, under grants that could reach its objects, bodies pass unlimited.
+    pub elsewhere_pass: bool,
+}
+
+/// One place of a resource type.
+#[derive(Clone, Debug)]
+pub struct ResolvedAt {
+    pub pattern: Pattern,
+    /// RFC 6901, with `*` for every element or member.
+    pub pointer: Arc<str>,
+}
+
+/// The methods that a letter can stand for; every other one is 405.
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
+impl MethodTable {
+    /// GET and HEAD read, POST creates, PUT and PATCH update, DELETE deletes.
+    pub(crate) const DEFAULT: MethodTable = MethodTable([
+        Access::READ,
+        Access::READ,
+        Access::CREATE,
+        Access::UPDATE,
+        Access::UPDATE,
+        Access::DELETE,
+    ]);
+
+    /// The letters that a method needs, if any letter stands for it.
+    pub fn access(&self, method: &str) -> Option<Access> {
+        METHODS.iter().position(|known| *known == method).map(|at| self.0[at])
+    }
+
+    fn set(&mut self, method: usize, access: Access) {
+        self.0[method] = access;
+        // HEAD asks what GET answers.
+        if METHODS[method] == "GET" {
+            self.0[1] = access;
+        }
+    }
+}
+
+pub(super) fn routes(
+    raw: &RawPolicy,
+    upstreams: &Upstreams<'_>,
+    around: &Surroundings,
+    report: &mut Report,
+) -> Vec<ResolvedRoute> {
+    let everything = [RawRoute::everything()];
+    let typed = raw.routes.as_deref().unwrap_or(&everything);
+    let mut seen: HashMap<String, Span> = HashMap::new();
+    let mut routes = Vec::new();
+    for route in typed {
+        let Some(resolved) = resolve_route(route, upstreams, around, report) else { continue };
+        let shape = crate::policy::index::shape_text(&resolved.pattern);
+        if let Some(first) = seen.get(&shape) {
+            report.push(
+                Diagnostic::error(
+                    Code::RouteAmbiguous,
+                    route.pattern.span,
+                    format!("another route matches exactly what `{}` matches", route.pattern.value),
+                )
+                .also(*first, "the other one")
+                .help("remove one of the two, or make one more specific"),
+            );
+        }
+        seen.entry(shape).or_insert(route.pattern.span);
+        routes.push(resolved);
+    }
+    routes
+}
+
+fn resolve_route(
+    route: &RawRoute,
+    upstreams: &Upstreams<'_>,
+    around: &Surroundings,
+    report: &mut Report,
+) -> Option<ResolvedRoute> {
+    let pattern = pattern(&route.pattern, report)?;
+    let upstream = match &route.upstream {
+        Some(name) => upstreams.names.find(name, report).map_or(0, |at| at + upstreams.first),
+        None => {
+            if around.upstream_required && around.default_upstream.is_none() {
+                let message = "this route names no upstream, and the settings name no default one";
+                report.push(
+                    Diagnostic::error(Code::MissingKey, route.span, message)
+                        .help("write `upstream:` in the settings, or start with `--upstream URL`"),
+                );
+            }
+            0
+        }
+    };
+    let address = |name: &str, typed: &Option<Text>, report: &mut Report| match typed {
+        Some(source) => claim_source(source, report),
+        None => pattern.param(name).map_or(Address::None, Address::Segment),
+    };
+    Some(ResolvedRoute {
+        span: route.span,
+        upstream: UpstreamId(upstream as u32),
+        org: address("org", &route.org, report),
+        app: address("app", &route.app, report),
+        methods: methods(route, report),
+        public: route.public.as_ref().map_or(Access::NONE, |typed| letters(typed, report)),
+        update: route.update.map_or(Update::Replace, |update| update.value),
+        request: route.request.map_or(BodyKind::Json, |kind| kind.value),
+        response: route.response.map_or(BodyKind::Json, |kind| kind.value),
+        params_keep: route.params_keep,
+        credential_pass: route.credential_pass,
+        pattern,
+    })
+}
+
+fn claim_source(source: &Text, report: &mut Report) -> Address {
+    match source.value.strip_prefix("claims.").filter(|name| !name.is_empty()) {
+        Some(name) => Address::Claim(name.into()),
+        None => {
+            let message = format!("`{}` does not say where the id comes from", source.value);
+            report.push(
+                Diagnostic::error(Code::BadValue, source.span, message)
+                    .help("write `claims.NAME`, the name of a verified claim"),
+            );
+            Address::None
+        }
+    }
+}
+
+/// `verbs` may raise a method to a stronger letter, and may lower only POST, to `u` or `r`.
+fn methods(route: &RawRoute, report: &mut Report) -> MethodTable {
+    let mut table = MethodTable::DEFAULT;
+    for (method, typed) in &route.verbs {
+        let Some(at) = METHODS.iter().position(|known| *known == method.value) else {
+            let message = format!("no letter can stand for the method `{}`", method.value);
+            report.push(
+                Diagnostic::error(Code::BadValue, method.span, message)
+                    .help("methods are GET, HEAD, POST, PUT, PATCH and DELETE, in capitals"),
+            );
+            continue;
+        };
+        let access = letters(typed, report);
+        let default = MethodTable::DEFAULT.0[at];
+        let lowers_post = default == Access::CREATE && access.is_one();
+        if !access.is_one() || (access.strength() < default.strength() && !lowers_post) {
+            report.push(
+                Diagnostic::error(
+                    Code::GrantAccess,
+                    typed.span,
+                    format!("`{}` cannot stand for {}", typed.value, method.value),
+                )
+                .help("a method can be raised to one stronger letter; only POST can be lowered"),
+            );
+            continue;
+        }
+        table.set(at, access);
+    }
+    if route.upsert.is_some_and(|upsert| upsert.value) {
+        for at in [3, 4] {
+            table.0[at] = table.0[at].or(Access::CREATE);
+        }
+    }
+    table
+}
+
+pub(super) fn types(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedType> {
+    Names::collect("resource type", raw.resource_types.iter().map(|kind| &kind.id), report);
+    raw.resource_types
+        .iter()
+        .map(|kind| ResolvedType {
+            id: kind.id.value.as_str().into(),
+            elsewhere_pass: kind.elsewhere_pass,
+            ats: kind
+                .at
+                .iter()
+                .filter_map(|at| {
+                    let pattern = pattern(&at.path, report)?;
+                    if let Err(error) = crate::filter::algebra::check_pointer(&at.pointer.value) {
+                        let message = format!("`{}` is no JSON pointer: {error}", at.pointer.value);
+                        report.push(
+                            Diagnostic::error(Code::BadValue, at.pointer.span, message)
+                                .help("write `\"\"` for the whole body, or `/data/*` for each element of `data`"),
+                        );
+                        return None;
+                    }
+                    Some(ResolvedAt { pattern, pointer: at.pointer.value.as_str().into() })
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+/// ROUTE_TOTAL: a grant that no route can carry is a mistake.
+pub(super) fn grants_are_reachable(resolved: &Resolved, report: &mut Report) {
+    for grant in resolved.roles.iter().flat_map(|role| &role.grants) {
+        if resolved.routes.iter().any(|route| route.pattern.unifies(&grant.pattern)) {
+            continue;
+        }
+        let patterns: Vec<_> =
+            resolved.routes.iter().map(|route| format!("`{}`", route.pattern)).collect();
+        report.push(
+            Diagnostic::error(
+                Code::RouteTotal,
+                grant.path_span,
+                format!("no route has a path that `{}` matches", grant.pattern),
+            )
+            .help(format!("routes are {}", patterns.join(", "))),
+        );
+    }
+}
+
+/// SCHEMA_UNCOVERED: where a role's objects may be, but no `at` says where, requests are refused.
+pub(super) fn schemas_cover_grants(resolved: &Resolved, report: &mut Report) {
+    for role in &resolved.roles {
+        let limited: Vec<&ResolvedType> = role
+            .schemas
+            .iter()
+            .map(|schema| &resolved.types[resolved.schemas[*schema].kind])
+            .filter(|kind| !kind.elsewhere_pass)
+            .collect();
+        for grant in &role.grants {
+            let near: Vec<&Pattern> = limited
+                .iter()
+                .flat_map(|kind| &kind.ats)
+                .map(|at| &at.pattern)
+                .filter(|pattern| pattern.unifies(&grant.pattern))
+                .collect();
+            if near.is_empty() || near.iter().any(|pattern| pattern.covers(&grant.pattern)) {
+                continue;
+            }
+            let covered: Vec<_> = near.iter().map(|pattern| format!("`{pattern}`")).collect();
+            report.push(
+                Diagnostic::warning(
+                    Code::SchemaUncovered,
+                    grant.path_span,
+                    format!(
+                        "under `{}` the schemas of `{}` know only {}: other paths are refused",
+                        grant.pattern,
+                        role.id,
+                        covered.join(", ")
+                    ),
+                )
+                .help("name every path in `at`, or write `elsewhere: pass` in the resource type"),
+            );
+        }
+    }
+}
+
+/// A pattern, or a report of what is wrong with it.
+pub(super) fn pattern(text: &Text, report: &mut Report) -> Option<Pattern> {
+    Pattern::parse(&text.value)
+        .map_err(|error| {
+            let message = format!("`{}` is no path pattern: {error}", text.value);
+            report.push(Diagnostic::error(Code::GrantPath, text.span, message).help(
+                "write literal segments, `{name}` for one segment, a trailing `/**` for a subtree",
+            ));
+        })
+        .ok()
+}
+
+/// Access letters, or a report of what is wrong with them.
+pub(super) fn letters(text: &Text, report: &mut Report) -> Access {
+    text.value.parse::<Letters>().map_or_else(
+        |error| {
+            let message = format!("`{}` is no access: {error}", text.value);
+            report.push(
+                Diagnostic::error(Code::GrantAccess, text.span, message).help(
+                    "write one to four of `c` (create), `r` (read), `u` (update), `d` (delete)",
+                ),
+            );
+            Access::NONE
+        },
+        |letters| letters.0,
+    )
+}
+
+impl RawRoute {
+    /// The one route of a policy that has no `routes`.
+    fn everything() -> RawRoute {
+        RawRoute {
+            span: Span::default(),
+            pattern: Text::new("/**".into(), Span::default()),
+            upstream: None,
+            org: None,
+            app: None,
+            verbs: Vec::new(),
+            upsert: None,
+            update: None,
+            public: None,
+            request: None,
+            response: None,
+            params_keep: false,
+            credential_pass: false,
+        }
+    }
+}

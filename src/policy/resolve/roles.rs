@@ -1,0 +1,132 @@
+//! Roles, their grants, and the schemas that limit what they see and write.
+
+use super::Names;
+use super::paths::{ResolvedType, letters, pattern};
+use crate::diag::{Code, Diagnostic, Report, did_you_mean};
+use crate::policy::access::Access;
+use crate::policy::pattern::Pattern;
+use crate::policy::raw::{RawPolicy, RawRole};
+use crate::policy::schema::{self, SchemaMasks};
+use crate::source::Span;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A role.
+#[derive(Clone, Debug)]
+pub struct ResolvedRole {
+    pub id: Arc<str>,
+    /// Bound to an application access, not to a membership.
+    pub app_scope: bool,
+    /// An application role that acts where an access lists none.
+    pub default: bool,
+    pub grants: Vec<ResolvedGrant>,
+    /// Indices of schemas.
+    pub schemas: Vec<usize>,
+}
+
+/// An allow.
+#[derive(Clone, Debug)]
+pub struct ResolvedGrant {
+    pub span: Span,
+    pub path_span: Span,
+    pub pattern: Pattern,
+    pub access: Access,
+}
+
+/// A schema, compiled.
+#[derive(Clone, Debug)]
+pub struct ResolvedSchema {
+    pub id: Arc<str>,
+    /// Index of the resource type that it limits.
+    pub kind: usize,
+    pub masks: SchemaMasks,
+}
+
+pub(super) fn schemas(
+    raw: &RawPolicy,
+    types: &[ResolvedType],
+    report: &mut Report,
+) -> Vec<ResolvedSchema> {
+    Names::collect("schema", raw.schemas.iter().map(|schema| &schema.id), report);
+    let mut found = Vec::new();
+    for typed in &raw.schemas {
+        let kind = types.iter().position(|kind| *kind.id == *typed.kind.value);
+        if kind.is_none() {
+            let message = format!("there is no resource type `{}`", typed.kind.value);
+            let problem = Diagnostic::error(Code::SchemaType, typed.kind.span, message);
+            report.push(match did_you_mean(&typed.kind.value, types.iter().map(|t| &*t.id)) {
+                Some(near) => problem.help(format!("did you mean `{near}`?")),
+                None => problem.help(
+                    "define it under `resource_types`: it says where its objects sit in bodies",
+                ),
+            });
+        }
+        let masks = schema::compile(&typed.body, report);
+        // A broken schema still has its place, so that references to it are no further mistake.
+        let everything = || SchemaMasks::open();
+        found.push(ResolvedSchema {
+            id: typed.id.value.as_str().into(),
+            kind: kind.unwrap_or(0),
+            masks: masks.unwrap_or_else(everything),
+        });
+    }
+    found
+}
+
+pub(super) fn roles(
+    raw: &RawPolicy,
+    schemas: &[ResolvedSchema],
+    report: &mut Report,
+) -> Vec<ResolvedRole> {
+    let names = Names::collect("role", raw.roles.iter().map(|role| &role.id), report);
+    let schema_names = Names::collect(
+        "schema",
+        raw.schemas.iter().map(|schema| &schema.id),
+        // Duplicates have been reported where the schemas were read.
+        &mut Report::default(),
+    );
+    display_names_are_unique(&raw.roles, report);
+    for role in raw.roles.iter().flat_map(|role| &role.administration) {
+        names.find(role, report);
+    }
+    raw.roles
+        .iter()
+        .map(|role| ResolvedRole {
+            id: role.id.value.as_str().into(),
+            app_scope: role.app_scope,
+            default: role.default,
+            grants: grants(role, report),
+            schemas: role
+                .schemas
+                .iter()
+                .filter_map(|name| schema_names.find(name, report))
+                .filter(|at| *at < schemas.len())
+                .collect(),
+        })
+        .collect()
+}
+
+fn grants(role: &RawRole, report: &mut Report) -> Vec<ResolvedGrant> {
+    role.grants
+        .iter()
+        .filter_map(|grant| {
+            let access = letters(&grant.access, report);
+            let pattern = pattern(&grant.path, report)?;
+            Some(ResolvedGrant { span: grant.span, path_span: grant.path.span, pattern, access })
+        })
+        .collect()
+}
+
+fn display_names_are_unique(roles: &[RawRole], report: &mut Report) {
+    let mut seen: HashMap<&str, Span> = HashMap::new();
+    for name in roles.iter().filter_map(|role| role.name.as_ref()) {
+        if let Some(first) = seen.get(name.value.as_str()) {
+            let message = format!("two roles have the name `{}`", name.value);
+            report.push(
+                Diagnostic::error(Code::RoleNameUnique, name.span, message)
+                    .also(*first, "the other one"),
+            );
+        }
+        seen.entry(&name.value).or_insert(name.span);
+    }
+}
