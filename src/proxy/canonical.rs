@@ -18,7 +18,6 @@ pub struct Canonical {
     target: Target,
     host: HeaderValue,
     headers: HeaderMap,
-    version: Version,
 }
 
 /// What the connection knows that the head does not say.
@@ -50,7 +49,7 @@ impl Canonical {
         let raw = target_of(uri.path_and_query, &method)?;
         let target = Target::new(raw, wire.max_target).map_err(fault_reason)?;
         headers.remove(header::HOST);
-        Ok(Canonical { method, target, host, headers, version })
+        Ok(Canonical { method, target, host, headers })
     }
 
     /// The method, as it came.
@@ -71,11 +70,6 @@ impl Canonical {
     /// All fields but Host.
     pub(super) fn headers(&self) -> &HeaderMap {
         &self.headers
-    }
-
-    /// The version that the client spoke.
-    pub(super) fn version(&self) -> Version {
-        self.version
     }
 
     /// Takes the request apart, for the one place that makes an upstream request of it.

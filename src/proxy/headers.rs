@@ -7,17 +7,19 @@
 use super::shim::IdentityShim as _;
 use crate::decide::{Permit, Reason};
 use crate::identity::Identity;
+use crate::policy::snapshot::Snapshot;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use smallvec::SmallVec;
+use std::net::IpAddr;
 
 /// Everything that an upstream is told besides what the client said.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Told<'a> {
     /// Who the caller is and what it may do.
     pub(super) permit: &'a Permit,
-    /// The policy's digest, `sha256:…`.
-    pub(super) digest: &'a str,
+    /// The policy that decided.
+    pub(super) snapshot: &'a Snapshot,
     /// Where the request came from.
     pub(super) forwarded: &'a Forwarded,
     /// The id under which this request is logged.
@@ -35,6 +37,26 @@ pub(super) struct Forwarded {
     pub(super) host: HeaderValue,
     /// Forwarded (RFC 7239).
     pub(super) element: HeaderValue,
+}
+
+impl Forwarded {
+    /// What is said of a client that named this host.
+    pub(super) fn new(client: Option<IpAddr>, host: &HeaderValue) -> Result<Forwarded, Reason> {
+        let name = host.to_str().map_err(|_| Reason::BadRequest)?;
+        // RFC 7239 section 6: an IPv6 address stands in brackets and quotes, an obfuscated
+        // identifier begins with an underscore.
+        let by = match client {
+            Some(IpAddr::V6(address)) => format!("\"[{address}]\""),
+            Some(IpAddr::V4(address)) => address.to_string(),
+            None => "_unix".to_owned(),
+        };
+        let value = |text: String| HeaderValue::try_from(text).map_err(|_| Reason::Internal);
+        Ok(Forwarded {
+            client: client.map(|address| value(address.to_string())).transpose()?,
+            host: host.clone(),
+            element: value(format!("for={by};host=\"{name}\";proto=http"))?,
+        })
+    }
 }
 
 /// Takes out what must not pass from a client: hop-by-hop fields, credentials, statements about
@@ -80,7 +102,7 @@ pub(super) fn inject(headers: &mut HeaderMap, told: &Told<'_>) -> Result<(), Rea
     set(X_REQUEST_ID, told.request_id.clone())?;
     if let Some(principal) = permit.principal() {
         set(X_PORTCULLIS_USER, encoded(&principal.user)?)?;
-        set(X_PORTCULLIS_ROLES, plain(permit.roles())?)?;
+        set(X_PORTCULLIS_ROLES, plain(&permit.roles_header(told.snapshot))?)?;
     }
     if let Some(org) = permit.org() {
         set(X_PORTCULLIS_ORG, encoded(org)?)?;
@@ -88,7 +110,7 @@ pub(super) fn inject(headers: &mut HeaderMap, told: &Told<'_>) -> Result<(), Rea
     if let Some(app) = permit.app() {
         set(X_PORTCULLIS_APP, encoded(app)?)?;
     }
-    set(X_PORTCULLIS_POLICY, plain(short(told.digest))?)?;
+    set(X_PORTCULLIS_POLICY, plain(short(told.snapshot.digest()))?)?;
     trace(headers, told.traceparent)
 }
 

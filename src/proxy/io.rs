@@ -1,5 +1,6 @@
 //! The byte streams under HTTP: sockets of both families, and the client's side with its clocks.
 
+use super::connection::CLOSING;
 use super::deadline::Deadline;
 use super::framing::Framing;
 use crate::settings::Limits;
@@ -8,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -33,6 +34,7 @@ pub(super) struct Pulse {
     framing: RefCell<Framing>,
     http1: Cell<bool>,
     unread: Cell<bool>,
+    reset: Cell<bool>,
     header_timeout: Duration,
     idle: Duration,
     write_idle: Duration,
@@ -45,6 +47,8 @@ pub(super) struct ClientIo {
     socket: Socket,
     first: Bytes,
     pulse: Rc<Pulse>,
+    /// Bytes that may still be thrown away after our last word.
+    linger: Option<usize>,
 }
 
 impl Pulse {
@@ -58,6 +62,7 @@ impl Pulse {
             framing: RefCell::default(),
             http1: Cell::new(true),
             unread: Cell::new(false),
+            reset: Cell::new(false),
             header_timeout: limits.header_timeout,
             idle: limits.idle,
             write_idle: limits.write_idle,
@@ -100,6 +105,16 @@ impl Pulse {
         self.unread.get()
     }
 
+    /// A response whose end is the connection's end was broken off.
+    pub(super) fn reset(&self) {
+        self.reset.set(true);
+    }
+
+    /// Whether a clean close would be a lie.
+    pub(super) fn must_reset(&self) -> bool {
+        self.reset.get()
+    }
+
     /// Whether a head said two things about its body.
     pub(super) fn is_ambiguous(&self) -> bool {
         self.framing.borrow().is_ambiguous()
@@ -138,7 +153,37 @@ impl Pulse {
 impl ClientIo {
     /// A stream that begins with bytes which have been read already.
     pub(super) fn new(socket: Socket, first: Bytes, pulse: Rc<Pulse>) -> ClientIo {
-        ClientIo { socket, first, pulse }
+        ClientIo { socket, first, pulse, linger: None }
+    }
+
+    /// Where the client is still sending, reads on for a moment: bytes that arrive at a closed
+    /// socket make the kernel answer with a reset, and the client may lose the response that it
+    /// has not read yet (RFC 9112 section 9.6).
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let left = self.linger.get_or_insert_with(|| {
+            self.pulse.reading.set(CLOSING);
+            MAX_LINGER
+        });
+        let mut waste = [0; 4096];
+        while *left > 0 {
+            let mut buf = ReadBuf::new(&mut waste);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buf))?;
+            match buf.filled().len() {
+                0 => break,
+                n => *left = left.saturating_sub(n),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Socket {
+    /// Makes sure that the other end cannot take the close that follows for a clean end.
+    fn reset(&self) {
+        if let Socket::Tcp(stream) = self {
+            // A failure leaves an ordinary close, which is all that a Unix socket has.
+            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
     }
 }
 
@@ -150,11 +195,15 @@ impl AsyncRead for ClientIo {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         if self.first.is_empty() {
-            std::task::ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
+            ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
         } else {
             let n = self.first.len().min(buf.remaining());
             buf.put_slice(&self.first[..n]);
             self.first.advance(n);
+            if self.first.is_empty() {
+                // An empty view would keep the whole buffer alive.
+                self.first = Bytes::new();
+            }
         }
         self.pulse.read(&buf.filled()[before..]);
         Poll::Ready(Ok(()))
@@ -189,7 +238,21 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        if self.linger.is_none() {
+            ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
+        }
+        match self.pulse.has_unread() {
+            true => self.poll_linger(cx),
+            false => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Drop for ClientIo {
+    fn drop(&mut self) {
+        if self.pulse.must_reset() {
+            self.socket.reset();
+        }
     }
 }
 
@@ -247,3 +310,6 @@ impl AsyncWrite for Socket {
         }
     }
 }
+
+/// Bytes that are read and thrown away from a client that still sends to a refused request.
+const MAX_LINGER: usize = 1024 * 1024;

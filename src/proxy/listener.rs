@@ -29,7 +29,7 @@ pub enum BindError {
     #[error("{} exists and is no socket; remove it or listen elsewhere", shown(.0))]
     NotASocket(ListenAddress),
     /// Anything else.
-    #[error("cannot listen on {}: {1}", shown(.0))]
+    #[error("cannot listen on {at}: {1}", at = shown(.0))]
     Io(ListenAddress, io::Error),
 }
 

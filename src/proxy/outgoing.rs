@@ -2,13 +2,14 @@
 
 use super::canonical::Canonical;
 use super::headers::{self, Told};
-use super::upload::RequestBody;
+use super::upload::{RequestBody, Upload};
 use crate::decide::Reason;
 use crate::identity::Identity;
 use crate::policy::snapshot::Route;
 use crate::policy::upstream::Upstream;
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Uri};
+use std::rc::Rc;
 
 /// A request that may be sent. It is made of a [`Canonical`] in one way, and nothing else can be
 /// handed to the pool.
@@ -49,6 +50,11 @@ impl Outgoing {
         *request.uri_mut() = Uri::from(target);
         *request.headers_mut() = headers;
         Ok(Outgoing { request })
+    }
+
+    /// The progress of a streamed body.
+    pub(super) fn upload(&self) -> Option<Rc<Upload>> {
+        self.request.body().upload()
     }
 
     /// The request, and whether it may be sent twice (RFC 9110 section 9.2.2).

@@ -188,7 +188,10 @@ impl Body for Reply {
                     story.complete();
                 }
             }
-            Some(Err(_)) => *source = Source::Empty,
+            Some(Err(_)) => {
+                story.cut();
+                *source = Source::Empty;
+            }
             None => story.complete(),
         }
         Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))

@@ -18,6 +18,7 @@ pub(super) struct Story {
     started: Instant,
     worker: Rc<Worker>,
     pulse: Rc<Pulse>,
+    ends_with_connection: bool,
 }
 
 impl Story {
@@ -58,6 +59,7 @@ impl Story {
             started: Instant::now(),
             worker: worker.clone(),
             pulse: pulse.clone(),
+            ends_with_connection: false,
         })
     }
 
@@ -105,14 +107,21 @@ impl Story {
         self.record().aborted = false;
     }
 
+    /// The client knows the end of the body by the end of the connection (HTTP/1.0).
+    pub(super) fn ends_with_connection(&mut self) {
+        self.ends_with_connection = true;
+    }
+
+    /// The body was broken off.
+    pub(super) fn cut(&mut self) {
+        if self.ends_with_connection {
+            self.pulse.reset();
+        }
+    }
+
     /// The record, to add to.
     pub(super) fn record(&mut self) -> &mut Record {
         self.record.as_mut().expect("a story has its record until it is dropped")
-    }
-
-    /// The worker that carries the request.
-    pub(super) fn worker(&self) -> &Rc<Worker> {
-        &self.worker
     }
 
     /// The client's connection will have bytes that nobody reads.

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use std::cell::{Cell, RefCell};
+use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -202,16 +203,22 @@ pub(super) async fn read_whole(
     Ok(whole.freeze())
 }
 
-/// Reads on within a bound, so that a short body does not cost the connection.
-pub(super) async fn drain(mut body: Incoming, max: u64, idle: Duration, deadline: &Deadline) {
+/// Reads on within a bound, so that a short body does not cost the connection. Says whether the
+/// end was reached.
+pub(super) async fn drain(
+    mut body: Incoming,
+    max: u64,
+    idle: Duration,
+    deadline: &Deadline,
+) -> bool {
     if body.size_hint().upper().is_none_or(|length| length > max) {
-        return;
+        return false;
     }
     deadline.set(idle);
     let mut rest = std::pin::pin!(async { while let Some(Ok(_)) = body.frame().await {} });
     std::future::poll_fn(|cx| match rest.as_mut().poll(cx) {
-        Poll::Pending => deadline.poll(cx),
-        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => deadline.poll(cx).map(|()| false),
+        Poll::Ready(()) => Poll::Ready(true),
     })
-    .await;
+    .await
 }
