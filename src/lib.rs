@@ -1,5 +1,6 @@
 //! Portcullis: a reverse proxy that enforces who may do what, and who may see which field.
 
+pub mod cli;
 pub mod control;
 pub mod decide;
 pub mod diag;

@@ -1,2 +1,4 @@
 //! All tests that need more than one module, in one binary. They read as transcripts: arrange
 //! files and an upstream, run, compare what the client and the upstream saw.
+
+mod filter;

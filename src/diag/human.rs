@@ -1,1 +1,135 @@
-//! placeholder
+//! Problems for people, in the manner of rustc: the place, the line, what is underlined, help.
+
+use super::{Diagnostic, Label, Report, Severity};
+use crate::source::{FileId, Sources, Span};
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
+use std::ops::Range;
+
+/// All problems and a line that counts them; empty where there is nothing to say. `colour` writes
+/// ANSI escapes.
+pub fn render(report: &Report, sources: &Sources, colour: bool) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.decor_style(DecorStyle::Ascii);
+    let mut text = String::new();
+    for problem in report.problems() {
+        text.push_str(&renderer.render(&[group(problem, sources)]));
+        text.push_str("\n\n");
+    }
+    if !report.is_empty() {
+        text.push_str(&summary(report));
+        text.push('\n');
+    }
+    text
+}
+
+/// `2 errors, 1 warning`
+pub fn summary(report: &Report) -> String {
+    let errors = report.errors();
+    let warnings = report.problems().len() - errors;
+    let count = |n: usize, noun: &str| match n {
+        0 => None,
+        1 => Some(format!("1 {noun}")),
+        _ => Some(format!("{n} {noun}s")),
+    };
+    let parts: Vec<_> =
+        [count(errors, "error"), count(warnings, "warning")].into_iter().flatten().collect();
+    if parts.is_empty() { "no problems".to_owned() } else { parts.join(", ") }
+}
+
+fn group<'a>(problem: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
+    let level = match problem.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level.primary_title(problem.message.as_str()).id(problem.code.as_str());
+    let mut group = Group::with_title(title);
+    if let Some(primary) = &problem.primary {
+        group = group.element(snippet(primary, &problem.secondary, sources));
+        let elsewhere = problem.secondary.iter().filter(|other| !together(primary, other));
+        for other in elsewhere {
+            let mark = mark(other, AnnotationKind::Context, sources, other.span);
+            group = group.element(excerpt(other.span, other.span, sources).annotation(mark));
+        }
+    }
+    match &problem.help {
+        Some(help) => group.element(Level::HELP.message(help.as_str())),
+        None => group,
+    }
+}
+
+/// The primary place, with those of the others that are near enough to be seen with it.
+fn snippet<'a>(
+    primary: &'a Label,
+    secondary: &'a [Label],
+    sources: &'a Sources,
+) -> Snippet<'a, Annotation<'a>> {
+    let near = || secondary.iter().filter(|other| together(primary, other)).map(|other| other.span);
+    let first = near().chain([primary.span]).min().unwrap_or(primary.span);
+    let last = near().chain([primary.span]).max().unwrap_or(primary.span);
+    let mut snippet = excerpt(first, last, sources).annotation(mark(
+        primary,
+        AnnotationKind::Primary,
+        sources,
+        first,
+    ));
+    for other in secondary.iter().filter(|other| together(primary, other)) {
+        snippet = snippet.annotation(mark(other, AnnotationKind::Context, sources, first));
+    }
+    snippet
+}
+
+fn together(primary: &Label, other: &Label) -> bool {
+    primary.span.file == other.span.file && primary.span.start.abs_diff(other.span.start) < NEAR
+}
+
+/// The whole lines from the first place to the last.
+fn excerpt<'a>(first: Span, last: Span, sources: &'a Sources) -> Snippet<'a, Annotation<'a>> {
+    let text = text_of(first.file, sources);
+    let start = lines(first, text).start;
+    let end = lines(last, text).end;
+    let place = sources.place(first);
+    Snippet::source(text.get(start..end).unwrap_or_default())
+        .path(place.file.to_string())
+        .line_start(place.line as usize)
+}
+
+fn mark<'a>(
+    label: &'a Label,
+    kind: AnnotationKind,
+    sources: &Sources,
+    first: Span,
+) -> Annotation<'a> {
+    let text = text_of(first.file, sources);
+    let offset = lines(first, text).start;
+    let covered = first_line(label.span, text);
+    let mark = kind.span(covered.start - offset..covered.end - offset);
+    if label.text.is_empty() { mark } else { mark.label(label.text.as_str()) }
+}
+
+fn text_of(file: FileId, sources: &Sources) -> &str {
+    sources.files().get(file.0 as usize).map_or("", |file| &file.text)
+}
+
+/// The line in which a span starts, without its line end.
+fn lines(span: Span, text: &str) -> Range<usize> {
+    let at = first_line(span, text).start;
+    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
+    start..end
+}
+
+/// A span's bytes up to the end of its first line: what is underlined of a long value.
+pub(super) fn first_line(span: Span, text: &str) -> Range<usize> {
+    let (start, end) = (span.start as usize, span.end as usize);
+    match text.get(start..end) {
+        Some(covered) => {
+            let line = covered.split('\n').next().unwrap_or_default().trim_end();
+            start..start + line.len()
+        }
+        None => text.len()..text.len(),
+    }
+}
+
+/// Places that lie nearer to one another than so many bytes are shown in one excerpt.
+const NEAR: u32 = 2_000;

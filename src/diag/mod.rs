@@ -3,11 +3,12 @@
 //! A [`Diagnostic`] has a stable [`Code`], a severity, a message in the user's own words, the
 //! place to underline, other places that matter, and help: what to write instead. Problems are
 //! collected in a [`Report`], so that one run names them all; renderers turn a report into text
-//! for people ([`human`]) or programs ([`json`]).
+//! for people ([`human`]), programs ([`json`]) or code scanners ([`sarif`]).
 
 mod code;
 pub mod human;
 pub mod json;
+pub mod sarif;
 
 pub use code::Code;
 
@@ -136,6 +137,12 @@ impl Report {
             let span = problem.primary.as_ref().map(|label| label.span);
             (span, problem.severity, problem.code)
         });
+    }
+}
+
+impl From<Diagnostic> for Report {
+    fn from(problem: Diagnostic) -> Report {
+        Report { problems: vec![problem] }
     }
 }
 

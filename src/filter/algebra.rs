@@ -1,21 +1,259 @@
-//! placeholder until the filter branch lands
-use super::mask::*;
+//! Joining masks: what passes either of two, and what passes both.
+//!
+//! Both walk the two masks together and make one node for each pair of nodes that meet. A pair is
+//! made once, so masks that refer to themselves come to an end.
+
+use super::mask::{HIDE, Mask, MaskBuilder, Node, NodeId, SHOW, Types};
+use super::plan::{Extra, ways};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-pub fn union(a: &Mask, _b: &Mask) -> Mask {
-    a.clone()
+
+/// A part passes if it passes either mask.
+pub fn union(a: &Mask, b: &Mask) -> Mask {
+    Join::new(a, b, How::Either).run()
 }
-pub fn intersect(a: &Mask, _b: &Mask) -> Mask {
-    a.clone()
+
+/// A part passes if it passes both masks.
+///
+/// Where the ways of different pointers meet, each expects types of its own: a value that fits one
+/// of them passes, and the parts that another one limits for other types do not count.
+pub fn intersect(a: &Mask, b: &Mask) -> Mask {
+    Join::new(a, b, How::Both).run()
 }
-pub fn place(_p: &str, _alternative: u32, m: &Mask) -> Result<Mask, String> {
-    Ok(m.clone())
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    Either,
+    Both,
 }
-pub fn check_pointer(_p: &str) -> Result<(), String> {
-    Ok(())
+
+struct Join<'a> {
+    left: &'a Mask,
+    right: &'a Mask,
+    how: How,
+    builder: MaskBuilder,
+    made: HashMap<(NodeId, NodeId), NodeId>,
+    open: Vec<(NodeId, NodeId, NodeId)>,
 }
-pub fn hidden_names(_m: &Mask) -> (Vec<Arc<str>>, bool) {
-    (vec![], false)
+
+/// One side of a pair.
+struct Side<'a> {
+    node: &'a Node,
+    extra: Option<&'a Extra>,
 }
-pub fn anywhere(_n: &[Arc<str>]) -> Mask {
-    Mask::show()
+
+impl<'a> Join<'a> {
+    fn new(left: &'a Mask, right: &'a Mask, how: How) -> Join<'a> {
+        let (builder, made) = (MaskBuilder::new(), HashMap::new());
+        Join { left, right, how, builder, made, open: Vec::new() }
+    }
+
+    fn run(mut self) -> Mask {
+        let root = self.pair(self.left.root(), self.right.root());
+        while let Some((left, right, id)) = self.open.pop() {
+            self.fill(left, right, id);
+        }
+        tidy(&self.builder.finish(root))
+    }
+
+    /// The node for a pair, made now or before.
+    fn pair(&mut self, left: NodeId, right: NodeId) -> NodeId {
+        let plain = |mask: &Mask, id| mask.node(id).way == 0;
+        match (self.how, left, right) {
+            (_, HIDE, HIDE) => return HIDE,
+            (How::Either, SHOW, _) | (How::Either, _, SHOW) | (_, SHOW, SHOW) => return SHOW,
+            (How::Both, HIDE, other) if plain(self.right, other) => return HIDE,
+            (How::Both, other, HIDE) if plain(self.left, other) => return HIDE,
+            _ => {}
+        }
+        if let Some(id) = self.made.get(&(left, right)) {
+            return *id;
+        }
+        let id = self.builder.reserve();
+        self.made.insert((left, right), id);
+        self.open.push((left, right, id));
+        id
+    }
+
+    fn fill(&mut self, left: NodeId, right: NodeId, id: NodeId) {
+        let a = Side { node: self.left.node(left), extra: self.left.extra(left) };
+        let b = Side { node: self.right.node(right), extra: self.right.extra(right) };
+        let ways = self.ways(&a, &b);
+        let types = self.types(&a, &b, &ways);
+        let limit = match self.how {
+            How::Either => a.limit().or(b.limit()),
+            How::Both => a.limit().and(b.limit()),
+        };
+        let (fields, others) = self.members(&a, &b);
+        let (elements, items) = self.elements(&a, &b);
+        let way = a.node.way | b.node.way;
+        let limit = (way != 0).then_some(limit);
+        self.builder.set(id, Node { types, fields, others, items, way });
+        self.builder.extra(id, Extra { elements, ways, limit });
+    }
+
+    fn types(&self, a: &Side<'_>, b: &Side<'_>, ways: &[(u32, Types)]) -> Types {
+        let (left, right) = (wide(a.node.types), wide(b.node.types));
+        match self.how {
+            How::Either => left.or(right),
+            How::Both if a.node.way != 0 && b.node.way != 0 => {
+                let expected = ways.iter().fold(Types::NONE, |sum, (_, types)| sum.or(*types));
+                a.limit().and(b.limit()).and(expected)
+            }
+            How::Both => left.and(right),
+        }
+    }
+
+    /// What each pointer expects. The same pointer on both sides is one pointer.
+    fn ways(&self, a: &Side<'_>, b: &Side<'_>) -> Vec<(u32, Types)> {
+        let (left, right) = (ways(a.node, a.extra), ways(b.node, b.extra));
+        let of = |ways: &[(u32, Types)], bit: u32| {
+            ways.iter().find(|(bits, _)| bits & bit != 0).map(|(_, types)| wide(*types))
+        };
+        let mut grouped = BTreeMap::<u8, u32>::new();
+        for bit in (0..u32::BITS).map(|shift| 1 << shift) {
+            let types = match (of(&left, bit), of(&right, bit), self.how) {
+                (None, None, _) => continue,
+                (Some(one), None, _) | (None, Some(one), _) => one,
+                (Some(one), Some(two), How::Either) => one.or(two),
+                (Some(one), Some(two), How::Both) => one.and(two),
+            };
+            *grouped.entry(types.0).or_default() |= bit;
+        }
+        grouped.into_iter().map(|(types, bits)| (bits, Types(types))).collect()
+    }
+
+    fn members(&mut self, a: &Side<'_>, b: &Side<'_>) -> (Vec<(Arc<str>, NodeId)>, NodeId) {
+        let neutral = self.neutral();
+        let (left, left_others) = a.members(neutral);
+        let (right, right_others) = b.members(neutral);
+        let names: BTreeSet<_> = left.iter().chain(right).map(|(name, _)| name).collect();
+        let fields = names.into_iter().map(|name| {
+            let pair = self.pair(find(left, name, left_others), find(right, name, right_others));
+            (name.clone(), pair)
+        });
+        let fields = fields.collect();
+        (fields, self.pair(left_others, right_others))
+    }
+
+    fn elements(&mut self, a: &Side<'_>, b: &Side<'_>) -> (Vec<(u64, NodeId)>, NodeId) {
+        let neutral = self.neutral();
+        let (left, left_items) = a.elements(neutral);
+        let (right, right_items) = b.elements(neutral);
+        let places: BTreeSet<_> = left.iter().chain(right).map(|(index, _)| index).collect();
+        let elements = places.into_iter().map(|at| {
+            let pair = self.pair(find(left, at, left_items), find(right, at, right_items));
+            (*at, pair)
+        });
+        let elements = elements.collect();
+        (elements, self.pair(left_items, right_items))
+    }
+
+    /// What stands for the inside of a container that one side does not let pass at all (or whose
+    /// pointer does not lead through): the other side alone decides.
+    fn neutral(&self) -> NodeId {
+        match self.how {
+            How::Either => HIDE,
+            How::Both => SHOW,
+        }
+    }
+}
+
+impl<'a> Side<'a> {
+    /// The types that pass, pointers apart.
+    fn limit(&self) -> Types {
+        match self.node.way {
+            0 => wide(self.node.types),
+            _ => self.extra.and_then(|extra| extra.limit).unwrap_or(Types::ANY),
+        }
+    }
+
+    fn members(&self, neutral: NodeId) -> (&'a [(Arc<str>, NodeId)], NodeId) {
+        if self.node.types.has(Types::OBJECT) {
+            (&self.node.fields, self.node.others)
+        } else {
+            (&[], neutral)
+        }
+    }
+
+    fn elements(&self, neutral: NodeId) -> (&'a [(u64, NodeId)], NodeId) {
+        if self.node.types.has(Types::ARRAY) {
+            let elements = self.extra.map(|extra| extra.elements.as_slice()).unwrap_or_default();
+            (elements, self.node.items)
+        } else {
+            (&[], neutral)
+        }
+    }
+}
+
+fn find<K: Ord>(sorted: &[(K, NodeId)], key: &K, otherwise: NodeId) -> NodeId {
+    sorted.binary_search_by(|(known, _)| known.cmp(key)).map_or(otherwise, |at| sorted[at].1)
+}
+
+/// A set that has every number has the integral ones.
+fn wide(types: Types) -> Types {
+    if types.has(Types::NUMBER) { types.or(Types::INTEGER) } else { types }
+}
+
+/// The same mask with what can be said as [`SHOW`] or [`HIDE`] said so, and without nodes that
+/// nothing reaches.
+fn tidy(mask: &Mask) -> Mask {
+    let open = all_open(mask);
+    let short = |id: NodeId| {
+        let node = mask.node(id);
+        match () {
+            () if open.contains(&id) => SHOW,
+            () if node.types == Types::NONE && node.way == 0 => HIDE,
+            () => id,
+        }
+    };
+    let mut builder = MaskBuilder::new();
+    let mut moved = HashMap::from([(SHOW, SHOW), (HIDE, HIDE)]);
+    let mut todo = Vec::new();
+    let mut goes_to = |id: NodeId, builder: &mut MaskBuilder, todo: &mut Vec<NodeId>| {
+        *moved.entry(short(id)).or_insert_with_key(|id| {
+            todo.push(*id);
+            builder.reserve()
+        })
+    };
+    let root = goes_to(mask.root(), &mut builder, &mut todo);
+    while let Some(id) = todo.pop() {
+        let mut node = mask.node(id).clone();
+        let mut extra = mask.extra(id).cloned().unwrap_or_default();
+        node.fields.iter_mut().for_each(|(_, to)| *to = goes_to(*to, &mut builder, &mut todo));
+        extra.elements.iter_mut().for_each(|(_, to)| *to = goes_to(*to, &mut builder, &mut todo));
+        node.others = goes_to(node.others, &mut builder, &mut todo);
+        node.items = goes_to(node.items, &mut builder, &mut todo);
+        let at = goes_to(id, &mut builder, &mut todo);
+        builder.set(at, node);
+        builder.extra(at, extra);
+    }
+    builder.finish(root)
+}
+
+/// The nodes that limit nothing, nor does anything that they reach: all that cannot be shown to
+/// limit something.
+fn all_open(mask: &Mask) -> BTreeSet<NodeId> {
+    let count = u32::try_from(mask.len()).expect("a mask has fewer than 2^32 nodes");
+    let ids = (0..count)
+        .map(NodeId)
+        .filter(|id| mask.node(*id).way == 0 && mask.node(*id).types.has(Types::ALL_BUT_INTEGER));
+    let mut open: BTreeSet<_> = ids.collect();
+    loop {
+        let limited = |id: &NodeId| !children(mask, *id).all(|child| open.contains(&child));
+        let gone: Vec<_> = open.iter().copied().filter(limited).collect();
+        if gone.is_empty() {
+            return open;
+        }
+        gone.iter().for_each(|id| {
+            open.remove(id);
+        });
+    }
+}
+
+fn children(mask: &Mask, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+    let node = mask.node(id);
+    let elements = mask.extra(id).into_iter().flat_map(|extra| &extra.elements);
+    let members = node.fields.iter().map(|(_, id)| *id);
+    members.chain(elements.map(|(_, id)| *id)).chain([node.others, node.items])
 }

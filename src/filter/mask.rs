@@ -1,6 +1,8 @@
 //! What may pass, as a tree of nodes in one arena. No policy names here: the filter knows
 //! shapes, not roles.
 
+use super::plan::{Extra, Plan, mark_hiding};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Index of a node in a [`Mask`].
@@ -19,6 +21,8 @@ pub const HIDE: NodeId = NodeId(1);
 pub struct Mask {
     /// All nodes; the first two stand for [`SHOW`] and [`HIDE`] and are never looked into.
     nodes: Vec<Node>,
+    extras: BTreeMap<NodeId, Extra>,
+    plans: Vec<Plan>,
     root: NodeId,
     alternatives: u32,
 }
@@ -66,6 +70,10 @@ impl Types {
     pub const CONTAINER: Types = Types(16 | 32);
     /// No type.
     pub const NONE: Types = Types(0);
+    /// Every type; [`Types::INTEGER`] says nothing beside [`Types::NUMBER`].
+    pub(super) const ALL_BUT_INTEGER: Types = Types(1 | 2 | 4 | 8 | 16 | 32);
+    /// The type of a number that is known to be integral.
+    pub(super) const INTEGRAL: Types = Types(4 | 64);
 
     /// Whether all of `other` are in this set.
     pub const fn has(self, other: Types) -> bool {
@@ -75,6 +83,30 @@ impl Types {
     /// Both sets together.
     pub const fn or(self, other: Types) -> Types {
         Types(self.0 | other.0)
+    }
+
+    /// Whether a value of type `is` is in this set. For a number, `is` is [`Types::NUMBER`], or
+    /// both number types if its fraction is known to be zero.
+    pub const fn accept(self, is: Types) -> bool {
+        self.0 & is.0 != 0
+    }
+
+    /// Whether this is the type of arrays or that of objects.
+    pub(super) const fn is_container(self) -> bool {
+        self.0 & Types::CONTAINER.0 != 0
+    }
+
+    /// The type that a value has, by its first byte; `None` if no value begins so.
+    pub(super) const fn of(first: u8) -> Option<Types> {
+        Some(match first {
+            b'"' => Types::STRING,
+            b'{' => Types::OBJECT,
+            b'[' => Types::ARRAY,
+            b't' | b'f' => Types::BOOLEAN,
+            b'n' => Types::NULL,
+            b'-' | b'0'..=b'9' => Types::NUMBER,
+            _ => return None,
+        })
     }
 
     /// What both sets have.
@@ -94,6 +126,7 @@ impl Node {
 #[derive(Clone, Debug)]
 pub struct MaskBuilder {
     nodes: Vec<Node>,
+    extras: BTreeMap<NodeId, Extra>,
     alternatives: u32,
 }
 
@@ -101,7 +134,7 @@ impl MaskBuilder {
     /// A builder that has only [`SHOW`] and [`HIDE`].
     pub fn new() -> MaskBuilder {
         let hide = Node { types: Types::NONE, others: HIDE, items: HIDE, ..Node::open() };
-        MaskBuilder { nodes: vec![Node::open(), hide], alternatives: 0 }
+        MaskBuilder { nodes: vec![Node::open(), hide], extras: BTreeMap::new(), alternatives: 0 }
     }
 
     /// Adds a node; its fields are put in order.
@@ -125,6 +158,16 @@ impl MaskBuilder {
         self.nodes[id.0 as usize] = node;
     }
 
+    /// Says of a node what [`Node`] has no room for.
+    pub fn extra(&mut self, id: NodeId, mut extra: Extra) {
+        extra.elements.sort_by_key(|(index, _)| *index);
+        if extra == Extra::default() {
+            self.extras.remove(&id);
+        } else {
+            self.extras.insert(id, extra);
+        }
+    }
+
     /// A node built so far.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
@@ -132,7 +175,11 @@ impl MaskBuilder {
 
     /// The finished mask.
     pub fn finish(self, root: NodeId) -> Mask {
-        Mask { nodes: self.nodes, root, alternatives: self.alternatives }
+        let MaskBuilder { nodes, extras, alternatives } = self;
+        let ids = (0..).map(NodeId).zip(&nodes);
+        let mut plans: Vec<_> = ids.map(|(id, node)| Plan::new(node, extras.get(&id))).collect();
+        mark_hiding(&nodes, &mut plans);
+        Mask { nodes, extras, plans, root, alternatives }
     }
 }
 
@@ -161,6 +208,30 @@ impl Mask {
     /// A node. [`SHOW`] and [`HIDE`] are answered before looking.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
+    }
+
+    /// What a node expects besides.
+    pub fn extra(&self, id: NodeId) -> Option<&Extra> {
+        self.extras.get(&id)
+    }
+
+    /// The node of an array's element.
+    pub fn element(&self, id: NodeId, index: u64) -> NodeId {
+        let elements = &self.plan(id).elements;
+        match elements.binary_search_by_key(&index, |(at, _)| *at) {
+            Ok(at) => elements[at].1,
+            Err(_) => self.node(id).items,
+        }
+    }
+
+    /// Whether anything is hidden in this node or below it.
+    pub fn hides(&self, id: NodeId) -> bool {
+        self.plan(id).hides
+    }
+
+    /// What the engine reads of a node.
+    pub(super) fn plan(&self, id: NodeId) -> &Plan {
+        &self.plans[id.0 as usize]
     }
 
     /// How many nodes there are, with the two constant ones.

@@ -1,4 +1,157 @@
 //! The JSON engine: streaming, strict, byte-exact. It knows shapes, not roles.
+//!
+//! A [`mask::Mask`] says which parts of a document pass. [`Filter`] takes a body chunk by chunk and
+//! gives out what passes, byte for byte as it came; [`write::check`] says whether a request body
+//! holds only what passes. [`algebra`] joins masks, [`place`] puts one where a pointer says.
+//!
+//! What the filter promises: all of the input is checked against RFC 8259, hidden parts too; keys
+//! compare decoded; number text, escapes and key order stay; any chunking of the input gives the
+//! same output; memory does not grow with the body.
 
 pub mod algebra;
+mod blind;
+mod engine;
+mod fault;
+mod fold;
+mod key;
 pub mod mask;
+mod pen;
+pub mod place;
+mod plan;
+mod scan;
+mod trail;
+mod utf8;
+pub mod write;
+
+pub use fault::Fault;
+pub use plan::Extra;
+
+use engine::Engine;
+use mask::Mask;
+use scan::Input;
+use std::sync::Arc;
+use utf8::Cut;
+
+/// What bounds the memory and the work of one body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Arrays and objects inside one another: 64. More than [`Limits::DEEPEST`] counts as that.
+    pub depth: usize,
+    /// Bytes of one key, decoded, where keys are compared: 8,192.
+    pub key: usize,
+    /// Bytes of one number, where only integers pass: 1,024.
+    pub number: usize,
+    /// Pointers that are remembered of what was removed or is at fault: 100.
+    pub pointers: usize,
+    /// Bytes of all those pointers together: 65,536.
+    pub pointer_bytes: usize,
+    /// Keys of all objects open at one time in a request body, where doubles must be seen: 100,000.
+    pub names: usize,
+}
+
+/// Removes from one JSON text what a mask does not show.
+#[derive(Debug)]
+pub struct Filter {
+    engine: Engine,
+    cut: Cut,
+    /// Offset of the next chunk's first byte.
+    offset: u64,
+    fault: Option<Fault>,
+}
+
+impl Filter {
+    /// A filter for one document.
+    pub fn new(mask: Arc<Mask>, limits: Limits) -> Filter {
+        Filter::with(Engine::new(mask, &limits, false))
+    }
+
+    /// A filter that also remembers pointers to what it removed, for `explain` and debug logs.
+    pub fn recording(mask: Arc<Mask>, limits: Limits) -> Filter {
+        Filter::with(Engine::new(mask, &limits, true))
+    }
+
+    fn with(engine: Engine) -> Filter {
+        Filter { engine, cut: Cut::default(), offset: 0, fault: None }
+    }
+
+    /// Reads a chunk and appends to `out` what is known to pass. After a fault every call is that
+    /// fault, and what has been given out is the beginning of nothing: it must not end cleanly.
+    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        self.guarded(|filter| filter.read(chunk, out))
+    }
+
+    /// The input has ended. Without this call, or with a fault from it, the document is not whole.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        self.guarded(|filter| match filter.cut.is_open() {
+            true => Err(Fault::Truncated),
+            false => filter.engine.finish(filter.offset, out),
+        })
+    }
+
+    /// How many members and elements were removed. What lay inside of one is not counted.
+    pub fn removed(&self) -> u64 {
+        self.engine.removed()
+    }
+
+    /// RFC 6901 pointers to what was removed, as far as the limits go; empty unless recording.
+    pub fn pointers(&self) -> &[String] {
+        self.engine.pointers()
+    }
+
+    fn guarded(
+        &mut self,
+        work: impl FnOnce(&mut Filter) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let result = work(self);
+        self.fault = result.err();
+        result
+    }
+
+    fn read(&mut self, mut chunk: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        out.reserve(chunk.len());
+        if self.cut.is_open() {
+            let began = self.offset - self.cut.len() as u64;
+            let before = chunk.len();
+            let whole = self.cut.complete(&mut chunk, began)?;
+            self.offset += (before - chunk.len()) as u64;
+            let Some((bytes, len)) = whole else { return Ok(()) };
+            self.text(&bytes[..len], began, out)?;
+        }
+        let checked = self.cut.check(chunk);
+        let began = self.offset;
+        self.offset += chunk.len() as u64;
+        self.text(checked.text, began, out)?;
+        match checked.bad {
+            Some(at) => Err(Fault::Utf8 { offset: began + at as u64 }),
+            None => Ok(()),
+        }
+    }
+
+    fn text(&mut self, bytes: &[u8], base: u64, out: &mut Vec<u8>) -> Result<(), Fault> {
+        if base == 0 && bytes.starts_with(b"\xef\xbb\xbf") {
+            return Err(Fault::Bom);
+        }
+        self.engine.read(Input { bytes, base }, out)
+    }
+}
+
+impl Limits {
+    /// The most that [`Limits::depth`] can be.
+    pub const DEEPEST: usize = blind::DEEPEST;
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            depth: 64,
+            key: 8 << 10,
+            number: 1 << 10,
+            pointers: 100,
+            pointer_bytes: 64 << 10,
+            names: 100_000,
+        }
+    }
+}

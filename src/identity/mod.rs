@@ -1,5 +1,258 @@
 //! Who is calling: authenticators, and one caller or a refusal.
+//!
+//! [`Identity::compile`] turns the policy's `identity` into authenticators, with every problem in
+//! one report. [`Identity::identify`] finds the one credential of a request and has its
+//! authenticator check it. Two credentials are refused even if they agree: which of them speaks
+//! for the subject would be a guess.
+//!
+//! Time is a fact of the request, and files and environment are handed in: nothing here reads a
+//! clock or a disk.
 
-/// The compiled authenticators of one policy.
-#[derive(Debug, Default)]
-pub struct Identity {}
+mod api_key;
+mod claims;
+mod compile;
+mod fault;
+mod forwarded;
+mod json;
+mod jwks;
+mod jwt;
+#[cfg(test)]
+mod tests;
+mod verdicts;
+
+pub use api_key::DEFAULT_HEADER;
+pub use compile::Inputs;
+pub use fault::{Challenge, Fault, TokenFault, Unidentified};
+pub use jwks::{MAX_KEY_FILE, MAX_KEYS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET};
+pub use jwt::{DEFAULT_LEEWAY, MAX_LEEWAY, MAX_NUMERIC_DATE};
+pub use verdicts::MAX_VERDICT_BYTES;
+
+use crate::principal::Principal;
+use api_key::ApiKeys;
+use aws_lc_rs::digest;
+use forwarded::Forwarded;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use jwt::Issuer;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use verdicts::{Digest, Verdicts};
+
+/// The longest token or API key that is read, in bytes.
+pub const MAX_CREDENTIAL: usize = 8 * 1024;
+
+/// The compiled authenticators of one policy. The default has none: then nobody is identified.
+pub struct Identity {
+    issuers: Vec<Issuer>,
+    /// Verdicts on the tokens of these issuers under these keys; `None` without issuers.
+    verdicts: Option<Verdicts>,
+    api_keys: Option<ApiKeys>,
+    forwarded: Option<Forwarded>,
+    credential_headers: Vec<HeaderName>,
+    identity_headers: Vec<HeaderName>,
+    vary: HeaderValue,
+}
+
+/// What of a request says who is calling.
+#[derive(Clone, Copy, Debug)]
+pub struct Credentials<'a> {
+    /// The headers as they came.
+    pub headers: &'a HeaderMap,
+    /// Who holds the connection.
+    pub peer: Peer,
+}
+
+/// Who holds the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// An address, of TCP.
+    Ip(IpAddr),
+    /// A process on this machine, through a Unix socket.
+    Unix,
+}
+
+/// The one credential of a request.
+enum Credential<'a> {
+    /// What follows `Bearer` in `Authorization`.
+    Bearer(&'a HeaderValue),
+    /// The value of the key header.
+    Key(&'a HeaderValue),
+    /// Headers of a listed peer.
+    Forwarded(&'a Forwarded),
+}
+
+impl Identity {
+    /// The caller, verified, or why there is none. `now` is in seconds since 1970.
+    pub fn identify(
+        &self,
+        request: &Credentials<'_>,
+        now: u64,
+    ) -> Result<Arc<Principal>, Unidentified> {
+        let found = self.credential(request).and_then(|credential| match credential {
+            Credential::Bearer(value) => self.bearer(bearer_token(value)?, now),
+            Credential::Key(value) => self.key(visible(value)?, now),
+            Credential::Forwarded(peer) => peer.principal(request.headers).map(Arc::new),
+        });
+        found.map_err(|fault| Unidentified {
+            reason: fault.reason(),
+            fault,
+            challenge: self.challenge(fault),
+        })
+    }
+
+    /// Checks a token as [`Identity::identify`] does, past the cache, and says exactly why it
+    /// does not hold.
+    pub fn explain_token(&self, token: &str, now: u64) -> Result<Arc<Principal>, TokenFault> {
+        jwt::verify(&self.issuers, token, now).map(Arc::new)
+    }
+
+    /// The headers that carry the subject's credential: removed before the upstream unless the
+    /// route says `credential: pass`.
+    pub fn credential_headers(&self) -> &[HeaderName] {
+        &self.credential_headers
+    }
+
+    /// The headers in which listed peers say who is calling: never passed on.
+    pub fn identity_headers(&self) -> &[HeaderName] {
+        &self.identity_headers
+    }
+
+    /// Whether a header carries a credential, in any spelling (`_` for `-`).
+    pub fn is_credential(&self, name: &HeaderName) -> bool {
+        self.credential_headers.iter().any(|ours| same_header(ours, name))
+    }
+
+    /// Whether a header claims an identity, in any spelling (`_` for `-`).
+    pub fn is_identity_header(&self, name: &HeaderName) -> bool {
+        self.identity_headers.iter().any(|ours| same_header(ours, name))
+    }
+
+    /// The request headers that a response depends on, for `Vary` (RFC 9110 section 12.5.5).
+    pub fn vary(&self) -> &HeaderValue {
+        &self.vary
+    }
+
+    fn credential<'a>(&'a self, request: &Credentials<'a>) -> Result<Credential<'a>, Fault> {
+        let bearer = single(request.headers, &AUTHORIZATION)?.map(Credential::Bearer);
+        let key = match self.api_keys.as_ref().and_then(|keys| keys.header.as_ref()) {
+            Some(name) => single(request.headers, name)?.map(Credential::Key),
+            None => None,
+        };
+        let forwarded = match &self.forwarded {
+            Some(peers) if peers.trusts(request.peer) => {
+                single(request.headers, &peers.user)?.map(|_| Credential::Forwarded(peers))
+            }
+            _ => None,
+        };
+        let mut found = [bearer, key, forwarded].into_iter().flatten();
+        match (found.next(), found.next()) {
+            (Some(one), None) => Ok(one),
+            (None, _) => Err(Fault::Missing),
+            (Some(_), Some(_)) => Err(Fault::TwoCredentials),
+        }
+    }
+
+    /// A bearer credential is a token or an API key; one digest finds either.
+    fn bearer(&self, credential: &str, now: u64) -> Result<Arc<Principal>, Fault> {
+        let keys = self.api_keys.as_ref().filter(|keys| keys.bearer);
+        if keys.is_none() && self.issuers.is_empty() {
+            return Err(Fault::Scheme);
+        }
+        let sha256 = sha256(credential);
+        let cached = self.verdicts.as_ref().and_then(|verdicts| verdicts.get(&sha256, now));
+        match (cached, keys) {
+            (Some(principal), _) => Ok(principal),
+            (None, Some(keys)) if !jwt::looks_like_token(credential) => keys.find(&sha256, now),
+            (None, _) => self.token(credential, sha256, now),
+        }
+    }
+
+    fn token(&self, token: &str, sha256: Digest, now: u64) -> Result<Arc<Principal>, Fault> {
+        let principal = Arc::new(jwt::verify(&self.issuers, token, now)?);
+        if let Some(verdicts) = &self.verdicts {
+            verdicts.put(sha256, token.len(), principal.clone());
+        }
+        Ok(principal)
+    }
+
+    fn key(&self, key: &str, now: u64) -> Result<Arc<Principal>, Fault> {
+        let keys = self.api_keys.as_ref().ok_or(Fault::UnknownKey)?;
+        keys.find(&sha256(key), now)
+    }
+
+    fn accepts_bearer(&self) -> bool {
+        !self.issuers.is_empty() || self.api_keys.as_ref().is_some_and(|keys| keys.bearer)
+    }
+
+    fn challenge(&self, fault: Fault) -> Challenge {
+        match fault {
+            Fault::Missing | Fault::Scheme if self.accepts_bearer() => Challenge::Bearer,
+            _ if self.accepts_bearer() => Challenge::InvalidToken,
+            _ if self.api_keys.is_some() => Challenge::ApiKey,
+            _ => Challenge::Bearer,
+        }
+    }
+}
+
+impl Default for Identity {
+    fn default() -> Identity {
+        Identity::of(Vec::new(), None, None)
+    }
+}
+
+/// Counts, never keys.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("issuers", &self.issuers.len())
+            .field("api_keys", &self.api_keys.is_some())
+            .field("forwarded", &self.forwarded.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The only value of a header. Two are never resolved to the first.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Fault> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (first, None) => Ok(first),
+        (_, Some(_)) => Err(Fault::Repeated),
+    }
+}
+
+/// The credential after `Bearer`, whose case does not matter (RFC 9110 section 11.1).
+fn bearer_token(value: &HeaderValue) -> Result<&str, Fault> {
+    let text = value.to_str().map_err(|_| Fault::Malformed)?;
+    let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
+    match scheme.eq_ignore_ascii_case("bearer") {
+        true => within_bounds(rest.trim_start_matches(' ')),
+        false => Err(Fault::Scheme),
+    }
+}
+
+fn visible(value: &HeaderValue) -> Result<&str, Fault> {
+    within_bounds(value.to_str().map_err(|_| Fault::Malformed)?)
+}
+
+/// Not empty, no white space inside, not longer than the limit.
+fn within_bounds(credential: &str) -> Result<&str, Fault> {
+    match credential.len() {
+        0 => Err(Fault::Malformed),
+        length if length > MAX_CREDENTIAL => Err(Fault::TooLong),
+        _ if credential.contains([' ', '\t']) => Err(Fault::Malformed),
+        _ => Ok(credential),
+    }
+}
+
+fn sha256(credential: &str) -> Digest {
+    let digest = digest::digest(&digest::SHA256, credential.as_bytes());
+    digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+/// Servers that hand headers on as environment variables make `_` of `-`, so both are one name.
+fn same_header(ours: &HeaderName, name: &HeaderName) -> bool {
+    let (ours, name) = (ours.as_str().as_bytes(), name.as_str().as_bytes());
+    let fold = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    ours.len() == name.len() && ours.iter().zip(name).all(|(a, b)| fold(*a) == fold(*b))
+}

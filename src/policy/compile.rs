@@ -190,16 +190,11 @@ fn types(resolved: &Resolved) -> Vec<ResourceType> {
             role.schemas.iter().any(|schema| resolved.schemas[*schema].kind == kind)
         }
     };
-    resolved
-        .types
-        .iter()
-        .enumerate()
-        .map(|(at, kind)| {
-            let roles = resolved.roles.iter().enumerate().filter(has_schema_of(at));
-            let limited = roles.map(|(role, _)| RoleId(role as u32)).collect();
-            ResourceType { id: kind.id.clone(), limited }
-        })
-        .collect()
+    let limited = |kind: usize| {
+        let roles = resolved.roles.iter().enumerate().filter(has_schema_of(kind));
+        roles.map(|(role, _)| RoleId(role as u32)).collect()
+    };
+    (0..resolved.types.len()).map(|kind| ResourceType { limited: limited(kind) }).collect()
 }
 
 /// The role's name travels in a header, comma-separated with others.

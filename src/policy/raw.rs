@@ -1,7 +1,7 @@
 //! What the user typed, one to one: structure and spans, no meaning yet.
 //!
 //! [`crate::policy::bind`] makes these from the node tree and reports everything that the language
-//! does not have; [`crate::policy::resolve`] gives them meaning.
+//! does not have; resolving gives them meaning.
 
 use crate::policy::node::Node;
 use crate::source::{Span, Spanned};
@@ -27,6 +27,41 @@ pub struct RawPolicy {
     pub roles: Vec<RawRole>,
     pub schemas: Vec<RawSchema>,
     pub resource_types: Vec<RawResourceType>,
+    /// What was typed but could not be read, and has been reported.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Something that is missing here only because it is broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its kind; `None` where a whole file could not be read.
+    pub kind: Option<Kind>,
+    /// Its id, where that could be read.
+    pub id: Option<String>,
+}
+
+/// The kinds of entities that a policy lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Upstream,
+    Route,
+    Organization,
+    Application,
+    Member,
+    Role,
+    Schema,
+    ResourceType,
+}
+
+impl RawPolicy {
+    /// Whether an entity that is not here may have been typed all the same: then what refers to it
+    /// is not to be reported, because its own mistake has been.
+    pub fn may_exist(&self, kind: Kind, id: &str) -> bool {
+        self.left_out.iter().any(|out| {
+            out.kind.is_none_or(|left| left == kind)
+                && out.id.as_deref().is_none_or(|left| left == id)
+        })
+    }
 }
 
 /// Where memberships come from. (`both` is not enforced yet and refused by name.)

@@ -123,7 +123,6 @@ pub(crate) struct GrantGroup {
 
 #[derive(Debug)]
 pub(crate) struct ResourceType {
-    pub(super) id: Arc<str>,
     /// Roles that have a schema of this type.
     pub(super) limited: RoleSet,
 }

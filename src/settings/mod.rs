@@ -1,5 +1,14 @@
 //! Start-up settings: raw, then checked. A restart changes them.
 
+mod limits;
+mod overrides;
+mod read;
+mod values;
+
+pub use overrides::{Override, from_environment, keys, variable};
+pub use read::{SettingsFile, read};
+pub use values::ListenError;
+
 use crate::policy::upstream::UpstreamAddress;
 use std::net::SocketAddr;
 use std::path::PathBuf;

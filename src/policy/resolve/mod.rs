@@ -10,7 +10,7 @@ pub use people::{ResolvedApp, ResolvedMember, ResolvedMembers, ResolvedOrg};
 pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};
 
 use crate::diag::{Code, Diagnostic, Report, did_you_mean};
-use crate::policy::raw::{RawPolicy, Text};
+use crate::policy::raw::{Kind, RawPolicy, Text};
 use crate::policy::upstream::{Upstream, UpstreamAddress};
 use crate::source::Span;
 use std::collections::HashMap;
@@ -49,8 +49,8 @@ pub struct Surroundings {
 pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> Resolved {
     let upstreams = upstreams(raw, around, report);
     let apps = people::apps(raw, report);
-    let schemas_of_types = paths::types(raw, report);
-    let schemas = roles::schemas(raw, &schemas_of_types, report);
+    let types = paths::types(raw, report);
+    let schemas = roles::schemas(raw, report);
     let roles = roles::roles(raw, &schemas, report);
     let routes = paths::routes(raw, &upstreams, around, report);
     let apps = people::default_roles(raw, apps, &roles, report);
@@ -61,7 +61,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         name: raw.name.as_ref().map(|name| name.value.as_str().into()),
         upstreams: upstreams.list,
         routes,
-        types: schemas_of_types,
+        types,
         schemas,
         roles,
         apps,
@@ -76,7 +76,8 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
 
 /// The ids of one kind of entity: for looking up references and finding duplicates.
 pub(crate) struct Names<'a> {
-    kind: &'static str,
+    raw: &'a RawPolicy,
+    kind: Kind,
     index: HashMap<&'a str, (usize, Span)>,
 }
 
@@ -84,18 +85,19 @@ impl<'a> Names<'a> {
     /// Collects ids in order; an id that stands twice is reported with both places and the first
     /// one is kept.
     pub fn collect(
-        kind: &'static str,
+        raw: &'a RawPolicy,
+        kind: Kind,
         ids: impl IntoIterator<Item = &'a Text>,
         report: &mut Report,
     ) -> Names<'a> {
-        let mut names = Names { kind, index: HashMap::new() };
+        let mut names = Names { raw, kind, index: HashMap::new() };
         for (at, id) in ids.into_iter().enumerate() {
             if id.value.is_empty() {
-                let message = format!("the id of this {kind} is empty");
+                let message = format!("the id of this {} is empty", kind.name());
                 report.push(Diagnostic::error(Code::BadValue, id.span, message));
             }
             if let Some((_, first)) = names.index.get(id.value.as_str()) {
-                let message = format!("the {kind} `{}` is defined twice", id.value);
+                let message = format!("the {} `{}` is defined twice", kind.name(), id.value);
                 report.push(
                     Diagnostic::error(Code::IdUnique, id.span, message)
                         .also(*first, "first defined here")
@@ -108,20 +110,62 @@ impl<'a> Names<'a> {
         names
     }
 
+    /// The ids of entities whose duplicates have been reported already.
+    pub fn again(raw: &'a RawPolicy, kind: Kind, ids: impl IntoIterator<Item = &'a Text>) -> Self {
+        Names::collect(raw, kind, ids, &mut Report::default())
+    }
+
     /// The index of a referenced id, or a report that it is not defined.
     pub fn find(&self, reference: &Text, report: &mut Report) -> Option<usize> {
+        self.find_or(Code::RefExists, reference, report)
+    }
+
+    /// Likewise, reported under a code of its own.
+    pub fn find_or(&self, code: Code, reference: &Text, report: &mut Report) -> Option<usize> {
         if let Some((at, _)) = self.index.get(reference.value.as_str()) {
             return Some(*at);
         }
-        let message = format!("there is no {} `{}`", self.kind, reference.value);
-        let problem = Diagnostic::error(Code::RefExists, reference.span, message);
+        if self.raw.may_exist(self.kind, &reference.value) {
+            return None;
+        }
+        let kind = self.kind.name();
+        let message = format!("there is no {kind} `{}`", reference.value);
+        let problem = Diagnostic::error(code, reference.span, message);
         report.push(match did_you_mean(&reference.value, self.index.keys().copied()) {
             Some(near) => problem.help(format!("did you mean `{near}`?")),
-            None => {
-                problem.help(format!("define a {} with this id, or remove the name", self.kind))
-            }
+            None => problem.help(format!("define the {kind} under `{}`", self.kind.key())),
         });
         None
+    }
+}
+
+impl Kind {
+    /// What messages call it.
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Upstream => "upstream",
+            Kind::Route => "route",
+            Kind::Organization => "organization",
+            Kind::Application => "application",
+            Kind::Member => "member",
+            Kind::Role => "role",
+            Kind::Schema => "schema",
+            Kind::ResourceType => "resource type",
+        }
+    }
+
+    /// The key of the policy that lists it.
+    fn key(self) -> &'static str {
+        match self {
+            Kind::Upstream => "upstreams",
+            Kind::Route => "routes",
+            Kind::Organization => "organizations",
+            Kind::Application => "applications",
+            Kind::Member => "members",
+            Kind::Role => "roles",
+            Kind::Schema => "schemas",
+            Kind::ResourceType => "resource_types",
+        }
     }
 }
 
@@ -134,7 +178,7 @@ struct Upstreams<'a> {
 }
 
 fn upstreams<'a>(raw: &'a RawPolicy, around: &Surroundings, report: &mut Report) -> Upstreams<'a> {
-    let names = Names::collect("upstream", raw.upstreams.iter().map(|u| &u.id), report);
+    let names = Names::collect(raw, Kind::Upstream, raw.upstreams.iter().map(|u| &u.id), report);
     let default = around
         .default_upstream
         .clone()

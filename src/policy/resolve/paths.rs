@@ -4,7 +4,7 @@ use super::{Names, Resolved, Surroundings, Upstreams};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::{Access, Letters};
 use crate::policy::pattern::Pattern;
-use crate::policy::raw::{BodyKind, RawPolicy, RawRoute, Text, Update};
+use crate::policy::raw::{BodyKind, Kind, RawPolicy, RawRoute, Text, Update};
 use crate::policy::snapshot::UpstreamId;
 use crate::source::Span;
 use std::collections::HashMap;
@@ -208,7 +208,7 @@ fn methods(route: &RawRoute, report: &mut Report) -> MethodTable {
 }
 
 pub(super) fn types(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedType> {
-    Names::collect("resource type", raw.resource_types.iter().map(|kind| &kind.id), report);
+    Names::collect(raw, Kind::ResourceType, raw.resource_types.iter().map(|kind| &kind.id), report);
     raw.resource_types
         .iter()
         .map(|kind| ResolvedType {
@@ -259,7 +259,7 @@ pub(super) fn schemas_cover_grants(resolved: &Resolved, report: &mut Report) {
         let limited: Vec<&ResolvedType> = role
             .schemas
             .iter()
-            .map(|schema| &resolved.types[resolved.schemas[*schema].kind])
+            .filter_map(|schema| resolved.types.get(resolved.schemas[*schema].kind))
             .filter(|kind| !kind.elsewhere_pass)
             .collect();
         for grant in &role.grants {

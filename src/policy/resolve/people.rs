@@ -2,8 +2,8 @@
 
 use super::Names;
 use super::roles::ResolvedRole;
-use crate::diag::{Code, Diagnostic, Report, did_you_mean};
-use crate::policy::raw::{Cardinality, RawMember, RawMembership, RawPolicy, Text};
+use crate::diag::{Code, Diagnostic, Report};
+use crate::policy::raw::{Cardinality, Kind, RawMember, RawMembership, RawPolicy, Text};
 use crate::source::{Span, Spanned};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -61,7 +61,7 @@ impl Default for ResolvedMembers {
 }
 
 pub(super) fn apps(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedApp> {
-    Names::collect("application", raw.applications.iter().map(|app| &app.id), report);
+    Names::collect(raw, Kind::Application, raw.applications.iter().map(|app| &app.id), report);
     raw.applications
         .iter()
         .map(|app| ResolvedApp {
@@ -97,7 +97,7 @@ pub(super) fn orgs(
     report: &mut Report,
 ) -> Option<Vec<ResolvedOrg>> {
     let typed = raw.organizations.as_ref()?;
-    Names::collect("organization", typed.iter().map(|org| &org.id), report);
+    Names::collect(raw, Kind::Organization, typed.iter().map(|org| &org.id), report);
     let app_names = app_names(raw);
     let org = |org: &crate::policy::raw::RawOrganization| ResolvedOrg {
         id: org.id.value.as_str().into(),
@@ -143,6 +143,11 @@ pub(super) fn members(
         raw,
         binder: Binder::new(raw, roles),
         app_names: app_names(raw),
+        org_names: Names::again(
+            raw,
+            Kind::Organization,
+            raw.organizations.iter().flatten().map(|org| &org.id),
+        ),
         apps,
         orgs,
         implicit_org,
@@ -158,6 +163,7 @@ struct MemberReader<'a> {
     raw: &'a RawPolicy,
     binder: Binder<'a>,
     app_names: Names<'a>,
+    org_names: Names<'a>,
     apps: &'a [ResolvedApp],
     orgs: Option<&'a [ResolvedOrg]>,
     implicit_org: bool,
@@ -190,9 +196,9 @@ impl<'a> MemberReader<'a> {
 
     /// The index of the member's organization, `None` for the implicit one.
     fn org(&mut self, typed: &RawMember) -> Option<Option<usize>> {
-        match (&typed.org, self.orgs) {
-            (None, _) if self.implicit_org => Some(None),
-            (None, _) => {
+        match &typed.org {
+            None if self.implicit_org => Some(None),
+            None => {
                 let message = format!("`{}` is a member of no organization", typed.user.value);
                 self.report.push(
                     Diagnostic::error(Code::MissingKey, typed.span, message)
@@ -200,29 +206,8 @@ impl<'a> MemberReader<'a> {
                 );
                 None
             }
-            (Some(org), Some(orgs)) => {
-                match orgs.iter().position(|known| *known.id == *org.value) {
-                    Some(at) => Some(Some(at)),
-                    None => {
-                        self.no_such_org(org, orgs.iter().map(|org| &*org.id));
-                        None
-                    }
-                }
-            }
-            (Some(org), None) => {
-                self.no_such_org(org, []);
-                None
-            }
+            Some(org) => self.org_names.find(org, self.report).map(Some),
         }
-    }
-
-    fn no_such_org<'n>(&mut self, org: &Text, known: impl IntoIterator<Item = &'n str>) {
-        let message = format!("there is no organization `{}`", org.value);
-        let problem = Diagnostic::error(Code::RefExists, org.span, message);
-        self.report.push(match did_you_mean(&org.value, known) {
-            Some(near) => problem.help(format!("did you mean `{near}`?")),
-            None => problem.help("define it under `organizations`"),
-        });
     }
 
     fn access(
@@ -271,9 +256,8 @@ struct Binder<'a> {
 
 impl<'a> Binder<'a> {
     fn new(raw: &'a RawPolicy, roles: &'a [ResolvedRole]) -> Binder<'a> {
-        // Duplicates have been reported where the roles were read.
         let ids = raw.roles.iter().map(|role| &role.id);
-        Binder { names: Names::collect("role", ids, &mut Report::default()), roles }
+        Binder { names: Names::again(raw, Kind::Role, ids), roles }
     }
 
     fn bind_all(&self, names: &[Text], app_scope: bool, report: &mut Report) -> Vec<usize> {
@@ -304,7 +288,5 @@ impl<'a> Binder<'a> {
 }
 
 fn app_names(raw: &RawPolicy) -> Names<'_> {
-    // Duplicates have been reported where the applications were read.
-    let ids = raw.applications.iter().map(|app| &app.id);
-    Names::collect("application", ids, &mut Report::default())
+    Names::again(raw, Kind::Application, raw.applications.iter().map(|app| &app.id))
 }

@@ -1,11 +1,11 @@
 //! Roles, their grants, and the schemas that limit what they see and write.
 
 use super::Names;
-use super::paths::{ResolvedType, letters, pattern};
-use crate::diag::{Code, Diagnostic, Report, did_you_mean};
+use super::paths::{letters, pattern};
+use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
 use crate::policy::pattern::Pattern;
-use crate::policy::raw::{RawPolicy, RawRole};
+use crate::policy::raw::{Kind, RawPolicy, RawRole};
 use crate::policy::schema::{self, SchemaMasks};
 use crate::source::Span;
 use std::collections::HashMap;
@@ -42,25 +42,13 @@ pub struct ResolvedSchema {
     pub masks: SchemaMasks,
 }
 
-pub(super) fn schemas(
-    raw: &RawPolicy,
-    types: &[ResolvedType],
-    report: &mut Report,
-) -> Vec<ResolvedSchema> {
-    Names::collect("schema", raw.schemas.iter().map(|schema| &schema.id), report);
+pub(super) fn schemas(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedSchema> {
+    Names::collect(raw, Kind::Schema, raw.schemas.iter().map(|schema| &schema.id), report);
+    let kinds =
+        Names::again(raw, Kind::ResourceType, raw.resource_types.iter().map(|kind| &kind.id));
     let mut found = Vec::new();
     for typed in &raw.schemas {
-        let kind = types.iter().position(|kind| *kind.id == *typed.kind.value);
-        if kind.is_none() {
-            let message = format!("there is no resource type `{}`", typed.kind.value);
-            let problem = Diagnostic::error(Code::SchemaType, typed.kind.span, message);
-            report.push(match did_you_mean(&typed.kind.value, types.iter().map(|t| &*t.id)) {
-                Some(near) => problem.help(format!("did you mean `{near}`?")),
-                None => problem.help(
-                    "define it under `resource_types`: it says where its objects sit in bodies",
-                ),
-            });
-        }
+        let kind = kinds.find_or(Code::SchemaType, &typed.kind, report);
         let masks = schema::compile(&typed.body, report);
         // A broken schema still has its place, so that references to it are no further mistake.
         let everything = || SchemaMasks::open();
@@ -78,13 +66,8 @@ pub(super) fn roles(
     schemas: &[ResolvedSchema],
     report: &mut Report,
 ) -> Vec<ResolvedRole> {
-    let names = Names::collect("role", raw.roles.iter().map(|role| &role.id), report);
-    let schema_names = Names::collect(
-        "schema",
-        raw.schemas.iter().map(|schema| &schema.id),
-        // Duplicates have been reported where the schemas were read.
-        &mut Report::default(),
-    );
+    let names = Names::collect(raw, Kind::Role, raw.roles.iter().map(|role| &role.id), report);
+    let schema_names = Names::again(raw, Kind::Schema, raw.schemas.iter().map(|schema| &schema.id));
     display_names_are_unique(&raw.roles, report);
     for role in raw.roles.iter().flat_map(|role| &role.administration) {
         names.find(role, report);

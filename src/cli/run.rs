@@ -1,0 +1,99 @@
+//! `portcullis run`: read the settings, then serve.
+
+use super::{complain, complain_of};
+use crate::control::files;
+use crate::settings::{self, Override, Settings, SettingsFile};
+use crate::source::Sources;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Serve: read the settings and the policy, listen, and enforce.
+///
+/// Every setting can also be given as an environment variable, such as PORTCULLIS_WORKERS or
+/// PORTCULLIS_LIMITS_MAX_BODY. A flag wins over the environment, and that over the file.
+#[derive(Debug, Default, clap::Args)]
+#[command(
+    after_help = "Example:\n  portcullis run --policy policy/ --upstream http://127.0.0.1:9000\n  PORTCULLIS_WORKERS=2 portcullis run --config config/portcullis.yaml"
+)]
+pub struct Args {
+    /// The settings file. Where none is named, config/portcullis.yaml is read if it is there.
+    #[arg(long, value_name = "FILE", env = "PORTCULLIS_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where clients come in: an address and port, or unix:/path. May be given several times.
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<String>,
+    /// Where health, metrics and the policy's state are shown: a loopback address, unix:/path, off.
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
+    /// The default upstream: http://host:port or unix:/path.
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// A policy file or a folder of them.
+    #[arg(long, value_name = "PATH")]
+    policy: Option<String>,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    match settings(args, environment()) {
+        Ok(settings) => start(settings),
+        Err(status) => status,
+    }
+}
+
+/// Hand-off: the composition root starts here.
+fn start(_settings: Settings) -> ExitCode {
+    complain("this build has no data plane; use `portcullis check`")
+}
+
+/// The settings of this process, or the status after saying what is wrong with them.
+fn settings(
+    args: &Args,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Settings, ExitCode> {
+    let file = settings_file(args.config.as_deref())?;
+    let mut overrides = settings::from_environment(environment)
+        .map_err(|report| complain_of(&report, &Sources::default()))?;
+    overrides.extend(flags(args));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (sources, settings) = settings::read(file.as_ref(), &overrides, cores);
+    settings.map_err(|report| complain_of(&report, &sources))
+}
+
+/// A file that is named must be there; the usual one need not.
+fn settings_file(named: Option<&Path>) -> Result<Option<SettingsFile>, ExitCode> {
+    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+    if named.is_none() && !path.exists() {
+        return Ok(None);
+    }
+    let text = files::read_text(path, MAX_SETTINGS_BYTES)
+        .map_err(|problem| complain_of(&problem.into(), &Sources::default()))?;
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    Ok(Some(SettingsFile { name: path.display().to_string(), text, folder }))
+}
+
+fn flags(args: &Args) -> Vec<Override> {
+    let listen = (!args.listen.is_empty()).then(|| args.listen.join(","));
+    [
+        ("listen", listen),
+        ("admin", args.admin.clone()),
+        ("upstream", args.upstream.clone()),
+        ("policy", args.policy.clone()),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| {
+        Some(Override { origin: format!("--{key}"), key: key.to_owned(), value: value? })
+    })
+    .collect()
+}
+
+/// Names and values that are not UTF-8 belong to someone else, or are refused for what they hold.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().map(|(name, value)| {
+        (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
+    })
+}
+
+const DEFAULT_FILE: &str = "config/portcullis.yaml";
+
+/// Bytes of a settings file.
+const MAX_SETTINGS_BYTES: usize = 1024 * 1024;

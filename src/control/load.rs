@@ -1,0 +1,144 @@
+//! From files on disk to something that can go live: read, bind, resolve, authenticate, compile.
+//!
+//! Every problem of a policy is reported in one run, whichever step finds it. Nothing here changes
+//! what is live.
+
+use crate::control::files;
+use crate::control::store::Live;
+use crate::diag::Report;
+use crate::identity::{Identity, Inputs};
+use crate::policy::compile::{Stamp, compile};
+use crate::policy::front;
+use crate::policy::raw::RawPolicy;
+use crate::policy::resolve::{Surroundings, resolve};
+use crate::source::Sources;
+use aws_lc_rs::digest::{Context, SHA256};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// The largest file that a policy may name (a key set, a secret), in bytes.
+pub const MAX_NAMED_FILE: u64 = 1024 * 1024;
+
+/// A policy that loaded.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What can go live.
+    pub live: Live,
+    /// The text that diagnostics speak of.
+    pub sources: Sources,
+    /// Warnings.
+    pub report: Report,
+    /// Every file that the result depends on, besides the policy's own path.
+    pub named_files: Vec<PathBuf>,
+}
+
+/// A policy that did not load: what is wrong with it.
+#[derive(Debug)]
+pub struct NotLoaded {
+    /// The text that diagnostics speak of; empty where none could be read.
+    pub sources: Sources,
+    /// The problems, errors among them.
+    pub report: Report,
+    /// Every file that was asked for, so that a change to it is another chance.
+    pub named_files: Vec<PathBuf>,
+}
+
+/// Loads the policy at `path`. Blocks on files.
+pub fn load(path: &Path, around: &Surroundings, generation: u64) -> Result<Loaded, Box<NotLoaded>> {
+    let text = files::read(path).map_err(|report| {
+        let (sources, named_files) = (Sources::default(), Vec::new());
+        Box::new(NotLoaded { sources, report, named_files })
+    })?;
+    let named = NamedFiles::new(text.base);
+    let (raw, mut report) = front::read(&text.sources);
+    let resolved = resolve(&raw, around, &mut report);
+    let identity = identity(&raw, &named, &mut report);
+    let (named_files, digest) = named.digest(&text.sources);
+    let snapshot = match report.has_errors() {
+        true => None,
+        false => compile(resolved, &text.sources, Stamp { generation, digest }, &mut report),
+    };
+    report.sort();
+    let sources = text.sources;
+    match snapshot {
+        Some(snapshot) if !report.has_errors() => {
+            let live = Live { snapshot, identity, loaded_at: SystemTime::now() };
+            Ok(Loaded { live, sources, report, named_files })
+        }
+        _ => Err(Box::new(NotLoaded { sources, report, named_files })),
+    }
+}
+
+fn identity(raw: &RawPolicy, named: &NamedFiles, report: &mut Report) -> Identity {
+    let inputs =
+        Inputs { file: &|name| named.read(name), env: &|name: &str| std::env::var_os(name) };
+    Identity::compile(raw.identity.as_ref(), &inputs, report)
+}
+
+/// The files that a policy names, as they were when they were read: the digest covers them.
+struct NamedFiles {
+    base: PathBuf,
+    read: RefCell<BTreeMap<PathBuf, Vec<u8>>>,
+}
+
+impl NamedFiles {
+    fn new(base: PathBuf) -> NamedFiles {
+        NamedFiles { base, read: RefCell::default() }
+    }
+
+    /// Reads a file by its name in the policy. One that two places name is read once, so that both
+    /// see the same.
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        let path = self.base.join(name);
+        if let Some(bytes) = self.read.borrow().get(&path) {
+            return Ok(bytes.clone());
+        }
+        let bytes = read_bounded(&path);
+        // A file that cannot be read is watched too: it may come.
+        let known = bytes.as_ref().map(Vec::clone).unwrap_or_default();
+        self.read.borrow_mut().insert(path, known);
+        bytes
+    }
+
+    /// The paths, and `sha256:…` over the policy's text and these files. Names and lengths are
+    /// part of it, so that moving text from one file to the next is a change.
+    fn digest(self, sources: &Sources) -> (Vec<PathBuf>, Arc<str>) {
+        let mut context = Context::new(&SHA256);
+        let mut add = |name: &[u8], bytes: &[u8]| {
+            for part in [name, bytes] {
+                context.update(&(part.len() as u64).to_be_bytes());
+                context.update(part);
+            }
+        };
+        for file in sources.files() {
+            let name = Path::new(&*file.name).file_name().unwrap_or_default();
+            add(name.as_encoded_bytes(), file.text.as_bytes());
+        }
+        let files = self.read.into_inner();
+        for (path, bytes) in &files {
+            let name = path.strip_prefix(&self.base).unwrap_or(path);
+            add(name.as_os_str().as_encoded_bytes(), bytes);
+        }
+        let mut text = "sha256:".to_owned();
+        for byte in context.finish().as_ref() {
+            let _ = write!(text, "{byte:02x}");
+        }
+        (files.into_keys().collect(), text.into())
+    }
+}
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let about = std::fs::metadata(path)?;
+    if !about.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    if about.len() > MAX_NAMED_FILE {
+        return Err(io::Error::other(format!("it is larger than {MAX_NAMED_FILE} bytes")));
+    }
+    std::fs::read(path)
+}

@@ -1,0 +1,184 @@
+//! Putting a changed policy in place of the live one, or saying why not.
+//!
+//! A failed reload never replaces a good snapshot. All changes go through one [`Reloader`], one
+//! after the other, so that generations only grow.
+
+use crate::control::load::{Loaded, NotLoaded, load};
+use crate::control::store::{Live, Store};
+use crate::diag::{Code, Diagnostic, Report};
+use crate::policy::resolve::Surroundings;
+use crate::policy::snapshot::Snapshot;
+use crate::source::Sources;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+/// Loads again what a process was started with.
+#[derive(Debug)]
+pub struct Reloader {
+    path: PathBuf,
+    around: Surroundings,
+    store: Arc<Store>,
+    status: Arc<Status>,
+    named_files: Vec<PathBuf>,
+    /// The digest of the last text that was refused, so that it is refused aloud only once.
+    refused: Option<String>,
+}
+
+/// What became of the last attempt to load, for `/policy`, `/readyz` and the metrics.
+#[derive(Debug, Default)]
+pub struct Status {
+    last_error: Mutex<Option<Arc<LoadError>>>,
+}
+
+/// Why the files on disk are not what is live.
+#[derive(Debug)]
+pub struct LoadError {
+    /// When it was found.
+    pub at: SystemTime,
+    /// The text that the problems speak of.
+    pub sources: Sources,
+    /// The problems.
+    pub report: Report,
+}
+
+/// What one attempt did.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The files say what is live.
+    Unchanged,
+    /// This generation is live now.
+    Published(Arc<Live>),
+    /// What is live stays, because of these problems.
+    Refused(Arc<LoadError>),
+    /// Refused before, and still the same.
+    StillRefused,
+}
+
+impl Reloader {
+    /// Loads for the first time; the result is live at once.
+    pub fn start(
+        path: &Path,
+        around: Surroundings,
+    ) -> Result<(Reloader, Report, Sources), Box<NotLoaded>> {
+        let Loaded { live, sources, report, named_files } = load(path, &around, 1)?;
+        let store = Arc::new(Store::new(live));
+        let status = Arc::new(Status::default());
+        let path = path.to_owned();
+        let reloader = Reloader { path, around, store, status, named_files, refused: None };
+        Ok((reloader, report, sources))
+    }
+
+    /// What is live.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// What became of the last attempt.
+    pub fn status(&self) -> &Arc<Status> {
+        &self.status
+    }
+
+    /// The folders in which a change may be a change of the policy. Folders, because a file that
+    /// is replaced by a rename is another file, and a watch on the old one hears nothing more.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let own = match self.path.is_dir() {
+            true => self.path.clone(),
+            false => parent(&self.path),
+        };
+        let mut folders: Vec<_> = self.named_files.iter().map(|file| parent(file)).collect();
+        folders.push(own);
+        folders.sort();
+        folders.dedup();
+        folders
+    }
+
+    /// Reads the files, and makes them live if they say something new and something good.
+    pub fn reload(&mut self) -> Outcome {
+        let live = self.store.load();
+        let generation = live.snapshot.generation() + 1;
+        let result = load(&self.path, &self.around, generation);
+        let result = result.and_then(|loaded| replaces(&live.snapshot, loaded));
+        match result {
+            Ok(loaded) if loaded.live.snapshot.digest() == live.snapshot.digest() => {
+                self.named_files = loaded.named_files;
+                self.accepted();
+                Outcome::Unchanged
+            }
+            Ok(loaded) => {
+                self.named_files = loaded.named_files;
+                self.store.publish(loaded.live);
+                self.accepted();
+                Outcome::Published(self.store.load())
+            }
+            Err(not_loaded) => self.refuse(*not_loaded),
+        }
+    }
+
+    fn accepted(&mut self) {
+        self.refused = None;
+        self.status.set(None);
+    }
+
+    fn refuse(&mut self, not_loaded: NotLoaded) -> Outcome {
+        let NotLoaded { sources, report, named_files } = not_loaded;
+        // Both what was in force and what is hoped for: either may come back.
+        self.named_files.extend(named_files);
+        self.named_files.sort();
+        self.named_files.dedup();
+        let what = crate::diag::json::render(&report, &sources, false);
+        if self.refused.as_ref() == Some(&what) {
+            return Outcome::StillRefused;
+        }
+        self.refused = Some(what);
+        let error = Arc::new(LoadError { at: SystemTime::now(), sources, report });
+        self.status.set(Some(error.clone()));
+        Outcome::Refused(error)
+    }
+}
+
+impl Status {
+    /// Why the files on disk are not what is live, if they are not.
+    pub fn last_error(&self) -> Option<Arc<LoadError>> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, error: Option<Arc<LoadError>>) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+}
+
+/// A reload that would open something by accident is refused: a lost file must not turn a
+/// directory of members into trust in tokens, nor a policy into nothing.
+fn replaces(old: &Snapshot, loaded: Loaded) -> Result<Loaded, Box<NotLoaded>> {
+    let new = &loaded.live.snapshot;
+    let (was, is) = (old.people().membership(), new.people().membership());
+    let mut report = Report::default();
+    if was != is && !new.people().membership_is_explicit() {
+        report.push(
+            Diagnostic::error_nowhere(
+                Code::MembershipChanged,
+                "this would change where memberships come from",
+            )
+            .help("write `membership: directory` or `membership: token` if that is meant"),
+        );
+    }
+    if !old.roles().is_empty() && new.roles().is_empty() {
+        report.push(
+            Diagnostic::error_nowhere(Code::PolicyEmpty, "this would leave no role")
+                .help("is a file missing? To serve a policy without roles, restart with it"),
+        );
+    }
+    if report.is_empty() {
+        return Ok(loaded);
+    }
+    let Loaded { sources, named_files, .. } = loaded;
+    Err(Box::new(NotLoaded { sources, report, named_files }))
+}
+
+fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}

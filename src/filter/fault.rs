@@ -1,0 +1,82 @@
+//! Why a body was not understood.
+
+/// Why a body cannot pass. Offsets count bytes of the input from 0; nothing here repeats what the
+/// body said, so a fault may be logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Not the grammar of RFC 8259.
+    #[error("not JSON at byte {offset}")]
+    Grammar {
+        /// The first byte that does not fit.
+        offset: u64,
+    },
+    /// Not UTF-8 (RFC 8259 section 8.1).
+    #[error("not UTF-8 at byte {offset}")]
+    Utf8 {
+        /// The first byte of the sequence that is no character.
+        offset: u64,
+    },
+    /// A byte order mark, which RFC 8259 section 8.1 forbids senders to add.
+    #[error("a byte order mark before the JSON text")]
+    Bom,
+    /// The body ends inside the value, or before it.
+    #[error("the body ends before its JSON value does")]
+    Truncated,
+    /// Something other than white space follows the value.
+    #[error("bytes after the JSON value, at byte {offset}")]
+    Trailing {
+        /// The first of them.
+        offset: u64,
+    },
+    /// More arrays and objects inside one another than [`super::Limits::depth`].
+    #[error("nested too deep at byte {offset}")]
+    Depth {
+        /// The bracket that is one too many.
+        offset: u64,
+    },
+    /// A key that the mask names (in a request: any key) stands twice in one object.
+    #[error("a key stands twice in one object, the second time before byte {offset}")]
+    DuplicateKey {
+        /// One past the second key.
+        offset: u64,
+    },
+    /// A key longer than [`super::Limits::key`], where keys are compared.
+    #[error("a key is too long, at byte {offset}")]
+    KeyTooLong {
+        /// Where in the key the limit is passed, or its end.
+        offset: u64,
+    },
+    /// A number longer than [`super::Limits::number`], where only integers pass.
+    #[error("a number is too long, before byte {offset}")]
+    NumberTooLong {
+        /// Where the limit was noticed.
+        offset: u64,
+    },
+    /// The body has another shape than the mask expects, so nothing says what may pass.
+    #[error("the body has another shape than the policy says")]
+    Shape,
+    /// In a request: half of a surrogate pair (RFC 8259 section 8.2).
+    #[error("an escape that is half of a surrogate pair, before byte {offset}")]
+    Surrogate {
+        /// One past the escape.
+        offset: u64,
+    },
+    /// In a request: U+0000 in a key.
+    #[error("a key holds U+0000, before byte {offset}")]
+    NulInKey {
+        /// One past the key.
+        offset: u64,
+    },
+    /// In a request: two keys of one object differ in case only, and the mask names one of them.
+    #[error("two keys of one object differ only in case, the second one before byte {offset}")]
+    CaseVariant {
+        /// One past the second key.
+        offset: u64,
+    },
+    /// In a request: more keys in open objects than [`super::Limits::names`].
+    #[error("too many keys, at byte {offset}")]
+    TooManyKeys {
+        /// One past the key that is one too many.
+        offset: u64,
+    },
+}

@@ -1,0 +1,150 @@
+//! Masks from pointers and names.
+
+use super::Limits;
+use super::mask::{HIDE, Mask, MaskBuilder, Node, NodeId, SHOW, Types};
+use super::plan::Extra;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Why a pointer says no place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PointerError {
+    /// RFC 6901: a pointer is empty or begins with a slash.
+    #[error("a pointer is empty or begins with `/`")]
+    NoSlash,
+    /// RFC 6901: `~` stands for nothing but in `~0` and `~1`.
+    #[error("in a pointer `~` is written `~0`, and `/` in a name `~1`")]
+    Tilde,
+    /// `**` is a way of saying "at any depth" that this engine does not follow.
+    #[error("`**` in a pointer is not enforced yet")]
+    AnyDepth,
+    /// More segments than any body may nest.
+    #[error("a pointer has at most {} segments", Limits::DEEPEST)]
+    TooDeep,
+    /// [`Mask::alternatives`] has 32 bits.
+    #[error("at most 32 pointers can be told apart in one mask")]
+    TooMany,
+}
+
+enum Token {
+    Any,
+    Name(Arc<str>, Option<u64>),
+}
+
+/// A mask that shows everything, except that at an RFC 6901 pointer (in which `*` is every element
+/// or member) `inner` applies. `alternative`, from 0 to 31, numbers the pointer among those of which
+/// one must fit the document.
+pub fn place(pointer: &str, alternative: u32, inner: &Mask) -> Result<Mask, PointerError> {
+    let way = 1u32.checked_shl(alternative).ok_or(PointerError::TooMany)?;
+    let tokens = tokens(pointer)?;
+    let mut builder = MaskBuilder::new();
+    let mut next = put(&mut builder, inner, way);
+    for token in tokens.into_iter().rev() {
+        next = lead(&mut builder, token, next, way);
+    }
+    Ok(builder.finish(next))
+}
+
+/// A mask for bodies of unknown shape: members with these names are hidden at any depth.
+pub fn anywhere<N: Into<Arc<str>>>(names: impl IntoIterator<Item = N>) -> Mask {
+    let mut builder = MaskBuilder::new();
+    let everywhere = builder.reserve();
+    let names: BTreeSet<Arc<str>> = names.into_iter().map(Into::into).collect();
+    let fields = names.into_iter().map(|name| (name, HIDE)).collect();
+    builder.set(everywhere, Node { fields, others: everywhere, items: everywhere, ..Node::open() });
+    builder.finish(everywhere)
+}
+
+/// The names of all members that are hidden somewhere, sorted, and whether something is hidden
+/// that has no name (an allow-list hides every member that it does not name).
+pub fn hidden_names(mask: &Mask) -> (Vec<Arc<str>>, bool) {
+    let hidden = |id: NodeId| id == HIDE || mask.node(id).types == Types::NONE;
+    let (mut names, mut unnamed) = (BTreeSet::new(), hidden(mask.root()));
+    let (mut seen, mut todo) = (BTreeSet::from([SHOW, HIDE]), vec![mask.root()]);
+    while let Some(id) = todo.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        let node = mask.node(id);
+        if node.types.has(Types::OBJECT) {
+            names.extend(
+                node.fields.iter().filter(|(_, id)| hidden(*id)).map(|(name, _)| name.clone()),
+            );
+            unnamed |= hidden(node.others);
+            todo.extend(node.fields.iter().map(|(_, id)| *id).chain([node.others]));
+        }
+        if node.types.has(Types::ARRAY) {
+            let listed = mask.extra(id).into_iter().flat_map(|extra| &extra.elements);
+            let elements: Vec<_> = listed.map(|(_, id)| *id).chain([node.items]).collect();
+            unnamed |= elements.iter().any(|id| hidden(*id));
+            todo.extend(elements);
+        }
+    }
+    (names.into_iter().collect(), unnamed)
+}
+
+/// Copies `inner`, and its root once more as the place itself, so that where the mask refers to
+/// its own root the pointer is not meant.
+fn put(builder: &mut MaskBuilder, inner: &Mask, way: u32) -> NodeId {
+    let count = u32::try_from(inner.len()).expect("a mask has fewer than 2^32 nodes");
+    // Both builders begin with the two constant nodes, so every id stays what it is.
+    for id in (2..count).map(NodeId) {
+        let copy = builder.add(inner.node(id).clone());
+        builder.extra(copy, inner.extra(id).cloned().unwrap_or_default());
+    }
+    let mut node = inner.node(inner.root()).clone();
+    let mut extra = inner.extra(inner.root()).cloned().unwrap_or_default();
+    if node.types == Types::NONE {
+        // Whatever stands at a place that shows nothing is hidden: no type is the wrong one.
+        extra.ways.push((way, Types::ANY));
+        extra.limit = Some(Types::NONE);
+    }
+    node.way |= way;
+    let place = builder.add(node);
+    builder.extra(place, extra);
+    place
+}
+
+/// A node that leads to `next`.
+fn lead(builder: &mut MaskBuilder, token: Token, next: NodeId, way: u32) -> NodeId {
+    let open = Node { way, ..Node::open() };
+    let (node, elements) = match token {
+        Token::Any => {
+            (Node { types: Types::CONTAINER, others: next, items: next, ..open }, Vec::new())
+        }
+        Token::Name(name, index) => {
+            let types = if index.is_some() { Types::CONTAINER } else { Types::OBJECT };
+            let elements = index.map(|index| (index, next)).into_iter().collect();
+            (Node { types, fields: vec![(name, next)], ..open }, elements)
+        }
+    };
+    let id = builder.add(node);
+    builder.extra(id, Extra { elements, ..Extra::default() });
+    id
+}
+
+fn tokens(pointer: &str) -> Result<Vec<Token>, PointerError> {
+    if pointer.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tokens = pointer.strip_prefix('/').ok_or(PointerError::NoSlash)?;
+    let tokens: Vec<_> = tokens.split('/').map(token).collect::<Result<_, _>>()?;
+    if tokens.len() > Limits::DEEPEST { Err(PointerError::TooDeep) } else { Ok(tokens) }
+}
+
+fn token(text: &str) -> Result<Token, PointerError> {
+    match text {
+        "*" => return Ok(Token::Any),
+        "**" => return Err(PointerError::AnyDepth),
+        _ => {}
+    }
+    let mut after_tildes = text.split('~').skip(1);
+    if !after_tildes.all(|rest| rest.starts_with(['0', '1'])) {
+        return Err(PointerError::Tilde);
+    }
+    // RFC 6901 section 4: in this order, or `~01` would become `/`.
+    let name = text.replace("~1", "/").replace("~0", "~");
+    let plain = name == "0" || (!name.starts_with('0') && name.bytes().all(|b| b.is_ascii_digit()));
+    let index = if plain { name.parse().ok() } else { None };
+    Ok(Token::Name(name.into(), index))
+}

@@ -1,0 +1,182 @@
+//! What the engine reads of a mask's node, worked out once when the mask is finished.
+
+use super::mask::{Node, NodeId, Types};
+use std::sync::Arc;
+
+/// What a node expects besides what [`Node`] says. Kept beside the node, because almost none has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extra {
+    /// In an array: elements by index, sorted; every other element has `items`.
+    pub elements: Vec<(u64, NodeId)>,
+    /// The types that each pointer expects, where several pointers meet in one node. The bits of
+    /// `way` that are missing here expect the node's own types.
+    pub ways: Vec<(u32, Types)>,
+    /// The types that pass for reasons other than the pointers', in a node with `way`.
+    pub limit: Option<Types>,
+}
+
+/// A node, ready for the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    names: Names,
+    /// Elements by index.
+    pub elements: Box<[(u64, NodeId)]>,
+    /// Pointers, as bits, and the types that fit them.
+    pub ways: Box<[(u32, Types)]>,
+    /// A value of every type passes, so that the key alone decides.
+    pub decided: bool,
+    /// Whether it matters if a number is integral.
+    pub integer: bool,
+    /// Whether anything is hidden in this node or below.
+    pub hides: bool,
+}
+
+/// A closed hash table over the names of a node, by their bytes. The names come from the policy,
+/// so a client cannot make them collide; a key that is not among them costs one empty slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Names {
+    /// Index of a field plus one; zero is an empty slot. A power of two, at most half full.
+    slots: Box<[u32]>,
+}
+
+impl Plan {
+    /// The plan of a node; `hides` is filled in by [`mark_hiding`].
+    pub fn new(node: &Node, extra: Option<&Extra>) -> Plan {
+        let ways = ways(node, extra);
+        let picky = |types: Types| types.has(Types::INTEGER) && !types.has(Types::NUMBER);
+        Plan {
+            names: Names::new(&node.fields),
+            elements: extra.map(|extra| extra.elements.as_slice()).unwrap_or_default().into(),
+            decided: Types::ALL_BUT_INTEGER.0 & !node.types.0 == 0,
+            integer: picky(node.types) || ways.iter().any(|(_, types)| picky(*types)),
+            ways: ways.into(),
+            hides: false,
+        }
+    }
+
+    /// Which of the node's fields has this name.
+    #[inline]
+    pub fn find(&self, fields: &[(Arc<str>, NodeId)], key: &[u8]) -> Option<usize> {
+        self.names.find(fields, key)
+    }
+}
+
+/// The pointers of a node and the types that each expects.
+pub(super) fn ways(node: &Node, extra: Option<&Extra>) -> Vec<(u32, Types)> {
+    let mut ways = extra.map(|extra| extra.ways.clone()).unwrap_or_default();
+    let told = ways.iter().fold(0, |bits, (bit, _)| bits | bit);
+    if node.way & !told != 0 {
+        ways.push((node.way & !told, node.types));
+    }
+    ways
+}
+
+/// Marks the nodes from which a hidden part can be reached. Runs until nothing changes, so masks
+/// that refer to themselves are no problem.
+pub(super) fn mark_hiding(nodes: &[Node], plans: &mut [Plan]) {
+    for (plan, node) in plans.iter_mut().zip(nodes) {
+        plan.hides = node.types == Types::NONE;
+    }
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for at in (0..nodes.len()).rev().filter(|at| *at > 1) {
+            if !plans[at].hides
+                && children(&nodes[at], &plans[at]).any(|id| plans[id.0 as usize].hides)
+            {
+                plans[at].hides = true;
+                changed = true;
+            }
+        }
+    }
+}
+
+fn children<'a>(node: &'a Node, plan: &'a Plan) -> impl Iterator<Item = NodeId> + 'a {
+    let object = node.types.has(Types::OBJECT).then_some(());
+    let array = node.types.has(Types::ARRAY).then_some(());
+    let members = object
+        .into_iter()
+        .flat_map(|()| node.fields.iter().map(|(_, id)| *id).chain([node.others]));
+    let elements = array
+        .into_iter()
+        .flat_map(|()| plan.elements.iter().map(|(_, id)| *id).chain([node.items]));
+    members.chain(elements)
+}
+
+impl Names {
+    fn new(fields: &[(Arc<str>, NodeId)]) -> Names {
+        if fields.is_empty() {
+            return Names { slots: Box::default() };
+        }
+        let mut slots = vec![0u32; (fields.len() * 2).next_power_of_two()].into_boxed_slice();
+        for (index, (name, _)) in fields.iter().enumerate() {
+            let mut slot = hash(name.as_bytes()) & (slots.len() - 1);
+            while slots[slot] != 0 {
+                slot = (slot + 1) & (slots.len() - 1);
+            }
+            slots[slot] = u32::try_from(index + 1).expect("a node has fewer than 2^32 fields");
+        }
+        Names { slots }
+    }
+
+    #[inline]
+    fn find(&self, fields: &[(Arc<str>, NodeId)], key: &[u8]) -> Option<usize> {
+        let last = self.slots.len().checked_sub(1)?;
+        let mut slot = hash(key) & last;
+        loop {
+            let index = (self.slots[slot] as usize).checked_sub(1)?;
+            if fields[index].0.as_bytes() == key {
+                return Some(index);
+            }
+            slot = (slot + 1) & last;
+        }
+    }
+}
+
+/// Mixes the length and both ends: enough to tell the names of one object apart.
+#[inline]
+fn hash(key: &[u8]) -> usize {
+    let (head, tail) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+        _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+            (Some(head), Some(tail)) => {
+                (u32::from_le_bytes(*head).into(), u32::from_le_bytes(*tail).into())
+            }
+            _ => (key.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0),
+        },
+    };
+    let mixed =
+        (head ^ tail.rotate_left(29) ^ key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 32) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::mask::{HIDE, MaskBuilder, SHOW};
+
+    #[test]
+    fn every_name_is_found_and_no_other() {
+        let names: Vec<String> = (0..300).map(|n| "x".repeat(n % 23) + &n.to_string()).collect();
+        let fields: Vec<_> = names.iter().map(|name| (Arc::from(name.as_str()), SHOW)).collect();
+        let table = Names::new(&fields);
+        for (index, name) in names.iter().enumerate() {
+            assert_eq!(table.find(&fields, name.as_bytes()), Some(index));
+            assert_eq!(table.find(&fields, format!("{name}!").as_bytes()), None);
+        }
+        assert_eq!(table.find(&fields, b""), None);
+        assert_eq!(Names::new(&[]).find(&[], b"a"), None);
+    }
+
+    #[test]
+    fn hiding_is_seen_through_self_reference() {
+        let mut builder = MaskBuilder::new();
+        let a = builder.reserve();
+        let b = builder.add(Node { items: a, ..Node::open() });
+        builder.set(a, Node { fields: vec![("x".into(), HIDE)], others: b, ..Node::open() });
+        let c = builder.add(Node { types: Types::OBJECT, ..Node::open() });
+        let mask = builder.finish(a);
+        assert!(mask.plan(a).hides && mask.plan(b).hides && !mask.plan(c).hides);
+        assert!(!mask.plan(SHOW).hides);
+    }
+}

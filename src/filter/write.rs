@@ -1,0 +1,383 @@
+//! Whether a request body holds only what the caller may send.
+//!
+//! The body is whole and in memory. Every rule of requests is stricter than that of responses: a
+//! key that stands twice, or half a surrogate pair, means one thing to us and perhaps another to
+//! the upstream, so it is no JSON here.
+
+use super::Limits;
+use super::blind::DEEPEST;
+use super::fault::Fault;
+use super::fold::fold;
+use super::key::Key;
+use super::mask::{HIDE, Mask, NodeId, SHOW, Types};
+use super::scan::{Digits, Input, is_integral, number, plain, space};
+use super::trail::{Pointers, Way};
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+/// What a body means for what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patch {
+    /// The body is a value.
+    No,
+    /// The body is a JSON merge patch (RFC 7396): objects are merged into what is there, `null`
+    /// removes a member, everything else replaces what is there.
+    Merge,
+}
+
+/// Why a body may not be sent. Pointers are RFC 6901, in the order of the body, as many as
+/// [`Limits::pointers`] allows; they repeat keys of the body, never values.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteFault {
+    /// Not the JSON that requests must be.
+    #[error(transparent)]
+    Invalid(#[from] Fault),
+    /// These parts may not be written: they are hidden or read-only, or writing them would erase
+    /// something that is.
+    #[error("the body has fields that may not be written")]
+    Fields(Vec<String>),
+    /// These values are of a type that does not belong there.
+    #[error("the body has values of another type than the policy says")]
+    Types(Vec<String>),
+}
+
+/// Checks a whole body against the mask of what may be written. Fields go before values: wrong
+/// types are only told where no field is at fault.
+pub fn check(mask: &Mask, body: &[u8], limits: &Limits, patch: Patch) -> Result<(), WriteFault> {
+    let mut check = Check::new(mask, body, limits);
+    check.document(patch)?;
+    check.verdict()
+}
+
+struct Check<'a> {
+    mask: &'a Mask,
+    limits: &'a Limits,
+    input: Input<'a>,
+    pos: usize,
+    depth: usize,
+    names: usize,
+    way: Way,
+    fields: Pointers,
+    types: Pointers,
+    unfit: u32,
+    /// The names of a node's fields, folded.
+    folded: HashMap<NodeId, Rc<HashSet<String>>>,
+}
+
+/// The keys of one object. They are the client's, so the table is keyed (by the standard library's
+/// random state) and no choice of keys makes it slow.
+struct Names<'a> {
+    few: Vec<Cow<'a, str>>,
+    many: HashSet<Cow<'a, str>>,
+    /// Folded keys that a field's name folds to, and whether one of them is that name itself.
+    variants: HashMap<String, bool>,
+}
+
+/// Up to so many keys are compared one by one.
+const FEW: usize = 12;
+
+impl<'a> Check<'a> {
+    fn new(mask: &'a Mask, body: &'a [u8], limits: &'a Limits) -> Check<'a> {
+        Check {
+            mask,
+            limits,
+            input: Input { bytes: body, base: 0 },
+            pos: 0,
+            depth: 0,
+            names: 0,
+            way: Way::default(),
+            fields: Pointers::new(limits),
+            types: Pointers::new(limits),
+            unfit: 0,
+            folded: HashMap::new(),
+        }
+    }
+
+    fn document(&mut self, patch: Patch) -> Result<(), Fault> {
+        if self.input.bytes.starts_with(b"\xef\xbb\xbf") {
+            return Err(Fault::Bom);
+        }
+        if let Err(error) = simdutf8::compat::from_utf8(self.input.bytes) {
+            return Err(Fault::Utf8 { offset: error.valid_up_to() as u64 });
+        }
+        self.value(self.mask.root(), patch)?;
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(Fault::Trailing { offset: self.input.offset(self.pos) }),
+        }
+    }
+
+    fn verdict(mut self) -> Result<(), WriteFault> {
+        if !self.fields.as_slice().is_empty() {
+            return Err(WriteFault::Fields(self.fields.into_vec()));
+        }
+        let all = self.mask.alternatives();
+        if all != 0 && self.unfit & all == all && self.types.as_slice().is_empty() {
+            self.types.add("");
+        }
+        if self.types.as_slice().is_empty() {
+            return Ok(());
+        }
+        Err(WriteFault::Types(self.types.into_vec()))
+    }
+
+    fn value(&mut self, node: NodeId, patch: Patch) -> Result<(), Fault> {
+        let Some(first) = self.peek() else { return Err(Fault::Truncated) };
+        let is = Types::of(first).ok_or_else(|| self.input.grammar(self.pos))?;
+        match is {
+            Types::OBJECT => {
+                let node = self.judge(node, is, patch);
+                self.object(node, patch)
+            }
+            Types::ARRAY => {
+                let node = self.judge(node, is, patch);
+                self.array(node)
+            }
+            _ => {
+                let is = self.scalar(is, first)?;
+                self.judge(node, is, patch);
+                Ok(())
+            }
+        }
+    }
+
+    /// Judges a value of type `is` where `node` applies; the answer is the node for what is inside.
+    fn judge(&mut self, node: NodeId, is: Types, patch: Patch) -> NodeId {
+        match node {
+            SHOW => return SHOW,
+            HIDE => {
+                self.fields.add(self.way.as_str());
+                return SHOW;
+            }
+            _ => {}
+        }
+        if patch == Patch::Merge && self.erases(node, is) {
+            self.fields.add(self.way.as_str());
+            return node;
+        }
+        if patch == Patch::Merge && is == Types::NULL {
+            return node;
+        }
+        for (pointers, types) in &self.mask.plan(node).ways {
+            if !types.accept(is) {
+                self.unfit |= pointers;
+            }
+        }
+        match self.mask.node(node).types {
+            // A place that shows nothing, whatever stands there.
+            Types::NONE => self.fields.add(self.way.as_str()),
+            types if types.accept(is) => return node,
+            _ => self.types.add(self.way.as_str()),
+        }
+        SHOW
+    }
+
+    /// Whether a merge patch with a value of type `is` erases something that is hidden here.
+    ///
+    /// An object is merged, member by member, into an object; everything else replaces the stored
+    /// value. So does an object, where an array is stored (RFC 7396 section 2).
+    fn erases(&self, node: NodeId, is: Types) -> bool {
+        if is != Types::OBJECT {
+            return self.mask.hides(node);
+        }
+        let elements = self.mask.plan(node).elements.iter().map(|(_, id)| *id);
+        let mut elements = elements.chain([self.mask.node(node).items]);
+        self.mask.node(node).types.has(Types::ARRAY) && elements.any(|id| self.mask.hides(id))
+    }
+
+    fn object(&mut self, node: NodeId, patch: Patch) -> Result<(), Fault> {
+        self.enter()?;
+        let mut names = Names::new();
+        let mut expected = self.peek() != Some(b'}');
+        while expected {
+            let key = self.key()?;
+            self.names += 1;
+            if self.names > self.limits.names {
+                return Err(Fault::TooManyKeys { offset: self.input.offset(self.pos) });
+            }
+            self.compare(node, &key, &mut names)?;
+            self.byte(b':')?;
+            self.way.member(&key);
+            self.value(self.mask.node(node).member(&key), patch)?;
+            self.way.up();
+            names.add(key);
+            expected = self.comma(b'}')?;
+        }
+        self.names -= names.len();
+        self.leave()
+    }
+
+    /// An array replaces what is there, so its elements are values also in a merge patch.
+    fn array(&mut self, node: NodeId) -> Result<(), Fault> {
+        self.enter()?;
+        let mut expected = self.peek() != Some(b']');
+        let mut index = 0;
+        while expected {
+            self.way.element(index);
+            self.value(self.mask.element(node, index), Patch::No)?;
+            self.way.up();
+            index += 1;
+            expected = self.comma(b']')?;
+        }
+        self.leave()
+    }
+
+    /// Refuses a key that stood before, or that differs from one before in case only where the
+    /// mask names either.
+    fn compare(&mut self, node: NodeId, key: &str, names: &mut Names<'_>) -> Result<(), Fault> {
+        let offset = self.input.offset(self.pos);
+        if names.has(key) {
+            return Err(Fault::DuplicateKey { offset });
+        }
+        let fields = &self.mask.node(node).fields;
+        if fields.is_empty() {
+            return Ok(());
+        }
+        let known = self.folded.entry(node);
+        let known =
+            known.or_insert_with(|| Rc::new(fields.iter().map(|(name, _)| fold(name)).collect()));
+        let folded = fold(key);
+        if !known.contains(&folded) {
+            return Ok(());
+        }
+        let named = self.mask.plan(node).find(fields, key.as_bytes()).is_some();
+        match names.variants.insert(folded, named) {
+            Some(before) if before || named => Err(Fault::CaseVariant { offset }),
+            _ => Ok(()),
+        }
+    }
+
+    fn key(&mut self) -> Result<Cow<'a, str>, Fault> {
+        self.byte(b'"')?;
+        let key = self.text(self.limits.key)?;
+        if key.contains('\0') {
+            return Err(Fault::NulInKey { offset: self.input.offset(self.pos) });
+        }
+        Ok(key)
+    }
+
+    /// A string, from after its opening quote.
+    fn text(&mut self, limit: usize) -> Result<Cow<'a, str>, Fault> {
+        let bytes = self.input.bytes;
+        let (start, end) = (self.pos, plain(bytes, self.pos));
+        if bytes.get(end) == Some(&b'"') && end - start <= limit {
+            self.pos = end + 1;
+            let text = std::str::from_utf8(&bytes[start..end]);
+            return text.map(Cow::Borrowed).map_err(|_| self.input.grammar(start));
+        }
+        let mut key = Key::new(limit);
+        self.pos = key.read(self.input, start)?.ok_or(Fault::Truncated)?;
+        match String::from_utf8(std::mem::take(key.bytes_mut())) {
+            Ok(text) => Ok(Cow::Owned(text)),
+            // The input is UTF-8, so only half a surrogate pair can have broken it.
+            Err(_) => Err(Fault::Surrogate { offset: self.input.offset(self.pos) }),
+        }
+    }
+
+    fn scalar(&mut self, is: Types, first: u8) -> Result<Types, Fault> {
+        match is {
+            Types::STRING => {
+                self.pos += 1;
+                self.text(usize::MAX)?;
+                Ok(is)
+            }
+            Types::NUMBER => self.number(),
+            _ => self.word(first).map(|()| is),
+        }
+    }
+
+    fn number(&mut self) -> Result<Types, Fault> {
+        let start = self.pos;
+        let (end, read) = number(self.input.bytes, start, Digits::Start);
+        self.pos = end;
+        match (read.is_whole_number_text(), is_integral(&self.input.bytes[start..end])) {
+            (true, true) => Ok(Types::INTEGRAL),
+            (true, false) => Ok(Types::NUMBER),
+            (false, _) => Err(self.unexpected()),
+        }
+    }
+
+    fn word(&mut self, first: u8) -> Result<(), Fault> {
+        let word: &[u8] = match first {
+            b't' => b"true",
+            b'f' => b"false",
+            _ => b"null",
+        };
+        let rest = &self.input.bytes[self.pos..];
+        self.pos += word.iter().zip(rest).take_while(|(want, is)| want == is).count();
+        if rest.starts_with(word) { Ok(()) } else { Err(self.unexpected()) }
+    }
+
+    /// After a member or element: whether a comma promises another one.
+    fn comma(&mut self, end: u8) -> Result<bool, Fault> {
+        match self.peek() {
+            Some(b',') => {
+                self.pos += 1;
+                Ok(true)
+            }
+            Some(byte) if byte == end => Ok(false),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    fn enter(&mut self) -> Result<(), Fault> {
+        if self.depth >= self.limits.depth.min(DEEPEST) {
+            return Err(Fault::Depth { offset: self.input.offset(self.pos) });
+        }
+        self.depth += 1;
+        self.pos += 1;
+        Ok(())
+    }
+
+    /// Over the closing bracket, which has been seen.
+    fn leave(&mut self) -> Result<(), Fault> {
+        self.depth -= 1;
+        self.pos += 1;
+        Ok(())
+    }
+
+    fn byte(&mut self, wanted: u8) -> Result<(), Fault> {
+        if self.peek() != Some(wanted) {
+            return Err(self.unexpected());
+        }
+        self.pos += 1;
+        Ok(())
+    }
+
+    /// The next byte that is not white space.
+    fn peek(&mut self) -> Option<u8> {
+        self.pos = space(self.input.bytes, self.pos);
+        self.input.bytes.get(self.pos).copied()
+    }
+
+    fn unexpected(&self) -> Fault {
+        if self.pos < self.input.bytes.len() {
+            self.input.grammar(self.pos)
+        } else {
+            Fault::Truncated
+        }
+    }
+}
+
+impl<'a> Names<'a> {
+    fn new() -> Names<'a> {
+        Names { few: Vec::new(), many: HashSet::new(), variants: HashMap::new() }
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.few.iter().any(|known| known == key) || self.many.contains(key)
+    }
+
+    fn add(&mut self, key: Cow<'a, str>) {
+        if self.few.len() < FEW {
+            self.few.push(key);
+        } else {
+            self.many.insert(key);
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.few.len() + self.many.len()
+    }
+}

@@ -1,0 +1,297 @@
+//! Verification keys: a JWKS file (RFC 7517) or HMAC secrets, checked before anything trusts them.
+
+use super::TokenFault;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
+    RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, VerificationAlgorithm,
+};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// The largest key file, in bytes: a set of a hundred keys is a tenth of it.
+pub const MAX_KEY_FILE: usize = 1024 * 1024;
+
+/// The most keys of one issuer, or secrets.
+pub const MAX_KEYS: usize = 100;
+
+/// The shortest HMAC secret, in bytes (RFC 7518 section 3.2, for HS256).
+pub const MIN_SECRET: usize = 32;
+
+/// The smallest RSA modulus, in bits (RFC 7518 section 3.3).
+pub const MIN_RSA_BITS: usize = 2048;
+
+/// The largest RSA modulus, in bits, that the library verifies with.
+pub const MAX_RSA_BITS: usize = 8192;
+
+/// The keys that vouch for one issuer.
+#[derive(Debug)]
+pub(super) enum KeySet {
+    /// Public keys, chosen by `kid`.
+    Public(Vec<Key>),
+    /// Shared secrets. They have no names, so each is tried, the newest first.
+    Secrets(Vec<DecodingKey>),
+}
+
+/// One public key that can be used.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) kid: Option<Box<str>>,
+    kind: KeyKind,
+    /// The only algorithm that the key's owner allows, if `alg` says so.
+    alg: Option<Algorithm>,
+    decoding: DecodingKey,
+}
+
+/// What a key can verify.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeyKind {
+    Rsa,
+    P256,
+    P384,
+    Ed25519,
+}
+
+/// Why a file is no key set, or a key is not usable. Shown to the user after the key's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum KeyFault {
+    #[error("is not an object with the members of a key, each given once")]
+    Json,
+    #[error("is a symmetric key; put its bytes into a file under `secrets`")]
+    Symmetric,
+    #[error("has a type or curve that is not supported; use RSA, P-256, P-384 or Ed25519")]
+    Unsupported,
+    #[error("is for encryption (`use` is not `sig`)")]
+    Use,
+    #[error("may not verify (`key_ops` has no `verify`)")]
+    Operations,
+    #[error("has an `alg` that does not fit it")]
+    Algorithm,
+    #[error("lacks a part, or a part is not base64url without padding")]
+    Parts,
+    #[error("is an RSA key of less than 2048 bits")]
+    RsaSmall,
+    #[error("is an RSA key of more than 8192 bits")]
+    RsaLarge,
+    #[error("is not a valid public key")]
+    Invalid,
+}
+
+/// A JWKS file, read: the keys that can be used, and why the others cannot.
+#[derive(Debug, Default)]
+pub(super) struct KeyFile {
+    pub(super) keys: Vec<Key>,
+    /// Each key that was skipped: how to call it, and why.
+    pub(super) skipped: Vec<(String, KeyFault)>,
+}
+
+#[derive(Deserialize)]
+struct RawSet<'a> {
+    #[serde(borrow)]
+    keys: Vec<&'a RawValue>,
+}
+
+/// The members of a key that matter; others (`x5c`, `x5t`…) are ignored (RFC 7517 section 4).
+#[derive(Deserialize)]
+struct RawKey {
+    kty: String,
+    kid: Option<String>,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    key_ops: Option<Vec<String>>,
+    alg: Option<String>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+}
+
+impl KeyFile {
+    /// Reads a key set. `None` if the text is not JSON with a list `keys`.
+    pub(super) fn parse(text: &[u8]) -> Option<KeyFile> {
+        let set: RawSet<'_> = serde_json::from_slice(text).ok()?;
+        let mut file = KeyFile::default();
+        for (at, raw) in set.keys.iter().enumerate() {
+            match read(raw) {
+                Ok(key) => file.keys.push(key),
+                Err((kid, fault)) => file.skipped.push((name(at, kid.as_deref()), fault)),
+            }
+        }
+        Some(file)
+    }
+
+    /// The first `kid` that two usable keys share.
+    pub(super) fn shared_kid(&self) -> Option<&str> {
+        let kids = || self.keys.iter().filter_map(|key| key.kid.as_deref());
+        kids()
+            .enumerate()
+            .find(|(at, kid)| kids().skip(at + 1).any(|other| other == *kid))
+            .map(|(_, kid)| kid)
+    }
+}
+
+impl KeySet {
+    /// Whether any key can verify this algorithm.
+    pub(super) fn fits(&self, alg: Algorithm) -> bool {
+        match self {
+            KeySet::Public(keys) => keys.iter().any(|key| key.fits(alg)),
+            KeySet::Secrets(secrets) => {
+                alg.family() == AlgorithmFamily::Hmac && !secrets.is_empty()
+            }
+        }
+    }
+
+    /// Whether keys of this source could ever verify this algorithm.
+    pub(super) fn could_fit(&self, alg: Algorithm) -> bool {
+        let symmetric = alg.family() == AlgorithmFamily::Hmac;
+        symmetric == matches!(self, KeySet::Secrets(_))
+    }
+
+    /// Checks a signature. The caller has checked that the issuer lists the algorithm; the key
+    /// is chosen here, and only among those that fit it, so no key is ever used for another.
+    pub(super) fn verify(
+        &self,
+        alg: Algorithm,
+        kid: Option<&str>,
+        message: &str,
+        signature: &str,
+    ) -> Result<(), TokenFault> {
+        let good = |key: &DecodingKey| {
+            jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, alg)
+                .is_ok_and(|good| good)
+        };
+        let verified = match self {
+            KeySet::Public(keys) => good(&choose(keys, alg, kid)?.decoding),
+            KeySet::Secrets(_) if !self.fits(alg) => return Err(TokenFault::NoKey),
+            KeySet::Secrets(secrets) => secrets.iter().any(good),
+        };
+        verified.then_some(()).ok_or(TokenFault::Signature)
+    }
+}
+
+impl Key {
+    /// Whether this key may verify this algorithm.
+    pub(super) fn fits(&self, alg: Algorithm) -> bool {
+        self.kind.fits(alg) && self.alg.is_none_or(|only| only == alg)
+    }
+}
+
+impl KeyKind {
+    fn fits(self, alg: Algorithm) -> bool {
+        match self {
+            KeyKind::Rsa => alg.family() == AlgorithmFamily::Rsa,
+            KeyKind::P256 => alg == Algorithm::ES256,
+            KeyKind::P384 => alg == Algorithm::ES384,
+            KeyKind::Ed25519 => alg == Algorithm::EdDSA,
+        }
+    }
+}
+
+/// The key that `kid` names; without `kid`, the only one that fits.
+fn choose<'a>(keys: &'a [Key], alg: Algorithm, kid: Option<&str>) -> Result<&'a Key, TokenFault> {
+    let mut fitting = keys
+        .iter()
+        .filter(|key| key.fits(alg) && kid.is_none_or(|kid| key.kid.as_deref() == Some(kid)));
+    match (fitting.next(), fitting.next()) {
+        (Some(key), None) => Ok(key),
+        (None, _) => Err(TokenFault::NoKey),
+        (Some(_), Some(_)) => Err(TokenFault::AmbiguousKey),
+    }
+}
+
+fn name(at: usize, kid: Option<&str>) -> String {
+    match kid {
+        Some(kid) => format!("`{kid}`"),
+        None => format!("number {}", at + 1),
+    }
+}
+
+fn read(raw: &RawValue) -> Result<Key, (Option<String>, KeyFault)> {
+    let key: RawKey = serde_json::from_str(raw.get()).map_err(|_| (None, KeyFault::Json))?;
+    usable(&key).map_err(|fault| (key.kid, fault))
+}
+
+fn usable(raw: &RawKey) -> Result<Key, KeyFault> {
+    if raw.usage.as_ref().is_some_and(|usage| usage != "sig") {
+        return Err(KeyFault::Use);
+    }
+    if raw.key_ops.as_ref().is_some_and(|ops| ops.iter().all(|op| op != "verify")) {
+        return Err(KeyFault::Operations);
+    }
+    let (kind, decoding) = match (raw.kty.as_str(), raw.crv.as_deref()) {
+        ("RSA", _) => (KeyKind::Rsa, rsa(raw)?),
+        ("EC", Some("P-256")) => (KeyKind::P256, ec(raw, 32, &ECDSA_P256_SHA256_FIXED)?),
+        ("EC", Some("P-384")) => (KeyKind::P384, ec(raw, 48, &ECDSA_P384_SHA384_FIXED)?),
+        ("OKP", Some("Ed25519")) => (KeyKind::Ed25519, ed25519(raw)?),
+        ("oct", _) => return Err(KeyFault::Symmetric),
+        _ => return Err(KeyFault::Unsupported),
+    };
+    let alg = match &raw.alg {
+        Some(alg) => {
+            Some(alg.parse().ok().filter(|alg| kind.fits(*alg)).ok_or(KeyFault::Algorithm)?)
+        }
+        None => None,
+    };
+    Ok(Key { kid: raw.kid.as_deref().map(Box::from), kind, alg, decoding })
+}
+
+fn rsa(raw: &RawKey) -> Result<DecodingKey, KeyFault> {
+    let (n, e) = (part(&raw.n)?, part(&raw.e)?);
+    let bits = bit_length(&n);
+    if bits < MIN_RSA_BITS {
+        return Err(KeyFault::RsaSmall);
+    }
+    if bits > MAX_RSA_BITS {
+        return Err(KeyFault::RsaLarge);
+    }
+    // An exponent of 1 makes every message its own signature; an even one is no RSA key.
+    if bit_length(&e) < 2 || e.last().is_none_or(|last| last % 2 == 0) {
+        return Err(KeyFault::Invalid);
+    }
+    let (n, e) = (strip_zeros(&n), strip_zeros(&e));
+    RsaPublicKeyComponents { n, e }
+        .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
+        .map_err(|_| KeyFault::Invalid)?;
+    Ok(DecodingKey::from_rsa_raw_components(n, e))
+}
+
+fn ec(
+    raw: &RawKey,
+    size: usize,
+    curve: &'static dyn VerificationAlgorithm,
+) -> Result<DecodingKey, KeyFault> {
+    let (x, y) = (part(&raw.x)?, part(&raw.y)?);
+    // RFC 7518 section 6.2.1.2: the full size of a coordinate, also with leading zeros.
+    if x.len() != size || y.len() != size {
+        return Err(KeyFault::Invalid);
+    }
+    let point = [&[4], x.as_slice(), y.as_slice()].concat();
+    ParsedPublicKey::new(curve, &point).map_err(|_| KeyFault::Invalid)?;
+    Ok(DecodingKey::from_ec_der(&point))
+}
+
+fn ed25519(raw: &RawKey) -> Result<DecodingKey, KeyFault> {
+    let x = part(&raw.x)?;
+    if x.len() != 32 {
+        return Err(KeyFault::Invalid);
+    }
+    ParsedPublicKey::new(&ED25519, &x).map_err(|_| KeyFault::Invalid)?;
+    Ok(DecodingKey::from_ed_der(&x))
+}
+
+fn part(text: &Option<String>) -> Result<Vec<u8>, KeyFault> {
+    let text = text.as_ref().ok_or(KeyFault::Parts)?;
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyFault::Parts)
+}
+
+fn strip_zeros(bytes: &[u8]) -> &[u8] {
+    &bytes[bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len())..]
+}
+
+fn bit_length(bytes: &[u8]) -> usize {
+    let bytes = strip_zeros(bytes);
+    bytes.first().map_or(0, |first| bytes.len() * 8 - first.leading_zeros() as usize)
+}

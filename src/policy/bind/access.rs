@@ -1,0 +1,121 @@
+//! Roles with their grants, schemas, and the places of resource types.
+
+use super::{Fields, Harmless, Shape};
+use crate::diag::Report;
+use crate::policy::node::Node;
+use crate::policy::raw::{RawAt, RawGrant, RawResourceType, RawRole, RawSchema};
+
+const ROLE: Shape = Shape {
+    what: "role",
+    keys: &[
+        "id",
+        "name",
+        "description",
+        "scope",
+        "grants",
+        "schemas",
+        "default",
+        // These direct administration, and nothing administers yet: their kinds are checked, and
+        // that the roles they name exist.
+        "visible_to",
+        "assignable_by",
+        "editable_by",
+        "builtin",
+        "first_member",
+        "fallback",
+        "protect_last",
+    ],
+    unenforced: &[
+        ("includes", Harmless::Empty),
+        ("app_access", Harmless::Word("assigned")),
+        ("reach", Harmless::Word("own")),
+        ("from_token", Harmless::False),
+    ],
+};
+
+const GRANT: Shape = Shape {
+    what: "grant",
+    keys: &["path", "access"],
+    unenforced: &[
+        ("host", Harmless::Never),
+        ("when", Harmless::Empty),
+        // An empty list lets no parameter through.
+        ("query", Harmless::Never),
+        ("owner", Harmless::Never),
+        ("keep", Harmless::Never),
+        ("require", Harmless::Never),
+    ],
+};
+
+const SCHEMA: Shape = Shape {
+    what: "schema",
+    keys: &["id", "name", "type", "body"],
+    unenforced: &[("redact", Harmless::Word("remove"))],
+};
+
+const RESOURCE_TYPE: Shape = Shape {
+    what: "resource type",
+    keys: &["id", "at", "elsewhere"],
+    unenforced: &[("count", Harmless::Empty)],
+};
+
+const AT: Shape = Shape {
+    what: "place of a resource type",
+    keys: &["path", "pointer"],
+    unenforced: &[("entries", Harmless::Never), ("is", Harmless::Never)],
+};
+
+pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
+    let mut fields = Fields::open(node, &ROLE, report)?;
+    let id = fields.required_text("id");
+    for flag in ["builtin", "first_member", "fallback", "protect_last"] {
+        fields.flag(flag);
+    }
+    let role = RawRole {
+        span: node.span,
+        name: fields.text("name"),
+        description: fields.text("description"),
+        app_scope: fields
+            .word("scope", &[("org", Some(false)), ("app", Some(true))])
+            .is_some_and(|app| app.value),
+        default: fields.flag("default").is_some_and(|default| default.value),
+        grants: fields.list("grants", grant).unwrap_or_default(),
+        schemas: fields.texts("schemas"),
+        administration: ["visible_to", "assignable_by", "editable_by"]
+            .into_iter()
+            .flat_map(|key| fields.texts(key))
+            .collect(),
+        id: id?,
+    };
+    Some(role)
+}
+
+fn grant(node: &Node, report: &mut Report) -> Option<RawGrant> {
+    let mut fields = Fields::open(node, &GRANT, report)?;
+    let (path, access) = (fields.required_text("path"), fields.required_text("access"));
+    Some(RawGrant { span: node.span, path: path?, access: access? })
+}
+
+pub(super) fn schema(node: &Node, report: &mut Report) -> Option<RawSchema> {
+    let mut fields = Fields::open(node, &SCHEMA, report)?;
+    let (id, kind) = (fields.required_text("id"), fields.required_text("type"));
+    let body = fields.required_node("body").cloned();
+    let name = fields.text("name");
+    Some(RawSchema { span: node.span, id: id?, name, kind: kind?, body: body? })
+}
+
+pub(super) fn resource_type(node: &Node, report: &mut Report) -> Option<RawResourceType> {
+    let mut fields = Fields::open(node, &RESOURCE_TYPE, report)?;
+    let id = fields.required_text("id");
+    let at = fields.required_node("at").and_then(|_| fields.list("at", at));
+    let elsewhere_pass = fields
+        .word("elsewhere", &[("refuse", Some(false)), ("pass", Some(true))])
+        .is_some_and(|pass| pass.value);
+    Some(RawResourceType { span: node.span, id: id?, at: at?, elsewhere_pass })
+}
+
+fn at(node: &Node, report: &mut Report) -> Option<RawAt> {
+    let mut fields = Fields::open(node, &AT, report)?;
+    let (path, pointer) = (fields.required_text("path"), fields.required_text("pointer"));
+    Some(RawAt { span: node.span, path: path?, pointer: pointer? })
+}

@@ -1,0 +1,106 @@
+//! API keys.
+
+use super::{Fields, Shape, bad_word, not_enforced};
+use crate::diag::{Code, Diagnostic, Report};
+use crate::policy::node::{Node, NodeKind};
+use crate::policy::raw::{RawApiKey, RawApiKeys, Text};
+use crate::source::Spanned;
+use std::time::SystemTime;
+
+const API_KEYS: Shape =
+    Shape { what: "`api_keys`", keys: &["in", "header", "prefix", "keys"], unenforced: &[] };
+
+const API_KEY: Shape = Shape {
+    what: "key",
+    keys: &["user", "org", "app", "sha256", "roles", "claims", "expires"],
+    unenforced: &[],
+};
+
+pub(super) fn api_keys(node: &Node, report: &mut Report) -> Option<RawApiKeys> {
+    let mut fields = Fields::open(node, &API_KEYS, report)?;
+    fields.required_node("keys");
+    let (in_header, in_bearer) = carriers(&mut fields);
+    let keys = RawApiKeys {
+        span: node.span,
+        in_header,
+        in_bearer,
+        header: fields.text("header"),
+        prefix: fields.text("prefix"),
+        keys: fields.list("keys", api_key).unwrap_or_default(),
+    };
+    Some(keys)
+}
+
+/// Where a key may stand: in a header of its own (so where nothing is said), or as a bearer token.
+fn carriers(fields: &mut Fields<'_, '_>) -> (bool, bool) {
+    let Some(node) = fields.node("in") else { return (true, false) };
+    let (mut header, mut bearer) = (false, false);
+    for word in fields.one_or_more("in") {
+        match word.value.as_str() {
+            "header" => header = true,
+            "bearer" => bearer = true,
+            "basic" => fields.report().push(not_enforced("in: basic", word.span)),
+            _ => {
+                let words = ["header", "bearer"].into_iter();
+                fields.report().push(bad_word("in", &word, words));
+            }
+        }
+    }
+    if matches!(&node.kind, NodeKind::List(words) if words.is_empty()) {
+        let problem = Diagnostic::error(Code::BadValue, node.span, "keys are taken from nowhere")
+            .help("write `header`, `bearer`, or both");
+        fields.report().push(problem);
+    }
+    (header, bearer)
+}
+
+fn api_key(node: &Node, report: &mut Report) -> Option<RawApiKey> {
+    let mut fields = Fields::open(node, &API_KEY, report)?;
+    let (user, sha256) = (fields.required_text("user"), fields.required_text("sha256"));
+    let key = RawApiKey {
+        span: node.span,
+        org: fields.text("org"),
+        app: fields.text("app"),
+        roles: fields.optional_texts("roles"),
+        claims: fields.pairs("claims", claim),
+        expires: expires(&mut fields),
+        user: user?,
+        sha256: digest(sha256?, fields.report())?,
+    };
+    Some(key)
+}
+
+/// A claim is text here; a number or boolean is its text, as in a token.
+fn claim(name: &Text, node: &Node, report: &mut Report) -> Option<Text> {
+    let text = match &node.kind {
+        NodeKind::Int(number) => number.to_string(),
+        NodeKind::Bool(value) => value.to_string(),
+        _ => return super::text(node, &format!("the claim `{}`", name.value), name.span, report),
+    };
+    Some(Spanned::new(text, node.span))
+}
+
+fn digest(typed: Text, report: &mut Report) -> Option<Text> {
+    let hex = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if typed.value.len() == 64 && typed.value.bytes().all(hex) {
+        return Some(typed);
+    }
+    let problem = Diagnostic::error(Code::BadValue, typed.span, "this is not a SHA-256 digest")
+        .help("write 64 lower-case hexadecimal digits: `printf %s \"$KEY\" | sha256sum`");
+    report.push(problem);
+    None
+}
+
+/// RFC 3339 in UTC, as seconds since 1970.
+fn expires(fields: &mut Fields<'_, '_>) -> Option<Spanned<u64>> {
+    let typed = fields.text("expires")?;
+    let time = humantime::parse_rfc3339(&typed.value).ok();
+    let seconds = time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    if seconds.is_none() {
+        let message = format!("`{}` is not a time", typed.value);
+        let problem = Diagnostic::error(Code::BadValue, typed.span, message)
+            .help("write a time in UTC: `2027-01-01T00:00:00Z`");
+        fields.report().push(problem);
+    }
+    seconds.map(|since| Spanned::new(since.as_secs(), typed.span))
+}

@@ -1,0 +1,194 @@
+//! From the node tree to [`RawPolicy`]: structure and kinds, no meaning yet.
+//!
+//! Every problem is reported, none stops the reading. An entity whose name or place is missing is
+//! left out and noted, so that what refers to it is not reported as well. What names mean (paths,
+//! letters, pointers, references, schemas, URLs) is judged later.
+
+mod access;
+mod fields;
+mod identity;
+mod keys;
+mod people;
+mod route;
+
+pub use fields::{Fields, Harmless, Shape, bad_word, not_enforced, text, wrong_type};
+
+use crate::diag::{Code, Diagnostic, Report};
+use crate::policy::node::{Node, NodeKind};
+use crate::policy::raw::{Cardinality, Kind, LeftOut, RawLimits, RawMembership, RawPolicy};
+use crate::source::Spanned;
+
+/// The keys of a policy whose values are lists, which the files of a folder share.
+pub const LISTS: &[&str] = &[
+    "upstreams",
+    "routes",
+    "organizations",
+    "applications",
+    "users",
+    "groups",
+    "members",
+    "roles",
+    "restrictions",
+    "resource_types",
+    "schemas",
+    "presets",
+    "invitations",
+];
+
+const POLICY: Shape = Shape {
+    what: "policy",
+    keys: &[
+        "policy",
+        "name",
+        "membership",
+        "limits",
+        "upstreams",
+        "routes",
+        "identity",
+        "organizations",
+        "applications",
+        "members",
+        "roles",
+        "schemas",
+        "resource_types",
+    ],
+    unenforced: &[
+        ("mode", Harmless::Word("enforce")),
+        ("features", Harmless::Empty),
+        ("users", Harmless::Empty),
+        // Even an empty list of groups says that memberships come from the directory.
+        ("groups", Harmless::Never),
+        ("restrictions", Harmless::Empty),
+        ("role_defaults", Harmless::Empty),
+        ("presets", Harmless::Empty),
+        ("invitations", Harmless::Empty),
+    ],
+};
+
+const LIMITS: Shape = Shape {
+    what: "`limits`",
+    keys: &["org_roles_per_member", "app_roles_per_access"],
+    unenforced: &[],
+};
+
+/// Reads a policy from its merged tree.
+pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
+    let Some(mut fields) = Fields::open(root, &POLICY, report) else {
+        return RawPolicy::default();
+    };
+    let mut left_out = Vec::new();
+    let policy = RawPolicy {
+        name: fields.text("name"),
+        membership: membership(&mut fields),
+        limits: fields.node("limits").map(|node| limits(node, fields.report())).unwrap_or_default(),
+        upstreams: entities(
+            &mut fields,
+            "upstreams",
+            Kind::Upstream,
+            route::upstream,
+            &mut left_out,
+        )
+        .unwrap_or_default(),
+        routes: entities(&mut fields, "routes", Kind::Route, route::route, &mut left_out),
+        identity: fields
+            .node("identity")
+            .and_then(|node| identity::identity(node, fields.report())),
+        organizations: entities(
+            &mut fields,
+            "organizations",
+            Kind::Organization,
+            people::organization,
+            &mut left_out,
+        ),
+        applications: entities(
+            &mut fields,
+            "applications",
+            Kind::Application,
+            people::application,
+            &mut left_out,
+        )
+        .unwrap_or_default(),
+        members: entities(&mut fields, "members", Kind::Member, people::member, &mut left_out),
+        roles: entities(&mut fields, "roles", Kind::Role, access::role, &mut left_out)
+            .unwrap_or_default(),
+        schemas: entities(&mut fields, "schemas", Kind::Schema, access::schema, &mut left_out)
+            .unwrap_or_default(),
+        resource_types: entities(
+            &mut fields,
+            "resource_types",
+            Kind::ResourceType,
+            access::resource_type,
+            &mut left_out,
+        )
+        .unwrap_or_default(),
+        left_out,
+    };
+    policy
+}
+
+/// A list of entities; those that cannot be read are noted in `left_out`.
+fn entities<T>(
+    fields: &mut Fields<'_, '_>,
+    key: &str,
+    kind: Kind,
+    read: fn(&Node, &mut Report) -> Option<T>,
+    left_out: &mut Vec<LeftOut>,
+) -> Option<Vec<T>> {
+    if fields.node(key).is_some_and(|node| !matches!(node.kind, NodeKind::List(_))) {
+        left_out.push(LeftOut { kind: Some(kind), id: None });
+    }
+    fields.list(key, |node, report| {
+        let entity = read(node, report);
+        if entity.is_none() {
+            left_out.push(LeftOut { kind: Some(kind), id: id_of(node) });
+        }
+        entity
+    })
+}
+
+fn id_of(node: &Node) -> Option<String> {
+    match &node.get("id")?.kind {
+        NodeKind::Text(id) => Some(id.clone()),
+        _ => None,
+    }
+}
+
+fn membership(fields: &mut Fields<'_, '_>) -> Option<Spanned<RawMembership>> {
+    fields.word(
+        "membership",
+        &[
+            ("directory", Some(RawMembership::Directory)),
+            ("token", Some(RawMembership::Token)),
+            ("both", None),
+        ],
+    )
+}
+
+fn limits(node: &Node, report: &mut Report) -> RawLimits {
+    let Some(mut fields) = Fields::open(node, &LIMITS, report) else {
+        return RawLimits::default();
+    };
+    RawLimits {
+        org_roles_per_member: cardinality(&mut fields, "org_roles_per_member"),
+        app_roles_per_access: cardinality(&mut fields, "app_roles_per_access"),
+    }
+}
+
+/// A number from 1, or `many`.
+fn cardinality(fields: &mut Fields<'_, '_>, key: &str) -> Option<Spanned<Cardinality>> {
+    let node = fields.node(key)?;
+    let value = match &node.kind {
+        NodeKind::Text(word) if word == "many" => Cardinality::Many,
+        NodeKind::Int(number) if (1..=i64::from(u32::MAX)).contains(number) => {
+            Cardinality::AtMost(u32::try_from(*number).ok()?)
+        }
+        _ => {
+            let message = format!("`{key}` is not a number of roles");
+            let problem = Diagnostic::error(Code::BadValue, node.span, message)
+                .help("write a number from 1, or `many`");
+            fields.report().push(problem);
+            return None;
+        }
+    };
+    Some(Spanned::new(value, node.span))
+}

@@ -1,0 +1,84 @@
+//! The files of a folder as one mapping.
+//!
+//! `policy` stands in every file; keys whose values are lists may stand in several, which are
+//! joined in file order; any other key stands in one file only.
+
+use crate::diag::{Code, Diagnostic, Report};
+use crate::policy::bind::{LISTS, wrong_type};
+use crate::policy::node::{Node, NodeKind};
+use crate::source::{Span, Spanned};
+
+/// The version of the language that this program reads.
+pub const LANGUAGE_VERSION: i64 = 1;
+
+type Entry = (Spanned<String>, Node);
+
+/// Joins the trees of all files. Where there is only one, it is checked in the same way.
+pub fn merge(roots: Vec<Node>, report: &mut Report) -> Node {
+    let span = roots.first().map(|root| root.span).unwrap_or_default();
+    let mut merged = Vec::new();
+    for root in roots {
+        let at = root.span;
+        match root.kind {
+            NodeKind::Map(entries) => {
+                check_version(&entries, at, report);
+                entries.into_iter().for_each(|entry| add(&mut merged, entry, report));
+            }
+            NodeKind::Null => report.push(no_version(at)),
+            _ => report.push(wrong_type("a policy file", "a mapping", &root, at)),
+        }
+    }
+    Node { kind: NodeKind::Map(merged), span }
+}
+
+fn add(merged: &mut Vec<Entry>, (key, node): Entry, report: &mut Report) {
+    let Some((first, before)) = merged.iter_mut().find(|(known, _)| known.value == key.value)
+    else {
+        merged.push((key, node));
+        return;
+    };
+    if !LISTS.contains(&key.value.as_str()) {
+        if key.value != "policy" {
+            report.push(conflict(&key, first.span));
+        }
+        return;
+    }
+    // Where the first is no list, that is reported when it is read.
+    match (&mut before.kind, node.kind) {
+        (NodeKind::List(all), NodeKind::List(more)) => all.extend(more),
+        (_, NodeKind::List(_)) => {}
+        (_, kind) => {
+            let node = Node { kind, span: node.span };
+            let at = if node.span.start == node.span.end { key.span } else { node.span };
+            report.push(wrong_type(&format!("`{}`", key.value), "a list", &node, at));
+        }
+    }
+}
+
+fn conflict(key: &Spanned<String>, first: Span) -> Diagnostic {
+    let message = format!("`{}` stands in more than one file", key.value);
+    Diagnostic::error(Code::MergeConflict, key.span, message)
+        .label("and here")
+        .also(first, "here")
+        .help("keep it in one file; only lists may be spread over several")
+}
+
+fn check_version(entries: &[Entry], at: Span, report: &mut Report) {
+    let Some((key, node)) = entries.iter().find(|(key, _)| key.value == "policy") else {
+        let first = entries.first().map_or(at, |(key, _)| key.span);
+        report.push(no_version(first));
+        return;
+    };
+    if node.kind != NodeKind::Int(LANGUAGE_VERSION) {
+        let at = if node.span.start == node.span.end { key.span } else { node.span };
+        let problem =
+            Diagnostic::error(Code::PolicyVersion, at, "this version of the language is not known")
+                .help(format!("write `policy: {LANGUAGE_VERSION}`"));
+        report.push(problem);
+    }
+}
+
+fn no_version(at: Span) -> Diagnostic {
+    Diagnostic::error(Code::PolicyVersion, at, "the file does not name the language's version")
+        .help(format!("begin every file of a policy with `policy: {LANGUAGE_VERSION}`"))
+}

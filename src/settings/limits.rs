@@ -1,0 +1,147 @@
+//! The named limits, each with the range in which it makes sense.
+
+use super::{Limits, values};
+use crate::diag::{Code, Diagnostic, Report};
+use crate::policy::bind::{Fields, Harmless, Shape, wrong_type};
+use crate::policy::node::{Node, NodeKind};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+pub(super) const LIMITS: Shape = Shape {
+    what: "`limits`",
+    keys: &[
+        "header_timeout",
+        "body_idle",
+        "write_idle",
+        "connect",
+        "upstream_head",
+        "upstream_idle",
+        "drain",
+        "idle",
+        "max_target",
+        "max_headers",
+        "max_header_bytes",
+        "max_body",
+        "json_depth",
+        "streams",
+        "connections",
+    ],
+    unenforced: &[
+        ("body_min_rate", Harmless::Never),
+        ("handshake", Harmless::Never),
+        ("object", Harmless::Never),
+        ("inflate", Harmless::Never),
+        ("in_flight_bytes", Harmless::Never),
+        ("stream_revocation", Harmless::Never),
+    ],
+};
+
+/// Waits in which a slow network still works and a stuck one is noticed.
+const WAIT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3_600);
+
+/// A target's positions are kept in 16 bits.
+const TARGET: RangeInclusive<u64> = 256..=32 * KIB;
+
+/// hyper reads a head into at least 8 KiB.
+const HEAD: RangeInclusive<u64> = 8 * KIB..=1024 * KIB;
+
+const BODY: RangeInclusive<u64> = KIB..=1024 * 1024 * KIB;
+const HEADERS: RangeInclusive<u64> = 10..=10_000;
+const DEPTH: RangeInclusive<u64> = 1..=512;
+const STREAMS: RangeInclusive<u64> = 1..=10_000;
+const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
+const KIB: u64 = 1024;
+
+/// Reads the limits; what is not given keeps its default.
+pub(super) fn limits(node: &Node, report: &mut Report) -> Limits {
+    let mut limits = Limits::default();
+    let Some(mut fields) = Fields::open(node, &LIMITS, report) else { return limits };
+    for (key, limit) in [
+        ("header_timeout", &mut limits.header_timeout),
+        ("body_idle", &mut limits.body_idle),
+        ("write_idle", &mut limits.write_idle),
+        ("connect", &mut limits.connect),
+        ("upstream_head", &mut limits.upstream_head),
+        ("upstream_idle", &mut limits.upstream_idle),
+        ("drain", &mut limits.drain),
+        ("idle", &mut limits.idle),
+    ] {
+        set(limit, duration(&mut fields, key));
+    }
+    set(&mut limits.max_target, size(&mut fields, "max_target", TARGET));
+    set(&mut limits.max_header_bytes, size(&mut fields, "max_header_bytes", HEAD));
+    set(&mut limits.max_body, size(&mut fields, "max_body", BODY));
+    set(&mut limits.max_headers, count(&mut fields, "max_headers", HEADERS));
+    set(&mut limits.json_depth, count(&mut fields, "json_depth", DEPTH));
+    set(&mut limits.streams, count(&mut fields, "streams", STREAMS));
+    set(&mut limits.connections, count(&mut fields, "connections", CONNECTIONS));
+    if limits.max_target > limits.max_header_bytes {
+        let message = "`max_target` is larger than `max_header_bytes`, which includes it";
+        report.push(Diagnostic::error(Code::Setting, node.span, message));
+    }
+    limits
+}
+
+fn set<T>(limit: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *limit = value;
+    }
+}
+
+fn count<T: TryFrom<u64>>(
+    fields: &mut Fields<'_, '_>,
+    key: &str,
+    range: RangeInclusive<u64>,
+) -> Option<T> {
+    let number = fields.number(key, range)?;
+    T::try_from(number.value).ok()
+}
+
+fn duration(fields: &mut Fields<'_, '_>, key: &str) -> Option<Duration> {
+    let node = fields.node(key)?;
+    let NodeKind::Text(typed) = &node.kind else {
+        let problem = wrong_type(&format!("`{key}`"), "a duration", node, node.span)
+            .help("write a number and a unit: `500ms`, `10s`, `2m`");
+        fields.report().push(problem);
+        return None;
+    };
+    let problem = match humantime::parse_duration(typed) {
+        Ok(duration) if WAIT.contains(&duration) => return Some(duration),
+        Ok(_) => {
+            let shown = |duration| humantime::format_duration(duration);
+            let (low, high) = (shown(*WAIT.start()), shown(*WAIT.end()));
+            let message = format!("`{key}` must be from {low} to {high}");
+            Diagnostic::error(Code::BadValue, node.span, message)
+        }
+        Err(_) => {
+            let message = format!("`{typed}` is not a duration");
+            Diagnostic::error(Code::BadValue, node.span, message)
+                .help("write a number and a unit: `500ms`, `10s`, `2m`")
+        }
+    };
+    fields.report().push(problem);
+    None
+}
+
+fn size(fields: &mut Fields<'_, '_>, key: &str, range: RangeInclusive<u64>) -> Option<usize> {
+    let node = fields.node(key)?;
+    let bytes = match &node.kind {
+        NodeKind::Int(number) => u64::try_from(*number).ok(),
+        NodeKind::Text(text) => values::size(text),
+        _ => None,
+    };
+    let Some(bytes) = bytes else {
+        let problem =
+            Diagnostic::error(Code::BadValue, node.span, format!("`{key}` is not a size"))
+                .help("write bytes, or a number and a unit: `4096`, `32KiB`, `10MiB`");
+        fields.report().push(problem);
+        return None;
+    };
+    if !range.contains(&bytes) {
+        let (low, high) = (values::shown_size(*range.start()), values::shown_size(*range.end()));
+        let message = format!("`{key}` must be from {low} to {high}");
+        fields.report().push(Diagnostic::error(Code::BadValue, node.span, message));
+        return None;
+    }
+    usize::try_from(bytes).ok()
+}

@@ -1,0 +1,7 @@
+//! The streaming filter against a tree: two readings of `bodies.md` that share nothing.
+
+mod documents;
+mod joined;
+mod oracle;
+mod streamed;
+mod written;

@@ -1,0 +1,236 @@
+//! The compiled evaluator against the slow one.
+
+use super::generate;
+use super::*;
+use portcullis::decide::{self, Trace};
+use portcullis::diag::Report;
+use portcullis::filter::write::{Patch, WriteFault, check};
+use portcullis::filter::{Filter, Limits};
+use portcullis::policy::compile::{Stamp, compile};
+use portcullis::policy::resolve::{Surroundings, resolve};
+use portcullis::policy::snapshot::{GrantId, Snapshot};
+use portcullis::policy::{Target, front};
+use portcullis::principal::{AuthMethod, Principal};
+use portcullis::source::Sources;
+use proptest::prelude::*;
+use serde_json::json;
+use std::sync::Arc;
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 4_000, failure_persistence: None, max_global_rejects: 0,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(20_261_121),
+        ..ProptestConfig::default()
+    })]
+
+    /// Same decision, same grants, same mask.
+    #[test]
+    fn p09_the_compiled_evaluator_agrees_with_the_reference(
+        policy in generate::policy(),
+        requests in prop::collection::vec(generate::request(), 12),
+    ) {
+        let snapshot = snapshot(&policy);
+        for request in &requests {
+            let expected = evaluate(&policy, request);
+            let actual = compiled(&snapshot, request);
+            prop_assert_eq!(actual, expected, "{}", explain(&policy, request));
+        }
+    }
+}
+
+fn explain(policy: &Policy, request: &Request) -> String {
+    format!("{}\n{request:?}", document(policy))
+}
+
+/// The policy through the front door, as the text that a user would write.
+fn snapshot(policy: &Policy) -> Snapshot {
+    let mut sources = Sources::default();
+    sources.add("generated.json", document(policy).to_string());
+    let (raw, mut report) = front::read(&sources);
+    let resolved = resolve(&raw, &Surroundings::default(), &mut report);
+    let stamp = Stamp { generation: 1, digest: "sha256:0".into() };
+    let fail = |report: &Report| -> ! {
+        panic!("{}", portcullis::diag::human::render(report, &sources, false))
+    };
+    if report.has_errors() {
+        fail(&report);
+    }
+    compile(resolved, &sources, stamp, &mut report).unwrap_or_else(|| fail(&report))
+}
+
+fn document(policy: &Policy) -> Value {
+    let mut document = json!({
+        "policy": 1,
+        "routes": policy.routes.iter().map(route).collect::<Vec<_>>(),
+        "applications": policy.apps.iter().map(app).collect::<Vec<_>>(),
+        "roles": policy.roles.iter().map(role).collect::<Vec<_>>(),
+        "resource_types": policy.types.iter().map(resource_type).collect::<Vec<_>>(),
+        "schemas": policy.schemas.iter().map(schema_of).collect::<Vec<_>>(),
+    });
+    if let Some(orgs) = &policy.orgs {
+        let org = |org: &Org| json!({"id": org.id, "apps": org.apps, "status": status(org.suspended)});
+        document["organizations"] = orgs.iter().map(org).collect();
+    }
+    if let Some(members) = &policy.members {
+        document["members"] = members.iter().map(member_of).collect();
+    }
+    document
+}
+
+fn status(suspended: bool) -> &'static str {
+    if suspended { "suspended" } else { "active" }
+}
+
+fn route(route: &Route) -> Value {
+    let mut value = json!({"match": route.pattern, "upsert": route.upsert});
+    let mut set = |key: &str, to: Option<Value>| {
+        if let Some(to) = to {
+            value[key] = to;
+        }
+    };
+    set("org", route.org_claim.then(|| "claims.org".into()));
+    set("app", route.app_claim.then(|| "claims.app".into()));
+    set("public", (!route.public.is_empty()).then(|| route.public.clone().into()));
+    set("update", route.merge.then(|| "merge".into()));
+    set("verbs", route.post.map(|letter| json!({"POST": letter.to_string()})));
+    value
+}
+
+fn app(app: &App) -> Value {
+    let mut value = json!({"id": app.id, "active": app.active});
+    if let Some(role) = &app.default_role {
+        value["default_role"] = role.clone().into();
+    }
+    value
+}
+
+fn role(role: &Role) -> Value {
+    let grant = |(path, access): &(String, String)| json!({"path": path, "access": access});
+    json!({
+        "id": role.id, "scope": if role.app_scope { "app" } else { "org" }, "default": role.default,
+        "grants": role.grants.iter().map(grant).collect::<Vec<_>>(), "schemas": role.schemas,
+    })
+}
+
+fn resource_type(of: &Type) -> Value {
+    let at = |(path, pointer): &(String, String)| json!({"path": path, "pointer": pointer});
+    json!({
+        "id": of.id, "at": of.at.iter().map(at).collect::<Vec<_>>(),
+        "elsewhere": if of.elsewhere_pass { "pass" } else { "refuse" },
+    })
+}
+
+fn schema_of(schema: &Schema) -> Value {
+    let says = |field: Field| match field {
+        Field::Shown => json!(true),
+        Field::Hidden => json!(false),
+        Field::ReadOnly => json!({"readOnly": true}),
+        Field::WriteOnly => json!({"writeOnly": true}),
+    };
+    let fields: serde_json::Map<_, _> =
+        schema.fields.iter().map(|(name, field)| (name.clone(), says(*field))).collect();
+    json!({
+        "id": schema.id, "type": schema.of,
+        "body": {"type": "object", "properties": fields, "additionalProperties": schema.open},
+    })
+}
+
+fn member_of(member: &Member) -> Value {
+    let apps: serde_json::Map<_, _> =
+        member.apps.iter().map(|(app, roles)| (app.clone(), json!(roles))).collect();
+    let mut value = json!({
+        "user": member.user, "roles": member.roles, "apps": apps,
+        "status": status(member.suspended),
+    });
+    if let Some(org) = &member.org {
+        value["org"] = org.clone().into();
+    }
+    value
+}
+
+/// Lists the grants that hold.
+#[derive(Default)]
+struct Grants(Vec<GrantId>);
+
+impl Trace for Grants {
+    const LISTENS: bool = true;
+    fn grant(&mut self, grant: GrantId) {
+        self.0.push(grant);
+    }
+    fn note(&mut self, _: impl FnOnce() -> String) {}
+}
+
+fn compiled(snapshot: &Snapshot, request: &Request) -> Verdict {
+    let target = Target::parse(&request.path, 8192).unwrap();
+    let method: http::Method = request.method.parse().unwrap();
+    let asked = decide::Request { method: &method, target: &target };
+    let mut grants = Grants::default();
+    let judged = decide::route(snapshot, &asked).and_then(|routed| {
+        let public = routed.is_public();
+        let caller = request.caller.as_ref().map(principal);
+        let permit = decide::decide(snapshot, &asked, routed, caller, &mut grants)?;
+        Ok((public, permit))
+    });
+    let (public, permit) = match judged {
+        Ok(judged) => judged,
+        Err(refusal) => return Verdict::Refused(refusal.reason),
+    };
+    if public {
+        return Verdict::Public;
+    }
+    let grant = |id: GrantId| {
+        let grant = snapshot.grant(id);
+        (snapshot.role(grant.role).id().to_string(), grant.path.to_string())
+    };
+    let mut held: Vec<_> = grants.0.iter().map(|id| grant(*id)).collect();
+    assert!(held.contains(&grant(permit.grant().expect("a grant is named"))));
+    held.sort();
+    held.dedup();
+    let mut roles: Vec<_> =
+        permit.roles().iter().map(|role| snapshot.role(role).id().to_string()).collect();
+    roles.sort();
+    let fields = permit.fields().cloned();
+    let read = fields.as_ref().and_then(|fields| fields.read.clone());
+    let write = fields.as_ref().and_then(|fields| fields.write.clone());
+    Verdict::Allowed(Allowed {
+        route: snapshot.route(permit.route()).pattern.to_string(),
+        roles,
+        grants: held,
+        seen: match read {
+            None => Some(sample()),
+            Some(mask) => filtered(mask),
+        },
+        unwritable: write.map(|mask| refused_fields(&mask)).unwrap_or_default(),
+        erases_hidden: permit.erases_hidden(),
+    })
+}
+
+fn principal(caller: &Caller) -> Arc<Principal> {
+    let method = if caller.api_key { AuthMethod::ApiKey } else { AuthMethod::Jwt };
+    let text = |text: &String| Arc::from(text.as_str());
+    Arc::new(Principal {
+        org: caller.org.as_ref().map(text),
+        app: caller.app.as_ref().map(text),
+        roles: caller.roles.as_ref().map(|roles| roles.iter().map(text).collect()),
+        ..Principal::of(caller.user.as_str(), method)
+    })
+}
+
+fn filtered(mask: Arc<portcullis::filter::mask::Mask>) -> Option<Value> {
+    let mut filter = Filter::new(mask, Limits::default());
+    let mut out = Vec::new();
+    filter.push(sample().to_string().as_bytes(), &mut out).ok()?;
+    filter.finish(&mut out).ok()?;
+    serde_json::from_slice(&out).ok()
+}
+
+fn refused_fields(mask: &portcullis::filter::mask::Mask) -> Vec<String> {
+    match check(mask, sample().to_string().as_bytes(), &Limits::default(), Patch::No) {
+        Ok(()) => Vec::new(),
+        Err(WriteFault::Fields(mut pointers)) => {
+            pointers.sort();
+            pointers
+        }
+        Err(other) => panic!("{other:?}"),
+    }
+}

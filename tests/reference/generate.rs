@@ -1,0 +1,258 @@
+//! Policies and requests whose names and paths collide on purpose.
+
+use super::*;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+const NAMES: [&str; 3] = ["x", "y", "z"];
+
+pub fn policy() -> impl Strategy<Value = Policy> {
+    (any::<bool>(), any::<bool>(), any::<bool>())
+        .prop_flat_map(|(with_orgs, with_members, simple)| {
+            (
+                routes(simple),
+                orgs(),
+                apps(),
+                vec(role(), 1..5),
+                vec(resource_type(), 0..3),
+                vec(schema(), 0..4),
+                vec(member(), 0..5),
+            )
+                .prop_map(move |parts| assemble(parts, with_orgs, with_members))
+        })
+}
+
+pub fn request() -> impl Strategy<Value = Request> {
+    let method = select(vec!["GET", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+    (method, path(), option::weighted(0.95, caller())).prop_map(|(method, path, caller)| Request {
+        method: method.into(),
+        path,
+        caller,
+    })
+}
+
+type Parts =
+    (Vec<Route>, Vec<Org>, Vec<App>, Vec<Role>, Vec<Type>, Vec<Schema>, Vec<Member>);
+
+/// Puts the parts together so that every reference resolves and every invariant holds.
+fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
+    let (routes, orgs, mut apps, mut roles, mut types, mut schemas, mut members) = parts;
+    for (at, of) in types.iter_mut().enumerate() {
+        of.id = format!("t{at}");
+    }
+    if types.is_empty() {
+        schemas.clear();
+    }
+    for (at, schema) in schemas.iter_mut().enumerate() {
+        schema.id = format!("s{at}");
+        schema.of = types[schema.of.len() % types.len()].id.clone();
+    }
+    for (at, role) in roles.iter_mut().enumerate() {
+        role.id = format!("r{at}");
+        role.schemas.retain(|id| schemas.iter().any(|schema| schema.id == *id));
+        role.grants.retain(|(path, _)| routes.iter().any(|route| unify(path, &route.pattern)));
+    }
+    let of_scope = |names: &mut Vec<String>, app_scope: bool| {
+        names.retain(|name| {
+            roles.iter().any(|role| role.id == *name && role.app_scope == app_scope)
+        });
+    };
+    for app in &mut apps {
+        let mut role: Vec<String> = app.default_role.take().into_iter().collect();
+        of_scope(&mut role, true);
+        app.default_role = role.pop();
+    }
+    let names_org = |route: &Route| route.org_claim || captures(&route.pattern, "org");
+    let implicit = !with_orgs && !routes.iter().any(names_org);
+    for member in &mut members {
+        of_scope(&mut member.roles, false);
+        member.apps.iter_mut().for_each(|(_, roles)| of_scope(roles, true));
+        if implicit {
+            member.org = None;
+        } else if let Some(org) = orgs.iter().find(|org| Some(&org.id) == member.org.as_ref()) {
+            member.apps.retain(|(app, _)| org.apps.contains(app));
+        }
+    }
+    let mut seen = Vec::new();
+    members.retain(|member| {
+        let key = (member.user.clone(), member.org.clone());
+        let known = implicit || (with_orgs && member.org.is_some());
+        let new = known && !seen.contains(&key);
+        seen.push(key);
+        new
+    });
+    let orgs = with_orgs.then_some(orgs);
+    Policy { routes, orgs, apps, roles, types, schemas, members: with_members.then_some(members) }
+}
+
+fn pattern() -> impl Strategy<Value = String> {
+    let segment = select(vec!["x", "x", "y", "z", "{id}", "{org}", "{app}"]);
+    (vec(segment, 0..4), any::<bool>()).prop_map(|(segments, subtree)| {
+        let mut path = String::new();
+        for (at, segment) in segments.iter().enumerate() {
+            path.push('/');
+            // A name stands once in a pattern.
+            match segments[..at].contains(segment) && segment.starts_with('{') {
+                true => path.push_str(&format!("{{p{at}}}")),
+                false => path.push_str(segment),
+            }
+        }
+        match (path.is_empty(), subtree) {
+            (_, true) => path + "/**",
+            (true, false) => "/".into(),
+            (false, false) => path,
+        }
+    })
+}
+
+fn path() -> impl Strategy<Value = String> {
+    (vec(select(NAMES.to_vec()), 0..4), prop::bool::weighted(0.1)).prop_map(|(segments, slash)| {
+        let path: String = segments.iter().map(|segment| format!("/{segment}")).collect();
+        if path.is_empty() || slash { path + "/" } else { path }
+    })
+}
+
+fn routes(simple: bool) -> impl Strategy<Value = Vec<Route>> {
+    let route = (
+        pattern(),
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.1),
+        prop::bool::weighted(0.1),
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.3),
+        option::weighted(0.2, select(vec!['r', 'u', 'd'])),
+    )
+        .prop_map(|(pattern, org_claim, app_claim, public, upsert, merge, post)| Route {
+            pattern,
+            org_claim,
+            app_claim,
+            public: if public { "r".into() } else { String::new() },
+            upsert,
+            merge,
+            post,
+        });
+    vec(route, 1..4).prop_map(move |mut routes| {
+        let mut shapes = Vec::new();
+        routes.retain(|route| {
+            let shape = kinds_and_literals(&route.pattern);
+            let new = !shapes.contains(&shape);
+            shapes.push(shape);
+            new
+        });
+        if simple {
+            routes.iter_mut().for_each(|route| route.pattern = without_params(&route.pattern));
+            routes.truncate(1);
+        }
+        routes
+    })
+}
+
+fn kinds_and_literals(pattern: &str) -> Vec<String> {
+    let part = |segment: &str| if segment.starts_with('{') { "{}".into() } else { segment.into() };
+    split(pattern).into_iter().map(part).collect()
+}
+
+fn without_params(pattern: &str) -> String {
+    pattern.replace("{org}", "x").replace("{app}", "y")
+}
+
+fn name() -> impl Strategy<Value = String> {
+    select(NAMES.to_vec()).prop_map(String::from)
+}
+
+fn orgs() -> impl Strategy<Value = Vec<Org>> {
+    let apps = || subsequence(vec!["x", "y"], 0..=2);
+    let org = |id: &'static str| {
+        (apps(), prop::bool::weighted(0.1)).prop_map(move |(apps, suspended)| Org {
+            id: id.into(),
+            apps: apps.into_iter().map(String::from).collect(),
+            suspended,
+        })
+    };
+    (org("x"), org("y")).prop_map(|(x, y)| vec![x, y])
+}
+
+fn apps() -> impl Strategy<Value = Vec<App>> {
+    let app = |id: &'static str| {
+        (prop::bool::weighted(0.8), option::weighted(0.3, role_name())).prop_map(
+            move |(active, default_role)| App { id: id.into(), active, default_role },
+        )
+    };
+    (app("x"), app("y")).prop_map(|(x, y)| vec![x, y])
+}
+
+fn role_name() -> impl Strategy<Value = String> {
+    (0..5_u8).prop_map(|at| format!("r{at}"))
+}
+
+fn letters_of_a_grant() -> impl Strategy<Value = String> {
+    subsequence(vec!["c", "r", "u", "d"], 1..=4).prop_map(|letters| letters.concat())
+}
+
+fn role() -> impl Strategy<Value = Role> {
+    (
+        prop::bool::weighted(0.3),
+        prop::bool::weighted(0.3),
+        vec((pattern(), letters_of_a_grant()), 0..5),
+        subsequence(vec!["s0", "s1", "s2", "s3"], 0..=2),
+    )
+        .prop_map(|(app_scope, default, grants, schemas)| Role {
+            id: String::new(),
+            app_scope,
+            default,
+            grants,
+            schemas: schemas.into_iter().map(String::from).collect(),
+        })
+}
+
+fn resource_type() -> impl Strategy<Value = Type> {
+    let pointer = select(vec!["", "/data/*"]).prop_map(String::from);
+    (vec((pattern(), pointer), 1..3), prop::bool::weighted(0.3)).prop_map(|(at, elsewhere_pass)| {
+        Type { id: String::new(), at, elsewhere_pass }
+    })
+}
+
+fn schema() -> impl Strategy<Value = Schema> {
+    let says = select(vec![Field::Shown, Field::Hidden, Field::ReadOnly, Field::WriteOnly]);
+    let fields = vec((select(vec!["a", "b", "c"]), says), 0..3);
+    // `data` stays visible, so that both pointers always have their objects.
+    (fields, any::<bool>(), 0..3_usize).prop_map(|(fields, open, of)| {
+        let mut named: Vec<(String, Field)> = vec![("data".into(), Field::Shown)];
+        for (name, field) in fields {
+            if !named.iter().any(|(known, _)| known == name) {
+                named.push((name.into(), field));
+            }
+        }
+        Schema { id: String::new(), of: "t".repeat(of), fields: named, open }
+    })
+}
+
+fn member() -> impl Strategy<Value = Member> {
+    let access = || vec(role_name(), 0..3);
+    (
+        name(),
+        select(vec!["x", "y"]),
+        vec(role_name(), 0..3),
+        option::of(access()),
+        option::of(access()),
+        prop::bool::weighted(0.1),
+    )
+        .prop_map(|(user, org, roles, x, y, suspended)| {
+            let apps = [("x", x), ("y", y)];
+            let apps = apps.into_iter().filter_map(|(id, roles)| Some((id.into(), roles?)));
+            Member { user, org: Some(org.into()), roles, apps: apps.collect(), suspended }
+        })
+}
+
+fn caller() -> impl Strategy<Value = Caller> {
+    (
+        name(),
+        option::of(name()),
+        option::weighted(0.3, name()),
+        option::of(vec(role_name(), 0..4)),
+        any::<bool>(),
+    )
+        .prop_map(|(user, org, app, roles, api_key)| Caller { user, org, app, roles, api_key })
+}
