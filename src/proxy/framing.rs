@@ -237,8 +237,7 @@ mod tests {
         for (pad, seen) in [(MAX_LINE - 1, true), (MAX_LINE, true), (MAX_LINE + 1, true)] {
             let name = "Content-Length: ";
             let line = format!("{name}{}", "0".repeat(pad - name.len()));
-            let stream =
-                format!("POST / HTTP/1.1\r\n{line}\r\nTransfer-Encoding: chunked\r\n\r\n");
+            let stream = format!("POST / HTTP/1.1\r\n{line}\r\nTransfer-Encoding: chunked\r\n\r\n");
             see(&stream, seen, At::ChunkSize);
         }
     }

@@ -4,7 +4,6 @@
 //! or a client could take our own statements away. Names are compared with `_` read as `-`,
 //! because servers that follow CGI (RFC 3875 section 4.1.18) see no difference.
 
-use super::shim::IdentityShim as _;
 use crate::decide::{Permit, Reason};
 use crate::identity::Identity;
 use crate::policy::snapshot::Snapshot;
@@ -122,7 +121,8 @@ pub(super) fn ask_for_json(headers: &mut HeaderMap, safe: bool) -> Result<(), Re
     for name in CONDITIONS.into_iter().filter(|_| safe) {
         headers.remove(name);
     }
-    for (name, value) in [(header::ACCEPT, "application/json"), (header::ACCEPT_ENCODING, "identity")]
+    for (name, value) in
+        [(header::ACCEPT, "application/json"), (header::ACCEPT_ENCODING, "identity")]
     {
         let set = headers.try_insert(name, HeaderValue::from_static(value));
         set.map_err(|_| Reason::HeadersTooLarge)?;

@@ -114,10 +114,21 @@ mod tests {
     #[test]
     fn p10_what_is_not_json() {
         for text in [
-            "", "json", "text/plain", "text/json", "application/jsonp", "application/x-ndjson",
-            "application/json, text/plain", "application/json; charset=utf-16",
-            "application/json; charset=latin1", "application/+json", "application/json-seq",
-            "multipart/form-data; boundary=+json", "+json", "é+json", "application/json x",
+            "",
+            "json",
+            "text/plain",
+            "text/json",
+            "application/jsonp",
+            "application/x-ndjson",
+            "application/json, text/plain",
+            "application/json; charset=utf-16",
+            "application/json; charset=latin1",
+            "application/+json",
+            "application/json-seq",
+            "multipart/form-data; boundary=+json",
+            "+json",
+            "é+json",
+            "application/json x",
         ] {
             assert_eq!(json(&typed(&[text])), None, "{text}");
         }

@@ -19,7 +19,6 @@ mod reply;
 mod request;
 mod respond;
 mod shape;
-mod shim;
 mod story;
 mod upload;
 mod worker;

@@ -1,8 +1,8 @@
 //! Response bodies on their way to a client, and the end of every story.
 
 use super::pool::Lease;
-use super::shim::Filter;
 use super::story::Story;
+use crate::filter::Filter;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use std::pin::Pin;

@@ -9,14 +9,15 @@ use super::pool::{Lease, SendError};
 use super::reply::{Reply, Source};
 use super::respond::{self, Asked, Refused};
 use super::shape::{self, View};
-use super::shim::write::{self, Patch, WriteFault};
-use super::shim::{Credentials, IdentityShim as _, Limits};
 use super::story::Story;
 use super::upload::{self, RequestBody};
 use super::worker::Worker;
 use crate::control::Live;
 use crate::decide::{self, Permit, Reason, Refusal, Routed};
+use crate::filter::Limits;
 use crate::filter::mask::Mask;
+use crate::filter::write::{self, Patch, WriteFault};
+use crate::identity::Credentials;
 use crate::policy::raw::BodyKind;
 use crate::principal::Principal;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -87,7 +88,7 @@ impl Way<'_> {
         let view = View {
             fields: fields.as_deref(),
             method: &method,
-            depth: self.worker.limits.json_depth,
+            limits: self.json(),
             vary: live.identity.vary(),
         };
         Ok(shape::show(response, lease, &view, story).await?)
@@ -103,6 +104,10 @@ impl Way<'_> {
         }
     }
 
+    fn json(&self) -> Limits {
+        Limits { depth: self.worker.limits.json_depth, ..Limits::default() }
+    }
+
     /// Steps 2 to 8 of the decision: method, route, who it is, whether it may.
     fn judge(
         &self,
@@ -110,8 +115,7 @@ impl Way<'_> {
         live: &Live,
         story: &mut Story,
     ) -> Result<Permit, Refused> {
-        let question =
-            decide::Request { method: canonical.method(), target: canonical.target() };
+        let question = decide::Request { method: canonical.method(), target: canonical.target() };
         let routed = decide::route(&live.snapshot, &question)?;
         let principal = self.identify(canonical, live, &routed, story)?;
         Ok(decide::decide(&live.snapshot, &question, routed, principal, &mut ())?)
@@ -133,7 +137,10 @@ impl Way<'_> {
                 story.record().user = Some(principal.user.clone());
                 Ok(Some(principal))
             }
-            Err(unidentified) => Err(unidentified.reason.into()),
+            Err(unidentified) => Err(Refused {
+                refusal: Refusal::because(unidentified.reason),
+                challenge: Some(unidentified.challenge.header()),
+            }),
         }
     }
 
@@ -165,7 +172,7 @@ impl Way<'_> {
             return Ok(RequestBody::Empty);
         }
         let started = Instant::now();
-        let checked = check_fields(mask, &whole, limits.json_depth, patch);
+        let checked = check_fields(mask, &whole, &self.json(), patch);
         story.record().filter += started.elapsed();
         checked.map(|()| RequestBody::Whole(whole))
     }
@@ -256,8 +263,8 @@ fn patch(method: &Method, headers: &HeaderMap) -> Result<Patch, Reason> {
     }
 }
 
-fn check_fields(mask: &Mask, body: &[u8], depth: usize, patch: Patch) -> Result<(), Refused> {
-    write::check(mask, body, &Limits { depth }, patch).map_err(|fault| {
+fn check_fields(mask: &Mask, body: &[u8], limits: &Limits, patch: Patch) -> Result<(), Refused> {
+    write::check(mask, body, limits, patch).map_err(|fault| {
         let (reason, pointers) = match fault {
             WriteFault::Invalid(_) => (Reason::BodyInvalid, Vec::new()),
             WriteFault::Fields(pointers) => (Reason::FieldNotWritable, pointers),

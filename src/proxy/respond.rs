@@ -49,7 +49,8 @@ impl From<Reason> for Refused {
 pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> Response<Reply> {
     let Refused { refusal, challenge } = refused;
     story.refused(&refusal);
-    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status =
+        StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     story.answered(status);
     let close = asked.unread || refusal.reason == Reason::Internal;
     if asked.unread {

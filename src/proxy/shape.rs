@@ -6,10 +6,10 @@ use super::media;
 use super::pool::Lease;
 use super::reply::{Download, Filtered, Source};
 use super::respond;
-use super::shim::{Filter, Limits};
 use super::story::Story;
 use crate::decide::{FieldMasks, Reason};
 use crate::filter::mask::Mask;
+use crate::filter::{Filter, Limits};
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode, response};
@@ -27,8 +27,8 @@ pub(super) struct View<'a> {
     pub(super) fields: Option<&'a FieldMasks>,
     /// The request's method.
     pub(super) method: &'a Method,
-    /// How deep JSON may nest.
-    pub(super) depth: usize,
+    /// What bounds the filter.
+    pub(super) limits: Limits,
     /// The headers on which the answer depends.
     pub(super) vary: &'a HeaderValue,
 }
@@ -91,11 +91,11 @@ async fn show_success(
         return unshowable(head, view);
     }
     if !download.is_over() {
-        let filter = Some(Filter::new(mask.clone(), Limits { depth: view.depth }));
+        let filter = Some(Filter::new(mask.clone(), view.limits));
         let filtered = Filtered { begun: Some(begun), rest: download, filter };
         return Ok(Response::from_parts(head, Source::Filtered(Box::new(filtered))));
     }
-    match filter_whole(mask, &begun, view.depth, story) {
+    match filter_whole(mask, &begun, view.limits, story) {
         Some(bytes) => Ok(Response::from_parts(head, Source::Whole(bytes))),
         None => unshowable(head, view),
     }
@@ -124,7 +124,8 @@ async fn show_error(
         return Ok(Response::from_parts(head, Source::Empty));
     }
     let whole = download.is_over() && is_readable(&head.headers);
-    let shown = mask.filter(|_| whole).and_then(|mask| filter_whole(mask, &begun, view.depth, story));
+    let shown =
+        mask.filter(|_| whole).and_then(|mask| filter_whole(mask, &begun, view.limits, story));
     Ok(match shown {
         Some(bytes) => Response::from_parts(head, Source::Whole(bytes)),
         None => generic(head),
@@ -162,9 +163,9 @@ async fn gather(download: &mut Download) -> Result<Bytes, super::reply::Cut> {
     Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
-fn filter_whole(mask: &Arc<Mask>, body: &[u8], depth: usize, story: &mut Story) -> Option<Bytes> {
+fn filter_whole(mask: &Arc<Mask>, body: &[u8], limits: Limits, story: &mut Story) -> Option<Bytes> {
     let started = Instant::now();
-    let mut filter = Filter::new(mask.clone(), Limits { depth });
+    let mut filter = Filter::new(mask.clone(), limits);
     let mut out = Vec::with_capacity(body.len());
     let done = filter.push(body, &mut out).and_then(|()| filter.finish(&mut out));
     let record = story.record();

@@ -118,8 +118,7 @@ impl Body for RequestBody {
         let (body, upload) = match &mut *self {
             RequestBody::Empty => return Poll::Ready(None),
             RequestBody::Whole(_) => {
-                let RequestBody::Whole(bytes) =
-                    std::mem::replace(&mut *self, RequestBody::Empty)
+                let RequestBody::Whole(bytes) = std::mem::replace(&mut *self, RequestBody::Empty)
                 else {
                     return Poll::Ready(None);
                 };

@@ -9,9 +9,9 @@ use super::io::Socket;
 use super::listener::Listener;
 use super::pool::Pool;
 use super::random::Random;
-use super::shim::Peer;
 use super::{ProxyConfig, Recorder};
 use crate::control::{Live, Reader};
+use crate::identity::Peer;
 use crate::settings::Limits;
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -61,8 +61,9 @@ pub(super) fn run(
     all: Arc<AtomicUsize>,
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())?;
     let worker = Worker::new(config, number, all);
     runtime.block_on(async {
         let mut accepting = Vec::with_capacity(listeners.len());
