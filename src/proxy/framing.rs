@@ -187,7 +187,7 @@ mod tests {
     const BOTH: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\
                         Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
     const CHUNKED: &str = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n\
-                           12\r\n\r\nContent-Length: 9\r\n0\r\nTrailer: x\r\n\r\n";
+                           13\r\n\r\nContent-Length: 9\r\n0\r\nTrailer: x\r\n\r\n";
     const SIZED: &str = "POST / HTTP/1.1\r\nContent-Length: 26\r\n\r\nTransfer-Encoding: chunked";
     const PLAIN: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
