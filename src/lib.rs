@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod control;
 pub mod decide;
+pub mod demo;
 pub mod diag;
 pub mod filter;
 pub mod identity;

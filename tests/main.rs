@@ -1,4 +1,10 @@
 //! All tests that need more than one module, in one binary. They read as transcripts: arrange
 //! files and an upstream, run, compare what the client and the upstream saw.
 
+mod check;
+mod demo;
+mod dependencies;
 mod filter;
+mod reference;
+mod support;
+mod walls;

@@ -1,9 +1,9 @@
 //! `portcullis check`: every problem of a policy in one run.
 
 use super::{FINDING, print};
-use crate::control::files;
+use crate::control;
 use crate::diag::{Report, human, json, sarif};
-use crate::policy::front;
+use crate::policy::resolve::Surroundings;
 use crate::source::Sources;
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
@@ -57,11 +57,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 /// The one place where this command loads a policy.
 fn load(path: &Path) -> (Sources, Report) {
-    match files::read(path) {
-        Ok(text) => {
-            let (_, report) = front::read(&text.sources);
-            (text.sources, report)
-        }
-        Err(report) => (Sources::default(), report),
+    match control::load::load(path, &Surroundings::default(), 1) {
+        Ok(loaded) => (loaded.sources, loaded.report),
+        Err(failed) => (failed.sources, failed.report),
     }
 }

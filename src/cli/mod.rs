@@ -4,7 +4,10 @@
 //! something that a command needs does not load.
 
 mod check;
+mod demo;
+mod explain;
 mod run;
+mod who;
 
 use crate::diag::{Report, human};
 use crate::source::Sources;
@@ -24,7 +27,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Demo(demo::Args),
     Check(check::Args),
+    Explain(explain::Args),
 }
 
 impl Cli {
@@ -32,7 +37,9 @@ impl Cli {
     pub fn dispatch(self) -> ExitCode {
         match self.command {
             Command::Run(args) => run::run(&args),
+            Command::Demo(args) => demo::run(&args),
             Command::Check(args) => check::run(&args),
+            Command::Explain(args) => explain::run(&args),
         }
     }
 }

@@ -33,22 +33,28 @@ pub fn read(path: &Path) -> Result<PolicyText, Report> {
         false => vec![path.to_owned()],
     };
     let base = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    let sources = read_all(&paths, MAX_FILE_BYTES, MAX_TOTAL_BYTES)?;
+    Ok(PolicyText { sources, base: base.to_owned() })
+}
+
+fn read_all(paths: &[PathBuf], max_file: usize, max_total: usize) -> Result<Sources, Report> {
     let mut report = Report::default();
     let mut sources = Sources::default();
-    let mut left = MAX_TOTAL_BYTES;
-    for path in &paths {
-        match read_text(path, left.min(MAX_FILE_BYTES)) {
+    let mut total = 0;
+    for path in paths {
+        match read_text(path, max_file) {
             Ok(text) => {
-                left -= text.len();
+                total += text.len();
+                if total > max_total {
+                    report.push(too_much(path, max_total));
+                    break;
+                }
                 sources.add(path.display().to_string(), text);
             }
             Err(problem) => report.push(problem),
         }
     }
-    match report.is_empty() {
-        true => Ok(PolicyText { sources, base: base.to_owned() }),
-        false => Err(report),
-    }
+    if report.is_empty() { Ok(sources) } else { Err(report) }
 }
 
 /// Reads one text file of at most `max` bytes.
@@ -107,6 +113,12 @@ fn is_policy_file(path: &Path) -> bool {
     let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     let extension = path.extension().and_then(|extension| extension.to_str());
     !hidden && matches!(extension, Some("yaml" | "yml" | "json"))
+}
+
+fn too_much(path: &Path, max: usize) -> Diagnostic {
+    let message =
+        format!("with `{}` the policy is larger than {max} bytes together", path.display());
+    Diagnostic::error_nowhere(Code::TooLarge, message).help("take files out of the folder")
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
@@ -205,6 +217,22 @@ mod tests {
         assert_eq!(read_text(&path, 6).unwrap(), "12345");
         assert_eq!(read_text(&path, 5).unwrap(), "12345");
         assert_eq!(read_text(&path, 4).unwrap_err().code, Code::TooLarge);
+    }
+
+    #[test]
+    fn the_size_of_a_policy_is_limited() {
+        let folder = folder(&[("a", b"123"), ("b", b"45")]);
+        let paths = [folder.path().join("a"), folder.path().join("b")];
+        let within = |max| read_all(&paths, 10, max).map(|sources| sources.files().len());
+        assert_eq!(within(6), Ok(2));
+        assert_eq!(within(5), Ok(2));
+        assert_eq!(within(4).unwrap_err().problems()[0].code, Code::TooLarge);
+    }
+
+    #[test]
+    fn every_file_that_cannot_be_read_is_named() {
+        let folder = folder(&[("a.yaml", b"\xff"), ("b.yaml", b"ok"), ("c.yaml", b"\xff")]);
+        assert_eq!(read(folder.path()).unwrap_err().errors(), 2);
     }
 
     #[test]

@@ -4,9 +4,9 @@
 //! not; [`watch`] decides when to look; [`store`] is where the live policy stands.
 
 pub mod files;
-//pub mod load;
-//pub mod reload;
+pub mod load;
+pub mod reload;
 pub mod store;
-//pub mod watch;
+pub mod watch;
 
 pub use store::{Live, Reader, Store};

@@ -4,6 +4,8 @@
 //! public), [`decide`] judges. What comes out is a [`Permit`], which only this module can make and
 //! which forwarding consumes: no token, no send.
 
+pub mod body;
+pub mod media;
 mod permit;
 mod query;
 mod reason;

@@ -16,6 +16,9 @@ pub fn render(report: &Report, sources: &Sources, colour: bool) -> String {
         text.push_str(&renderer.render(&[group(problem, sources)]));
         text.push_str("\n\n");
     }
+    if report.more() > 0 {
+        text.push_str(&format!("{} more are not shown; mend these first\n", report.more()));
+    }
     if !report.is_empty() {
         text.push_str(&summary(report));
         text.push('\n');
@@ -25,15 +28,15 @@ pub fn render(report: &Report, sources: &Sources, colour: bool) -> String {
 
 /// `2 errors, 1 warning`
 pub fn summary(report: &Report) -> String {
-    let errors = report.errors();
-    let warnings = report.problems().len() - errors;
     let count = |n: usize, noun: &str| match n {
         0 => None,
         1 => Some(format!("1 {noun}")),
         _ => Some(format!("{n} {noun}s")),
     };
-    let parts: Vec<_> =
-        [count(errors, "error"), count(warnings, "warning")].into_iter().flatten().collect();
+    let parts: Vec<_> = [count(report.errors(), "error"), count(report.warnings(), "warning")]
+        .into_iter()
+        .flatten()
+        .collect();
     if parts.is_empty() { "no problems".to_owned() } else { parts.join(", ") }
 }
 
@@ -133,3 +136,94 @@ pub(super) fn first_line(span: Span, text: &str) -> Range<usize> {
 
 /// Places that lie nearer to one another than so many bytes are shown in one excerpt.
 const NEAR: u32 = 2_000;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::diag::Code;
+
+    /// One of each: near and far second places, a long value, none at all.
+    pub fn sample() -> (Report, Sources) {
+        let mut sources = Sources::default();
+        let far = format!("{}end: é\n", "# filler\n".repeat(300));
+        let a = sources.add("a b.yaml", "é: {x: 1,\n  y: 2}\nrôle: [nine]\n");
+        let b = sources.add("b.yaml", far.as_str());
+        let mut report = Report::default();
+        let at = |file: FileId, text: &str, sources: &Sources| {
+            let start = sources.file(file).text.find(text).unwrap();
+            Span::new(file, start, start + text.len())
+        };
+        report.push(
+            Diagnostic::error(
+                Code::DuplicateKey,
+                at(a, "rôle", &sources),
+                "the key is given twice",
+            )
+            .label("again")
+            .also(at(a, "é", &sources), "first")
+            .also(at(b, "end", &sources), "and far away")
+            .help("keep one"),
+        );
+        let long = at(a, "{x: 1,\n  y: 2}", &sources);
+        report.push(Diagnostic::warning(Code::Unused, long, "nothing uses this"));
+        report.push(Diagnostic::error_nowhere(Code::Unreadable, "there is no `p`").help("look"));
+        (report, sources)
+    }
+
+    #[test]
+    fn people_see_the_line_and_what_is_wrong_in_it() {
+        let (report, sources) = sample();
+        insta::assert_snapshot!(render(&report, &sources, false), @r"
+        error[DUPLICATE_KEY]: the key is given twice
+           --> a b.yaml:3:1
+            |
+          1 | é: {x: 1,
+            | - first
+          2 |   y: 2}
+          3 | rôle: [nine]
+            | ^^^^ again
+            |
+           ::: b.yaml:301:1
+            |
+        301 | end: é
+            | --- and far away
+            |
+            = help: keep one
+
+        warning[UNUSED]: nothing uses this
+         --> a b.yaml:1:4
+          |
+        1 | é: {x: 1,
+          |    ^^^^^^
+
+        error[UNREADABLE]: there is no `p`
+         |
+         = help: look
+
+        2 errors, 1 warning
+        ");
+    }
+
+    #[test]
+    fn colour_is_written_only_when_asked() {
+        let (report, sources) = sample();
+        assert!(render(&report, &sources, true).contains("\u{1b}["));
+        assert!(!render(&report, &sources, false).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn nothing_to_say_is_nothing() {
+        assert_eq!(render(&Report::default(), &Sources::default(), false), "");
+        assert_eq!(summary(&Report::default()), "no problems");
+    }
+
+    #[test]
+    fn a_place_beyond_the_text_is_shown_at_its_end() {
+        let mut sources = Sources::default();
+        let file = sources.add("p.yaml", "a: 1\n");
+        for span in [Span::new(file, 5, 5), Span::new(file, 90, 99), Span::new(FileId(7), 0, 1)] {
+            let report = Report::from(Diagnostic::error(Code::Syntax, span, "odd"));
+            assert!(render(&report, &sources, false).contains("error[SYNTAX]: odd"));
+        }
+    }
+}

@@ -8,6 +8,9 @@ use serde::Serialize;
 struct Output<'a> {
     ok: bool,
     problems: Vec<Problem<'a>>,
+    /// Problems that were found beyond those listed; left out where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -25,7 +28,8 @@ struct Problem<'a> {
 /// One object on one line, with a newline. `ok` is what the exit status says.
 pub fn render(report: &Report, sources: &Sources, ok: bool) -> String {
     let problems = report.problems().iter().map(|problem| flat(problem, sources)).collect();
-    to_line(&Output { ok, problems })
+    let more = Some(report.more()).filter(|more| *more > 0);
+    to_line(&Output { ok, problems, more })
 }
 
 /// The problems alone, for `/policy` and the log.
@@ -65,4 +69,36 @@ fn to_line(value: &impl Serialize) -> String {
     let mut line = serde_json::to_string(value).expect("plain structs of text are JSON");
     line.push('\n');
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::human::tests::sample;
+
+    #[test]
+    fn programs_get_one_object() {
+        let (report, sources) = sample();
+        let line = render(&report, &sources, false);
+        assert_eq!(
+            line,
+            concat!(
+                r#"{"ok":false,"problems":[{"code":"DUPLICATE_KEY","severity":"error","#,
+                r#""message":"the key is given twice","help":"keep one","file":"a b.yaml","#,
+                r#""line":3,"column":1,"text":"rôle"},{"code":"UNUSED","severity":"warning","#,
+                r#""message":"nothing uses this","help":null,"file":"a b.yaml","line":1,"#,
+                r#""column":4,"text":"{x: 1,"},{"code":"UNREADABLE","severity":"error","#,
+                r#""message":"there is no `p`","help":"look","file":null,"line":null,"#,
+                r#""column":null,"text":null}]}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_clean_report_is_ok() {
+        let line = render(&Report::default(), &Sources::default(), true);
+        assert_eq!(line, "{\"ok\":true,\"problems\":[]}\n");
+        assert_eq!(problems(&Report::default(), &Sources::default()), "[]\n");
+    }
 }

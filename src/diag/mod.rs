@@ -49,10 +49,15 @@ pub struct Label {
     pub text: String,
 }
 
+/// Problems that a report keeps; those beyond are counted.
+pub const MAX_PROBLEMS: usize = 1_000;
+
 /// The problems of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     problems: Vec<Diagnostic>,
+    more_errors: usize,
+    more_warnings: usize,
 }
 
 impl Diagnostic {
@@ -101,9 +106,19 @@ impl Diagnostic {
 }
 
 impl Report {
-    /// Adds a problem.
+    /// Adds a problem. Past [`MAX_PROBLEMS`] it is only counted: a policy with a hundred thousand
+    /// members that all use the same wrong key is one mistake, not a reason to run out of memory.
     pub fn push(&mut self, problem: Diagnostic) {
-        self.problems.push(problem);
+        match problem.severity {
+            _ if self.problems.len() < MAX_PROBLEMS => self.problems.push(problem),
+            Severity::Error => self.more_errors += 1,
+            Severity::Warning => self.more_warnings += 1,
+        }
+    }
+
+    /// How many problems were found beyond those that were kept.
+    pub fn more(&self) -> usize {
+        self.more_errors + self.more_warnings
     }
 
     /// All problems, in the order found. Call [`Report::sort`] first to have them in file order.
@@ -113,12 +128,19 @@ impl Report {
 
     /// Whether any problem is an error.
     pub fn has_errors(&self) -> bool {
-        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+        self.errors() > 0
     }
 
-    /// How many errors there are.
+    /// How many errors there are, those beyond the kept ones included.
     pub fn errors(&self) -> usize {
-        self.problems.iter().filter(|problem| problem.severity == Severity::Error).count()
+        let kept = self.problems.iter().filter(|problem| problem.severity == Severity::Error);
+        kept.count() + self.more_errors
+    }
+
+    /// How many warnings there are, those beyond the kept ones included.
+    pub fn warnings(&self) -> usize {
+        let kept = self.problems.iter().filter(|problem| problem.severity == Severity::Warning);
+        kept.count() + self.more_warnings
     }
 
     /// Whether there is nothing to say.
@@ -128,7 +150,9 @@ impl Report {
 
     /// Takes over the problems of another report.
     pub fn extend(&mut self, other: Report) {
-        self.problems.extend(other.problems);
+        other.problems.into_iter().for_each(|problem| self.push(problem));
+        self.more_errors += other.more_errors;
+        self.more_warnings += other.more_warnings;
     }
 
     /// File order; within one place errors before warnings.
@@ -142,7 +166,7 @@ impl Report {
 
 impl From<Diagnostic> for Report {
     fn from(problem: Diagnostic) -> Report {
-        Report { problems: vec![problem] }
+        Report { problems: vec![problem], ..Report::default() }
     }
 }
 
@@ -155,4 +179,58 @@ pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_keeps_so_many_and_counts_the_rest() {
+        let of = |n: usize| {
+            let mut report = Report::default();
+            let warning = Diagnostic::warning(Code::Unused, Span::default(), "w");
+            (1..n).for_each(|_| report.push(warning.clone()));
+            report.push(Diagnostic::error_nowhere(Code::Syntax, "e"));
+            (report.problems().len(), report.more(), report.errors(), report.warnings())
+        };
+        assert_eq!(of(MAX_PROBLEMS - 1), (MAX_PROBLEMS - 1, 0, 1, MAX_PROBLEMS - 2));
+        assert_eq!(of(MAX_PROBLEMS), (MAX_PROBLEMS, 0, 1, MAX_PROBLEMS - 1));
+        assert_eq!(of(MAX_PROBLEMS + 1), (MAX_PROBLEMS, 1, 1, MAX_PROBLEMS));
+    }
+
+    #[test]
+    fn an_error_that_is_only_counted_is_still_an_error() {
+        let mut report = Report::default();
+        let warning = Diagnostic::warning(Code::Unused, Span::default(), "w");
+        (0..MAX_PROBLEMS).for_each(|_| report.push(warning.clone()));
+        assert!(!report.has_errors());
+        report.extend(Report::from(Diagnostic::error_nowhere(Code::Syntax, "e")));
+        assert!(report.has_errors());
+        let mut whole = Report::default();
+        whole.extend(report);
+        assert_eq!((whole.errors(), whole.more()), (1, 1));
+    }
+
+    #[test]
+    fn sorting_is_by_place_and_what_has_none_comes_first() {
+        let at = |n| Span::new(crate::source::FileId(0), n, n + 1);
+        let mut report = Report::default();
+        report.push(Diagnostic::warning(Code::Unused, at(1), "third"));
+        report.push(Diagnostic::error(Code::Syntax, at(1), "second"));
+        report.push(Diagnostic::error_nowhere(Code::Unreadable, "first"));
+        report.sort();
+        let messages: Vec<_> =
+            report.problems().iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(messages, ["first", "second", "third"]);
+    }
+
+    #[test]
+    fn names_that_are_near_are_suggested() {
+        let known = ["grants", "schemas", "at"];
+        assert_eq!(did_you_mean("grant", known), Some("grants"));
+        assert_eq!(did_you_mean("shcemas", known), Some("schemas"));
+        assert_eq!(did_you_mean("zebra", known), None);
+        assert_eq!(did_you_mean("", known), None);
+    }
 }

@@ -87,3 +87,42 @@ const PATH: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'|')
     .add(b'}');
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::human::tests::sample;
+
+    #[test]
+    fn scanners_get_results_with_regions() {
+        let (report, sources) = sample();
+        let log: Value = serde_json::from_str(&render(&report, &sources)).unwrap();
+        assert_eq!(log["version"], "2.1.0");
+        let run = &log["runs"][0];
+        assert_eq!(
+            run["tool"]["driver"]["rules"],
+            json!([{"id": "UNREADABLE"}, {"id": "DUPLICATE_KEY"}, {"id": "UNUSED"}])
+        );
+        let first = &run["results"][0];
+        assert_eq!(first["ruleId"], "DUPLICATE_KEY");
+        assert_eq!(first["level"], "error");
+        assert_eq!(
+            first["locations"][0]["physicalLocation"],
+            json!({
+                "artifactLocation": {"uri": "a%20b.yaml"},
+                "region": {"startLine": 3, "startColumn": 1, "endLine": 3, "endColumn": 5},
+            })
+        );
+        assert_eq!(first["relatedLocations"][1]["message"]["text"], "and far away");
+        assert_eq!(run["results"][1]["level"], "warning");
+        assert_eq!(run["results"][1]["locations"][0]["physicalLocation"]["region"]["endLine"], 2);
+        assert!(run["results"][2].get("locations").is_none(), "a missing folder has no place");
+    }
+
+    #[test]
+    fn a_clean_report_has_no_results() {
+        let log: Value =
+            serde_json::from_str(&render(&Report::default(), &Sources::default())).unwrap();
+        assert_eq!(log["runs"][0]["results"], json!([]));
+    }
+}

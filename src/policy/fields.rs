@@ -1,7 +1,7 @@
 //! What a set of contributing roles may see and send on a path, computed once per set.
 
-use crate::filter::algebra;
 use crate::filter::mask::{HIDE, Mask, SHOW};
+use crate::filter::{algebra, place};
 use crate::policy::roleset::RoleSet;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
@@ -46,9 +46,9 @@ impl FieldMasks {
             return None;
         }
         let names = read.as_deref().map(Names::of).unwrap_or_default();
-        let exact = algebra::hidden_names(read.as_deref().unwrap_or(&Mask::show()));
+        let exact = place::hidden_names(read.as_deref().unwrap_or(&Mask::show()));
         let error = match (&read, exact) {
-            (Some(_), (names, false)) => Some(Arc::new(algebra::anywhere(&names))),
+            (Some(_), (names, false)) => Some(Arc::new(place::anywhere(names))),
             _ => None,
         };
         Some(FieldMasks { read, error, write, names })
@@ -179,7 +179,7 @@ pub(super) fn masks_at(places: &[(&str, Mask, Mask)]) -> Option<FieldMasks> {
     let (mut read, mut write) = (Mask::show(), Mask::show());
     for (alternative, (pointer, see, send)) in places.iter().enumerate() {
         let number = alternative.min(31) as u32;
-        let at = |mask: &Mask| match algebra::place(pointer, number, mask) {
+        let at = |mask: &Mask| match place::place(pointer, number, mask) {
             Ok(placed) => placed,
             // Pointers are checked when the policy is resolved; one that is not is hidden whole.
             Err(_) => Mask::hide(),

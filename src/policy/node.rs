@@ -47,7 +47,7 @@ impl Node {
             NodeKind::Null => "nothing",
             NodeKind::Bool(_) => "a boolean",
             NodeKind::Int(_) | NodeKind::Float(_) => "a number",
-            NodeKind::Text(_) => "a text",
+            NodeKind::Text(_) => "text",
             NodeKind::List(_) => "a list",
             NodeKind::Map(_) => "a mapping",
         }

@@ -3,7 +3,7 @@
 use super::overrides::{self, Override};
 use super::{ListenAddress, LogSink, Settings, limits, values};
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::bind::{Fields, Harmless, Shape, not_enforced, text, wrong_type};
+use crate::policy::bind::{Fields, Harmless, Shape, not_enforced, text};
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::Text;
 use crate::policy::upstream::{UpstreamAddress, UpstreamUrlError};
@@ -219,7 +219,8 @@ fn workers(fields: &mut Fields<'_, '_>) -> Option<usize> {
             usize::try_from(number.value).ok()
         }
         _ => {
-            let problem = wrong_type("`workers`", "a number or `auto`", node, node.span);
+            let problem = Diagnostic::error(Code::BadValue, node.span, "`workers` is no number")
+                .help("write a number from 1, or `auto` for one per core");
             fields.report().push(problem);
             None
         }
@@ -253,3 +254,225 @@ fn default_upstream() -> UpstreamAddress {
 }
 
 const DEFAULT_POLICY: &str = "policy";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Code::*;
+    use crate::settings::{from_environment, keys, variable};
+    use std::time::Duration;
+
+    const CORES: usize = 3;
+
+    fn file(text: &str) -> SettingsFile {
+        let folder = PathBuf::from("/etc/portcullis");
+        SettingsFile { name: "p.yaml".into(), text: text.into(), folder }
+    }
+
+    fn over(key: &str, value: &str) -> Override {
+        Override { origin: variable(key), key: key.into(), value: value.into() }
+    }
+
+    #[track_caller]
+    fn good(text: &str, overrides: &[Override]) -> Settings {
+        read(Some(&file(text)), overrides, CORES).1.unwrap()
+    }
+
+    /// The problems: each code, what is underlined, and in which source.
+    #[track_caller]
+    fn bad(text: &str, overrides: &[Override], expected: &[(Code, &str, &str)]) {
+        let (sources, settings) = read(Some(&file(text)), overrides, CORES);
+        let report = settings.unwrap_err();
+        let found: Vec<_> = report
+            .problems()
+            .iter()
+            .map(|problem| {
+                let span = problem.primary.as_ref().unwrap().span;
+                let name = sources.place(span).file.to_string();
+                (problem.code, sources.text(span).to_owned(), name)
+            })
+            .collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(code, text, name)| (*code, (*text).to_owned(), (*name).to_owned()))
+            .collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    fn tcp(text: &str) -> ListenAddress {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn without_a_file_the_defaults_hold() {
+        let settings = read(None, &[], CORES).1.unwrap();
+        assert_eq!(settings.listen, [tcp("127.0.0.1:8080")]);
+        assert_eq!(settings.admin, Some(tcp("127.0.0.1:8081")));
+        assert_eq!(settings.upstream.unwrap().to_string(), "http://127.0.0.1:9000");
+        assert_eq!(settings.policy, Path::new("policy"));
+        assert_eq!(settings.workers, CORES);
+        assert_eq!(settings.access_log, LogSink::Stdout);
+    }
+
+    #[test]
+    fn the_file_that_we_ship_says_the_defaults() {
+        let shipped = include_str!("../../config/portcullis.yaml");
+        let settings = good(shipped, &[]);
+        let mut defaults = read(None, &[], CORES).1.unwrap();
+        defaults.policy = PathBuf::from("/etc/portcullis/policy/");
+        assert_eq!(format!("{settings:?}"), format!("{defaults:?}"));
+    }
+
+    #[test]
+    fn paths_start_from_the_file_and_those_of_overrides_from_the_current_folder() {
+        let text = "listen: [unix:p.sock, {address: '[::1]:1', proxy_protocol: false}]\n\
+                    policy: policies\nlog: {access: access.log}\n";
+        let settings = good(text, &[]);
+        let socket = PathBuf::from("/etc/portcullis/p.sock");
+        assert_eq!(settings.listen, [ListenAddress::Unix(socket), tcp("[::1]:1")]);
+        assert_eq!(settings.policy, Path::new("/etc/portcullis/policies"));
+        assert_eq!(settings.access_log, LogSink::File("/etc/portcullis/access.log".into()));
+        let settings = good(text, &[over("policy", "p"), over("log.access", "/a/b")]);
+        assert_eq!(settings.policy, Path::new("p"));
+        assert_eq!(settings.access_log, LogSink::File("/a/b".into()));
+    }
+
+    #[test]
+    fn overrides_win_and_the_last_of_them() {
+        let overrides = [
+            over("listen", "127.0.0.1:1,unix:/x"),
+            over("workers", "7"),
+            over("admin", "127.0.0.1:2"),
+            over("admin", "off"),
+            over("limits.max_body", "2KiB"),
+            over("limits.drain", "1m"),
+            over("log.access", "off"),
+        ];
+        let settings = good("workers: 2\nlimits: {max_body: 4KiB, idle: 5s}\n", &overrides);
+        assert_eq!(settings.listen, [tcp("127.0.0.1:1"), ListenAddress::Unix("/x".into())]);
+        assert_eq!((settings.workers, settings.admin), (7, None));
+        assert_eq!(settings.limits.max_body, 2048);
+        assert_eq!(settings.limits.idle, Duration::from_secs(5));
+        assert_eq!(settings.limits.drain, Duration::from_secs(60));
+        assert_eq!(settings.access_log, LogSink::Off);
+    }
+
+    #[test]
+    fn every_key_has_a_variable() {
+        for key in keys() {
+            let name = variable(&key);
+            let found = from_environment([(name.clone(), "x".to_owned())]).unwrap();
+            assert_eq!(found, [Override { origin: name, key, value: "x".into() }]);
+        }
+    }
+
+    #[test]
+    fn variables_that_are_ours_are_known_and_others_are_not_read() {
+        let set = |name: &str| from_environment([(name.to_owned(), "1".to_owned())]);
+        for name in [
+            "PATH",
+            "PORTCULLIS_CONFIG",
+            "PORTCULLIS_PORT",
+            "PORTCULLIS_PORT_8080_TCP",
+            "PORTCULLIS_SERVICE_HOST",
+            "PORTCULLIS_ADMIN_SERVICE_PORT",
+        ] {
+            assert_eq!(set(name), Ok(Vec::new()), "{name}");
+        }
+        let report = set("PORTCULLIS_WORKER").unwrap_err();
+        let problem = &report.problems()[0];
+        assert_eq!(problem.help.as_deref(), Some("did you mean `PORTCULLIS_WORKERS`?"));
+    }
+
+    #[test]
+    fn all_mistakes_come_in_one_run_with_their_places() {
+        bad(
+            "listn: 1\nlisten: ':80'\nworkers: 0\nlog: {format: xml}\nlimits: {max_body: 1KB, idle: 5}\n",
+            &[over("upstream", "api:80"), over("limits.drain", "soon")],
+            &[
+                (UnknownKey, "listn", "p.yaml"),
+                (BadValue, "':80'", "p.yaml"),
+                (BadValue, "0", "p.yaml"),
+                (BadValue, "xml", "p.yaml"),
+                (BadValue, "1KB", "p.yaml"),
+                (WrongType, "5", "p.yaml"),
+                (BadValue, "api:80", "PORTCULLIS_UPSTREAM"),
+                (BadValue, "soon", "PORTCULLIS_LIMITS_DRAIN"),
+            ],
+        );
+        bad("- 1\n", &[over("workers", "1")], &[(WrongType, "- 1", "p.yaml")]);
+    }
+
+    #[test]
+    fn what_is_not_enforced_is_refused_by_name() {
+        bad(
+            "allow_monitor: true\nupstream: https://a\nlisten: {address: '127.0.0.1:1', tls: {}}\n\
+             policy: {etcd: [a], prefix: /p}\nlog: {audit: file}\nlimits: {inflate: 1MiB}\n",
+            &[],
+            &[
+                (NotEnforced, "allow_monitor", "p.yaml"),
+                (NotEnforced, "https://a", "p.yaml"),
+                (NotEnforced, "tls", "p.yaml"),
+                (NotEnforced, "etcd", "p.yaml"),
+                (NotEnforced, "prefix", "p.yaml"),
+                (NotEnforced, "audit", "p.yaml"),
+                (NotEnforced, "inflate", "p.yaml"),
+            ],
+        );
+        good("allow_monitor: false\nlog: {audit: stdout, format: json}\n", &[]);
+    }
+
+    #[test]
+    fn p16_the_admin_listener_stays_on_this_machine() {
+        bad("admin: 0.0.0.0:1\n", &[], &[(Setting, "0.0.0.0:1", "p.yaml")]);
+        assert_eq!(good("admin: 'off'\n", &[]).admin, None);
+        assert_eq!(good("admin: off\n", &[]).admin, None);
+    }
+
+    #[test]
+    fn listeners_do_not_collide() {
+        bad(
+            "listen: [127.0.0.1:1, 0.0.0.0:1]\n",
+            &[],
+            &[(Setting, "[127.0.0.1:1, 0.0.0.0:1]", "p.yaml")],
+        );
+        bad("listen: []\n", &[], &[(Setting, "[]", "p.yaml")]);
+        bad("admin: 127.0.0.1:8080\n", &[], &[(Setting, "127.0.0.1:8080", "p.yaml")]);
+    }
+
+    #[test]
+    fn limits_have_ranges() {
+        let accepted = |key: &str, value: &str| {
+            let text = format!("limits: {{{key}: {value}}}\n");
+            read(Some(&file(&text)), &[], CORES).1.is_ok()
+        };
+        for (key, low, high) in [
+            ("max_target", [255, 256, 257], [32_767, 32_768, 32_769]),
+            ("max_header_bytes", [8_191, 8_192, 8_193], [1_048_575, 1_048_576, 1_048_577]),
+            ("max_body", [1_023, 1_024, 1_025], [1_073_741_823, 1_073_741_824, 1_073_741_825]),
+            ("max_headers", [9, 10, 11], [9_999, 10_000, 10_001]),
+            ("json_depth", [0, 1, 2], [511, 512, 513]),
+            ("streams", [0, 1, 2], [9_999, 10_000, 10_001]),
+            ("connections", [0, 1, 2], [999_999, 1_000_000, 1_000_001]),
+        ] {
+            assert_eq!(low.map(|n| accepted(key, &n.to_string())), [false, true, true], "{key}");
+            assert_eq!(high.map(|n| accepted(key, &n.to_string())), [true, true, false], "{key}");
+        }
+        for (value, fits) in
+            [("99ms", false), ("100ms", true), ("101ms", true), ("3599s", true), ("1h", true)]
+        {
+            assert_eq!(accepted("idle", value), fits, "{value}");
+        }
+        assert!(!accepted("idle", "3601s"));
+        assert!(!accepted("max_target", "16KiB, max_header_bytes: 8KiB"));
+    }
+
+    #[test]
+    fn workers_have_a_limit() {
+        let workers = |n: u64| read(None, &[over("workers", &n.to_string())], CORES).1;
+        assert_eq!(workers(MAX_WORKERS - 1).unwrap().workers, 1023);
+        assert_eq!(workers(MAX_WORKERS).unwrap().workers, 1024);
+        assert!(workers(MAX_WORKERS + 1).is_err());
+        assert_eq!(good("workers: auto\n", &[]).workers, CORES);
+    }
+}

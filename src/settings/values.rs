@@ -24,7 +24,7 @@ impl std::str::FromStr for ListenAddress {
             Some(path) => return Ok(ListenAddress::Unix(path.into())),
             None => {}
         }
-        if text.starts_with(':') {
+        if text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok()) {
             return Err(ListenError::NoAddress(text.to_owned()));
         }
         text.parse().map(ListenAddress::Tcp).map_err(|_| ListenError::NotAnAddress)

@@ -68,7 +68,8 @@ fn document(policy: &Policy) -> Value {
         "schemas": policy.schemas.iter().map(schema_of).collect::<Vec<_>>(),
     });
     if let Some(orgs) = &policy.orgs {
-        let org = |org: &Org| json!({"id": org.id, "apps": org.apps, "status": status(org.suspended)});
+        let org =
+            |org: &Org| json!({"id": org.id, "apps": org.apps, "status": status(org.suspended)});
         document["organizations"] = orgs.iter().map(org).collect();
     }
     if let Some(members) = &policy.members {

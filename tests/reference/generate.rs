@@ -9,8 +9,8 @@ use proptest::sample::{select, subsequence};
 const NAMES: [&str; 3] = ["x", "y", "z"];
 
 pub fn policy() -> impl Strategy<Value = Policy> {
-    (any::<bool>(), any::<bool>(), any::<bool>())
-        .prop_flat_map(|(with_orgs, with_members, simple)| {
+    (any::<bool>(), any::<bool>(), any::<bool>()).prop_flat_map(
+        |(with_orgs, with_members, simple)| {
             (
                 routes(simple),
                 orgs(),
@@ -21,7 +21,8 @@ pub fn policy() -> impl Strategy<Value = Policy> {
                 vec(member(), 0..5),
             )
                 .prop_map(move |parts| assemble(parts, with_orgs, with_members))
-        })
+        },
+    )
 }
 
 pub fn request() -> impl Strategy<Value = Request> {
@@ -33,8 +34,7 @@ pub fn request() -> impl Strategy<Value = Request> {
     })
 }
 
-type Parts =
-    (Vec<Route>, Vec<Org>, Vec<App>, Vec<Role>, Vec<Type>, Vec<Schema>, Vec<Member>);
+type Parts = (Vec<Route>, Vec<Org>, Vec<App>, Vec<Role>, Vec<Type>, Vec<Schema>, Vec<Member>);
 
 /// Puts the parts together so that every reference resolves and every invariant holds.
 fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
@@ -176,9 +176,8 @@ fn orgs() -> impl Strategy<Value = Vec<Org>> {
 
 fn apps() -> impl Strategy<Value = Vec<App>> {
     let app = |id: &'static str| {
-        (prop::bool::weighted(0.8), option::weighted(0.3, role_name())).prop_map(
-            move |(active, default_role)| App { id: id.into(), active, default_role },
-        )
+        (prop::bool::weighted(0.8), option::weighted(0.3, role_name()))
+            .prop_map(move |(active, default_role)| App { id: id.into(), active, default_role })
     };
     (app("x"), app("y")).prop_map(|(x, y)| vec![x, y])
 }
@@ -209,9 +208,8 @@ fn role() -> impl Strategy<Value = Role> {
 
 fn resource_type() -> impl Strategy<Value = Type> {
     let pointer = select(vec!["", "/data/*"]).prop_map(String::from);
-    (vec((pattern(), pointer), 1..3), prop::bool::weighted(0.3)).prop_map(|(at, elsewhere_pass)| {
-        Type { id: String::new(), at, elsewhere_pass }
-    })
+    (vec((pattern(), pointer), 1..3), prop::bool::weighted(0.3))
+        .prop_map(|(at, elsewhere_pass)| Type { id: String::new(), at, elsewhere_pass })
 }
 
 fn schema() -> impl Strategy<Value = Schema> {

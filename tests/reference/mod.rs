@@ -224,9 +224,11 @@ pub fn matches(pattern: &str, path: &str) -> bool {
     if path.len() < node.len() || (!subtree && path.len() != node.len()) {
         return false;
     }
-    node.iter().zip(&path).all(|(want, have)| {
-        if want.starts_with('{') { !have.is_empty() } else { want == have }
-    })
+    node.iter().zip(&path).all(
+        |(want, have)| {
+            if want.starts_with('{') { !have.is_empty() } else { want == have }
+        },
+    )
 }
 
 fn captures(pattern: &str, name: &str) -> bool {
@@ -433,9 +435,7 @@ fn limit<'a>(
 ) -> Result<Vec<Limit<'a>>, Reason> {
     let roles: Vec<&Role> = held.iter().map(|(role, ..)| *role).collect();
     let limited_by_all = |of: &&Type| {
-        roles.iter().all(|role| {
-            role.schemas.iter().any(|id| schema(policy, id).of == of.id)
-        })
+        roles.iter().all(|role| role.schemas.iter().any(|id| schema(policy, id).of == of.id))
     };
     let limited: Vec<&Type> = policy.types.iter().filter(limited_by_all).collect();
     let mut limits = Vec::new();

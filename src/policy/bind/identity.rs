@@ -59,15 +59,15 @@ const FORWARDED: Shape = Shape {
 };
 
 /// Always something: a broken authenticator is left out, but it is not as if there were none.
-pub(super) fn identity(node: &Node, report: &mut Report) -> Option<RawIdentity> {
+pub(super) fn identity(node: &Node, report: &mut Report) -> RawIdentity {
     let mut identity = RawIdentity { span: node.span, ..RawIdentity::default() };
-    let Some(mut fields) = Fields::open(node, &IDENTITY, report) else { return Some(identity) };
+    let Some(mut fields) = Fields::open(node, &IDENTITY, report) else { return identity };
     identity.jwt = fields.list("jwt", jwt).unwrap_or_default();
     identity.api_keys =
         fields.node("api_keys").and_then(|node| keys::api_keys(node, fields.report()));
     identity.forwarded = fields.node("forwarded").and_then(|node| forwarded(node, fields.report()));
     identity.same_users = fields.flag("same_users").is_some_and(|same| same.value);
-    Some(identity)
+    identity
 }
 
 fn jwt(node: &Node, report: &mut Report) -> Option<RawJwt> {

@@ -76,74 +76,58 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
     let Some(mut fields) = Fields::open(root, &POLICY, report) else {
         return RawPolicy::default();
     };
-    let mut left_out = Vec::new();
-    let policy = RawPolicy {
-        name: fields.text("name"),
-        membership: membership(&mut fields),
-        limits: fields.node("limits").map(|node| limits(node, fields.report())).unwrap_or_default(),
-        upstreams: entities(
-            &mut fields,
-            "upstreams",
-            Kind::Upstream,
-            route::upstream,
-            &mut left_out,
-        )
-        .unwrap_or_default(),
-        routes: entities(&mut fields, "routes", Kind::Route, route::route, &mut left_out),
-        identity: fields
-            .node("identity")
-            .and_then(|node| identity::identity(node, fields.report())),
-        organizations: entities(
-            &mut fields,
-            "organizations",
-            Kind::Organization,
-            people::organization,
-            &mut left_out,
-        ),
-        applications: entities(
-            &mut fields,
-            "applications",
-            Kind::Application,
-            people::application,
-            &mut left_out,
-        )
-        .unwrap_or_default(),
-        members: entities(&mut fields, "members", Kind::Member, people::member, &mut left_out),
-        roles: entities(&mut fields, "roles", Kind::Role, access::role, &mut left_out)
+    let name = fields.text("name");
+    let membership = membership(&mut fields);
+    let limits = fields.node("limits").map(|node| limits(node, fields.report()));
+    let identity = fields.node("identity").map(|node| identity::identity(node, fields.report()));
+    let mut lists = Lists { fields, left_out: Vec::new() };
+    RawPolicy {
+        name,
+        membership,
+        limits: limits.unwrap_or_default(),
+        identity,
+        upstreams: lists.all("upstreams", Kind::Upstream, route::upstream).unwrap_or_default(),
+        routes: lists.all("routes", Kind::Route, route::route),
+        organizations: lists.all("organizations", Kind::Organization, people::organization),
+        applications: lists
+            .all("applications", Kind::Application, people::application)
             .unwrap_or_default(),
-        schemas: entities(&mut fields, "schemas", Kind::Schema, access::schema, &mut left_out)
+        members: lists.all("members", Kind::Member, people::member),
+        roles: lists.all("roles", Kind::Role, access::role).unwrap_or_default(),
+        schemas: lists.all("schemas", Kind::Schema, access::schema).unwrap_or_default(),
+        resource_types: lists
+            .all("resource_types", Kind::ResourceType, access::resource_type)
             .unwrap_or_default(),
-        resource_types: entities(
-            &mut fields,
-            "resource_types",
-            Kind::ResourceType,
-            access::resource_type,
-            &mut left_out,
-        )
-        .unwrap_or_default(),
-        left_out,
-    };
-    policy
+        left_out: lists.left_out,
+    }
 }
 
-/// A list of entities; those that cannot be read are noted in `left_out`.
-fn entities<T>(
-    fields: &mut Fields<'_, '_>,
-    key: &str,
-    kind: Kind,
-    read: fn(&Node, &mut Report) -> Option<T>,
-    left_out: &mut Vec<LeftOut>,
-) -> Option<Vec<T>> {
-    if fields.node(key).is_some_and(|node| !matches!(node.kind, NodeKind::List(_))) {
-        left_out.push(LeftOut { kind: Some(kind), id: None });
-    }
-    fields.list(key, |node, report| {
-        let entity = read(node, report);
-        if entity.is_none() {
-            left_out.push(LeftOut { kind: Some(kind), id: id_of(node) });
+/// The lists of entities, and what could not be read of them.
+struct Lists<'n, 'r> {
+    fields: Fields<'n, 'r>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Lists<'_, '_> {
+    /// A list of entities. `None` where the key is absent.
+    fn all<T>(
+        &mut self,
+        key: &str,
+        kind: Kind,
+        read: fn(&Node, &mut Report) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let is_list = |node: &Node| matches!(node.kind, NodeKind::List(_));
+        if self.fields.node(key).is_some_and(|node| !is_list(node)) {
+            self.left_out.push(LeftOut { kind: Some(kind), id: None });
         }
-        entity
-    })
+        self.fields.list(key, |node, report| {
+            let entity = read(node, report);
+            if entity.is_none() {
+                self.left_out.push(LeftOut { kind: Some(kind), id: id_of(node) });
+            }
+            entity
+        })
+    }
 }
 
 fn id_of(node: &Node) -> Option<String> {

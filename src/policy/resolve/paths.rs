@@ -2,6 +2,8 @@
 
 use super::{Names, Resolved, Surroundings, Upstreams};
 use crate::diag::{Code, Diagnostic, Report};
+use crate::filter::mask::Mask;
+use crate::filter::place::place;
 use crate::policy::access::{Access, Letters};
 use crate::policy::pattern::Pattern;
 use crate::policy::raw::{BodyKind, Kind, RawPolicy, RawRoute, Text, Update};
@@ -219,7 +221,7 @@ pub(super) fn types(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedType> {
                 .iter()
                 .filter_map(|at| {
                     let pattern = pattern(&at.path, report)?;
-                    if let Err(error) = crate::filter::algebra::check_pointer(&at.pointer.value) {
+                    if let Err(error) = place(&at.pointer.value, 0, &Mask::show()) {
                         let message = format!("`{}` is no JSON pointer: {error}", at.pointer.value);
                         report.push(
                             Diagnostic::error(Code::BadValue, at.pointer.span, message)

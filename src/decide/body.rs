@@ -1,0 +1,63 @@
+//! The request's body against the mask (step 9 of the decision order): what the caller may not
+//! write never reaches the upstream.
+
+use super::media::{self, Json};
+use super::{Permit, Reason, Refusal};
+use crate::filter::Limits;
+use crate::filter::mask::Mask;
+use crate::filter::write::{self, Patch, WriteFault};
+use crate::policy::raw::BodyKind;
+use crate::policy::snapshot::Snapshot;
+use http::{HeaderMap, Method};
+use std::sync::Arc;
+
+/// How one request's body must be checked.
+#[derive(Debug)]
+pub struct BodyCheck {
+    mask: Arc<Mask>,
+    patch: Patch,
+}
+
+impl BodyCheck {
+    /// What a body that is not empty must pass; `None` where nothing limits it and it goes on
+    /// unread. A body of a type or coding that cannot be read is refused before it is read.
+    /// `snapshot` is the one that decided.
+    pub fn of(
+        permit: &Permit,
+        snapshot: &Snapshot,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<Option<BodyCheck>, Refusal> {
+        let reads_json = snapshot.route(permit.route()).request == BodyKind::Json;
+        let mask = permit.fields().and_then(|fields| fields.write.clone());
+        match mask.filter(|_| reads_json) {
+            None => Ok(None),
+            Some(mask) => Ok(Some(BodyCheck { mask, patch: patch(method, headers)? })),
+        }
+    }
+
+    /// Checks a whole body.
+    pub fn check(&self, body: &[u8], limits: &Limits) -> Result<(), Refusal> {
+        write::check(&self.mask, body, limits, self.patch).map_err(|fault| {
+            let (reason, pointers) = match fault {
+                WriteFault::Invalid(_) => (Reason::BodyInvalid, Vec::new()),
+                WriteFault::Fields(pointers) => (Reason::FieldNotWritable, pointers),
+                WriteFault::Types(pointers) => (Reason::ValueInvalid, pointers),
+            };
+            Refusal { pointers, ..Refusal::because(reason) }
+        })
+    }
+}
+
+/// How a body that must be checked is applied, by its type; 415 where it cannot be read.
+fn patch(method: &Method, headers: &HeaderMap) -> Result<Patch, Refusal> {
+    let unsupported = || Refusal::because(Reason::BodyUnsupported);
+    if !media::is_identity(headers) {
+        return Err(unsupported());
+    }
+    match (media::json(headers), *method == Method::PATCH) {
+        (Some(Json::Plain | Json::MergePatch), true) => Ok(Patch::Merge),
+        (Some(Json::Plain), false) => Ok(Patch::No),
+        _ => Err(unsupported()),
+    }
+}
