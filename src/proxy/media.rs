@@ -1,0 +1,155 @@
+//! What a body claims to be. Pure.
+
+use http::header::{self, HeaderMap, HeaderName};
+
+/// The JSON types that are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Json {
+    /// `application/json`, or any type with the suffix `+json`.
+    Plain,
+    /// `application/merge-patch+json` (RFC 7396).
+    MergePatch,
+    /// `application/json-patch+json` (RFC 6902).
+    JsonPatch,
+}
+
+/// Whether the body claims to be JSON in UTF-8.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    json(headers).is_some()
+}
+
+/// The kind of JSON that the body claims to be, in UTF-8; `None` where it claims anything else,
+/// nothing, or several things.
+pub(super) fn json(headers: &HeaderMap) -> Option<Json> {
+    let text = only(headers, &header::CONTENT_TYPE)??;
+    let mut parts = text.split(';');
+    let essence = parts.next().unwrap_or("").trim_matches(BLANK);
+    if !parts.all(means_utf8) {
+        return None;
+    }
+    let is = |name: &str| essence.eq_ignore_ascii_case(name);
+    match () {
+        () if is("application/json") => Some(Json::Plain),
+        () if is("application/merge-patch+json") => Some(Json::MergePatch),
+        () if is("application/json-patch+json") => Some(Json::JsonPatch),
+        () if has_suffix(essence) => Some(Json::Plain),
+        () => None,
+    }
+}
+
+/// Whether no coding has been applied to the body.
+pub(super) fn is_identity(headers: &HeaderMap) -> bool {
+    match only(headers, &header::CONTENT_ENCODING) {
+        None => true,
+        Some(coding) => coding.is_some_and(|coding| coding.eq_ignore_ascii_case("identity")),
+    }
+}
+
+/// The one value of a field; `Some(None)` where there are several, or it is no text.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a str>> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    match values.next() {
+        None => Some(first.to_str().ok()),
+        Some(_) => Some(None),
+    }
+}
+
+/// `type/subtype+json` (RFC 6839 section 3.1), except JSON text sequences and the like, whose
+/// suffix is another.
+fn has_suffix(essence: &str) -> bool {
+    let token = |text: &str| {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+        !text.is_empty() && text.bytes().all(good)
+    };
+    let Some((kind, subtype)) = essence.split_once('/') else { return false };
+    let Some(at) = subtype.len().checked_sub("+json".len()) else { return false };
+    let suffix = subtype.get(at..).is_some_and(|end| end.eq_ignore_ascii_case("+json"));
+    suffix && token(kind) && token(&subtype[..at])
+}
+
+/// A parameter that leaves the text UTF-8. JSON has no charset parameter, but many send one.
+fn means_utf8(parameter: &str) -> bool {
+    let Some((name, value)) = parameter.split_once('=') else {
+        return parameter.trim_matches(BLANK).is_empty();
+    };
+    let value = value.trim_matches(BLANK);
+    let value = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).unwrap_or(value);
+    !name.trim_matches(BLANK).eq_ignore_ascii_case("charset")
+        || value.eq_ignore_ascii_case("utf-8")
+        || value.eq_ignore_ascii_case("utf8")
+}
+
+const BLANK: [char; 2] = [' ', '\t'];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn typed(values: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::CONTENT_TYPE, HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn what_is_json() {
+        for (text, kind) in [
+            ("application/json", Json::Plain),
+            ("Application/JSON ; charset=UTF-8", Json::Plain),
+            ("application/json;charset=\"utf-8\"", Json::Plain),
+            ("application/json;", Json::Plain),
+            ("application/problem+json", Json::Plain),
+            ("application/vnd.api+JSON; ext=x", Json::Plain),
+            ("application/merge-patch+json", Json::MergePatch),
+            ("application/json-patch+json; charset=utf8", Json::JsonPatch),
+        ] {
+            assert_eq!(json(&typed(&[text])), Some(kind), "{text}");
+        }
+    }
+
+    #[test]
+    fn p10_what_is_not_json() {
+        for text in [
+            "",
+            "json",
+            "text/plain",
+            "text/json",
+            "application/jsonp",
+            "application/x-ndjson",
+            "application/json, text/plain",
+            "application/json; charset=utf-16",
+            "application/json; charset=latin1",
+            "application/+json",
+            "application/json-seq",
+            "multipart/form-data; boundary=+json",
+            "+json",
+            "é+json",
+            "application/json x",
+        ] {
+            assert_eq!(json(&typed(&[text])), None, "{text}");
+        }
+        assert_eq!(json(&typed(&[])), None);
+        assert_eq!(json(&typed(&["application/json", "application/json"])), None);
+    }
+
+    #[test]
+    fn p11_only_identity_is_no_coding() {
+        let coded = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::CONTENT_ENCODING, HeaderValue::from_static(value));
+            }
+            is_identity(&headers)
+        };
+        assert!(coded(&[]));
+        assert!(coded(&["identity"]));
+        assert!(coded(&["Identity"]));
+        for values in [&["gzip"][..], &["identity, gzip"], &[""], &["identity", "identity"]] {
+            assert!(!coded(values), "{values:?}");
+        }
+    }
+}
