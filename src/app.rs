@@ -102,7 +102,7 @@ impl App {
             workers: settings.workers,
             limits: settings.limits,
             store: parts.store.clone(),
-            telemetry,
+            recorder: Arc::new(move |_| Box::new(telemetry.worker())),
         };
         let proxy = proxy::serve(config)?;
         let admin = admin.map(|bound| Admin::start(bound, parts.clone())).transpose()?;
@@ -230,6 +230,12 @@ fn log_problems(error: &LoadError) {
             Severity::Error => tracing::error!(%code, place, help, "{}", problem.message),
             Severity::Warning => tracing::warn!(%code, place, help, "{}", problem.message),
         }
+    }
+}
+
+impl proxy::Recorder for crate::telemetry::WorkerTelemetry {
+    fn record(&self, record: crate::telemetry::record::Record) {
+        crate::telemetry::WorkerTelemetry::record(self, record);
     }
 }
 
