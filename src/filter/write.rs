@@ -533,6 +533,17 @@ mod tests {
     }
 
     #[test]
+    fn p10_the_deepest_setting_is_walked_without_harm() {
+        let limits = Limits { depth: usize::MAX, ..Limits::default() };
+        let show = MaskBuilder::new().finish(SHOW);
+        for (depth, fits) in [(511, true), (512, true), (513, false), (100_000, false)] {
+            let body = r#"[{"k":"#.repeat(depth / 2) + &"[".repeat(depth % 2);
+            let body = body + "1" + &"]".repeat(depth % 2) + &"}]".repeat(depth / 2);
+            assert_eq!(check(&show, body.as_bytes(), &limits, Patch::No).is_ok(), fits);
+        }
+    }
+
+    #[test]
     fn p10_pointers_stop_at_their_limit() {
         let limits = Limits { pointers: 2, ..Limits::default() };
         for (count, told) in [(1, 1), (2, 2), (3, 2)] {

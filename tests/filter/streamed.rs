@@ -2,8 +2,9 @@
 
 use super::documents::{cuts, document, mask, mutated, runner, without};
 use super::oracle;
+use portcullis::filter::algebra::intersect;
 use portcullis::filter::mask::{HIDE, Mask};
-use portcullis::filter::place::anywhere;
+use portcullis::filter::place::{anywhere, place};
 use portcullis::filter::{Fault, Filter, Limits};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -51,7 +52,7 @@ fn p11_valid_documents_come_out_as_the_tree_says_at_every_split() {
         agree_with_the_tree(mask, text.as_bytes(), &cuts);
         Ok(())
     };
-    runner(1500).run(&inputs, test).unwrap();
+    runner(6000).run(&inputs, test).unwrap();
 }
 
 #[test]
@@ -61,7 +62,19 @@ fn p11_broken_documents_are_refused_where_the_tree_refuses_at_every_split() {
         agree_with_the_tree(mask, &text, &cuts);
         Ok(())
     };
-    runner(2500).run(&inputs, test).unwrap();
+    runner(10000).run(&inputs, test).unwrap();
+}
+
+#[test]
+fn p11_placed_masks_that_meet_come_out_as_the_tree_says() {
+    let pointer = || prop::sample::select(&["", "/*", "/a", "/data", "/data/*", "/*/a/*"][..]);
+    let inputs = (pointer(), mask(), pointer(), mask(), document(), cuts());
+    let test = |(one, a, two, b, text, cuts): (&str, Mask, &str, Mask, String, Vec<_>)| {
+        let placed = intersect(&place(one, 2, &a).unwrap(), &place(two, 3, &b).unwrap());
+        agree_with_the_tree(placed, text.as_bytes(), &cuts);
+        Ok(())
+    };
+    runner(6000).run(&inputs, test).unwrap();
 }
 
 #[test]
@@ -83,7 +96,7 @@ fn p11_no_canary_leaves() {
         prop_assert!(!out.contains(canary), "{doc} gave {out}");
         Ok(())
     };
-    runner(1000).run(&inputs, test).unwrap();
+    runner(3000).run(&inputs, test).unwrap();
 }
 
 #[test]
