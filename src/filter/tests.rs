@@ -294,3 +294,11 @@ fn one_element_can_be_meant_by_its_index() {
     assert_eq!(filter(&mask, r#"[5,{"x":2},5]"#).unwrap(), "[5,{},5]");
     assert_eq!(filter(&mask, r#"{"1":{"x":2}}"#).unwrap(), r#"{"1":{}}"#);
 }
+
+#[test]
+fn a_filter_can_go_where_its_body_goes() {
+    fn goes<T: Send + 'static>() {}
+    goes::<Filter>();
+    // Made for each request, so it stays small; its buffers begin empty.
+    assert!(size_of::<Filter>() <= 512, "{}", size_of::<Filter>());
+}
