@@ -89,7 +89,7 @@ fn the_generated_cases_reach_every_outcome() {
         "hidden fields at risk",
         "several grants",
     ] {
-        assert!(seen.get(outcome).is_some_and(|count| *count >= 15), "{outcome}: {seen:?}");
+        assert!(seen.get(outcome).is_some_and(|count| *count >= 3), "{outcome}: {seen:?}");
     }
 }
 

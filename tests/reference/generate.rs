@@ -91,7 +91,7 @@ fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
 /// Broad patterns are frequent, so that most requests get as far as the question of who may.
 fn broad() -> impl Strategy<Value = String> {
     prop_oneof![
-        2 => Just("/**".to_owned()),
+        4 => Just("/**".to_owned()),
         1 => Just("/x/**".to_owned()),
         1 => Just("/{org}/**".to_owned()),
         1 => Just("/{org}/{app}/**".to_owned()),
@@ -145,7 +145,11 @@ fn routes(simple: bool) -> impl Strategy<Value = Vec<Route>> {
             merge,
             post,
         });
-    vec(route, 1..4).prop_map(move |mut routes| {
+    (vec(route, 1..4), prop::bool::weighted(0.8)).prop_map(move |(mut routes, all)| {
+        if all {
+            // First, so that it stays where there is only one.
+            routes[0].pattern = "/**".into();
+        }
         let mut shapes = Vec::new();
         routes.retain(|route| {
             let shape = kinds_and_literals(&route.pattern);
@@ -199,15 +203,16 @@ fn role_name() -> impl Strategy<Value = String> {
 }
 
 fn letters_of_a_grant() -> impl Strategy<Value = String> {
-    subsequence(vec!["c", "r", "u", "d"], 1..=4).prop_map(|letters| letters.concat())
+    let some = subsequence(vec!["c", "r", "u", "d"], 1..=4).prop_map(|letters| letters.concat());
+    prop_oneof![Just("crud".to_owned()), some]
 }
 
 fn role() -> impl Strategy<Value = Role> {
     (
+        prop::bool::weighted(0.25),
         prop::bool::weighted(0.3),
-        prop::bool::weighted(0.3),
-        vec((broad(), letters_of_a_grant()), 0..5),
-        subsequence(vec!["s0", "s1", "s2", "s3"], 0..=2),
+        vec((broad(), letters_of_a_grant()), 1..6),
+        subsequence(vec!["s0", "s1", "s2", "s3"], 1..=3),
     )
         .prop_map(|(app_scope, default, grants, schemas)| Role {
             id: String::new(),
@@ -244,7 +249,7 @@ fn member() -> impl Strategy<Value = Member> {
     (
         name(),
         prop_oneof![3 => Just("x"), 1 => Just("y")],
-        vec(role_name(), 0..4),
+        prop_oneof![vec(role_name(), 0..4), Just((0..5).map(|at| format!("r{at}")).collect()),],
         option::of(access()),
         option::of(access()),
         prop::bool::weighted(0.1),
@@ -259,9 +264,12 @@ fn member() -> impl Strategy<Value = Member> {
 fn caller() -> impl Strategy<Value = Caller> {
     (
         name(),
-        option::weighted(0.4, name()),
-        option::weighted(0.2, name()),
-        option::weighted(0.8, vec(role_name(), 0..5)),
+        option::weighted(0.3, name()),
+        option::weighted(0.15, name()),
+        option::weighted(
+            0.8,
+            prop_oneof![vec(role_name(), 0..5), Just((0..5).map(|at| format!("r{at}")).collect()),],
+        ),
         any::<bool>(),
     )
         .prop_map(|(user, org, app, roles, api_key)| Caller { user, org, app, roles, api_key })
