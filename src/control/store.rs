@@ -56,4 +56,9 @@ impl Reader {
     pub fn live(&mut self) -> Arc<Live> {
         self.cache.load().clone()
     }
+
+    /// The same, for whoever counts its users otherwise.
+    pub fn current(&mut self) -> &Arc<Live> {
+        self.cache.load()
+    }
 }
