@@ -1,0 +1,208 @@
+//! Claiming addresses, before any worker runs.
+//!
+//! Workers share a TCP port through SO_REUSEPORT, which would let a second instance of ours share
+//! it too and take half of the traffic. So the port is claimed first: a bind without SO_REUSEPORT
+//! fails if anybody has the port, and an abstract socket named after the address is held for as
+//! long as we run, because two instances that start at the same moment could both get past the
+//! bind (with SO_REUSEADDR, which restarts need, a bound port that nobody listens on yet is free).
+
+use crate::settings::ListenAddress;
+use socket2::{Domain, Socket, Type};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener, UnixStream};
+use std::path::Path;
+
+/// Connections that the kernel holds for a listener before they are accepted.
+const BACKLOG: i32 = 4096;
+
+/// Why an address could not be claimed; shown to the user.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Somebody listens there.
+    #[error("{} is in use by another process; stop it or listen elsewhere", shown(.0))]
+    InUse(ListenAddress),
+    /// A file that is no socket stands at the path.
+    #[error("{} exists and is no socket; remove it or listen elsewhere", shown(.0))]
+    NotASocket(ListenAddress),
+    /// Anything else.
+    #[error("cannot listen on {at}: {1}", at = shown(.0))]
+    Io(ListenAddress, io::Error),
+}
+
+/// One address, claimed, with a listener for each worker.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    /// The address, with the port that was given where 0 was asked for.
+    pub(super) address: ListenAddress,
+    /// As many as there are workers.
+    pub(super) listeners: Vec<Listener>,
+    /// Held so that no second instance claims the same.
+    pub(super) claim: UnixListener,
+}
+
+/// A non-blocking listener that has not met a runtime yet.
+#[derive(Debug)]
+pub(super) enum Listener {
+    /// With SO_REUSEPORT: each worker has its own queue.
+    Tcp(TcpListener),
+    /// Duplicates of one socket: workers share its queue.
+    Unix(UnixListener),
+}
+
+/// Claims an address for this process alone and opens a listener for each worker.
+pub(super) fn claim(address: &ListenAddress, workers: usize) -> Result<Claimed, BindError> {
+    match address {
+        ListenAddress::Tcp(tcp) => claim_tcp(*tcp, workers),
+        ListenAddress::Unix(path) => claim_unix(path, workers),
+    }
+    .map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => BindError::InUse(address.clone()),
+        io::ErrorKind::AlreadyExists => BindError::NotASocket(address.clone()),
+        _ => BindError::Io(address.clone(), error),
+    })
+}
+
+fn claim_tcp(address: SocketAddr, workers: usize) -> io::Result<Claimed> {
+    let first = tcp_socket(address)?;
+    first.bind(&address.into())?;
+    let bound = first.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
+    let claim = hold(&format!("portcullis/{bound}"))?;
+    // From here on others with the same user id may join, and only we will.
+    first.set_reuse_port(true)?;
+    let mut sockets = vec![first];
+    for _ in 1..workers {
+        let next = tcp_socket(bound)?;
+        next.set_reuse_port(true)?;
+        next.bind(&bound.into())?;
+        sockets.push(next);
+    }
+    let mut listeners = Vec::with_capacity(sockets.len());
+    for socket in sockets {
+        socket.listen(BACKLOG)?;
+        listeners.push(Listener::Tcp(socket.into()));
+    }
+    Ok(Claimed { address: ListenAddress::Tcp(bound), listeners, claim })
+}
+
+fn hold(name: &str) -> io::Result<UnixListener> {
+    UnixListener::bind_addr(&UnixAddr::from_abstract_name(name)?)
+}
+
+fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    // Accepted sockets inherit it: no write waits for the acknowledgement of the one before.
+    socket.set_tcp_nodelay(true)?;
+    Ok(socket)
+}
+
+fn claim_unix(path: &Path, workers: usize) -> io::Result<Claimed> {
+    // The path may be as long as a socket's name, so its hash stands for it.
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    let claim = hold(&format!("portcullis/unix/{:016x}", hasher.finish()))?;
+    remove_stale(path)?;
+    let first = UnixListener::bind(path)?;
+    first.set_nonblocking(true)?;
+    let mut listeners = Vec::with_capacity(workers);
+    for _ in 1..workers {
+        listeners.push(Listener::Unix(first.try_clone()?));
+    }
+    listeners.push(Listener::Unix(first));
+    Ok(Claimed { address: ListenAddress::Unix(path.into()), listeners, claim })
+}
+
+/// A socket file outlives the process that made it. If nobody answers there, it is removed.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let kind = match std::fs::symlink_metadata(path) {
+        Ok(metadata) => metadata.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !kind.is_socket() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    match UnixStream::connect(path) {
+        Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn shown(address: &ListenAddress) -> String {
+    match address {
+        ListenAddress::Tcp(address) => address.to_string(),
+        ListenAddress::Unix(path) => format!("unix:{}", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn any() -> ListenAddress {
+        ListenAddress::Tcp("127.0.0.1:0".parse().unwrap())
+    }
+
+    #[test]
+    fn p15_a_second_instance_fails_and_names_the_address() {
+        let first = claim(&any(), 2).unwrap();
+        assert_eq!(first.listeners.len(), 2);
+        for workers in [1, 2] {
+            let error = claim(&first.address, workers).unwrap_err();
+            assert!(matches!(&error, BindError::InUse(at) if *at == first.address), "{error}");
+            assert!(error.to_string().contains("127.0.0.1:"), "{error}");
+        }
+        let address = first.address.clone();
+        drop(first);
+        claim(&address, 2).unwrap();
+    }
+
+    #[test]
+    fn p15_the_claim_holds_even_where_the_bind_would_not() {
+        let first = claim(&any(), 1).unwrap();
+        let Claimed { address, listeners, claim: held } = first;
+        drop(listeners);
+        assert!(matches!(claim(&address, 1), Err(BindError::InUse(_))));
+        drop(held);
+        claim(&address, 1).unwrap();
+    }
+
+    #[test]
+    fn p15_a_port_that_a_stranger_shares_is_in_use() {
+        let stranger = tcp_socket("127.0.0.1:0".parse().unwrap()).unwrap();
+        stranger.set_reuse_port(true).unwrap();
+        stranger.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+        stranger.listen(1).unwrap();
+        let address = ListenAddress::Tcp(stranger.local_addr().unwrap().as_socket().unwrap());
+        assert!(matches!(claim(&address, 2), Err(BindError::InUse(_))));
+    }
+
+    #[test]
+    fn a_stale_socket_file_is_removed_and_a_live_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let address = ListenAddress::Unix(dir.path().join("s.sock"));
+        let first = claim(&address, 2).unwrap();
+        assert_eq!(first.listeners.len(), 2);
+        assert!(matches!(claim(&address, 1), Err(BindError::InUse(_))));
+        drop(first);
+        claim(&address, 1).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_no_socket_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, "precious").unwrap();
+        let error = claim(&ListenAddress::Unix(path.clone()), 1).unwrap_err();
+        assert!(matches!(error, BindError::NotASocket(_)), "{error}");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "precious");
+    }
+}
