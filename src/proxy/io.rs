@@ -1,0 +1,315 @@
+//! The byte streams under HTTP: sockets of both families, and the client's side with its clocks.
+
+use super::connection::CLOSING;
+use super::deadline::Deadline;
+use super::framing::Framing;
+use crate::settings::Limits;
+use bytes::{Buf, Bytes};
+use std::cell::{Cell, RefCell};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// A connected socket of either family.
+#[derive(Debug)]
+pub(super) enum Socket {
+    /// TCP, without Nagle's delay.
+    Tcp(TcpStream),
+    /// A Unix stream socket.
+    Unix(UnixStream),
+}
+
+/// What a connection's stream and the requests on it know of each other.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    /// Passes when a head, or the next request, has been waited for too long.
+    pub(super) reading: Rc<Deadline>,
+    /// Passes when the client has taken no bytes for too long.
+    pub(super) writing: Rc<Deadline>,
+    requests: Cell<usize>,
+    framing: RefCell<Framing>,
+    http1: Cell<bool>,
+    unread: Cell<bool>,
+    reset: Cell<bool>,
+    header_timeout: Duration,
+    idle: Duration,
+    write_idle: Duration,
+}
+
+/// The client's stream: hands on what was read while the protocol was found out, tells the pulse
+/// what passes.
+#[derive(Debug)]
+pub(super) struct ClientIo {
+    socket: Socket,
+    first: Bytes,
+    pulse: Rc<Pulse>,
+    /// Bytes that may still be thrown away after our last word.
+    linger: Option<usize>,
+}
+
+impl Pulse {
+    /// The clocks of a connection that has just been accepted.
+    pub(super) fn new(reading: Rc<Deadline>, writing: Rc<Deadline>, limits: &Limits) -> Rc<Pulse> {
+        reading.set(limits.header_timeout);
+        Rc::new(Pulse {
+            reading,
+            writing,
+            requests: Cell::new(0),
+            framing: RefCell::default(),
+            http1: Cell::new(true),
+            unread: Cell::new(false),
+            reset: Cell::new(false),
+            header_timeout: limits.header_timeout,
+            idle: limits.idle,
+            write_idle: limits.write_idle,
+        })
+    }
+
+    /// The connection speaks HTTP/2, which is framed otherwise.
+    pub(super) fn speaks_http2(&self) {
+        self.http1.set(false);
+        self.reading.set(self.idle);
+    }
+
+    /// A request's head is complete.
+    pub(super) fn begin(&self) {
+        self.requests.set(self.requests.get() + 1);
+        self.reading.clear();
+    }
+
+    /// A response has been handed over, or given up.
+    pub(super) fn end(&self) {
+        self.requests.set(self.requests.get().saturating_sub(1));
+        if self.requests.get() == 0 {
+            let in_head = self.http1.get() && self.framing.borrow().in_head();
+            self.reading.set(if in_head { self.header_timeout } else { self.idle });
+        }
+    }
+
+    /// Whether no request is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.requests.get() == 0
+    }
+
+    /// A response goes out while the request's body is still coming in.
+    pub(super) fn leave_unread(&self) {
+        self.unread.set(true);
+    }
+
+    /// Whether closing now could destroy a response that the client has not read yet.
+    pub(super) fn has_unread(&self) -> bool {
+        self.unread.get()
+    }
+
+    /// A response whose end is the connection's end was broken off.
+    pub(super) fn reset(&self) {
+        self.reset.set(true);
+    }
+
+    /// Whether a clean close would be a lie.
+    pub(super) fn must_reset(&self) -> bool {
+        self.reset.get()
+    }
+
+    /// Whether a head said two things about its body.
+    pub(super) fn is_ambiguous(&self) -> bool {
+        self.framing.borrow().is_ambiguous()
+    }
+
+    /// Whether a target had a fragment.
+    pub(super) fn has_fragment(&self) -> bool {
+        self.framing.borrow().has_fragment()
+    }
+
+    fn read(&self, bytes: &[u8]) {
+        if !self.http1.get() {
+            if self.is_idle() {
+                self.reading.set(self.idle);
+            }
+            return;
+        }
+        let mut framing = self.framing.borrow_mut();
+        let before = framing.in_head();
+        framing.see(bytes);
+        // From the first byte of a head to its last: later bytes do not buy more time.
+        if !before && framing.in_head() && self.is_idle() {
+            self.reading.set(self.header_timeout);
+        }
+    }
+
+    fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &result {
+            Poll::Pending => self.writing.set_once(self.write_idle),
+            Poll::Ready(_) => self.writing.clear(),
+        }
+        result
+    }
+}
+
+impl ClientIo {
+    /// A stream that begins with bytes which have been read already.
+    pub(super) fn new(socket: Socket, first: Bytes, pulse: Rc<Pulse>) -> ClientIo {
+        ClientIo { socket, first, pulse, linger: None }
+    }
+
+    /// Where the client is still sending, reads on for a moment: bytes that arrive at a closed
+    /// socket make the kernel answer with a reset, and the client may lose the response that it
+    /// has not read yet (RFC 9112 section 9.6).
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let left = self.linger.get_or_insert_with(|| {
+            self.pulse.reading.set(CLOSING);
+            MAX_LINGER
+        });
+        let mut waste = [0; 4096];
+        while *left > 0 {
+            let mut buf = ReadBuf::new(&mut waste);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buf))?;
+            match buf.filled().len() {
+                0 => break,
+                n => *left = left.saturating_sub(n),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Socket {
+    /// Makes sure that the other end cannot take the close that follows for a clean end.
+    fn reset(&self) {
+        if let Socket::Tcp(stream) = self {
+            // A failure leaves an ordinary close, which is all that a Unix socket has.
+            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
+impl AsyncRead for ClientIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        if self.first.is_empty() {
+            ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
+        } else {
+            let n = self.first.len().min(buf.remaining());
+            buf.put_slice(&self.first[..n]);
+            self.first.advance(n);
+            if self.first.is_empty() {
+                // An empty view would keep the whole buffer alive.
+                self.first = Bytes::new();
+            }
+        }
+        self.pulse.read(&buf.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for ClientIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.socket).poll_write(cx, buf);
+        self.pulse.wrote(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
+        self.pulse.wrote(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.linger.is_none() {
+            ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
+        }
+        match self.pulse.has_unread() {
+            true => self.poll_linger(cx),
+            false => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Drop for ClientIo {
+    fn drop(&mut self) {
+        if self.pulse.must_reset() {
+            self.socket.reset();
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Socket::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Socket::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Socket::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+/// Bytes that are read and thrown away from a client that still sends to a refused request.
+const MAX_LINGER: usize = 1024 * 1024;
