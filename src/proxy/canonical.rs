@@ -1,0 +1,381 @@
+//! The canonical request: what is decided is the only thing that can be sent.
+//!
+//! There is one way to make a [`Canonical`], and it refuses whatever two programs could read
+//! differently: the target, the host, the framing, headers that a Connection header would take
+//! away. What is left has one meaning. Nothing else can be serialised towards an upstream.
+
+use crate::decide::Reason;
+use crate::policy::{Target, TargetFault};
+use http::header::{self, HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Method, Version};
+
+/// A request with one meaning.
+#[derive(Debug)]
+pub struct Canonical {
+    method: Method,
+    target: Target,
+    host: HeaderValue,
+    headers: HeaderMap,
+}
+
+/// What the connection knows that the head does not say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wire {
+    /// A head on this connection carried both Content-Length and Transfer-Encoding.
+    pub(super) ambiguous: bool,
+    /// A target on this connection had a fragment, which the parser has cut off.
+    pub(super) fragment: bool,
+    /// Bytes that a target may have.
+    pub(super) max_target: usize,
+    /// Fields that a head may have.
+    pub(super) max_headers: usize,
+}
+
+impl Canonical {
+    /// Reads the head of a request that an HTTP parser has taken apart.
+    pub(super) fn read(parts: Parts, wire: Wire) -> Result<Canonical, Reason> {
+        let Parts { method, uri, version, headers, .. } = parts;
+        check_framing(&headers, version, wire.ambiguous)?;
+        if headers.len() > wire.max_headers {
+            return Err(Reason::HeadersTooLarge);
+        }
+        if wire.fragment {
+            return Err(Reason::BadPath);
+        }
+        let uri = uri.into_parts();
+        let host = host(uri.scheme.as_ref(), uri.authority.as_ref(), &headers)?;
+        let raw = target_of(uri.path_and_query, &method)?;
+        let target = Target::new(raw, wire.max_target).map_err(fault_reason)?;
+        Ok(Canonical { method, target, host, headers })
+    }
+
+    /// The method, as it came.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Path and query.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The one host that the client named, as it came.
+    pub(super) fn host(&self) -> &HeaderValue {
+        &self.host
+    }
+
+    /// All fields, Host among them where HTTP/1 has brought it.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Takes the request apart, for the one place that makes an upstream request of it.
+    pub(super) fn into_parts(self) -> (Method, PathAndQuery, HeaderValue, HeaderMap) {
+        (self.method, self.target.raw().clone(), self.host, self.headers)
+    }
+}
+
+/// CONNECT has a target of another form; it is refused as a method, whatever it names.
+fn target_of(raw: Option<PathAndQuery>, method: &Method) -> Result<PathAndQuery, Reason> {
+    match raw {
+        _ if *method == Method::CONNECT => Ok(PathAndQuery::from_static("/")),
+        Some(raw) => Ok(raw),
+        None => Err(Reason::BadPath),
+    }
+}
+
+fn fault_reason(fault: TargetFault) -> Reason {
+    match fault {
+        TargetFault::TooLong => Reason::TargetTooLong,
+        _ => Reason::BadPath,
+    }
+}
+
+/// RFC 9112 section 6: one way to know where the body ends. HTTP/2 has its own, and may give a
+/// Content-Length but no Transfer-Encoding (RFC 9113 section 8.2.2).
+fn check_framing(headers: &HeaderMap, version: Version, ambiguous: bool) -> Result<(), Reason> {
+    let codings = headers.get_all(header::TRANSFER_ENCODING);
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let mut codings = codings.iter();
+    if let Some(coding) = codings.next() {
+        let plain = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+        let alone = codings.next().is_none() && lengths.next().is_none() && !ambiguous;
+        return match plain && alone && version == Version::HTTP_11 {
+            true => Ok(()),
+            false => Err(Reason::BadRequest),
+        };
+    }
+    let number = |length: &HeaderValue| {
+        !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit)
+    };
+    let one = lengths.next().is_none_or(number) && lengths.next().is_none();
+    match one && !ambiguous {
+        true => Ok(()),
+        false => Err(Reason::BadRequest),
+    }
+}
+
+/// The one host. RFC 9112 section 3.2 and RFC 9113 section 8.3.1: exactly one Host, and an
+/// authority in the target (absolute-form, `:authority`) that says the same.
+fn host(
+    scheme: Option<&Scheme>,
+    authority: Option<&Authority>,
+    headers: &HeaderMap,
+) -> Result<HeaderValue, Reason> {
+    let mut fields = headers.get_all(header::HOST).iter();
+    let field = fields.next();
+    if fields.next().is_some() {
+        return Err(Reason::BadRequest);
+    }
+    match (field, authority) {
+        (Some(host), None) => {
+            parse_host(host.as_bytes()).ok_or(Reason::BadRequest)?;
+            Ok(host.clone())
+        }
+        (None, Some(authority)) if scheme.is_some() => {
+            parse_host(authority.as_str().as_bytes()).ok_or(Reason::BadRequest)?;
+            HeaderValue::from_str(authority.as_str()).map_err(|_| Reason::BadRequest)
+        }
+        (Some(host), Some(authority)) => match same_host(host, authority) {
+            true => Ok(host.clone()),
+            false => Err(Reason::BadRequest),
+        },
+        (None, _) => Err(Reason::BadRequest),
+    }
+}
+
+/// Case, a trailing dot and the default port make no difference.
+fn same_host(host: &HeaderValue, authority: &Authority) -> bool {
+    match (parse_host(host.as_bytes()), parse_host(authority.as_str().as_bytes())) {
+        (Some(a), Some(b)) => a.port == b.port && a.name.eq_ignore_ascii_case(b.name),
+        _ => false,
+    }
+}
+
+/// A host as it is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Host<'a> {
+    /// Without a trailing dot.
+    name: &'a [u8],
+    port: u16,
+}
+
+/// Longest host with its port: 253 bytes of a DNS name, a dot, a colon and five digits.
+const MAX_HOST: usize = 260;
+
+/// RFC 3986 section 3.2.2, without percent-encoding and sub-delimiters: a DNS name, an IPv4
+/// address, or an IPv6 address in brackets; then perhaps a port.
+fn parse_host(text: &[u8]) -> Option<Host<'_>> {
+    if text.len() > MAX_HOST {
+        return None;
+    }
+    let (name, port) = match text.iter().position(|byte| *byte == b']') {
+        Some(end) => text.split_at(end + 1),
+        None => text.split_at(text.iter().position(|byte| *byte == b':').unwrap_or(text.len())),
+    };
+    let port = match port {
+        b"" => 80,
+        _ => parse_port(port.strip_prefix(b":")?)?,
+    };
+    let valid = match name.strip_prefix(b"[") {
+        Some(address) => is_ipv6(address.strip_suffix(b"]")?),
+        None => is_name(name),
+    };
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    valid.then_some(Host { name, port })
+}
+
+fn is_ipv6(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok())
+}
+
+fn is_name(name: &[u8]) -> bool {
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    let good = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    !name.is_empty()
+        && name.iter().all(good)
+        && name[0] != b'.'
+        && !name.ends_with(b".")
+        && !name.windows(2).any(|pair| pair == b"..")
+}
+
+fn parse_port(digits: &[u8]) -> Option<u16> {
+    let plain = (1..=5).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    let port = std::str::from_utf8(digits).ok().filter(|_| plain)?.parse().ok()?;
+    (port > 0).then_some(port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    const WIRE: Wire = Wire { ambiguous: false, fragment: false, max_target: 64, max_headers: 4 };
+
+    fn read(uri: &str, headers: &[(&'static str, &str)]) -> Result<Canonical, Reason> {
+        read_as(Version::HTTP_11, Method::POST, uri, headers, WIRE)
+    }
+
+    fn read_as(
+        version: Version,
+        method: Method,
+        uri: &str,
+        headers: &[(&'static str, &str)],
+        wire: Wire,
+    ) -> Result<Canonical, Reason> {
+        let mut request = Request::builder().version(version).method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Canonical::read(request.body(()).unwrap().into_parts().0, wire)
+    }
+
+    #[track_caller]
+    fn refused(uri: &str, headers: &[(&'static str, &str)], reason: Reason) {
+        assert_eq!(read(uri, headers).expect_err(uri), reason, "{uri} {headers:?}");
+    }
+
+    #[test]
+    fn a_plain_request_is_itself() {
+        let canonical =
+            read("/a%20b?x=1", &[("host", "API.test:8080"), ("accept", "*/*")]).unwrap();
+        assert_eq!(canonical.target().path(), "/a b");
+        let (method, raw, host, headers) = canonical.into_parts();
+        assert_eq!((method, raw.as_str()), (Method::POST, "/a%20b?x=1"));
+        assert_eq!(host, "API.test:8080");
+        assert_eq!(headers.len(), 2);
+    }
+
+    #[test]
+    fn p01_targets_with_two_readings_are_refused() {
+        let host = [("host", "a")];
+        for uri in ["/a/../b", "/a//b", "/a%2fb", "/%61", "/a%25252f", "*"] {
+            refused(uri, &host, Reason::BadPath);
+        }
+        let long = |n: usize| format!("/{}", "a".repeat(n - 1));
+        assert!(read(&long(63), &host).is_ok());
+        assert!(read(&long(64), &host).is_ok());
+        refused(&long(65), &host, Reason::TargetTooLong);
+    }
+
+    #[test]
+    fn p01_a_fragment_that_the_parser_cut_off_is_refused() {
+        let seen = Wire { fragment: true, ..WIRE };
+        let cut = read_as(Version::HTTP_11, Method::GET, "/a", &[("host", "a")], seen);
+        assert_eq!(cut.unwrap_err(), Reason::BadPath);
+    }
+
+    #[test]
+    fn p03_exactly_one_valid_host() {
+        refused("/", &[], Reason::BadRequest);
+        refused("/", &[("host", "a"), ("host", "a")], Reason::BadRequest);
+        for host in [
+            "",
+            "a,b",
+            "a b",
+            "a/b",
+            "u@a",
+            "a:",
+            "a:0",
+            "a:65536",
+            "a:+1",
+            "a:8x",
+            "..",
+            ".a",
+            "a..b",
+            "[::1",
+            "[::g]",
+            "[127.0.0.1]",
+            "::1",
+            "a]",
+            "[::1]x",
+            "a%41",
+            "é",
+        ] {
+            refused("/", &[("host", host)], Reason::BadRequest);
+        }
+        for host in ["a", "a.", "a_b.test", "127.0.0.1", "a:1", "a:65535", "[::1]", "[::1]:80"] {
+            assert!(read("/", &[("host", host)]).is_ok(), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_host_may_be_as_long_as_its_limit() {
+        for (length, fine) in [(MAX_HOST - 1, true), (MAX_HOST, true), (MAX_HOST + 1, false)] {
+            let host = "a".repeat(length);
+            assert_eq!(read("/", &[("host", &host)]).is_ok(), fine);
+        }
+    }
+
+    #[test]
+    fn p03_an_authority_in_the_target_says_what_host_says() {
+        for (uri, host) in [
+            ("http://a.test/x", "a.test"),
+            ("http://A.TEST./x", "a.test"),
+            ("http://a.test:80/x", "a.test"),
+            ("http://a.test:8080/x", "A.test.:8080"),
+        ] {
+            assert!(read(uri, &[("host", host)]).is_ok(), "{uri} {host}");
+        }
+        for (uri, host) in [
+            ("http://a.test/x", "b.test"),
+            ("http://a.test:81/x", "a.test"),
+            ("http://u@a.test/x", "a.test"),
+        ] {
+            refused(uri, &[("host", host)], Reason::BadRequest);
+        }
+    }
+
+    #[test]
+    fn http2_may_leave_the_host_to_the_authority() {
+        let canonical =
+            read_as(Version::HTTP_2, Method::GET, "http://a.test:1/x", &[], WIRE).unwrap();
+        assert_eq!(canonical.host(), "a.test:1");
+    }
+
+    #[test]
+    fn p02_connect_is_left_to_be_refused_as_a_method() {
+        let canonical = read_as(
+            Version::HTTP_11,
+            Method::CONNECT,
+            "a.test:443",
+            &[("host", "a.test:443")],
+            WIRE,
+        );
+        assert_eq!(canonical.unwrap().method(), Method::CONNECT);
+    }
+
+    #[test]
+    fn p04_one_way_to_know_where_the_body_ends() {
+        let host = ("host", "a");
+        let te = |value| ("transfer-encoding", value);
+        let cl = |value| ("content-length", value);
+        assert!(read("/", &[host, te("chunked")]).is_ok());
+        assert!(read("/", &[host, te("Chunked")]).is_ok());
+        assert!(read("/", &[host, cl("5")]).is_ok());
+        for odd in ["gzip, chunked", "chunked, chunked", "xchunked", "identity", "", "chunked;q=1"]
+        {
+            refused("/", &[host, te(odd)], Reason::BadRequest);
+        }
+        refused("/", &[host, te("chunked"), te("chunked")], Reason::BadRequest);
+        refused("/", &[host, te("chunked"), cl("5")], Reason::BadRequest);
+        refused("/", &[host, cl("5"), cl("5")], Reason::BadRequest);
+        refused("/", &[host, cl("+5")], Reason::BadRequest);
+        refused("/", &[host, cl("5, 5")], Reason::BadRequest);
+        let seen = Wire { ambiguous: true, ..WIRE };
+        let both = read_as(Version::HTTP_11, Method::POST, "/", &[host, te("chunked")], seen);
+        assert_eq!(both.unwrap_err(), Reason::BadRequest);
+        let h2 = read_as(Version::HTTP_2, Method::POST, "/", &[host, te("chunked")], WIRE);
+        assert_eq!(h2.unwrap_err(), Reason::BadRequest);
+    }
+
+    #[test]
+    fn the_number_of_fields_is_limited() {
+        let fields = [("host", "a"), ("a", ""), ("b", ""), ("c", ""), ("d", "")];
+        assert!(read("/", &fields[..3]).is_ok());
+        assert!(read("/", &fields[..4]).is_ok());
+        refused("/", &fields, Reason::HeadersTooLarge);
+    }
+}

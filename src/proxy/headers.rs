@@ -1,0 +1,344 @@
+//! Which fields pass, in both directions, and which are ours to say. Pure.
+//!
+//! The order matters: what a Connection header names is removed **before** anything is injected,
+//! or a client could take our own statements away. Names are compared with `_` read as `-`,
+//! because servers that follow CGI (RFC 3875 section 4.1.18) see no difference.
+
+use crate::decide::{Permit, Reason};
+use crate::identity::Identity;
+use crate::policy::snapshot::Snapshot;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use smallvec::SmallVec;
+use std::net::IpAddr;
+
+/// Everything that an upstream is told besides what the client said.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
+    /// Who the caller is and what it may do.
+    pub(super) permit: &'a Permit,
+    /// The policy that decided.
+    pub(super) snapshot: &'a Snapshot,
+    /// Where the request came from.
+    pub(super) forwarded: &'a Forwarded,
+    /// The id under which this request is logged.
+    pub(super) request_id: &'a HeaderValue,
+    /// A new trace, for requests that bring none.
+    pub(super) traceparent: &'a dyn Fn() -> HeaderValue,
+}
+
+/// What the forwarding headers say; the same for all requests of a connection to one host.
+#[derive(Clone, Debug)]
+pub(super) struct Forwarded {
+    /// X-Forwarded-For and X-Real-IP; `None` behind a Unix socket.
+    pub(super) client: Option<HeaderValue>,
+    /// X-Forwarded-Host.
+    pub(super) host: HeaderValue,
+    /// Forwarded (RFC 7239).
+    pub(super) element: HeaderValue,
+}
+
+impl Forwarded {
+    /// What is said of a client that named this host.
+    pub(super) fn new(client: Option<IpAddr>, host: &HeaderValue) -> Result<Forwarded, Reason> {
+        let name = host.to_str().map_err(|_| Reason::BadRequest)?;
+        // RFC 7239 section 6: an IPv6 address stands in brackets and quotes, an obfuscated
+        // identifier begins with an underscore.
+        let by = match client {
+            Some(IpAddr::V6(address)) => format!("\"[{address}]\""),
+            Some(IpAddr::V4(address)) => address.to_string(),
+            None => "_unix".to_owned(),
+        };
+        let value = |text: String| HeaderValue::try_from(text).map_err(|_| Reason::Internal);
+        Ok(Forwarded {
+            client: client.map(|address| value(address.to_string())).transpose()?,
+            host: host.clone(),
+            element: value(format!("for={by};host=\"{name}\";proto=http"))?,
+        })
+    }
+}
+
+/// Takes out what must not pass from a client: hop-by-hop fields, credentials, statements about
+/// the caller, and fields that make a server see another request than the one that was decided.
+pub(super) fn clean_request(
+    headers: &mut HeaderMap,
+    identity: &Identity,
+    keep_credential: bool,
+) -> Result<(), Reason> {
+    let listed = connection_options(headers)?;
+    if listed.iter().any(|name| must_not_be_listed(name, identity)) {
+        return Err(Reason::BadRequest);
+    }
+    let mut gone: SmallVec<[HeaderName; 12]> = listed;
+    for name in headers.keys() {
+        let drop = is_ours(name.as_str())
+            || identity.is_identity_header(name)
+            || identity.is_credential(name) && !keep_credential
+            || name.as_str().contains('_') && is_ours_in_disguise(name, identity);
+        if drop {
+            gone.push(name.clone());
+        }
+    }
+    for name in gone {
+        headers.remove(name);
+    }
+    join_cookies(headers)
+}
+
+/// Says what is ours to say. Nothing of a client is left under these names by now.
+pub(super) fn inject(headers: &mut HeaderMap, told: &Told<'_>) -> Result<(), Reason> {
+    let Told { permit, forwarded, .. } = told;
+    let mut set = |name: HeaderName, value: HeaderValue| {
+        headers.try_insert(name, value).map(drop).map_err(|_| Reason::HeadersTooLarge)
+    };
+    if let Some(client) = &forwarded.client {
+        set(X_FORWARDED_FOR, client.clone())?;
+        set(X_REAL_IP, client.clone())?;
+    }
+    set(X_FORWARDED_HOST, forwarded.host.clone())?;
+    set(X_FORWARDED_PROTO, HeaderValue::from_static("http"))?;
+    set(header::FORWARDED, forwarded.element.clone())?;
+    set(X_REQUEST_ID, told.request_id.clone())?;
+    if let Some(principal) = permit.principal() {
+        set(X_PORTCULLIS_USER, encoded(&principal.user)?)?;
+        set(X_PORTCULLIS_ROLES, plain(&permit.roles_header(told.snapshot))?)?;
+    }
+    if let Some(org) = permit.org() {
+        set(X_PORTCULLIS_ORG, encoded(org)?)?;
+    }
+    if let Some(app) = permit.app() {
+        set(X_PORTCULLIS_APP, encoded(app)?)?;
+    }
+    set(X_PORTCULLIS_POLICY, plain(short(told.snapshot.digest()))?)?;
+    trace(headers, told.traceparent)
+}
+
+/// Makes sure that what comes back can be filtered: JSON, not encoded, whole and unconditional.
+/// A write keeps its conditions: to drop one would overwrite what it was to protect.
+pub(super) fn ask_for_json(headers: &mut HeaderMap, safe: bool) -> Result<(), Reason> {
+    headers.remove(header::RANGE);
+    headers.remove(header::IF_RANGE);
+    for name in CONDITIONS.into_iter().filter(|_| safe) {
+        headers.remove(name);
+    }
+    for (name, value) in
+        [(header::ACCEPT, "application/json"), (header::ACCEPT_ENCODING, "identity")]
+    {
+        let set = headers.try_insert(name, HeaderValue::from_static(value));
+        set.map_err(|_| Reason::HeadersTooLarge)?;
+    }
+    Ok(())
+}
+
+/// Takes out what belongs to the connection that a response came over. The length is told anew.
+pub(super) fn clean_response(headers: &mut HeaderMap) {
+    let mut gone: SmallVec<[HeaderName; 12]> = connection_options(headers).unwrap_or_default();
+    gone.extend(headers.keys().filter(|name| is_hop_by_hop(name.as_str())).cloned());
+    for name in gone {
+        headers.remove(name);
+    }
+}
+
+/// Takes out what speaks of the bytes before they were filtered, and says that what is left is for
+/// this caller alone.
+pub(super) fn mark_filtered(headers: &mut HeaderMap, vary: &HeaderValue) {
+    for name in ABOUT_THE_BYTES {
+        headers.remove(name);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.append(header::VARY, vary.clone());
+}
+
+/// An id that may go into logs as it is: 1 to 128 letters, digits, `.`, `_` and `-`, given once.
+pub(super) fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    let good = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let value = only(headers, &X_REQUEST_ID)?;
+    let fits = (1..=MAX_REQUEST_ID).contains(&value.len()) && value.as_bytes().iter().all(good);
+    fits.then(|| value.clone())
+}
+
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    values.next().is_none().then_some(first)
+}
+
+/// A trace that is well formed passes with its state; any other is replaced.
+fn trace(headers: &mut HeaderMap, fresh: &dyn Fn() -> HeaderValue) -> Result<(), Reason> {
+    if only(headers, &TRACEPARENT).is_some_and(|value| is_traceparent(value.as_bytes())) {
+        return Ok(());
+    }
+    headers.remove(TRACESTATE);
+    let set = headers.try_insert(TRACEPARENT, fresh());
+    set.map(drop).map_err(|_| Reason::HeadersTooLarge)
+}
+
+/// W3C Trace Context section 3.2: version 00, ids in lower-case hex that are not all zero.
+fn is_traceparent(text: &[u8]) -> bool {
+    let hex = |part: &[u8]| part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let some = |part: &[u8]| part.iter().any(|byte| *byte != b'0');
+    text.len() == 55
+        && text.starts_with(b"00-")
+        && (text[35], text[52]) == (b'-', b'-')
+        && hex(&text[3..35])
+        && some(&text[3..35])
+        && hex(&text[36..52])
+        && some(&text[36..52])
+        && hex(&text[53..])
+}
+
+/// The fields that Connection names (RFC 9110 section 7.6.1).
+fn connection_options(headers: &HeaderMap) -> Result<SmallVec<[HeaderName; 12]>, Reason> {
+    let mut listed = SmallVec::new();
+    for value in headers.get_all(header::CONNECTION) {
+        for option in value.as_bytes().split(|byte| *byte == b',') {
+            let option = option.trim_ascii();
+            if option.is_empty() {
+                continue;
+            }
+            let name = HeaderName::from_bytes(option).map_err(|_| Reason::BadRequest)?;
+            if listed.len() == MAX_OPTIONS {
+                return Err(Reason::BadRequest);
+            }
+            listed.push(name);
+        }
+    }
+    Ok(listed)
+}
+
+/// Fields without which the request is another one: no client may ask to lose them on the way.
+fn must_not_be_listed(name: &HeaderName, identity: &Identity) -> bool {
+    let text = name.as_str();
+    matches!(text, "host" | "authorization" | "cookie" | "cache-control" | "date")
+        || text.starts_with("content-")
+        || identity.is_credential(name)
+        || identity.is_identity_header(name)
+        || is_ours(text) && !is_hop_by_hop(text) && text != "proxy-authorization"
+}
+
+/// Fields that never pass from a client to an upstream.
+fn is_ours(name: &str) -> bool {
+    is_hop_by_hop(name)
+        || matches!(
+            name,
+            "expect"
+                | "forwarded"
+                | "x-real-ip"
+                | "x-client-ip"
+                | "true-client-ip"
+                | "cf-connecting-ip"
+                | "x-cluster-client-ip"
+                | "x-http-method-override"
+                | "x-http-method"
+                | "x-method-override"
+        )
+        || name.starts_with("x-forwarded-")
+        || name.starts_with("x-portcullis-")
+        || name.starts_with("x-original-")
+        || name.starts_with("x-rewrite-")
+}
+
+/// Fields of one connection, and the length, which is told anew in our own words.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "content-length"
+            | "http2-settings"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// A name with `_` that a server may take for one that matters.
+fn is_ours_in_disguise(name: &HeaderName, identity: &Identity) -> bool {
+    let plain: SmallVec<[u8; 64]> =
+        name.as_str().bytes().map(|byte| if byte == b'_' { b'-' } else { byte }).collect();
+    let Ok(plain) = HeaderName::from_bytes(&plain) else { return true };
+    is_ours(plain.as_str())
+        || must_not_be_listed(&plain, identity)
+        || matches!(plain.as_str(), "x-request-id" | "x-api-key")
+}
+
+/// HTTP/2 clients may split Cookie into several fields; HTTP/1 has one (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) -> Result<(), Reason> {
+    if headers.get_all(header::COOKIE).iter().nth(1).is_none() {
+        return Ok(());
+    }
+    let all: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(|v| v.as_bytes()).collect();
+    let joined = HeaderValue::from_bytes(&all.join(&b"; "[..])).map_err(|_| Reason::BadRequest)?;
+    headers.insert(header::COOKIE, joined);
+    Ok(())
+}
+
+/// The first 16 digits of a digest.
+fn short(digest: &str) -> &str {
+    let digits = digest.split_once(':').map_or(digest, |(_, digits)| digits);
+    digits.get(..16).unwrap_or(digits)
+}
+
+fn plain(text: &str) -> Result<HeaderValue, Reason> {
+    HeaderValue::from_str(text).map_err(|_| Reason::Internal)
+}
+
+/// Text as a field value: visible ASCII as it is, anything else (and `%`, `,`) percent-encoded.
+fn encoded(text: &str) -> Result<HeaderValue, Reason> {
+    match std::borrow::Cow::from(utf8_percent_encode(text, ESCAPED)) {
+        std::borrow::Cow::Borrowed(text) => plain(text),
+        std::borrow::Cow::Owned(text) => HeaderValue::try_from(text).map_err(|_| Reason::Internal),
+    }
+}
+
+/// The longest id of a client that is kept.
+const MAX_REQUEST_ID: usize = 128;
+
+/// The most options that Connection may list.
+const MAX_OPTIONS: usize = 12;
+
+const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b',');
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_PORTCULLIS_USER: HeaderName = HeaderName::from_static("x-portcullis-user");
+const X_PORTCULLIS_ORG: HeaderName = HeaderName::from_static("x-portcullis-org");
+const X_PORTCULLIS_APP: HeaderName = HeaderName::from_static("x-portcullis-app");
+const X_PORTCULLIS_ROLES: HeaderName = HeaderName::from_static("x-portcullis-roles");
+const X_PORTCULLIS_POLICY: HeaderName = HeaderName::from_static("x-portcullis-policy");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// Asks for a representation on a condition (RFC 9110 section 13.1).
+const CONDITIONS: [HeaderName; 4] = [
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+];
+
+/// Speaks of a representation's bytes.
+const ABOUT_THE_BYTES: [HeaderName; 11] = [
+    header::CONTENT_LENGTH,
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::ACCEPT_RANGES,
+    header::EXPIRES,
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("signature"),
+    HeaderName::from_static("signature-input"),
+];
+
+#[cfg(test)]
+#[path = "headers_tests.rs"]
+mod tests;
