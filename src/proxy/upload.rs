@@ -1,0 +1,223 @@
+//! Request bodies on their way to an upstream, and request bodies that are read whole.
+
+use super::deadline::Deadline;
+use crate::decide::Reason;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// What is sent after a request's head.
+#[derive(Debug)]
+pub(super) enum RequestBody {
+    /// Nothing.
+    Empty,
+    /// Bytes that were read and checked.
+    Whole(Bytes),
+    /// What the client sends, as it comes.
+    Stream(Incoming, Rc<Upload>),
+}
+
+/// How a streamed body fares. The upstream connection's deadline follows it: who is waited for
+/// determines how long.
+#[derive(Debug)]
+pub(super) struct Upload {
+    deadline: RefCell<Option<Rc<Deadline>>>,
+    client_idle: Duration,
+    upstream_idle: Duration,
+    waiting_for_client: Cell<bool>,
+    client_failed: Cell<bool>,
+    done: Cell<bool>,
+    bytes: Cell<u64>,
+}
+
+/// The client's side of a body failed; says nothing more, because nobody is told.
+#[derive(Debug, thiserror::Error)]
+#[error("the client's body ended early")]
+pub(super) struct ClientFailed;
+
+impl RequestBody {
+    /// A body that is handed on as it comes.
+    pub(super) fn stream(
+        body: Incoming,
+        client_idle: Duration,
+        upstream_idle: Duration,
+    ) -> RequestBody {
+        if body.is_end_stream() {
+            return RequestBody::Empty;
+        }
+        let upload = Upload {
+            deadline: RefCell::new(None),
+            client_idle,
+            upstream_idle,
+            waiting_for_client: Cell::new(false),
+            client_failed: Cell::new(false),
+            done: Cell::new(false),
+            bytes: Cell::new(0),
+        };
+        RequestBody::Stream(body, Rc::new(upload))
+    }
+
+    /// The progress of a streamed body.
+    pub(super) fn upload(&self) -> Option<Rc<Upload>> {
+        match self {
+            RequestBody::Stream(_, upload) => Some(upload.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether the length must be told by chunks.
+    pub(super) fn is_chunked(&self) -> bool {
+        self.size_hint().exact().is_none()
+    }
+}
+
+impl Upload {
+    /// Every wait is held against this deadline from now on.
+    pub(super) fn follow(&self, deadline: &Rc<Deadline>) {
+        *self.deadline.borrow_mut() = Some(deadline.clone());
+    }
+
+    /// Whether all of it was handed over.
+    pub(super) fn is_done(&self) -> bool {
+        self.done.get()
+    }
+
+    /// Whether it is the client for whom everybody waited, or who went away.
+    pub(super) fn is_clients_fault(&self) -> bool {
+        self.client_failed.get() || self.waiting_for_client.get()
+    }
+
+    /// Bytes that were handed over.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    fn wait(&self, for_client: bool) {
+        self.waiting_for_client.set(for_client);
+        let limit = if for_client { self.client_idle } else { self.upstream_idle };
+        if let Some(deadline) = &*self.deadline.borrow() {
+            deadline.set(limit);
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = ClientFailed;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ClientFailed>>> {
+        let (body, upload) = match &mut *self {
+            RequestBody::Empty => return Poll::Ready(None),
+            RequestBody::Whole(_) => {
+                let RequestBody::Whole(bytes) = std::mem::replace(&mut *self, RequestBody::Empty)
+                else {
+                    return Poll::Ready(None);
+                };
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            RequestBody::Stream(body, upload) => (body, upload),
+        };
+        loop {
+            let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else {
+                upload.wait(true);
+                return Poll::Pending;
+            };
+            upload.wait(false);
+            return match frame {
+                None => {
+                    upload.done.set(true);
+                    Poll::Ready(None)
+                }
+                Some(Err(_)) => {
+                    upload.client_failed.set(true);
+                    Poll::Ready(Some(Err(ClientFailed)))
+                }
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => {
+                        upload.bytes.set(upload.bytes.get() + data.len() as u64);
+                        upload.done.set(body.is_end_stream());
+                        Poll::Ready(Some(Ok(Frame::data(data))))
+                    }
+                    // Trailers end here: they may carry what headers may not.
+                    Err(_) => continue,
+                },
+            };
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            RequestBody::Empty => true,
+            RequestBody::Whole(_) => false,
+            RequestBody::Stream(body, _) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            RequestBody::Empty => SizeHint::with_exact(0),
+            RequestBody::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            RequestBody::Stream(body, _) => body.size_hint(),
+        }
+    }
+}
+
+/// Reads a body to its end, within `max` bytes and with no pause longer than `idle`.
+pub(super) async fn read_whole(
+    body: &mut Incoming,
+    max: usize,
+    idle: Duration,
+    deadline: &Deadline,
+) -> Result<Bytes, Reason> {
+    let announced = body.size_hint().lower();
+    if announced > max as u64 {
+        return Err(Reason::BodyTooLarge);
+    }
+    let mut whole = BytesMut::new();
+    loop {
+        deadline.set(idle);
+        let frame = std::future::poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
+            Poll::Pending => deadline.poll(cx).map(|()| Err(Reason::ClientTimeout)),
+            Poll::Ready(frame) => Poll::Ready(Ok(frame)),
+        });
+        let Some(frame) = frame.await? else { break };
+        let Ok(data) = frame.map_err(|_| Reason::ClientTimeout)?.into_data() else { continue };
+        if data.len() > max - whole.len() {
+            return Err(Reason::BodyTooLarge);
+        }
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(data);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}
+
+/// Reads on within a bound, so that a short body does not cost the connection. Says whether the
+/// end was reached.
+pub(super) async fn drain(
+    mut body: Incoming,
+    max: u64,
+    idle: Duration,
+    deadline: &Deadline,
+) -> bool {
+    if body.size_hint().upper().is_none_or(|length| length > max) {
+        return false;
+    }
+    deadline.set(idle);
+    let mut rest = std::pin::pin!(async { while let Some(Ok(_)) = body.frame().await {} });
+    std::future::poll_fn(|cx| match rest.as_mut().poll(cx) {
+        Poll::Pending => deadline.poll(cx).map(|()| false),
+        Poll::Ready(()) => Poll::Ready(true),
+    })
+    .await
+}
