@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod dependencies;
 mod filter;
+mod proxy;
 mod reference;
 mod support;
 mod walls;

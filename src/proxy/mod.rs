@@ -1,1 +1,151 @@
 //! The data plane.
+//!
+//! A request's way: [`listener`] → [`worker`] → [`connection`] → [`request`] (which tells the rest
+//! in one function): [`canonical`] → decide → [`upload`] → [`outgoing`] → [`pool`] → [`shape`] →
+//! [`reply`], or [`respond`] where it is refused; its [`story`] is handed over at the end.
+
+mod canonical;
+mod connection;
+mod deadline;
+mod framing;
+mod headers;
+mod io;
+mod listener;
+mod outgoing;
+mod pool;
+mod random;
+mod reply;
+mod request;
+mod respond;
+mod shape;
+mod story;
+mod upload;
+mod worker;
+
+pub use listener::BindError;
+
+use crate::control::Store;
+use crate::settings::{Limits, ListenAddress};
+use crate::telemetry::record::Record;
+use listener::{Claimed, Listener};
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread::JoinHandle;
+use tokio::sync::watch;
+
+/// What the data plane runs with.
+#[derive(Clone)]
+pub struct ProxyConfig {
+    /// Where clients come in.
+    pub listen: Vec<ListenAddress>,
+    /// Threads, at least 1.
+    pub workers: usize,
+    /// What every buffer and every wait may take.
+    pub limits: Limits,
+    /// The live policy.
+    pub store: Arc<Store>,
+    /// Makes the recorder of each worker, on the worker's own thread.
+    pub recorder: Arc<dyn Fn(usize) -> Box<dyn Recorder> + Send + Sync>,
+}
+
+/// Is told of every request when it is over.
+pub trait Recorder {
+    /// Takes the record. Called on the hot path: it must not wait.
+    fn record(&self, record: Record);
+}
+
+/// The data plane could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// An address could not be claimed.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system gave no thread.
+    #[error("cannot start a worker thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A data plane that runs. Dropping it stops it without waiting.
+#[derive(Debug)]
+pub struct Handle {
+    addresses: Vec<ListenAddress>,
+    stop: watch::Sender<bool>,
+    threads: Vec<JoinHandle<std::io::Result<()>>>,
+    /// Held so that no second instance claims the same addresses.
+    _claims: Vec<UnixListener>,
+}
+
+/// A worker ended in a way that no worker should.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerFailed {
+    /// It panicked.
+    #[error("a worker thread panicked")]
+    Panicked,
+    /// Its runtime could not be built.
+    #[error("a worker thread could not run: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Claims the addresses and starts the workers. Returns when connections are accepted, or with the
+/// first address that could not be claimed and nothing started.
+pub fn serve(config: ProxyConfig) -> Result<Handle, ServeError> {
+    let workers = config.workers.max(1);
+    let claimed = claim_all(&config.listen, workers)?;
+    let addresses = claimed.iter().map(|claimed| claimed.address.clone()).collect();
+    let (stop, stopped) = watch::channel(false);
+    let mut handle = Handle { addresses, stop, threads: Vec::new(), _claims: Vec::new() };
+    let open = Arc::new(AtomicUsize::new(0));
+    for (number, listeners) in deal(claimed, workers, &mut handle).into_iter().enumerate() {
+        let (config, open, stopped) = (config.clone(), open.clone(), stopped.clone());
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(move || worker::run(&config, number, listeners, open, stopped))
+            .map_err(ServeError::Thread)?;
+        handle.threads.push(thread);
+    }
+    Ok(handle)
+}
+
+fn claim_all(listen: &[ListenAddress], workers: usize) -> Result<Vec<Claimed>, BindError> {
+    listen.iter().map(|address| listener::claim(address, workers)).collect()
+}
+
+/// Gives each worker one listener of every address.
+fn deal(claimed: Vec<Claimed>, workers: usize, handle: &mut Handle) -> Vec<Vec<Listener>> {
+    let mut dealt: Vec<Vec<Listener>> = (0..workers).map(|_| Vec::new()).collect();
+    for Claimed { listeners, claim, .. } in claimed {
+        handle._claims.push(claim);
+        for (worker, listener) in dealt.iter_mut().zip(listeners) {
+            worker.push(listener);
+        }
+    }
+    dealt
+}
+
+impl Handle {
+    /// Where clients come in, with the ports that were given where 0 was asked for.
+    pub fn addresses(&self) -> &[ListenAddress] {
+        &self.addresses
+    }
+
+    /// Stops accepting, and ends every connection after what it is doing, or when the time to
+    /// drain is over. Returns at once; [`Handle::join`] waits.
+    pub fn drain(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Whether a worker has ended, which none should before it is told to.
+    pub fn has_lost_a_worker(&self) -> bool {
+        !*self.stop.borrow() && self.threads.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Waits until every worker has ended.
+    pub fn join(self) -> Result<(), WorkerFailed> {
+        self.drain();
+        for thread in self.threads {
+            thread.join().map_err(|_| WorkerFailed::Panicked)??;
+        }
+        Ok(())
+    }
+}

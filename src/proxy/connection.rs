@@ -1,0 +1,203 @@
+//! One client connection: which protocol it speaks, and serving it until it ends.
+
+use super::headers::Forwarded;
+use super::io::{ClientIo, Pulse, Socket};
+use super::reply::Reply;
+use super::request;
+use super::worker::Worker;
+use crate::decide::Reason;
+use crate::identity::Peer;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+
+/// Who is at the other end of a connection.
+#[derive(Debug)]
+pub(super) struct Client {
+    /// The address, as authenticators see it.
+    pub(super) peer: Peer,
+    /// The clocks of the connection.
+    pub(super) pulse: Rc<Pulse>,
+    /// The forwarding headers for the host that was named last: nearly always the same.
+    forwarded: RefCell<Option<Forwarded>>,
+}
+
+impl Client {
+    fn new(peer: Peer, pulse: Rc<Pulse>) -> Rc<Client> {
+        Rc::new(Client { peer, pulse, forwarded: RefCell::new(None) })
+    }
+
+    /// The address, for the log.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        match self.peer {
+            Peer::Ip(address) => Some(address),
+            Peer::Unix => None,
+        }
+    }
+
+    /// What is said of this client to an upstream.
+    pub(super) fn forwarded(&self, host: &HeaderValue) -> Result<Forwarded, Reason> {
+        let mut known = self.forwarded.borrow_mut();
+        match &*known {
+            Some(forwarded) if forwarded.host == *host => Ok(forwarded.clone()),
+            _ => {
+                let made = Forwarded::new(self.address(), host)?;
+                Ok(known.insert(made).clone())
+            }
+        }
+    }
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve(worker: Rc<Worker>, mut socket: Socket, peer: Peer) {
+    let clock = &worker.clock;
+    let pulse = Pulse::new(clock.deadline(), clock.deadline(), &worker.limits);
+    let Some(first) = first_bytes(&worker, &mut socket, &pulse).await else { return };
+    let client = Client::new(peer, pulse.clone());
+    let is_http2 = first.starts_with(PREFACE);
+    if is_http2 {
+        pulse.speaks_http2();
+    }
+    let io = TokioIo::new(ClientIo::new(socket, first, pulse));
+    match is_http2 {
+        true => serve_http2(worker, client, io).await,
+        false => serve_http1(worker, client, io).await,
+    }
+}
+
+/// Reads until the bytes are HTTP/2's preface or cannot become it (RFC 9113 section 3.4). A
+/// connection that says nothing is closed: hyper would wait for ever.
+async fn first_bytes(worker: &Worker, socket: &mut Socket, pulse: &Pulse) -> Option<Bytes> {
+    let mut first = BytesMut::with_capacity(FIRST_READ);
+    let mut read = pin!(async {
+        while first.len() < PREFACE.len() && PREFACE.starts_with(&first) {
+            if socket.read_buf(&mut first).await.ok()? == 0 {
+                return None;
+            }
+        }
+        Some(first.freeze())
+    });
+    std::future::poll_fn(|cx| {
+        if worker.is_draining() || pulse.reading.poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        read.as_mut().poll(cx)
+    })
+    .await
+}
+
+async fn serve_http1(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientIo>) {
+    let limits = &worker.limits;
+    let mut builder = http1::Builder::new();
+    // No header_read_timeout: it needs a timer for every request and counts the pause between two
+    // requests. The pulse does both with the worker's one clock.
+    builder.timer(TokioTimer::new());
+    builder.header_read_timeout(None);
+    builder.half_close(false);
+    builder.max_headers(limits.max_headers);
+    builder.max_header_size(limits.max_header_bytes);
+    builder.max_buf_size(limits.max_header_bytes.max(MIN_BUFFER));
+    let service = service_fn(|request| answer(worker.clone(), client.clone(), request));
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut told = false;
+    std::future::poll_fn(|cx| {
+        if is_cut(&client.pulse, cx) {
+            return Poll::Ready(());
+        }
+        if worker.is_draining() && !told {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(cx).map(drop)
+    })
+    .await;
+}
+
+async fn serve_http2(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientIo>) {
+    let limits = &worker.limits;
+    let mut builder = http2::Builder::new(Local);
+    builder.timer(TokioTimer::new());
+    builder.max_concurrent_streams(limits.streams);
+    builder.max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX));
+    builder.initial_stream_window_size(STREAM_WINDOW);
+    builder.initial_connection_window_size(CONNECTION_WINDOW);
+    builder.max_send_buf_size(SEND_BUFFER);
+    builder.keep_alive_interval(limits.idle);
+    builder.keep_alive_timeout(limits.write_idle);
+    let service = service_fn(|request| answer(worker.clone(), client.clone(), request));
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut told = false;
+    std::future::poll_fn(|cx| {
+        let late = is_cut(&client.pulse, cx);
+        if late && (told || client.pulse.writing.passed()) {
+            return Poll::Ready(());
+        }
+        if (late || worker.is_draining()) && !told {
+            told = true;
+            // GOAWAY; if the client does not go, it is cut.
+            client.pulse.reading.set(CLOSING);
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(cx).map(drop)
+    })
+    .await;
+}
+
+/// Whether the client has been waited for too long, in either direction.
+fn is_cut(pulse: &Pulse, cx: &Context<'_>) -> bool {
+    pulse.reading.poll(cx).is_ready() || pulse.writing.poll(cx).is_ready()
+}
+
+async fn answer(
+    worker: Rc<Worker>,
+    client: Rc<Client>,
+    request: Request<Incoming>,
+) -> Result<Response<Reply>, Infallible> {
+    Ok(request::handle(worker, client, request).await)
+}
+
+/// Runs HTTP/2's streams on the worker's own thread.
+#[derive(Clone, Copy, Debug)]
+struct Local;
+
+impl<F: Future + 'static> Executor<F> for Local {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move {
+            future.await;
+        });
+    }
+}
+
+/// HTTP/2's preface.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Bytes that are read before the protocol is known; a head of common size fits.
+const FIRST_READ: usize = 2048;
+
+/// hyper's smallest read buffer.
+const MIN_BUFFER: usize = 8192;
+
+/// What a client may send on one stream before we read it.
+const STREAM_WINDOW: u32 = 64 * 1024;
+
+/// What a client may send on all streams of a connection before we read it.
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+
+/// What is held of a stream's response before the client takes it.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// How long a client that has been told to go is waited for.
+pub(super) const CLOSING: Duration = Duration::from_secs(2);

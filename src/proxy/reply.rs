@@ -1,0 +1,222 @@
+//! Response bodies on their way to a client, and the end of every story.
+
+use super::pool::Lease;
+use super::story::Story;
+use crate::filter::Filter;
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+/// A response's body, and the story that ends with it.
+pub(super) struct Reply {
+    source: Source,
+    story: Box<Story>,
+}
+
+/// Where the bytes come from.
+pub(super) enum Source {
+    /// Nowhere.
+    Empty,
+    /// From memory.
+    Whole(Bytes),
+    /// From the upstream, unread.
+    Stream(Download),
+    /// From the upstream, through the filter.
+    Filtered(Box<Filtered>),
+}
+
+/// An upstream's body and the connection that it comes over.
+pub(super) struct Download {
+    body: Incoming,
+    lease: Option<Lease>,
+}
+
+/// An upstream's body on its way through the filter.
+pub(super) struct Filtered {
+    /// What was read before it was known that the body is large.
+    pub(super) begun: Option<Bytes>,
+    /// The rest.
+    pub(super) rest: Download,
+    /// The filter; `None` when it has finished.
+    pub(super) filter: Option<Filter>,
+}
+
+/// The response cannot go on. The connection (or the HTTP/2 stream) is cut, so that nobody takes
+/// what was sent for a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Cut {
+    /// The upstream broke off.
+    #[error("the upstream broke off")]
+    Upstream,
+    /// The body is not what it should be.
+    #[error("the body cannot be filtered")]
+    Filter,
+}
+
+type Chunk = Option<Result<Bytes, Cut>>;
+
+impl Reply {
+    /// A body whose end is the end of the story.
+    pub(super) fn new(source: Source, mut story: Box<Story>) -> Reply {
+        if matches!(source, Source::Empty) {
+            story.complete();
+        }
+        Reply { source, story }
+    }
+}
+
+impl Download {
+    /// A body that has just begun.
+    pub(super) fn new(body: Incoming, lease: Lease) -> Download {
+        let mut download = Download { body, lease: Some(lease) };
+        download.check_end();
+        download
+    }
+
+    /// Whether nothing more will come.
+    pub(super) fn is_over(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    /// The length that is left, where it is known.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.body.size_hint().exact()
+    }
+
+    /// The next bytes. Trailers end here.
+    pub(super) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Chunk> {
+        loop {
+            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+                if let Some(lease) = &self.lease {
+                    lease.wait();
+                }
+                return Poll::Pending;
+            };
+            let Some(frame) = frame else {
+                self.finish();
+                return Poll::Ready(None);
+            };
+            if let Some(lease) = &self.lease {
+                lease.waited();
+            }
+            let Ok(frame) = frame else { return Poll::Ready(Some(Err(Cut::Upstream))) };
+            if let Ok(data) = frame.into_data() {
+                self.check_end();
+                return Poll::Ready(Some(Ok(data)));
+            }
+        }
+    }
+
+    fn check_end(&mut self) {
+        if self.body.is_end_stream() {
+            self.finish();
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+}
+
+impl Filtered {
+    /// The next bytes that may be seen. Where a chunk is all hidden, the next one is read.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>, story: &mut Story) -> Poll<Chunk> {
+        loop {
+            let chunk = match self.begun.take() {
+                Some(begun) => Some(Ok(begun)),
+                None => ready!(self.rest.poll_chunk(cx)),
+            };
+            let started = Instant::now();
+            let (passed, last) = match chunk {
+                Some(Ok(chunk)) => (self.push(&chunk), false),
+                Some(Err(cut)) => return Poll::Ready(Some(Err(cut))),
+                None => (self.finish(story), true),
+            };
+            story.record().filter += started.elapsed();
+            match passed {
+                Err(cut) => return Poll::Ready(Some(Err(cut))),
+                Ok(bytes) if !bytes.is_empty() => return Poll::Ready(Some(Ok(bytes))),
+                Ok(_) if last => return Poll::Ready(None),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    fn push(&mut self, chunk: &[u8]) -> Result<Bytes, Cut> {
+        let filter = self.filter.as_mut().ok_or(Cut::Filter)?;
+        let mut out = Vec::with_capacity(chunk.len());
+        filter.push(chunk, &mut out).map_err(|_| Cut::Filter)?;
+        Ok(out.into())
+    }
+
+    fn finish(&mut self, story: &mut Story) -> Result<Bytes, Cut> {
+        let Some(mut filter) = self.filter.take() else { return Ok(Bytes::new()) };
+        let mut out = Vec::new();
+        filter.finish(&mut out).map_err(|_| Cut::Filter)?;
+        story.record().removed = filter.removed();
+        Ok(out.into())
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let Reply { source, story } = &mut *self;
+        let chunk = match source {
+            Source::Empty => None,
+            Source::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *source = Source::Empty;
+                Some(Ok(bytes))
+            }
+            Source::Stream(download) => ready!(download.poll_chunk(cx)),
+            Source::Filtered(filtered) => ready!(filtered.poll_chunk(cx, story)),
+        };
+        match &chunk {
+            Some(Ok(bytes)) => {
+                story.record().bytes_out += bytes.len() as u64;
+                if source.is_over() {
+                    story.complete();
+                }
+            }
+            Some(Err(_)) => {
+                story.cut();
+                *source = Source::Empty;
+            }
+            None => story.complete(),
+        }
+        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.source.is_over()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Stream(download) => download.body.size_hint(),
+            Source::Filtered(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl Source {
+    fn is_over(&self) -> bool {
+        match self {
+            Source::Empty => true,
+            Source::Whole(_) | Source::Filtered(_) => false,
+            Source::Stream(download) => download.is_over(),
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! A request's way through the proxy, in one straight line of named steps.
+
+use super::canonical::{Canonical, Wire};
+use super::connection::Client;
+use super::headers::{self, Told};
+use super::outgoing::Outgoing;
+use super::pool::{Lease, SendError};
+use super::reply::{Reply, Source};
+use super::respond::{self, Asked, Refused};
+use super::shape::{self, View};
+use super::story::Story;
+use super::upload::{self, RequestBody};
+use super::worker::Worker;
+use crate::control::Live;
+use crate::decide::body::BodyCheck;
+use crate::decide::{self, Permit, Reason, Refusal, Routed};
+use crate::filter::Limits;
+use crate::identity::Credentials;
+use crate::policy::raw::BodyKind;
+use crate::principal::Principal;
+use http::header::{self, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response};
+use hyper::body::{Body, Incoming};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+/// Answers a request. Whatever goes wrong on the way is a refusal; nothing is forwarded before the
+/// policy has allowed it, and nothing comes back but through [`shape::show`].
+pub(super) async fn handle(
+    worker: Rc<Worker>,
+    client: Rc<Client>,
+    request: Request<Incoming>,
+) -> Response<Reply> {
+    let (parts, body) = request.into_parts();
+    let request_id = headers::request_id(&parts.headers).unwrap_or_else(|| worker.random.id());
+    let method = &parts.method;
+    let mut story = Story::begin(&worker, &client.pulse, client.address(), method, &request_id);
+    let mut asked = Asked { method: method.clone(), version: parts.version, unread: false };
+    let expects = parts.headers.contains_key(header::EXPECT);
+    let mut body = Some(body);
+    let way = Way { worker: &worker, client: &client, request_id: &request_id };
+    match guarded(way.walk(parts, &mut body, &mut story)).await {
+        Ok(response) => relay(response, &asked, story),
+        Err(refused) => {
+            asked.unread = finish_reading(&worker, body, expects).await;
+            respond::refuse(refused, &asked, story)
+        }
+    }
+}
+
+/// What a step may need besides the request itself.
+struct Way<'a> {
+    worker: &'a Rc<Worker>,
+    client: &'a Rc<Client>,
+    request_id: &'a HeaderValue,
+}
+
+impl Way<'_> {
+    async fn walk(
+        &self,
+        parts: Parts,
+        body: &mut Option<Incoming>,
+        story: &mut Story,
+    ) -> Result<Response<Source>, Refused> {
+        let canonical = Canonical::read(parts, self.wire())?;
+        let live = self.worker.live();
+        story.record().generation = live.snapshot.generation();
+        let permit = self.judge(&canonical, &live, story)?;
+        story.decided(&permit, &live.snapshot);
+        let body = self.check_body(&canonical, &permit, &live, body, story).await?;
+        if permit.erases_hidden() {
+            return Err(Reason::HiddenFieldsAtRisk.into());
+        }
+        let method = canonical.method().clone();
+        let fields = permit.fields().cloned();
+        let reads_json = live.snapshot.route(permit.route()).response == BodyKind::Json;
+        let fields = fields.filter(|fields| fields.read.is_some() && reads_json);
+        let outgoing = self.outgoing(canonical, body, &permit, &live, fields.is_some())?;
+        let (response, lease) = self.forward(permit, outgoing, &live, story).await?;
+        let view = View {
+            fields: fields.as_deref(),
+            method: &method,
+            limits: self.json(),
+            vary: live.identity.vary(),
+        };
+        Ok(shape::show(response, lease, &view, story).await?)
+    }
+
+    fn wire(&self) -> Wire {
+        let limits = &self.worker.limits;
+        Wire {
+            ambiguous: self.client.pulse.is_ambiguous(),
+            fragment: self.client.pulse.has_fragment(),
+            max_target: limits.max_target,
+            max_headers: limits.max_headers,
+        }
+    }
+
+    fn json(&self) -> Limits {
+        Limits { depth: self.worker.limits.json_depth, ..Limits::default() }
+    }
+
+    /// Steps 2 to 8 of the decision: method, route, who it is, whether it may.
+    fn judge(
+        &self,
+        canonical: &Canonical,
+        live: &Live,
+        story: &mut Story,
+    ) -> Result<Permit, Refused> {
+        let question = decide::Request { method: canonical.method(), target: canonical.target() };
+        let routed = decide::route(&live.snapshot, &question)?;
+        let principal = self.identify(canonical, live, &routed, story)?;
+        Ok(decide::decide(&live.snapshot, &question, routed, principal, &mut ())?)
+    }
+
+    fn identify(
+        &self,
+        canonical: &Canonical,
+        live: &Live,
+        routed: &Routed,
+        story: &mut Story,
+    ) -> Result<Option<Arc<Principal>>, Refused> {
+        if routed.is_public() {
+            return Ok(None);
+        }
+        let credentials = Credentials { headers: canonical.headers(), peer: self.client.peer };
+        match live.identity.identify(&credentials, story.unix_seconds()) {
+            Ok(principal) => {
+                story.record().user = Some(principal.user.clone());
+                Ok(Some(principal))
+            }
+            Err(unidentified) => Err(Refused {
+                refusal: Refusal::because(unidentified.reason),
+                challenge: Some(unidentified.challenge.header()),
+            }),
+        }
+    }
+
+    /// Step 9: where the caller's mask limits what may be sent, the body is read whole and
+    /// checked, and the checked bytes are what is sent. Elsewhere it streams, unread.
+    async fn check_body(
+        &self,
+        canonical: &Canonical,
+        permit: &Permit,
+        live: &Live,
+        body: &mut Option<Incoming>,
+        story: &mut Story,
+    ) -> Result<RequestBody, Refused> {
+        let Some(mut full) = body.take_if(|body| !body.is_end_stream()) else {
+            return Ok(RequestBody::Empty);
+        };
+        let limits = &self.worker.limits;
+        let (method, headers) = (canonical.method(), canonical.headers());
+        let check = match BodyCheck::of(permit, &live.snapshot, method, headers) {
+            Ok(Some(check)) => check,
+            Ok(None) => {
+                return Ok(RequestBody::stream(full, limits.body_idle, limits.upstream_head));
+            }
+            Err(refusal) => {
+                *body = Some(full);
+                return Err(refusal.into());
+            }
+        };
+        let deadline = self.worker.clock.deadline();
+        let read =
+            upload::read_whole(&mut full, limits.max_body, limits.body_idle, &deadline).await;
+        let whole = read.inspect_err(|_| *body = Some(full))?;
+        story.record().bytes_in = whole.len() as u64;
+        if whole.is_empty() {
+            return Ok(RequestBody::Empty);
+        }
+        let started = Instant::now();
+        let checked = check.check(&whole, &self.json());
+        story.record().filter += started.elapsed();
+        Ok(checked.map(|()| RequestBody::Whole(whole))?)
+    }
+
+    fn outgoing(
+        &self,
+        canonical: Canonical,
+        body: RequestBody,
+        permit: &Permit,
+        live: &Live,
+        filtered: bool,
+    ) -> Result<Outgoing, Refused> {
+        let snapshot = &live.snapshot;
+        let forwarded = self.client.forwarded(canonical.host())?;
+        let told = Told {
+            permit,
+            snapshot,
+            forwarded: &forwarded,
+            request_id: self.request_id,
+            traceparent: &|| self.worker.random.traceparent(),
+        };
+        let to = (snapshot.route(permit.route()), snapshot.upstream(permit.upstream()));
+        Ok(Outgoing::build(canonical, body, &told, &live.identity, to, filtered)?)
+    }
+
+    /// Step 10. The permit ends here: one request was allowed, one is sent.
+    async fn forward(
+        &self,
+        permit: Permit,
+        outgoing: Outgoing,
+        live: &Live,
+        story: &mut Story,
+    ) -> Result<(Response<Incoming>, Lease), Refused> {
+        let upstream = live.snapshot.upstream(permit.upstream());
+        let started = Instant::now();
+        let upload = outgoing.upload();
+        let sent = self.worker.pool.send(&upstream.address, outgoing).await;
+        let record = story.record();
+        record.upstream = started.elapsed();
+        if let Some(upload) = upload {
+            record.bytes_in = upload.bytes();
+        }
+        sent.map_err(|error| {
+            let reason = match error {
+                SendError::Failed => Reason::UpstreamFailed,
+                SendError::Timeout => Reason::UpstreamTimeout,
+                SendError::Client => Reason::ClientTimeout,
+            };
+            reason.into()
+        })
+    }
+}
+
+/// A panic on the way costs this request, which is refused, and nothing else.
+async fn guarded<T>(way: impl Future<Output = Result<T, Refused>>) -> Result<T, Refused> {
+    let mut way = pin!(way);
+    std::future::poll_fn(|cx| {
+        // The future is not polled again after a panic, so nobody sees what it left behind.
+        let polled = catch_unwind(AssertUnwindSafe(|| way.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(Reason::Internal.into())))
+    })
+    .await
+}
+
+/// Sends the upstream's answer on.
+fn relay(response: Response<Source>, asked: &Asked, mut story: Box<Story>) -> Response<Reply> {
+    story.answered(response.status());
+    let (mut head, source) = response.into_parts();
+    head.version = asked.version;
+    if asked.version < http::Version::HTTP_11 {
+        // HTTP/1.0 is served one request a connection.
+        head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        story.ends_with_connection();
+    }
+    let source = if asked.method == Method::HEAD { Source::Empty } else { source };
+    Response::from_parts(head, Reply::new(source, story))
+}
+
+/// After a refusal: a short body is read to its end, so that the connection can go on; a long one
+/// is left, and the connection closes. Says whether something is left.
+async fn finish_reading(worker: &Worker, body: Option<Incoming>, expects: bool) -> bool {
+    let Some(body) = body.filter(|body| !body.is_end_stream()) else { return false };
+    if expects {
+        // To read would be to ask for it (RFC 9110 section 10.1.1).
+        return true;
+    }
+    let deadline = worker.clock.deadline();
+    !upload::drain(body, MAX_DRAIN, worker.limits.body_idle, &deadline).await
+}
+
+/// Bytes of a refused request's body that are read, so that its connection can be used again.
+pub(super) const MAX_DRAIN: u64 = 64 * 1024;

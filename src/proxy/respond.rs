@@ -1,0 +1,115 @@
+//! Refusals, as clients see them: RFC 9457 problem documents that say no more than the status.
+//!
+//! Two refusals with the same status look the same. They name no role, no rule and no field but
+//! the pointers that the client itself sent.
+
+use super::reply::{Reply, Source};
+use super::story::Story;
+use crate::decide::{Reason, Refusal};
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::{Method, Response, StatusCode, Version};
+
+/// The type of every refusal.
+pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// A refusal and what its response needs besides.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// What the policy, or the proxy, says.
+    pub(super) refusal: Refusal,
+    /// WWW-Authenticate, for 401.
+    pub(super) challenge: Option<HeaderValue>,
+}
+
+/// What is known of the request when it is refused.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    /// HEAD gets no body.
+    pub(super) method: Method,
+    /// HTTP/2 has no Connection header.
+    pub(super) version: Version,
+    /// A body that nobody will read is still coming in.
+    pub(super) unread: bool,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        Refused { refusal, challenge: None }
+    }
+}
+
+impl From<Reason> for Refused {
+    fn from(reason: Reason) -> Refused {
+        Refusal::because(reason).into()
+    }
+}
+
+/// The response to a refused request.
+pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> Response<Reply> {
+    let Refused { refusal, challenge } = refused;
+    story.refused(&refusal);
+    let status =
+        StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    story.answered(status);
+    let close = asked.unread || refusal.reason == Reason::Internal;
+    if asked.unread {
+        story.leaves_unread();
+    }
+    let problem = problem(status, detail(refusal.reason), &refusal.pointers);
+    let length = problem.len();
+    let head = asked.method == Method::HEAD;
+    let source = if head { Source::Empty } else { Source::Whole(problem) };
+    let mut response = Response::new(Reply::new(source, story));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
+    headers.insert(header::CONTENT_LENGTH, length.into());
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if close && asked.version < Version::HTTP_2 {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if let Some(allow) = refusal.allow {
+        headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        let bearer = HeaderValue::from_static("Bearer");
+        headers.insert(header::WWW_AUTHENTICATE, challenge.unwrap_or(bearer));
+    }
+    response
+}
+
+/// Stands in for a body that cannot be shown, under the status that the upstream gave.
+pub(super) fn generic_problem(status: StatusCode) -> Bytes {
+    problem(status, None, &[])
+}
+
+fn problem(status: StatusCode, detail: Option<&str>, pointers: &[String]) -> Bytes {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let mut problem = serde_json::json!({
+        "type": "about:blank", "title": title, "status": status.as_u16(),
+    });
+    if let Some(detail) = detail {
+        problem["detail"] = detail.into();
+    }
+    if !pointers.is_empty() {
+        let errors = pointers.iter().map(|pointer| serde_json::json!({ "pointer": pointer }));
+        problem["errors"] = errors.collect();
+    }
+    problem.to_string().into()
+}
+
+/// What to do about it, where that says nothing about the policy.
+fn detail(reason: Reason) -> Option<&'static str> {
+    Some(match reason {
+        Reason::BadPath => "the path or its encoding is not in canonical form",
+        Reason::BadRequest => "the request's head is malformed or contradicts itself",
+        Reason::AmbiguousCredentials => "send one credential, once",
+        Reason::BodyInvalid => "the body is not valid JSON",
+        Reason::BodyUnsupported => "send JSON in UTF-8, without a content coding",
+        Reason::FieldNotWritable => "the body has fields that you may not write",
+        Reason::HiddenFieldsAtRisk => "replacing this would erase what you cannot see; use PATCH",
+        Reason::ValueInvalid => "the body has values that are not valid",
+        _ => return None,
+    })
+}

@@ -1,0 +1,141 @@
+//! What is told of a request when it is over, however it ends.
+
+use super::io::Pulse;
+use super::worker::Worker;
+use crate::decide::{Permit, Reason, Refusal};
+use crate::policy::snapshot::Snapshot;
+use crate::telemetry::record::Record;
+use http::{HeaderValue, Method, StatusCode};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The record of one request while it is being written. Dropping it, at the end of the response or
+/// wherever the request was given up, hands the record over.
+pub(super) struct Story {
+    record: Option<Record>,
+    started: Instant,
+    worker: Rc<Worker>,
+    pulse: Rc<Pulse>,
+    ends_with_connection: bool,
+}
+
+impl Story {
+    /// Begins when a head has been read. Until more is known, the client has gone away.
+    pub(super) fn begin(
+        worker: &Rc<Worker>,
+        pulse: &Rc<Pulse>,
+        client: Option<IpAddr>,
+        method: &Method,
+        request_id: &HeaderValue,
+    ) -> Box<Story> {
+        pulse.begin();
+        let record = Record {
+            time: SystemTime::now(),
+            request_id: Arc::from(request_id.to_str().unwrap_or_default()),
+            client,
+            user: None,
+            org: None,
+            app: None,
+            method: method.clone(),
+            route: None,
+            access: None,
+            reason: Reason::ClientTimeout,
+            refused: true,
+            status: 0,
+            aborted: true,
+            removed: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            total: Duration::ZERO,
+            upstream: Duration::ZERO,
+            decide: Duration::ZERO,
+            filter: Duration::ZERO,
+            generation: 0,
+        };
+        Box::new(Story {
+            record: Some(record),
+            started: Instant::now(),
+            worker: worker.clone(),
+            pulse: pulse.clone(),
+            ends_with_connection: false,
+        })
+    }
+
+    /// The time of the request's head, in seconds since 1970.
+    pub(super) fn unix_seconds(&mut self) -> u64 {
+        let time = self.record().time;
+        time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
+
+    /// Where the request goes and who sent it.
+    pub(super) fn decided(&mut self, permit: &Permit, snapshot: &Snapshot) {
+        let decide = self.started.elapsed();
+        let record = self.record();
+        record.decide = decide;
+        record.user = permit.principal().map(|principal| principal.user.clone());
+        record.org = permit.org().cloned();
+        record.app = permit.app().cloned();
+        record.route = Some(snapshot.route(permit.route()).pattern.clone());
+        record.access = Some(permit.access());
+        record.reason = match permit.principal() {
+            Some(_) => Reason::Granted,
+            None => Reason::Public,
+        };
+        record.refused = false;
+    }
+
+    /// The request was refused, by the policy or because something failed.
+    pub(super) fn refused(&mut self, refusal: &Refusal) {
+        let elapsed = self.started.elapsed();
+        let record = self.record();
+        record.reason = refusal.reason;
+        record.refused = true;
+        if record.route.is_none() {
+            record.decide = elapsed;
+        }
+    }
+
+    /// The head goes out.
+    pub(super) fn answered(&mut self, status: StatusCode) {
+        self.record().status = status.as_u16();
+    }
+
+    /// The response is complete; what follows is no abort.
+    pub(super) fn complete(&mut self) {
+        self.record().aborted = false;
+    }
+
+    /// The client knows the end of the body by the end of the connection (HTTP/1.0).
+    pub(super) fn ends_with_connection(&mut self) {
+        self.ends_with_connection = true;
+    }
+
+    /// The body was broken off.
+    pub(super) fn cut(&mut self) {
+        if self.ends_with_connection {
+            self.pulse.reset();
+        }
+    }
+
+    /// The record, to add to.
+    pub(super) fn record(&mut self) -> &mut Record {
+        self.record.as_mut().expect("a story has its record until it is dropped")
+    }
+
+    /// The client's connection will have bytes that nobody reads.
+    pub(super) fn leaves_unread(&self) {
+        self.pulse.leave_unread();
+    }
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        self.pulse.end();
+        if let Some(mut record) = self.record.take() {
+            record.total = self.started.elapsed();
+            self.worker.recorder.record(record);
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! A worker: one thread, one runtime, its own listeners, its own upstream connections.
+//!
+//! Everything that requests touch belongs to one worker, so it is counted with `Cell`s and shared
+//! with `Rc`s. What crosses threads is the policy, the number of connections and the word to stop.
+
+use super::connection;
+use super::deadline::{Clock, TICK};
+use super::io::Socket;
+use super::listener::Listener;
+use super::pool::Pool;
+use super::random::Random;
+use super::{ProxyConfig, Recorder};
+use crate::control::{Live, Reader};
+use crate::identity::Peer;
+use crate::settings::Limits;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::ops::Deref;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::runtime::LocalOptions;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+/// What the connections and requests of one thread share.
+pub(super) struct Worker {
+    /// Every named limit.
+    pub(super) limits: Limits,
+    /// The one clock.
+    pub(super) clock: Rc<Clock>,
+    /// Connections to upstreams.
+    pub(super) pool: Pool,
+    /// Where records go.
+    pub(super) recorder: Box<dyn Recorder>,
+    /// Ids.
+    pub(super) random: Random,
+    reader: RefCell<Reader>,
+    live: RefCell<Rc<Held>>,
+    draining: Cell<bool>,
+    own: Cell<usize>,
+    /// Client connections of all workers.
+    all: Arc<AtomicUsize>,
+}
+
+/// What is live, counted once for the whole worker.
+pub(super) struct Held(Arc<Live>);
+
+impl Deref for Held {
+    type Target = Live;
+
+    fn deref(&self) -> &Live {
+        &self.0
+    }
+}
+
+/// A listener that the runtime knows.
+enum Accepting {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// One accepted connection in the count; dropped, it is out of it.
+struct Counted(Rc<Worker>);
+
+/// Runs a worker until it is told to stop and its last connection has ended, or the time to drain
+/// is over.
+pub(super) fn run(
+    config: &ProxyConfig,
+    number: usize,
+    listeners: Vec<Listener>,
+    all: Arc<AtomicUsize>,
+    stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())?;
+    let worker = Worker::new(config, number, all);
+    runtime.block_on(async {
+        let mut accepting = Vec::with_capacity(listeners.len());
+        for listener in listeners {
+            let listener = Accepting::try_from(listener)?;
+            accepting.push(tokio::task::spawn_local(accept(worker.clone(), listener)));
+        }
+        worker.clone().keep_time(stop).await;
+        for task in accepting {
+            task.abort();
+        }
+        worker.drain().await;
+        Ok(())
+    })
+}
+
+impl Worker {
+    fn new(config: &ProxyConfig, number: usize, all: Arc<AtomicUsize>) -> Rc<Worker> {
+        let clock = Rc::new(Clock::default());
+        let pool = Pool::new(clock.clone(), &config.limits);
+        Rc::new(Worker {
+            limits: config.limits.clone(),
+            clock,
+            pool,
+            recorder: (config.recorder)(number),
+            random: Random::new(),
+            reader: RefCell::new(config.store.reader()),
+            live: RefCell::new(Rc::new(Held(config.store.load()))),
+            draining: Cell::new(false),
+            own: Cell::new(0),
+            all,
+        })
+    }
+
+    /// What is live now. The count of its users is the worker's own: workers that count in one
+    /// place slow each other down.
+    pub(super) fn live(&self) -> Rc<Held> {
+        let mut reader = self.reader.borrow_mut();
+        let current = reader.current();
+        let mut live = self.live.borrow_mut();
+        if !Arc::ptr_eq(current, &live.0) {
+            *live = Rc::new(Held(current.clone()));
+        }
+        live.clone()
+    }
+
+    /// Whether connections are to end after what they are doing.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Moves the clock on until the word to stop comes. A sender that is gone means stop as well.
+    async fn keep_time(self: Rc<Worker>, mut stop: watch::Receiver<bool>) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut until_sweep = SWEEP;
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => self.tick(&mut until_sweep),
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    fn tick(&self, until_sweep: &mut u32) {
+        self.clock.tick();
+        *until_sweep -= 1;
+        if *until_sweep == 0 {
+            *until_sweep = SWEEP;
+            self.pool.evict();
+            // A policy that is no longer live is let go even if no request comes.
+            drop(self.live());
+        }
+    }
+
+    /// Ends every connection after what it is doing, and waits.
+    async fn drain(&self) {
+        self.draining.set(true);
+        self.clock.wake_all();
+        let deadline = Instant::now() + self.limits.drain;
+        let mut ticks = interval(DRAIN_TICK);
+        let mut since_tick = std::time::Duration::ZERO;
+        while self.own.get() > 0 && Instant::now() < deadline {
+            ticks.tick().await;
+            since_tick += DRAIN_TICK;
+            if since_tick >= TICK {
+                since_tick -= TICK;
+                self.clock.tick();
+            }
+        }
+    }
+
+    /// Counts a connection, if there may be one more.
+    fn count(self: &Rc<Worker>) -> Option<Counted> {
+        let room = |open: usize| (open < self.limits.connections).then_some(open + 1);
+        self.all.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).ok()?;
+        self.own.set(self.own.get() + 1);
+        Some(Counted(self.clone()))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.all.fetch_sub(1, Ordering::Relaxed);
+        self.0.own.set(self.0.own.get() - 1);
+    }
+}
+
+/// Accepts for as long as the task lives.
+async fn accept(worker: Rc<Worker>, listener: Accepting) {
+    loop {
+        // At the limit, clients wait in the kernel's queue: nothing is lost, nothing is promised.
+        let Some(counted) = worker.count() else {
+            tokio::time::sleep(TICK).await;
+            continue;
+        };
+        match listener.accept().await {
+            Ok((socket, peer)) => {
+                let worker = worker.clone();
+                tokio::task::spawn_local(async move {
+                    connection::serve(worker, socket, peer).await;
+                    drop(counted);
+                });
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                // EMFILE and the like pass when connections end; to try at once would spin.
+                tracing::error!(%error, "cannot accept connections; trying again");
+                tokio::time::sleep(TICK).await;
+            }
+        }
+    }
+}
+
+/// An error of the connection that was being accepted, not of the listener (accept(2)).
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+impl Accepting {
+    async fn accept(&self) -> io::Result<(Socket, Peer)> {
+        match self {
+            Accepting::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((Socket::Tcp(stream), Peer::Ip(peer.ip().to_canonical())))
+            }
+            Accepting::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Socket::Unix(stream), Peer::Unix))
+            }
+        }
+    }
+}
+
+impl TryFrom<Listener> for Accepting {
+    type Error = io::Error;
+
+    fn try_from(listener: Listener) -> io::Result<Accepting> {
+        Ok(match listener {
+            Listener::Tcp(listener) => Accepting::Tcp(TcpListener::from_std(listener)?),
+            Listener::Unix(listener) => Accepting::Unix(UnixListener::from_std(listener)?),
+        })
+    }
+}
+
+/// Ticks between two looks for upstream connections that have been idle for too long.
+const SWEEP: u32 = 10;
+
+/// How often a draining worker looks whether it is done.
+const DRAIN_TICK: std::time::Duration = std::time::Duration::from_millis(10);
