@@ -99,7 +99,10 @@ impl Upload {
     }
 
     fn wait(&self, for_client: bool) {
-        self.waiting_for_client.set(for_client);
+        // A task may be polled for other reasons; that buys the client no time.
+        if self.waiting_for_client.replace(for_client) && for_client {
+            return;
+        }
         let limit = if for_client { self.client_idle } else { self.upstream_idle };
         if let Some(deadline) = &*self.deadline.borrow() {
             deadline.set(limit);

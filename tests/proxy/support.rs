@@ -234,6 +234,11 @@ impl Proxy {
         self.records.lock().unwrap().recv_timeout(PATIENCE).expect("a request should be over")
     }
 
+    /// The next request that is over, if one is.
+    pub fn try_record(&self) -> Option<Record> {
+        self.records.lock().unwrap().try_recv().ok()
+    }
+
     pub fn connect(&self) -> Client {
         Client::to(self.address)
     }
