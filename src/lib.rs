@@ -1,5 +1,7 @@
 //! Portcullis: a reverse proxy that enforces who may do what, and who may see which field.
 
+pub mod admin;
+pub mod app;
 pub mod cli;
 pub mod control;
 pub mod decide;

@@ -1,10 +1,12 @@
 //! All tests that need more than one module, in one binary. They read as transcripts: arrange
 //! files and an upstream, run, compare what the client and the upstream saw.
 
+mod admin;
 mod check;
 mod demo;
 mod dependencies;
 mod filter;
+mod policy;
 mod proxy;
 mod reference;
 mod support;

@@ -59,6 +59,12 @@ fn print(text: &str, status: ExitCode) -> ExitCode {
     }
 }
 
+/// Tells something beside a command's result, on standard error.
+fn say(text: &str) {
+    // Nothing is left to do where even this cannot be written.
+    let _ = anstream::stderr().write_all(text.as_bytes());
+}
+
 /// Says why a command cannot be carried out.
 fn complain(message: &str) -> ExitCode {
     // Nothing is left to do where even this cannot be written; the status tells it.

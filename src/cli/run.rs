@@ -1,11 +1,15 @@
 //! `portcullis run`: read the settings, then serve.
 
-use super::{complain, complain_of};
+use super::{FINDING, complain, complain_of, say};
+use crate::app::{App, Ended, StartError};
 use crate::control::files;
+use crate::diag::{Report, human};
 use crate::settings::{self, Override, Settings, SettingsFile};
 use crate::source::Sources;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
 
 /// Serve: read the settings and the policy, listen, and enforce.
 ///
@@ -40,9 +44,44 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
 }
 
-/// Hand-off: the composition root starts here.
-fn start(_settings: Settings) -> ExitCode {
-    complain("this build has no data plane; use `portcullis check`")
+fn start(settings: Settings) -> ExitCode {
+    log_to_stderr();
+    match App::start(settings, warn) {
+        Ok(app) => serve(app, |app| say(&format!("portcullis: {app}\n"))),
+        Err(StartError::Policy(failed)) => complain_of(&failed.report, &failed.sources),
+        Err(error) => complain(&error.to_string()),
+    }
+}
+
+/// Runs what was started, after telling that it is ready, to its end.
+pub(super) fn serve(app: App, tell: impl FnOnce(&App)) -> ExitCode {
+    tell(&app);
+    match app.run() {
+        Ok(Ended::Asked) => ExitCode::SUCCESS,
+        Ok(Ended::WorkerLost) => ExitCode::from(FINDING),
+        Err(error) => complain(&error.to_string()),
+    }
+}
+
+/// What happens to the process itself (start, reloads, errors) goes to standard error; `RUST_LOG`
+/// chooses how much.
+pub(super) fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let colour = std::io::stderr().is_terminal();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(colour);
+    // Only a test that runs commands in its own process would find one set already.
+    let _ = subscriber.try_init();
+}
+
+/// The policy works, but perhaps not as it was meant.
+pub(super) fn warn(report: &Report, sources: &Sources) {
+    if !report.is_empty() {
+        say(&human::render(report, sources, true));
+    }
 }
 
 /// The settings of this process, or the status after saying what is wrong with them.

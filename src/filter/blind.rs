@@ -139,6 +139,11 @@ impl Blind {
                 _ => return Err(input.grammar(pos)),
             };
             match read {
+                // Most keys have their colon right behind: one turn of the loop less.
+                Some(after) if expect == Expect::Colon && bytes.get(after) == Some(&b':') => {
+                    expect = Expect::Value;
+                    pos = after + 1;
+                }
                 Some(after) if expect == Expect::After && self.open == 0 => return Ok(Some(after)),
                 Some(after) => pos = after,
                 None => {

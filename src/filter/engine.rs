@@ -236,6 +236,11 @@ impl Engine {
             id if self.mask.plan(id).decided => self.keep(input, out),
             _ => {}
         }
+        // Most keys have their colon right behind: one turn of the loop less.
+        if input.bytes.get(pos) == Some(&b':') {
+            self.expect = Expect::Value;
+            return Ok(pos + 1);
+        }
         Ok(pos)
     }
 
@@ -264,6 +269,9 @@ impl Engine {
                 }
             }
         }
+        if let Some(end) = short_text(input.bytes, pos, byte) {
+            return self.value_ended(input, end, out).map(|()| Some(end));
+        }
         self.inside = Inside::Value;
         self.blind.start(self.depth.saturating_sub(self.frames.len()));
         self.look_on(input, pos, out)
@@ -284,6 +292,7 @@ impl Engine {
 
     /// A value of type `is` stands where `id` applies: it passes or is removed, and the pointers
     /// through here fit or do not.
+    #[inline]
     fn judge(
         &mut self,
         id: NodeId,
@@ -340,6 +349,7 @@ impl Engine {
         Ok(Some(pos + 1))
     }
 
+    #[inline]
     fn value_ended(
         &mut self,
         input: Input<'_>,
@@ -366,6 +376,7 @@ impl Engine {
     }
 
     /// An element of the innermost array comes. In an object nothing happens.
+    #[inline]
     fn next_element(&mut self) {
         let Some(frame) = self.frames.last_mut().filter(|frame| !frame.object) else { return };
         self.child = self.mask.element(frame.node, frame.count);
@@ -375,6 +386,7 @@ impl Engine {
         frame.count += 1;
     }
 
+    #[inline]
     fn keep(&mut self, input: Input<'_>, out: &mut Vec<u8>) {
         let Some(frame) = self.frames.last_mut() else {
             return self.pen.keep(false, input.bytes, out);
@@ -411,4 +423,15 @@ impl Engine {
     fn in_object(&self) -> bool {
         self.frames.last().is_some_and(|frame| frame.object)
     }
+}
+
+/// The end of a string that begins here, has no escapes and ends in this chunk. Most values are
+/// such strings, and they need no state.
+#[inline]
+fn short_text(bytes: &[u8], pos: usize, byte: u8) -> Option<usize> {
+    if byte != b'"' {
+        return None;
+    }
+    let end = plain(bytes, pos + 1);
+    (bytes.get(end) == Some(&b'"')).then_some(end + 1)
 }

@@ -218,6 +218,9 @@ impl Mask {
     /// The node of an array's element.
     pub fn element(&self, id: NodeId, index: u64) -> NodeId {
         let elements = &self.plan(id).elements;
+        if elements.is_empty() {
+            return self.node(id).items;
+        }
         match elements.binary_search_by_key(&index, |(at, _)| *at) {
             Ok(at) => elements[at].1,
             Err(_) => self.node(id).items,

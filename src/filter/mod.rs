@@ -19,6 +19,8 @@ mod pen;
 pub mod place;
 mod plan;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod trail;
 mod utf8;
 pub mod write;

@@ -148,3 +148,52 @@ fn token(text: &str) -> Result<Token, PointerError> {
     let index = if plain { name.parse().ok() } else { None };
     Ok(Token::Name(name.into(), index))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hidden() -> Mask {
+        anywhere(["x"])
+    }
+
+    #[test]
+    fn pointers_are_read_as_the_rfc_says() {
+        let names = |pointer: &str| match &tokens(pointer).unwrap()[..] {
+            [Token::Name(name, index)] => (name.to_string(), *index),
+            _ => panic!("one name"),
+        };
+        assert_eq!(names("/a~1b"), ("a/b".into(), None));
+        assert_eq!(names("/~01"), ("~1".into(), None));
+        assert_eq!(names("/"), (String::new(), None));
+        assert_eq!(names("/10"), ("10".into(), Some(10)));
+        assert_eq!(names("/0"), ("0".into(), Some(0)));
+        assert_eq!(names("/01"), ("01".into(), None));
+        assert!(tokens("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn pointers_that_say_no_place_are_refused_by_name() {
+        let error = |pointer: &str| place(pointer, 0, &hidden()).unwrap_err();
+        assert_eq!(error("data"), PointerError::NoSlash);
+        assert_eq!(error("/a~"), PointerError::Tilde);
+        assert_eq!(error("/a~2"), PointerError::Tilde);
+        assert_eq!(error("/**"), PointerError::AnyDepth);
+        for (segments, fits) in [(511, true), (512, true), (513, false)] {
+            assert_eq!(place(&"/a".repeat(segments), 0, &hidden()).is_ok(), fits);
+        }
+        for (alternative, fits) in [(30, true), (31, true), (32, false)] {
+            let placed = place("/a", alternative, &hidden());
+            assert_eq!(placed.is_ok(), fits);
+            assert!(placed.is_err() || placed.unwrap().alternatives() == 1 << alternative);
+        }
+    }
+
+    #[test]
+    fn a_recursive_mask_does_not_take_the_pointer_along() {
+        let mask = place("/a", 3, &hidden()).unwrap();
+        let place = mask.node(mask.root()).member("a");
+        assert_eq!(mask.node(place).way, 8);
+        assert_eq!(mask.node(mask.node(place).items).way, 0);
+    }
+}

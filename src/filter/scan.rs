@@ -53,6 +53,12 @@ impl Digits {
         matches!(self, Digits::Zero | Digits::Whole | Digits::Fraction | Digits::Exponent)
     }
 
+    /// Whether more digits change nothing.
+    fn takes_digits(self) -> bool {
+        matches!(self, Digits::Whole | Digits::Fraction | Digits::Exponent)
+    }
+
+    #[inline(always)]
     fn after(self, byte: u8) -> Option<Digits> {
         Some(match (self, byte) {
             (Digits::Start, b'-') => Digits::Minus,
@@ -115,6 +121,11 @@ pub(super) fn number(bytes: &[u8], mut pos: usize, mut read: Digits) -> (usize, 
     while let Some(next) = bytes.get(pos).and_then(|byte| read.after(*byte)) {
         read = next;
         pos += 1;
+        if read.takes_digits() {
+            while bytes.get(pos).is_some_and(u8::is_ascii_digit) {
+                pos += 1;
+            }
+        }
     }
     (pos, read)
 }

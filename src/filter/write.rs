@@ -9,7 +9,7 @@ use super::blind::DEEPEST;
 use super::fault::Fault;
 use super::fold::fold;
 use super::key::Key;
-use super::mask::{HIDE, Mask, NodeId, SHOW, Types};
+use super::mask::{HIDE, Mask, Node, NodeId, SHOW, Types};
 use super::scan::{Digits, Input, is_integral, number, plain, space};
 use super::trail::{Pointers, Way};
 use std::borrow::Cow;
@@ -199,7 +199,7 @@ impl<'a> Check<'a> {
             self.compare(node, &key, &mut names)?;
             self.byte(b':')?;
             self.way.member(&key);
-            self.value(self.mask.node(node).member(&key), patch)?;
+            self.value(self.member(node, &key), patch)?;
             self.way.up();
             names.add(key);
             expected = self.comma(b'}')?;
@@ -246,6 +246,11 @@ impl<'a> Check<'a> {
             Some(before) if before || named => Err(Fault::CaseVariant { offset }),
             _ => Ok(()),
         }
+    }
+
+    fn member(&self, node: NodeId, key: &str) -> NodeId {
+        let Node { fields, others, .. } = self.mask.node(node);
+        self.mask.plan(node).find(fields, key.as_bytes()).map_or(*others, |at| fields[at].1)
     }
 
     fn key(&mut self) -> Result<Cow<'a, str>, Fault> {
@@ -381,3 +386,6 @@ impl<'a> Names<'a> {
         self.few.len() + self.many.len()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,3 +51,35 @@ pub struct Record {
     /// The snapshot that decided.
     pub generation: u64,
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A request that was allowed, with every field filled.
+    pub(in crate::telemetry) fn record() -> Record {
+        Record {
+            time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_800_000_000_123),
+            request_id: "r-1".into(),
+            client: Some([192, 0, 2, 1].into()),
+            user: Some("ann".into()),
+            org: Some("acme".into()),
+            app: None,
+            method: http::Method::GET,
+            route: Some("/customers/{id}".into()),
+            access: Some(Access::READ),
+            reason: Reason::Granted,
+            refused: false,
+            status: 200,
+            aborted: false,
+            removed: 3,
+            bytes_in: 12,
+            bytes_out: 342,
+            total: Duration::from_micros(1_234),
+            upstream: Duration::from_micros(900),
+            decide: Duration::from_nanos(1_900),
+            filter: Duration::from_micros(15),
+            generation: 7,
+        }
+    }
+}

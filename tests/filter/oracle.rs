@@ -444,7 +444,9 @@ fn hides(mask: &Mask, id: NodeId, seen: &mut Vec<NodeId>) -> bool {
     seen.push(id);
     let object = node.types.has(Types::OBJECT);
     let array = node.types.has(Types::ARRAY);
-    object && node.fields.iter().any(|(_, id)| hides(mask, *id, seen))
-        || object && hides(mask, node.others, seen)
-        || array && hides(mask, node.items, seen)
+    let members = node.fields.iter().map(|(_, id)| *id).chain([node.others]);
+    let elements = [node.items].into_iter();
+    let members = members.filter(|_| object);
+    let elements = elements.filter(|_| array);
+    members.chain(elements).any(|id| hides(mask, id, seen))
 }

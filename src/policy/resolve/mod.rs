@@ -69,7 +69,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         members,
         implicit_org,
     };
-    paths::grants_are_reachable(&resolved, report);
+    paths::grants_are_reachable(raw, &resolved, report);
     paths::schemas_cover_grants(&resolved, report);
     resolved
 }

@@ -1,0 +1,162 @@
+//! What each path of the admin listener answers.
+
+use super::AdminState;
+use super::host::{Named, named};
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use http_body_util::Full;
+use humantime::format_rfc3339_seconds;
+use serde::Serialize;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// The live policy, as `/policy` shows it.
+#[derive(Clone, Debug)]
+pub struct PolicyView {
+    /// The snapshot's generation.
+    pub generation: u64,
+    /// `sha256:…`
+    pub digest: Arc<str>,
+    /// When it became live.
+    pub loaded_at: SystemTime,
+    /// `enforce` or `monitor`.
+    pub mode: &'static str,
+    /// How many roles it has.
+    pub roles: usize,
+    /// How many members it lists.
+    pub members: usize,
+    /// The load that failed last, if none has succeeded since.
+    pub last_error: Option<LastError>,
+}
+
+/// A load that failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LastError {
+    /// When.
+    pub at: SystemTime,
+    /// The problems, each as `check --format json` prints it.
+    pub problems: Vec<Value>,
+}
+
+/// `/policy`, its keys in the order in which they are promised.
+#[derive(Serialize)]
+struct PolicyBody<'a> {
+    generation: u64,
+    digest: &'a str,
+    loaded_at: String,
+    age_s: u64,
+    mode: &'a str,
+    roles: usize,
+    members: usize,
+    last_error: Option<ErrorBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    at: String,
+    problems: &'a [Value],
+}
+
+#[derive(Serialize)]
+struct ProblemBody<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    title: &'a str,
+    status: u16,
+}
+
+/// The answer to one request. `rebindable` says that the listener can be reached through a name
+/// (TCP), so that `Host` must be ours.
+pub(super) fn answer(
+    state: &dyn AdminState,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    rebindable: bool,
+) -> Response<Full<Bytes>> {
+    if rebindable {
+        match named(uri, headers) {
+            Named::Ours => {}
+            Named::Other => return problem(StatusCode::MISDIRECTED_REQUEST),
+            Named::Unreadable => return problem(StatusCode::BAD_REQUEST),
+        }
+    }
+    let page: fn(&dyn AdminState) -> Response<Full<Bytes>> = match uri.path() {
+        "/livez" => |_| plain(StatusCode::OK, "ok\n"),
+        "/readyz" => readyz,
+        "/metrics" => metrics,
+        "/policy" => policy,
+        _ => return problem(StatusCode::NOT_FOUND),
+    };
+    match *method {
+        Method::GET | Method::HEAD => page(state),
+        _ => not_allowed(),
+    }
+}
+
+fn readyz(state: &dyn AdminState) -> Response<Full<Bytes>> {
+    match state.ready() {
+        true => plain(StatusCode::OK, "ready\n"),
+        false => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+    }
+}
+
+fn metrics(state: &dyn AdminState) -> Response<Full<Bytes>> {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    page(StatusCode::OK, kind, state.metrics())
+}
+
+fn policy(state: &dyn AdminState) -> Response<Full<Bytes>> {
+    let view = state.policy();
+    let age = SystemTime::now().duration_since(view.loaded_at).map_or(0, |age| age.as_secs());
+    let last_error = view.last_error.as_ref().map(|error| ErrorBody {
+        at: format_rfc3339_seconds(error.at).to_string(),
+        problems: &error.problems,
+    });
+    let body = PolicyBody {
+        generation: view.generation,
+        digest: &view.digest,
+        loaded_at: format_rfc3339_seconds(view.loaded_at).to_string(),
+        age_s: age,
+        mode: view.mode,
+        roles: view.roles,
+        members: view.members,
+        last_error,
+    };
+    page(StatusCode::OK, "application/json", json(&body))
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    page(status, "text/plain; charset=utf-8", text)
+}
+
+/// RFC 9457.
+fn problem(status: StatusCode) -> Response<Full<Bytes>> {
+    let title = status.canonical_reason().unwrap_or("");
+    let body = ProblemBody { kind: "about:blank", title, status: status.as_u16() };
+    page(status, "application/problem+json", json(&body))
+}
+
+fn json(body: &impl Serialize) -> String {
+    let mut text = serde_json::to_string(body).expect("texts and numbers are always JSON");
+    text.push('\n');
+    text
+}
+
+fn not_allowed() -> Response<Full<Bytes>> {
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}
+
+fn page(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

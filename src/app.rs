@@ -1,0 +1,271 @@
+//! The composition root: builds what lives as long as the process, wires it, drains it.
+
+use crate::admin::{self, Admin, AdminState, LastError, PolicyView};
+use crate::control::load::NotLoaded;
+use crate::control::reload::{LoadError, Outcome, Reloader, Status};
+use crate::control::store::Store;
+use crate::control::watch::{Nudge, Watch};
+use crate::diag::{Report, Severity, json};
+use crate::policy::resolve::Surroundings;
+use crate::proxy::{self, ProxyConfig};
+use crate::settings::{ListenAddress, Settings};
+use crate::source::Sources;
+use crate::telemetry::{PolicyState, Telemetry};
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How long the access log may take to write out its last lines.
+const LOG_CLOSE: Duration = Duration::from_secs(2);
+
+/// How often the workers are looked after.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+
+/// A running Portcullis.
+#[derive(Debug)]
+pub struct App {
+    proxy: proxy::Handle,
+    admin: Option<Admin>,
+    watch: Nudge,
+    watcher: JoinHandle<()>,
+    parts: Arc<Parts>,
+    upstream: Option<String>,
+}
+
+/// What several threads look at.
+#[derive(Debug)]
+struct Parts {
+    store: Arc<Store>,
+    status: Arc<Status>,
+    telemetry: Arc<Telemetry>,
+    ready: AtomicBool,
+}
+
+/// Why nothing was started. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The policy has errors; they are to be shown.
+    #[error("the policy does not load")]
+    Policy(Box<NotLoaded>),
+    /// The admin address could not be taken.
+    #[error(transparent)]
+    Admin(#[from] admin::BindError),
+    /// The workers could not be started.
+    #[error(transparent)]
+    Proxy(#[from] proxy::ServeError),
+    /// The access log could not be opened.
+    #[error("the access log cannot be opened: {0}")]
+    AccessLog(io::Error),
+    /// The system gave no thread or signal handler.
+    #[error("the system does not let this process start: {0}")]
+    System(#[from] io::Error),
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// As it was asked to.
+    Asked,
+    /// A worker failed, and what was left has been drained.
+    WorkerLost,
+}
+
+impl App {
+    /// Starts everything, or nothing: the policy loads, then addresses are taken, then threads
+    /// start. Warnings of the policy are handed to `warn`.
+    pub fn start(
+        settings: Settings,
+        warn: impl FnOnce(&Report, &Sources),
+    ) -> Result<App, StartError> {
+        let around = Surroundings {
+            default_upstream: settings.upstream.clone(),
+            upstream_required: true,
+        };
+        let (reloader, report, sources) =
+            Reloader::start(&settings.policy, around).map_err(StartError::Policy)?;
+        warn(&report, &sources);
+        let admin = settings.admin.as_ref().map(admin::bind).transpose()?;
+        let telemetry = Telemetry::start(&settings.access_log).map_err(StartError::AccessLog)?;
+        let telemetry = Arc::new(telemetry);
+        let parts = Arc::new(Parts {
+            store: reloader.store().clone(),
+            status: reloader.status().clone(),
+            telemetry: telemetry.clone(),
+            ready: AtomicBool::new(false),
+        });
+        let config = ProxyConfig {
+            listen: settings.listen,
+            workers: settings.workers,
+            limits: settings.limits,
+            store: parts.store.clone(),
+            recorder: Arc::new(move |_| Box::new(telemetry.worker())),
+        };
+        let proxy = proxy::serve(config)?;
+        let admin = admin.map(|bound| Admin::start(bound, parts.clone())).transpose()?;
+        let watch = Watch::new(reloader);
+        let nudge = watch.nudge();
+        let told = parts.clone();
+        let watcher = std::thread::Builder::new()
+            .name("policy-watch".into())
+            .spawn(move || watch.run(|outcome| told.hear(outcome)))?;
+        parts.ready.store(true, Ordering::Release);
+        let upstream = settings.upstream.map(|upstream| upstream.to_string());
+        Ok(App { proxy, admin, watch: nudge, watcher, parts, upstream })
+    }
+
+    /// Where clients come in.
+    pub fn addresses(&self) -> &[ListenAddress] {
+        self.proxy.addresses()
+    }
+
+    /// Where the admin listener is.
+    pub fn admin_address(&self) -> Option<&ListenAddress> {
+        self.admin.as_ref().map(Admin::address)
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains: not ready, nothing accepted, what is under way
+    /// is finished within the time that the settings give. SIGHUP reloads the policy.
+    pub fn run(self) -> io::Result<Ended> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let ended = runtime.block_on(self.wait())?;
+        self.stop(ended)
+    }
+
+    async fn wait(&self) -> io::Result<Ended> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        let mut look = tokio::time::interval(LOOK_AFTER);
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return Ok(Ended::Asked),
+                _ = interrupt.recv() => return Ok(Ended::Asked),
+                _ = hang_up.recv() => self.watch.reload(),
+                _ = look.tick() => if self.proxy.has_lost_a_worker() {
+                    tracing::error!("a worker thread ended; draining the others");
+                    return Ok(Ended::WorkerLost);
+                },
+            }
+        }
+    }
+
+    fn stop(self, ended: Ended) -> io::Result<Ended> {
+        self.parts.ready.store(false, Ordering::Release);
+        tracing::info!("draining");
+        let joined = self.proxy.join();
+        self.watch.stop();
+        // It only compares files; a panic there has been printed already.
+        let _ = self.watcher.join();
+        drop(self.admin);
+        if !self.parts.telemetry.close(LOG_CLOSE) {
+            tracing::warn!("the access log did not take its last lines");
+        }
+        match joined {
+            Ok(()) => Ok(ended),
+            Err(error) => {
+                tracing::error!(%error, "while draining");
+                Ok(Ended::WorkerLost)
+            }
+        }
+    }
+}
+
+/// `listening on A, admin on B, policy generation N (digest), upstream U`
+impl fmt::Display for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let addresses: Vec<String> = self.addresses().iter().map(url).collect();
+        write!(f, "listening on {}", addresses.join(" and "))?;
+        if let Some(admin) = self.admin_address() {
+            write!(f, ", admin on {}", url(admin))?;
+        }
+        let live = self.parts.store.load();
+        let digest = live.snapshot.digest();
+        let short = digest.get(..19).unwrap_or(digest);
+        write!(f, ", policy generation {} ({short})", live.snapshot.generation())?;
+        match &self.upstream {
+            Some(upstream) => write!(f, ", upstream {upstream}"),
+            None => write!(f, ", upstreams as the policy names them"),
+        }
+    }
+}
+
+/// An address as clients write it.
+pub fn url(address: &ListenAddress) -> String {
+    match address {
+        ListenAddress::Tcp(address) => format!("http://{address}"),
+        ListenAddress::Unix(path) => format!("unix:{}", path.display()),
+    }
+}
+
+impl Parts {
+    /// Tells the log and the metrics what a look at the files led to.
+    fn hear(&self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Unchanged | Outcome::StillRefused => {}
+            Outcome::Published(live) => {
+                self.telemetry.reloaded(true, SystemTime::now());
+                let (generation, digest) = (live.snapshot.generation(), live.snapshot.digest());
+                tracing::info!(generation, %digest, "the policy has been reloaded");
+            }
+            Outcome::Refused(error) => {
+                self.telemetry.reloaded(false, error.at);
+                let generation = self.store.load().snapshot.generation();
+                tracing::error!(generation, "the policy on disk is refused; this generation stays");
+                log_problems(error);
+            }
+        }
+    }
+}
+
+fn log_problems(error: &LoadError) {
+    for problem in error.report.problems() {
+        let place = problem.primary.as_ref().map(|label| error.sources.place(label.span));
+        let place = place.map(|place| place.to_string()).unwrap_or_default();
+        let (code, help) = (problem.code, problem.help.as_deref().unwrap_or_default());
+        match problem.severity {
+            Severity::Error => tracing::error!(%code, place, help, "{}", problem.message),
+            Severity::Warning => tracing::warn!(%code, place, help, "{}", problem.message),
+        }
+    }
+}
+
+impl proxy::Recorder for crate::telemetry::WorkerTelemetry {
+    fn record(&self, record: crate::telemetry::record::Record) {
+        crate::telemetry::WorkerTelemetry::record(self, record);
+    }
+}
+
+impl AdminState for Parts {
+    fn ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    fn policy(&self) -> PolicyView {
+        let live = self.store.load();
+        PolicyView {
+            generation: live.snapshot.generation(),
+            digest: live.snapshot.digest().clone(),
+            loaded_at: live.loaded_at,
+            mode: "enforce",
+            roles: live.snapshot.roles().len(),
+            members: live.snapshot.people().len(),
+            last_error: self.status.last_error().map(|error| LastError {
+                at: error.at,
+                problems: serde_json::from_str(&json::problems(&error.report, &error.sources))
+                    .unwrap_or_default(),
+            }),
+        }
+    }
+
+    fn metrics(&self) -> String {
+        let live = self.store.load();
+        self.telemetry.metrics(&PolicyState {
+            generation: live.snapshot.generation(),
+            loaded_at: live.loaded_at,
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! Metrics as Prometheus reads them. prometheus-client writes the text; its own metric types are
+//! shared between threads, so a collector hands it the sums of ours instead.
+
+use super::cells::{Durations, Sum};
+use super::log::Lost;
+use super::{Reloads, unix_seconds};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+/// The live policy, as the metrics tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolicyState {
+    /// The snapshot's generation.
+    pub generation: u64,
+    /// When it became live.
+    pub loaded_at: SystemTime,
+}
+
+/// One moment's numbers.
+#[derive(Debug)]
+struct Scrape {
+    sum: Sum,
+    lost: Lost,
+    succeeded: u64,
+    failed: u64,
+    last_success: u64,
+    last_failure: u64,
+    stale: bool,
+    started: u64,
+    policy: PolicyState,
+}
+
+/// The OpenMetrics text of one scrape.
+pub(super) fn encode(
+    sum: Sum,
+    lost: Lost,
+    reloads: &Reloads,
+    started: SystemTime,
+    policy: &PolicyState,
+) -> String {
+    let scrape = Scrape {
+        sum,
+        lost,
+        succeeded: reloads.succeeded.load(Ordering::Relaxed),
+        failed: reloads.failed.load(Ordering::Relaxed),
+        last_success: reloads.last_success.load(Ordering::Relaxed),
+        last_failure: reloads.last_failure.load(Ordering::Relaxed),
+        stale: reloads.stale.load(Ordering::Relaxed),
+        started: unix_seconds(started),
+        policy: *policy,
+    };
+    let mut registry = Registry::with_prefix("portcullis");
+    registry.register_collector(Box::new(scrape));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry)
+        .expect("writing into a String cannot fail");
+    text
+}
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut out = Out(encoder);
+        self.requests(&mut out)?;
+        self.connections(&mut out)?;
+        self.logs(&mut out)?;
+        self.policy(&mut out)?;
+        let built = [("version", env!("CARGO_PKG_VERSION"))];
+        out.0
+            .encode_descriptor("build", "The running program", None, MetricType::Info)?
+            .encode_info(&built)?;
+        out.gauge("start_timestamp_seconds", "When the process started, since 1970", self.started)
+    }
+}
+
+impl Scrape {
+    fn requests(&self, out: &mut Out<'_>) -> fmt::Result {
+        let kinds = self.sum.requests();
+        let labelled = kinds.iter().map(|kind| {
+            let decision = if kind.refused { "refuse" } else { "allow" };
+            ([("reason", kind.reason), ("decision", decision), ("status", kind.class)], kind.count)
+        });
+        out.counters("requests", "Requests that are over", labelled)?;
+        out.counter("requests_aborted", "Responses cut off after their head", self.sum.aborted)?;
+        out.counter("fields_removed", "Fields removed from responses", self.sum.removed)?;
+        out.counter("request_bytes", "Bytes of request bodies read", self.sum.bytes_in)?;
+        out.counter("response_bytes", "Bytes of response bodies sent", self.sum.bytes_out)?;
+        for (name, help, durations) in [
+            ("request_duration_seconds", "From head to last byte", &self.sum.total),
+            ("upstream_duration_seconds", "Waiting for the upstream's head", &self.sum.upstream),
+            ("decide_duration_seconds", "Identifying and deciding", &self.sum.decide),
+            ("filter_duration_seconds", "Reading JSON bodies", &self.sum.filter),
+        ] {
+            out.histogram(name, help, durations)?;
+        }
+        Ok(())
+    }
+
+    fn connections(&self, out: &mut Out<'_>) -> fmt::Result {
+        let sum = &self.sum;
+        // Workers are read one after the other, so a close may be seen before its open.
+        let open = sum.connections_opened.saturating_sub(sum.connections_closed);
+        out.counter("connections_opened", "Client connections", sum.connections_opened)?;
+        out.gauge("connections_open", "Client connections now", open)?;
+        let open = sum.upstream_opened.saturating_sub(sum.upstream_closed);
+        out.counter("upstream_opened", "Upstream connections", sum.upstream_opened)?;
+        out.counter("upstream_reused", "Requests over a used one", sum.upstream_reused)?;
+        out.gauge("upstream_connections_open", "Upstream connections now", open)
+    }
+
+    fn logs(&self, out: &mut Out<'_>) -> fmt::Result {
+        let causes = [("queue", self.lost.queue), ("write", self.lost.write)];
+        let labelled = causes.map(|(cause, count)| ([("cause", cause)], count));
+        out.counters("access_log_dropped", "Lines of the access log that were lost", labelled)
+    }
+
+    fn policy(&self, out: &mut Out<'_>) -> fmt::Result {
+        let results = [("success", self.succeeded), ("failure", self.failed)];
+        let labelled = results.map(|(result, count)| ([("result", result)], count));
+        let loaded = unix_seconds(self.policy.loaded_at);
+        out.counters("policy_reloads", "Reloads of the policy", labelled)?;
+        out.gauge(
+            "policy_last_reload_ok",
+            "1 unless the last reload failed",
+            u64::from(!self.stale),
+        )?;
+        for (name, help, value) in [
+            ("policy_generation", "The live policy's generation", self.policy.generation),
+            ("policy_loaded_timestamp_seconds", "When it became live, since 1970", loaded),
+            ("policy_last_reload_success_timestamp_seconds", "0 before one", self.last_success),
+            ("policy_last_reload_failure_timestamp_seconds", "0 before one", self.last_failure),
+        ] {
+            out.gauge(name, help, value)?;
+        }
+        Ok(())
+    }
+}
+
+struct Out<'a>(DescriptorEncoder<'a>);
+
+impl Out<'_> {
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Counter)?
+            .encode_counter::<NoLabelSet, _, u64>(&value, None)
+    }
+
+    fn counters<const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = ([(&'static str, &'static str); N], u64)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in values {
+            family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, durations: &Durations) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        let (sum, count) = (durations.seconds(), durations.count());
+        metric.encode_histogram::<NoLabelSet>(sum, count, &durations.buckets(), None)
+    }
+}

@@ -1,0 +1,230 @@
+use portcullis::diag::{Code, Report, Severity};
+use portcullis::policy::front;
+use portcullis::policy::resolve::{Surroundings, resolve};
+use portcullis::source::Sources;
+
+/// Every problem of a policy: severity, code, and the underlined text.
+fn problems(policy: &str) -> Vec<(Severity, Code, String)> {
+    let (sources, report) = judged(policy);
+    let text = |label: &portcullis::diag::Label| sources.text(label.span).to_owned();
+    report
+        .problems()
+        .iter()
+        .map(|p| (p.severity, p.code, p.primary.as_ref().map(text).unwrap_or_default()))
+        .collect()
+}
+
+fn judged(policy: &str) -> (Sources, Report) {
+    let mut sources = Sources::default();
+    sources.add("policy.yaml", format!("policy: 1\n{policy}"));
+    let (raw, mut report) = front::read(&sources);
+    resolve(&raw, &Surroundings::default(), &mut report);
+    report.sort();
+    (sources, report)
+}
+
+#[track_caller]
+fn refused(policy: &str, code: Code, underlined: &str) {
+    assert_eq!(problems(policy), [(Severity::Error, code, underlined.to_owned())]);
+}
+
+#[track_caller]
+fn loads(policy: &str) {
+    assert_eq!(problems(policy), []);
+}
+
+#[test]
+fn id_unique_names_both_places() {
+    let policy = "roles:\n  - {id: a, grants: []}\n  - {id: b, grants: []}\n  - {id: a, grants: []}\n";
+    let (sources, report) = judged(policy);
+    let [problem] = report.problems() else { panic!("{report:?}") };
+    assert_eq!(problem.code, Code::IdUnique);
+    let places: Vec<_> = [&problem.primary.clone().unwrap(), &problem.secondary[0]]
+        .map(|label| sources.place(label.span).to_string())
+        .into();
+    assert_eq!(places, ["policy.yaml:5:10", "policy.yaml:3:10"]);
+    refused("organizations: [{id: acme}, {id: acme}]", Code::IdUnique, "acme");
+    refused("applications: [{id: x}, {id: x}]", Code::IdUnique, "x");
+    refused("upstreams: [{id: x, url: 'http://a'}, {id: x, url: 'http://b'}]", Code::IdUnique, "x");
+    refused("members: [{user: ann}, {user: ann}]", Code::IdUnique, "ann");
+    loads(
+        "routes: [{match: '/{org}/**'}]\norganizations: [{id: x}, {id: y}]\n\
+         members: [{user: ann, org: x}, {user: ann, org: y}]",
+    );
+}
+
+#[test]
+fn ref_exists_and_suggests() {
+    let roles = "roles: [{id: reader, grants: []}]\n";
+    refused(&format!("{roles}members: [{{user: ann, roles: [raeder]}}]"), Code::RefExists, "raeder");
+    let (_, report) = judged(&format!("{roles}members: [{{user: ann, roles: [raeder]}}]"));
+    assert_eq!(report.problems()[0].help.as_deref(), Some("did you mean `reader`?"));
+    refused("roles: [{id: a, grants: [], schemas: [s]}]", Code::RefExists, "s");
+    refused("roles: [{id: a, grants: [], assignable_by: [b]}]", Code::RefExists, "b");
+    refused("routes: [{match: '/**', upstream: u}]", Code::RefExists, "u");
+    refused("organizations: [{id: acme, apps: [x]}]", Code::RefExists, "x");
+    refused("applications: [{id: x, default_role: r}]", Code::RefExists, "r");
+    refused("members: [{user: ann, apps: {x: []}}]", Code::RefExists, "x");
+    refused("members: [{user: ann, org: acme}]", Code::RefExists, "acme");
+}
+
+#[test]
+fn a_broken_entity_is_one_mistake_and_not_also_what_refers_to_it() {
+    refused(
+        "roles: [{id: reader, grants: {}}]\nmembers: [{user: ann, roles: [reader]}]",
+        Code::WrongType,
+        "{}",
+    );
+}
+
+#[test]
+fn role_name_unique() {
+    let policy = "roles: [{id: a, name: Boss, grants: []}, {id: b, name: Boss, grants: []}]";
+    refused(policy, Code::RoleNameUnique, "Boss");
+}
+
+#[test]
+fn l4_role_scope() {
+    let roles = "applications: [{id: x}]\nroles: [{id: dev, scope: app, grants: []}, {id: boss, grants: []}]\n";
+    refused(&format!("{roles}members: [{{user: ann, roles: [dev]}}]"), Code::RoleScope, "dev");
+    let in_app = format!("{roles}members: [{{user: ann, apps: {{x: [boss]}}}}]");
+    refused(&in_app, Code::RoleScope, "boss");
+    let default = "roles: [{id: boss, grants: []}]\napplications: [{id: x, default_role: boss}]";
+    refused(default, Code::RoleScope, "boss");
+}
+
+#[test]
+fn role_cardinality() {
+    let policy = |limit: &str| {
+        format!(
+            "limits: {{org_roles_per_member: {limit}}}\n\
+             roles: [{{id: a, grants: []}}, {{id: b, grants: []}}]\n\
+             members: [{{user: ann, roles: [a, b]}}]"
+        )
+    };
+    refused(&policy("1"), Code::RoleCardinality, "b");
+    loads(&policy("2"));
+    loads(&policy("many"));
+}
+
+#[test]
+fn app_assigned() {
+    refused(
+        "routes: [{match: '/{org}/{app}/**'}]\napplications: [{id: x}]\n\
+         organizations: [{id: acme}]\nmembers: [{user: ann, org: acme, apps: {x: []}}]",
+        Code::AppAssigned,
+        "x",
+    );
+}
+
+#[test]
+fn a_member_of_a_policy_with_organizations_says_which() {
+    refused(
+        "routes: [{match: '/{org}/**'}]\norganizations: [{id: acme}]\nmembers: [{user: ann}]",
+        Code::MissingKey,
+        "{user: ann}",
+    );
+}
+
+#[test]
+fn grant_path() {
+    let grant = |path: &str| format!("roles: [{{id: a, grants: [{{path: '{path}', access: r}}]}}]");
+    for path in ["a", "/a/*", "/{*rest}", "/a//b", "/../a", "/%61", "/{a}/{a}", "/{a}b"] {
+        refused(&grant(path), Code::GrantPath, &format!("'{path}'"));
+    }
+    refused(&grant(&"/{x}".repeat(2)), Code::GrantPath, &format!("'{}'", "/{x}".repeat(2)));
+    let many: String = (0..26).map(|n| format!("/{{p{n}}}")).collect();
+    refused(&grant(&many), Code::GrantPath, &format!("'{many}'"));
+}
+
+#[test]
+fn e10_grant_access() {
+    for access in ["x", "rr", "R", "crudc"] {
+        let policy = format!("roles: [{{id: a, grants: [{{path: /a, access: {access}}}]}}]");
+        refused(&policy, Code::GrantAccess, access);
+    }
+    refused("routes: [{match: /a, public: x}]", Code::GrantAccess, "x");
+    refused("routes: [{match: /a, verbs: {PUT: r}}]", Code::GrantAccess, "r");
+    refused("routes: [{match: /a, verbs: {GET: ru}}]", Code::GrantAccess, "ru");
+    refused("routes: [{match: /a, verbs: {FETCH: r}}]", Code::BadValue, "FETCH");
+    loads("routes: [{match: /a, verbs: {POST: r, GET: u, PATCH: d}}]");
+}
+
+#[test]
+fn route_total() {
+    refused(
+        "routes: [{match: '/api/**'}]\nroles: [{id: a, grants: [{path: /other, access: r}]}]",
+        Code::RouteTotal,
+        "/other",
+    );
+    loads("routes: [{match: '/api/{x}'}]\nroles: [{id: a, grants: [{path: '/**', access: r}]}]");
+}
+
+#[test]
+fn route_ambiguous() {
+    refused("routes: [{match: '/a/{x}'}, {match: '/a/{y}'}]", Code::RouteAmbiguous, "'/a/{y}'");
+    loads("routes: [{match: '/a/{x}'}, {match: '/a/{x}/**'}, {match: /a/b}]");
+}
+
+#[test]
+fn an_organization_comes_from_a_claim() {
+    refused("routes: [{match: /a, org: claim.x}]", Code::BadValue, "claim.x");
+    refused("routes: [{match: /a, org: claims.}]", Code::BadValue, "claims.");
+}
+
+#[test]
+fn upstream_urls() {
+    for url in ["ftp://a", "http://", "http://a/path", "api:80"] {
+        let policy = format!("upstreams: [{{id: u, url: '{url}'}}]");
+        refused(&policy, Code::BadValue, &format!("'{url}'"));
+    }
+}
+
+#[test]
+fn schema_type_and_pointers() {
+    let open = "body: {type: object, additionalProperties: true}";
+    let policy = |kind: &str| {
+        format!(
+            "resource_types: [{{id: customer, at: [{{path: /a, pointer: ''}}]}}]\n\
+             schemas: [{{id: s, type: {kind}, {open}}}]"
+        )
+    };
+    refused(&policy("custmer"), Code::SchemaType, "custmer");
+    loads(&policy("customer"));
+    for pointer in ["a", "/~2", "/**"] {
+        let policy =
+            format!("resource_types: [{{id: t, at: [{{path: /a, pointer: '{pointer}'}}]}}]");
+        refused(&policy, Code::BadValue, &format!("'{pointer}'"));
+    }
+}
+
+#[test]
+fn schema_additional_explicit() {
+    refused(
+        "resource_types: [{id: t, at: [{path: /a, pointer: ''}]}]\n\
+         schemas: [{id: s, type: t, body: {properties: {ssn: false}}}]",
+        Code::SchemaAdditionalExplicit,
+        "{properties: {ssn: false}}",
+    );
+}
+
+#[test]
+fn members_beside_token_membership_are_a_contradiction() {
+    refused("membership: token\nmembers: [{user: ann}]", Code::BadValue, "token");
+}
+
+#[test]
+fn schema_uncovered_is_a_warning() {
+    let policy = |path: &str, elsewhere: &str| {
+        format!(
+            "resource_types: [{{id: t, elsewhere: {elsewhere}, at: [{{path: '/a/{{id}}', pointer: ''}}]}}]\n\
+             schemas: [{{id: s, type: t, body: {{additionalProperties: true, properties: {{x: false}}}}}}]\n\
+             roles: [{{id: r, schemas: [s], grants: [{{path: '{path}', access: r}}]}}]"
+        )
+    };
+    let warning = |text: &str| [(Severity::Warning, Code::SchemaUncovered, text.to_owned())];
+    assert_eq!(problems(&policy("/a/**", "refuse")), warning("'/a/**'"));
+    loads(&policy("/a/**", "pass"));
+    loads(&policy("/a/{id}", "refuse"));
+    loads(&policy("/b/**", "refuse"));
+}

@@ -1,0 +1,5 @@
+//! Policies that break an invariant, and what is said of each: the code, and the very text that is
+//! underlined.
+
+mod invariants;
+mod reload;
