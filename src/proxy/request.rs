@@ -12,11 +12,10 @@ use super::story::Story;
 use super::upload::{self, RequestBody};
 use super::worker::Worker;
 use crate::control::Live;
-use crate::decide::body::BodyCheck;
+use crate::decide::body::{self, BodyCheck};
 use crate::decide::{self, Permit, Reason, Refusal, Routed};
 use crate::filter::Limits;
 use crate::identity::Credentials;
-use crate::policy::raw::BodyKind;
 use crate::principal::Principal;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
@@ -78,9 +77,7 @@ impl Way<'_> {
             return Err(Reason::HiddenFieldsAtRisk.into());
         }
         let method = canonical.method().clone();
-        let fields = permit.fields().cloned();
-        let reads_json = live.snapshot.route(permit.route()).response == BodyKind::Json;
-        let fields = fields.filter(|fields| fields.read.is_some() && reads_json);
+        let fields = body::view(&permit, &live.snapshot);
         let outgoing = self.outgoing(canonical, body, &permit, &live, fields.is_some())?;
         let (response, lease) = self.forward(permit, outgoing, &live, story).await?;
         let view = View {
