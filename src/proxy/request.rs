@@ -266,3 +266,23 @@ async fn finish_reading(worker: &Worker, body: Option<Incoming>, expects: bool) 
 
 /// Bytes of a refused request's body that are read, so that its connection can be used again.
 pub(super) const MAX_DRAIN: u64 = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p15_a_panic_on_the_way_is_a_refusal() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let way = async {
+            tokio::task::yield_now().await;
+            panic!("a defect, on purpose");
+            #[allow(unreachable_code)]
+            Ok(())
+        };
+        let refused = runtime.block_on(guarded(way)).unwrap_err();
+        assert_eq!(refused.refusal.reason, Reason::Internal);
+        let fine = runtime.block_on(guarded(async { Ok(1) }));
+        assert_eq!(fine.unwrap(), 1);
+    }
+}
