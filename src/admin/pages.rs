@@ -2,6 +2,7 @@
 
 use super::AdminState;
 use super::host::{Named, named};
+use crate::problem;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
@@ -132,17 +133,8 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
     page(status, "text/plain; charset=utf-8", text)
 }
 
-/// RFC 9457.
 fn problem(status: StatusCode) -> Response<Full<Bytes>> {
-    let title = status.canonical_reason().unwrap_or("");
-    let body = ProblemBody { kind: "about:blank", title, status: status.as_u16() };
-    page(status, "application/problem+json", json(&body))
-}
-
-fn json(body: &impl Serialize) -> String {
-    let mut text = serde_json::to_string(body).expect("texts and numbers are always JSON");
-    text.push('\n');
-    text
+    page(status, problem::MEDIA_TYPE, problem::document(status, None, &[]))
 }
 
 fn not_allowed() -> Response<Full<Bytes>> {
