@@ -6,12 +6,13 @@
 use super::reply::{Reply, Source};
 use super::story::Story;
 use crate::decide::{Reason, Refusal};
+use crate::problem;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode, Version};
 
 /// The type of every refusal.
-pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static(problem::MEDIA_TYPE);
 
 /// A refusal and what its response needs besides.
 #[derive(Debug)]
@@ -56,10 +57,10 @@ pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> 
     if asked.unread {
         story.leaves_unread();
     }
-    let problem = problem(status, detail(refusal.reason), &refusal.pointers);
+    let problem = problem::document(status, detail(refusal.reason), &refusal.pointers);
     let length = problem.len();
     let head = asked.method == Method::HEAD;
-    let source = if head { Source::Empty } else { Source::Whole(problem) };
+    let source = if head { Source::Empty } else { Source::Whole(problem.into()) };
     let mut response = Response::new(Reply::new(source, story));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -81,11 +82,7 @@ pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> 
 
 /// Stands in for a body that cannot be shown, under the status that the upstream gave.
 pub(super) fn generic_problem(status: StatusCode) -> Bytes {
-    problem(status, None, &[])
-}
-
-fn problem(status: StatusCode, detail: Option<&str>, pointers: &[String]) -> Bytes {
-    crate::problem::document(status, detail, pointers).into()
+    problem::document(status, None, &[]).into()
 }
 
 /// What to do about it, where that says nothing about the policy.
