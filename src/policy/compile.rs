@@ -122,7 +122,8 @@ impl Shapes {
         for (kind, resource) in resolved.types.iter().enumerate() {
             for at in &resource.ats {
                 self.facts(&at.pattern).ats.push(ats.len() as u32);
-                ats.push(At { kind: kind as u32, pointer: at.pointer.clone() });
+                let many = at.pointer.split('/').any(|token| token == "*");
+                ats.push(At { kind: kind as u32, pointer: at.pointer.clone(), many });
             }
         }
         ats

@@ -131,7 +131,12 @@ pub(crate) struct ResourceType {
 pub(crate) struct At {
     pub(super) kind: u32,
     pub(super) pointer: Arc<str>,
+    /// It leads to every element or member of something, not to one object.
+    pub(super) many: bool,
 }
+
+/// Marks a resource type among places: the whole body of a write, see [`Snapshot::limits`].
+const WHOLE_BODY: u32 = 1 << 31;
 
 /// Grants that match a path, for one access letter and the addressed organization and application.
 pub(crate) struct Held<'s> {
@@ -242,7 +247,10 @@ impl Snapshot {
 
     /// What limits bodies where these grants are what allows the request. Masks come from the
     /// grants that held, not from the roles that are bound.
-    pub(crate) fn limits(&self, matches: &Matches, held: &Held<'_>) -> Limits {
+    ///
+    /// A request that `sends` an object to where a type has lists alone (a POST to `/customers`)
+    /// sends it as the body itself, and gets it back so: there the body is a place as well.
+    pub(crate) fn limits(&self, matches: &Matches, held: &Held<'_>, sends: bool) -> Limits {
         // One contributing role without any schema contributes whole objects.
         if !held.roles.is_subset(&self.limited) {
             return Limits::Nothing;
@@ -250,7 +258,10 @@ impl Snapshot {
         let limits = |kind: u32| held.roles.is_subset(&self.types[kind as usize].limited);
         let here = self.most_specific_ats(matches);
         let applies = |at: &u32| limits(self.ats[*at as usize].kind);
-        let ats: smallvec::SmallVec<[u32; 8]> = here.iter().copied().filter(applies).collect();
+        let mut ats: smallvec::SmallVec<[u32; 8]> = here.iter().copied().filter(applies).collect();
+        if sends {
+            self.add_whole_bodies(&mut ats);
+        }
         if ats.is_empty() {
             let near = held.shapes.iter().flat_map(|shape| &self.facts(*shape).near);
             return match near.copied().any(limits) {
@@ -262,6 +273,17 @@ impl Snapshot {
             Some(masks) => Limits::Masks(masks),
             None => Limits::Nothing,
         }
+    }
+
+    /// Adds the whole body as a place of every type that has lists alone among `ats`.
+    fn add_whole_bodies(&self, ats: &mut smallvec::SmallVec<[u32; 8]>) {
+        let at = |at: u32| &self.ats[at as usize];
+        let has_one = |kind: u32| ats.iter().any(|id| at(*id).kind == kind && !at(*id).many);
+        let mut kinds: smallvec::SmallVec<[u32; 4]> =
+            ats.iter().map(|id| at(*id).kind).filter(|kind| !has_one(*kind)).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        ats.extend(kinds.into_iter().map(|kind| kind | WHOLE_BODY));
     }
 
     /// The places on a path: for each type those of the most specific shape, in order.
@@ -293,14 +315,17 @@ impl Snapshot {
         let places: Vec<(&str, Mask, Mask)> = ats
             .iter()
             .map(|at| {
-                let at = &self.ats[*at as usize];
+                let (kind, pointer) = match at & WHOLE_BODY {
+                    0 => (self.ats[*at as usize].kind, &*self.ats[*at as usize].pointer),
+                    _ => (at & !WHOLE_BODY, ""),
+                };
                 let (mut see, mut send) = (Mask::hide(), Mask::hide());
                 for role in roles.iter() {
-                    let masks = &self.role(role).limits[&(at.kind as usize)];
+                    let masks = &self.role(role).limits[&(kind as usize)];
                     see = union(&see, &masks.read);
                     send = union(&send, &masks.write);
                 }
-                (&*at.pointer, see, send)
+                (pointer, see, send)
             })
             .collect();
         masks_at(&places)

@@ -285,6 +285,34 @@ fn p10_a_field_that_may_not_be_written_is_named_and_nothing_is_sent() {
 }
 
 #[test]
+fn p10_p11_an_object_sent_to_a_list_is_checked_and_its_echo_filtered() {
+    // The policy says where the objects of a list are, but a POST sends one, and gets one back.
+    let policy = NO_SSN.replace("\"/*\"", "\"/data/*\"");
+    let upstream = Upstream::json("{\"id\": 1, \"ssn\": \"CANARY\"}");
+    let url = format!("http://{}", upstream.address);
+    let proxy = Proxy::with(&policy, &url, Limits::default());
+    let post = |body: &str| {
+        let length = body.len();
+        proxy.once(&format!(
+            "POST /customers HTTP/1.1\r\nHost: a\r\nX-API-Key: key\r\n{JSON}\
+             Content-Length: {length}\r\n\r\n{body}"
+        ))
+    };
+    for (body, pointer) in [
+        ("{\"name\": \"x\", \"ssn\": 1}", "/ssn"),
+        ("{\"data\": [], \"ssn\": 1}", "/ssn"),
+        ("{\"data\": [{\"ssn\": 1}]}", "/data/0/ssn"),
+    ] {
+        let response = post(body);
+        assert_eq!(response.status, 403, "{body}");
+        assert!(response.body.contains(&format!("\"{pointer}\"")), "{}", response.body);
+    }
+    assert_eq!(upstream.requests().len(), 0);
+    let response = post("{\"name\": \"x\"}");
+    assert_eq!((response.status, response.body.as_str()), (200, "{\"id\": 1}"));
+}
+
+#[test]
 fn p10_what_was_checked_is_what_is_sent() {
     let upstream = Upstream::json("{}");
     let proxy = guard(&upstream);

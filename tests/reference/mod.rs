@@ -189,7 +189,13 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
     let mut limits = Vec::new();
     for letter in letters.chars() {
         let held: Vec<_> = held.iter().filter(|(.., l)| *l == letter).copied().collect();
-        limits.extend(limit(policy, &held, &request.path)?);
+        let mut found = limit(policy, &held, &request.path)?;
+        // What is sent to a list is one object, and it is the body itself.
+        if letter != 'r' && ["POST", "PUT", "PATCH"].contains(&request.method.as_str()) {
+            let lists_alone = |limit: &&mut Limit| limit.pointers.iter().all(|at| !at.is_empty());
+            found.iter_mut().filter(lists_alone).for_each(|limit| limit.pointers.push(""));
+        }
+        limits.extend(found);
     }
     let mut grants: Vec<_> =
         held.iter().map(|(role, path, _)| (role.id.clone(), path.to_string())).collect();
