@@ -7,7 +7,7 @@
 pub mod body;
 pub mod media;
 mod permit;
-mod query;
+pub mod query;
 mod reason;
 mod standing;
 

@@ -10,22 +10,131 @@ const NAME_FIELDS: &[&str] = &[
     "select", "include", "expand",
 ];
 
+/// Parameters that page, format or embed, in lower case: they ask about no field.
+const ABOUT_NO_FIELD: &[&str] = &[
+    "page",
+    "per",
+    "per_page",
+    "perpage",
+    "page_size",
+    "pagesize",
+    "size",
+    "limit",
+    "offset",
+    "skip",
+    "take",
+    "top",
+    "first",
+    "last",
+    "start",
+    "end",
+    "before",
+    "after",
+    "cursor",
+    "next",
+    "prev",
+    "embed",
+    "depth",
+    "format",
+    "pretty",
+    "indent",
+    "lang",
+    "locale",
+    "tz",
+    "dir",
+    "direction",
+    "callback",
+    "page_token",
+    "pagetoken",
+    "api-version",
+];
+
+/// What is put behind a field's name to say how it is compared, in lower case.
+const MODIFIERS: &[&str] = &[
+    "eq",
+    "ne",
+    "neq",
+    "not",
+    "lt",
+    "lte",
+    "le",
+    "gt",
+    "gte",
+    "ge",
+    "like",
+    "ilike",
+    "contains",
+    "icontains",
+    "startswith",
+    "istartswith",
+    "endswith",
+    "iendswith",
+    "exact",
+    "iexact",
+    "in",
+    "nin",
+    "is",
+    "isnull",
+    "null",
+    "exists",
+    "range",
+    "between",
+    "from",
+    "to",
+    "min",
+    "max",
+    "and",
+    "or",
+    "regex",
+];
+
 /// Words that such values have besides names of fields.
 const DIRECTIONS: &[&str] = &["asc", "desc", "ascending", "descending"];
 
 /// Refuses a query that asks about a hidden field.
 pub(super) fn check(query: Option<&str>, fields: Option<&FieldMasks>) -> Result<(), Refusal> {
     let (Some(query), Some(fields)) = (query, fields) else { return Ok(()) };
-    let asks = query.split('&').filter(|pair| !pair.is_empty()).any(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (Some(name), Some(value)) = (decode(name), decode(value)) else { return true };
-        asks_about_hidden(&name, &value, fields)
-    });
-    if asks { Err(Refusal::because(Reason::QueryNotAllowed)) } else { Ok(()) }
+    let mut pairs = query.split('&').filter(|pair| !pair.is_empty());
+    if pairs.any(|pair| pair_asks(pair, fields)) {
+        Err(Refusal::because(Reason::QueryNotAllowed))
+    } else {
+        Ok(())
+    }
+}
+
+/// A URI reference without the query parameters, and the fragment, that name a hidden field: what
+/// an upstream puts into `Location`.
+pub fn without_hidden(reference: &str, fields: &FieldMasks) -> String {
+    let (rest, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let kept: Vec<&str> =
+        query.split('&').filter(|pair| !pair.is_empty() && !pair_asks(pair, fields)).collect();
+    let mut text = path.to_owned();
+    for (mark, part) in [('?', kept.join("&").as_str()), ('#', fragment)] {
+        if !part.is_empty() && (mark == '?' || !mentions_hidden(part, fields)) {
+            text.push(mark);
+            text.push_str(part);
+        }
+    }
+    text
+}
+
+/// Whether a text has the name of a hidden field among its words.
+pub fn mentions_hidden(text: &str, fields: &FieldMasks) -> bool {
+    decode(text).is_none_or(|text| words(&text).any(|word| fields.hides_parameter(word)))
+}
+
+fn pair_asks(pair: &str, fields: &FieldMasks) -> bool {
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let (Some(name), Some(value)) = (decode(name), decode(value)) else { return true };
+    asks_about_hidden(&name, &value, fields)
 }
 
 fn asks_about_hidden(name: &str, value: &str, fields: &FieldMasks) -> bool {
     if fields.hides_parameter(name) || words(name).any(|word| fields.hides_parameter(word)) {
+        return true;
+    }
+    if names_unlisted(name, fields) {
         return true;
     }
     let base = name.split(['[', ':', '.']).next().unwrap_or(name);
@@ -39,6 +148,37 @@ fn asks_about_hidden(name: &str, value: &str, fields: &FieldMasks) -> bool {
             let direction = DIRECTIONS.contains(&word.to_lowercase().as_str());
             names_something && !direction && fields.hides_word(word)
         })
+}
+
+/// Whether a parameter names what could be a field that an allow-list does not show. Every such
+/// name is a hidden field's, as far as anybody can tell, save those that ask about no field.
+fn names_unlisted(name: &str, fields: &FieldMasks) -> bool {
+    if fields.shows_word(name) || words(name).next() == Some("page") {
+        return false;
+    }
+    let mut strict = fields.lists_fields();
+    // `card__number` is `card.number` in some query languages.
+    words(&name.replace("__", ".")).any(|word| {
+        let unlisted = strict && !is_listed(word, fields);
+        strict |= fields.lists_fields_of(word);
+        unlisted
+    })
+}
+
+fn is_listed(word: &str, fields: &FieldMasks) -> bool {
+    let lower = word.trim_start_matches(['_', '$']).to_lowercase();
+    let mut rest = lower.as_str();
+    loop {
+        let known =
+            [NAME_FIELDS, ABOUT_NO_FIELD, MODIFIERS].iter().any(|list| list.contains(&rest));
+        if known || rest.bytes().all(|byte| byte.is_ascii_digit()) || fields.shows_word(rest) {
+            return true;
+        }
+        match rest.rsplit_once(['_', '-']) {
+            Some((field, modifier)) if MODIFIERS.contains(&modifier) => rest = field,
+            _ => return fields.shows_word(word),
+        }
+    }
 }
 
 /// The words of a text: what stands between brackets, dots, colons, commas, signs.
@@ -116,5 +256,43 @@ mod tests {
         assert!(allowed("sort=name:desc", true));
         assert!(allowed("page=2&limit=10", true));
         assert!(!allowed("sort=created", true));
+        assert!(allowed(
+            "name=x&name_like=x&name[$gte]=x&_page=1&page[number]=2&_embed=notes",
+            true
+        ));
+        for query in
+            ["birth=1", "birth_like=^1", "filter[birth]=1", "where.birth=1", "q=1", "birth"]
+        {
+            assert!(!allowed(query, true), "{query}");
+            assert!(allowed(query, false), "{query}");
+        }
+    }
+
+    #[test]
+    fn an_allow_list_further_down_is_about_what_is_below_it() {
+        let mut builder = MaskBuilder::new();
+        let inner = vec![("brand".into(), SHOW)];
+        let card = builder.add(Node { fields: inner, others: HIDE, ..Node::open() });
+        let root = builder.add(Node { fields: vec![("card".into(), card)], ..Node::open() });
+        let fields = FieldMasks::new(builder.finish(root), crate::filter::mask::Mask::show());
+        let allowed = |query| check(Some(query), fields.as_ref()).is_ok();
+        assert!(allowed("card.brand=x&status=open&card__brand__like=x"));
+        for query in ["card.number=4", "card[number]=4", "card__number=4", "filter[card.number]=4"]
+        {
+            assert!(!allowed(query), "{query}");
+        }
+    }
+
+    #[test]
+    fn p11_a_location_keeps_no_parameter_that_names_a_hidden_field() {
+        for (closed, location, kept) in [
+            (false, "/a?ssn=1&b=2#c", "/a?b=2#c"),
+            (false, "https://a/b?SSN=1", "https://a/b"),
+            (false, "/a?s%73n=1#ssn=1", "/a"),
+            (false, "/a", "/a"),
+            (true, "/a?birth=1&page=2", "/a?page=2"),
+        ] {
+            assert_eq!(without_hidden(location, &fields(closed)), kept, "{location}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What a set of contributing roles may see and send on a path, computed once per set.
 
-use crate::filter::mask::{HIDE, Mask, SHOW};
+use crate::filter::mask::{HIDE, Mask, NodeId, SHOW};
 use crate::filter::{algebra, place};
 use crate::policy::roleset::RoleSet;
 use std::collections::{HashMap, HashSet};
@@ -35,6 +35,10 @@ struct Names {
     shown: HashSet<String>,
     /// Somewhere, everything that is not named is hidden.
     closed: bool,
+    /// Everything that is not named is hidden where the objects are, not only inside of a field.
+    lists: bool,
+    /// Fields in whose values everything that is not named is hidden.
+    list_within: HashSet<String>,
 }
 
 impl FieldMasks {
@@ -80,6 +84,21 @@ impl FieldMasks {
         self.hides_parameter(word)
             || (self.names.closed && !self.names.shown.contains(&word.to_lowercase()))
     }
+
+    /// Whether a word is the name of a field that is shown.
+    pub fn shows_word(&self, word: &str) -> bool {
+        self.names.shown.contains(&word.to_lowercase())
+    }
+
+    /// Whether the objects of this path show the fields that the policy lists, and no others.
+    pub fn lists_fields(&self) -> bool {
+        self.names.lists
+    }
+
+    /// Whether the value of this field does so.
+    pub fn lists_fields_of(&self, word: &str) -> bool {
+        self.names.list_within.contains(&word.to_lowercase())
+    }
 }
 
 impl Names {
@@ -92,7 +111,13 @@ impl Names {
                 continue;
             }
             let node = mask.node(id);
+            let lists = |id: NodeId| id != HIDE && mask.node(id).others == HIDE;
+            // A pointer leads here, or the body is the object.
+            names.lists |= (id == mask.root() || node.way != 0) && lists(id);
             for (name, field) in &node.fields {
+                if lists(*field) || lists(mask.node(*field).items) {
+                    names.list_within.insert(name.to_lowercase());
+                }
                 let list = if *field == HIDE { &mut names.hidden } else { &mut names.shown };
                 list.insert(name.to_lowercase());
                 todo.push(*field);

@@ -162,6 +162,24 @@ fn p11_errors_and_redirects_keep_their_status_and_lose_what_is_hidden() {
 }
 
 #[test]
+fn p11_an_allow_list_also_says_what_can_be_asked_about() {
+    let policy = NO_SSN
+        .replace("additionalProperties: true", "additionalProperties: false")
+        .replace("{ssn: false}", "{name: true}");
+    let upstream = Upstream::json("{\"name\": \"x\"}");
+    let url = format!("http://{}", upstream.address);
+    let proxy = Proxy::with(&policy, &url, Limits::default());
+    for (query, status) in
+        [("ssn=1", 403), ("ssn_like=^1", 403), ("filter[ssn]=1", 403), ("name_like=x&_page=2", 200)]
+    {
+        let request =
+            format!("GET /customers/1?{query} HTTP/1.1\r\nHost: a\r\nX-API-Key: key\r\n\r\n");
+        assert_eq!(proxy.once(&request).status, status, "{query}");
+    }
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[test]
 fn p11_after_a_write_an_unreadable_answer_keeps_its_status() {
     let upstream = Upstream::answering(
         "HTTP/1.1 201 Created\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nCANARY",
