@@ -50,7 +50,7 @@ pub(super) async fn show(
         return Ok(pass(head, download, view.method));
     };
     headers::clean_response(&mut head.headers);
-    headers::mark_filtered(&mut head.headers, view.vary);
+    headers::mark_filtered(&mut head.headers, fields, view.vary);
     match head.status {
         StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => Err(Reason::Shape),
         status if status.is_success() => show_success(head, download, read, view, story).await,

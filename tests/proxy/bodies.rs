@@ -162,6 +162,25 @@ fn p11_errors_and_redirects_keep_their_status_and_lose_what_is_hidden() {
 }
 
 #[test]
+fn p11_no_header_says_what_the_body_may_not() {
+    let upstream = Upstream::answering(
+        "HTTP/1.1 201 Created\r\nLocation: /customers/1?ssn=CANARY&a=1#ssn=CANARY\r\n\
+         Content-Location: /customers/1?s%73n=CANARY\r\nLink: </c?ssn=CANARY>; rel=next\r\n\
+         Refresh: 1; url=/c?ssn=CANARY\r\nCDN-Cache-Control: public\r\n\
+         Surrogate-Control: max-age=60\r\nX-Accel-Expires: 60\r\n\
+         Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+    );
+    let response = ask(&guard(&upstream), "POST", JSON, "{\"a\": 1}");
+    assert_eq!(response.status, 201);
+    assert!(!response.head.contains("CANARY"), "{}", response.head);
+    assert_eq!(response.header("location"), Some("/customers/1?a=1"));
+    assert_eq!(response.header("content-location"), Some("/customers/1"));
+    for gone in ["link", "refresh", "cdn-cache-control", "surrogate-control", "x-accel-expires"] {
+        assert_eq!(response.header(gone), None, "{gone}");
+    }
+}
+
+#[test]
 fn p11_an_allow_list_also_says_what_can_be_asked_about() {
     let policy = NO_SSN
         .replace("additionalProperties: true", "additionalProperties: false")
