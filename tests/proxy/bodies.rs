@@ -322,6 +322,23 @@ fn p10_a_field_that_may_not_be_written_is_named_and_nothing_is_sent() {
 }
 
 #[test]
+fn p10_a_merged_put_erases_nothing_that_is_hidden() {
+    let policy = NO_SSN.replace(
+        "properties: {ssn: false}",
+        "properties: {card: {type: [object, \"null\"], additionalProperties: true, \
+         properties: {number: false}}}",
+    );
+    let upstream = Upstream::json("{}");
+    let url = format!("http://{}", upstream.address);
+    let merged = format!("{policy}routes:\n  - {{match: \"/**\", update: merge}}\n");
+    let proxy = Proxy::with(&merged, &url, Limits::default());
+    for (body, status) in [("{\"card\": null}", 403), ("{\"card\": {\"brand\": \"x\"}}", 200)] {
+        assert_eq!(ask(&proxy, "PUT", JSON, body).status, status, "{body}");
+    }
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[test]
 fn p10_p11_an_object_sent_to_a_list_is_checked_and_its_echo_filtered() {
     // The policy says where the objects of a list are, but a POST sends one, and gets one back.
     let policy = NO_SSN.replace("\"/*\"", "\"/data/*\"");
