@@ -309,6 +309,7 @@ fn p10_a_field_that_may_not_be_written_is_named_and_nothing_is_sent() {
         ("Content-Type: text/plain\r\n", "{}", 415),
         ("Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "{}", 415),
         ("Content-Type: application/json-patch+json\r\n", "[]", 415),
+        ("Content-Type: application/strategic-merge-patch+json\r\n", "{}", 415),
         (JSON, "{\"a\": 1, \"a\": 2}", 400),
         (JSON, "{", 400),
         (JSON, "{} x", 400),
