@@ -91,6 +91,9 @@ pub fn route(snapshot: &Snapshot, request: &Request<'_>) -> Result<Routed, Refus
     if request.target.has_params() && !route.is_some_and(|route| route.params_keep) {
         return Err(Refusal::because(Reason::BadPath));
     }
+    if query::overrides_method(request.target.query()) {
+        return Err(Refusal::because(Reason::BadRequest));
+    }
     let public = route.is_some_and(|route| route.public.has(access));
     Ok(Routed { route: found, access, public, matches })
 }

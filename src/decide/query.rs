@@ -91,6 +91,19 @@ const MODIFIERS: &[&str] = &[
 /// Words that such values have besides names of fields.
 const DIRECTIONS: &[&str] = &["asc", "desc", "ascending", "descending"];
 
+/// Parameters that many servers take for the method, in lower case.
+const OVERRIDES: &[&str] =
+    &["_method", "x-http-method-override", "x-http-method", "x-method-override"];
+
+/// Whether a parameter would make an upstream see another method than the one that is decided.
+pub(super) fn overrides_method(query: Option<&str>) -> bool {
+    let mut names = query.into_iter().flat_map(|query| query.split(['&', ';'])).map(|pair| {
+        let name = pair.split('=').next().unwrap_or(pair);
+        percent_decode_str(name).decode_utf8_lossy().trim().to_lowercase().replace('_', "-")
+    });
+    names.any(|name| OVERRIDES.iter().any(|other| other.replace('_', "-") == name))
+}
+
 /// Refuses a query that asks about a hidden field.
 pub(super) fn check(query: Option<&str>, fields: Option<&FieldMasks>) -> Result<(), Refusal> {
     let (Some(query), Some(fields)) = (query, fields) else { return Ok(()) };
@@ -238,6 +251,22 @@ mod tests {
             "where=ssn%3D1",
         ] {
             assert!(!allowed(query, false), "{query}");
+        }
+    }
+
+    #[test]
+    fn p02_a_query_does_not_override_the_method() {
+        for query in [
+            "_method=DELETE",
+            "a=1&_METHOD",
+            "%5fmethod=PUT",
+            "a;_method=PUT",
+            "X_HTTP_Method_Override=PUT",
+        ] {
+            assert!(overrides_method(Some(query)), "{query}");
+        }
+        for query in ["method=DELETE", "a=_method", "_methods=1", ""] {
+            assert!(!overrides_method(Some(query)), "{query}");
         }
     }
 

@@ -75,6 +75,9 @@ struct Names<'a> {
     variants: HashMap<String, bool>,
 }
 
+/// A member of the whole body that many servers take for the request's method.
+const METHOD: &str = "_method";
+
 /// Up to so many keys are compared one by one.
 const FEW: usize = 12;
 
@@ -200,6 +203,9 @@ impl<'a> Check<'a> {
             let member = self.compare(node, &key, &mut names)?;
             self.byte(b':')?;
             self.way.member(&key);
+            if self.depth == 1 && key.eq_ignore_ascii_case(METHOD) {
+                self.fields.add(self.way.as_str());
+            }
             self.value(member, patch)?;
             self.way.up();
             names.add(key);

@@ -132,6 +132,12 @@ fn p10_a_hidden_name_in_another_case_is_that_name() {
 }
 
 #[test]
+fn p02_a_body_does_not_override_the_method() {
+    assert_eq!(put(r#"{"_method":"DELETE"}"#), fields(&["/_method"]));
+    assert_eq!(put(r#"{"tags":{"_method":1}}"#), Ok(()));
+}
+
+#[test]
 fn p10_limits_hold() {
     let limits = Limits { depth: 3, key: 4, names: 20, pointers: 2, ..Limits::default() };
     let run = |body: &str| check(&mask(), body.as_bytes(), &limits, Patch::No);
