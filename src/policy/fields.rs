@@ -20,8 +20,9 @@ pub struct FieldMasks {
     /// For 2xx bodies; `None` shows everything.
     pub read: Option<Arc<Mask>>,
     /// For redirects and errors with a JSON body: everything that `read` hides by name is hidden at
-    /// any depth. `None` where `read` hides nothing, or hides by allow-list: then such a body cannot
-    /// be judged and a generic problem document takes its place.
+    /// any depth, and so is what stands in place of a value that has hidden parts. `None` where
+    /// `read` hides nothing, or hides by allow-list: then such a body cannot be judged and a generic
+    /// problem document takes its place.
     pub error: Option<Arc<Mask>>,
     /// For request bodies; `None` lets everything be sent.
     pub write: Option<Arc<Mask>>,
@@ -50,11 +51,7 @@ impl FieldMasks {
             return None;
         }
         let names = read.as_deref().map(Names::of).unwrap_or_default();
-        let exact = place::hidden_names(read.as_deref().unwrap_or(&Mask::show()));
-        let error = match (&read, exact) {
-            (Some(_), (names, false)) => Some(Arc::new(place::anywhere(names))),
-            _ => None,
-        };
+        let error = read.as_deref().and_then(place::unknown_shape).map(Arc::new);
         Some(FieldMasks { read, error, write, names })
     }
 
