@@ -4,11 +4,11 @@ use super::who::{Found, Who};
 use super::{FINDING, complain, complain_of, print};
 use crate::control::load;
 use crate::control::store::Live;
-use crate::decide::body::BodyCheck;
+use crate::decide::body::{self, BodyCheck};
 use crate::decide::{self, Permit, Reason, Refusal, Trace};
 use crate::filter::{Filter, Limits};
 use crate::policy::resolve::Surroundings;
-use crate::policy::snapshot::{BodyKind, GrantId, Snapshot};
+use crate::policy::snapshot::{GrantId, Snapshot};
 use crate::policy::target::MAX_TARGET;
 use crate::policy::{Target, TargetFault};
 use crate::principal::Principal;
@@ -170,9 +170,7 @@ impl Asked {
 
 /// What the caller sees of a response.
 fn show(response: &[u8], permit: &Permit, snapshot: &Snapshot, story: &mut Story) {
-    let reads_json = snapshot.route(permit.route()).response == BodyKind::Json;
-    let mask = permit.fields().and_then(|fields| fields.read.clone()).filter(|_| reads_json);
-    let Some(mask) = mask else {
+    let Some(mask) = body::view(permit, snapshot).and_then(|fields| fields.read.clone()) else {
         story.body = Some(String::from_utf8_lossy(response).into_owned());
         return;
     };
