@@ -7,6 +7,7 @@ mod demo;
 mod dependencies;
 mod filter;
 mod policy;
+mod readme;
 mod reference;
 mod support;
 mod walls;

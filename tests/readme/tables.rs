@@ -1,0 +1,1 @@
+//! Tables of the documentation against what the code says.
