@@ -7,6 +7,7 @@ mod demo;
 mod dependencies;
 mod filter;
 mod policy;
+mod proxy;
 mod readme;
 mod reference;
 mod support;

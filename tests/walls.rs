@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["policy", "filter", "settings"],
     &["decide", "identity", "openapi"],
     &["control", "telemetry", "directory"],
-    &["proxy", "mesh", "console"],
+    &["admin", "proxy", "mesh", "console"],
     &["app", "cli", "demo", "main"],
 ];
 
