@@ -155,15 +155,22 @@ impl Drop for Demo {
 impl Guarded {
     /// Starts the proxy with this policy; `None` where there is no curl to try it with.
     pub fn start(policy: &str) -> Option<Guarded> {
-        if !has_curl() {
-            return None;
-        }
+        has_curl().then(|| Guarded::launch(policy))
+    }
+
+    /// Starts it for a test that needs no curl.
+    pub fn launch(policy: &str) -> Guarded {
         let upstream = SampleUpstream::start().unwrap();
         let policy = TempPolicy::file(policy);
         let (jwks, token) = issue(&tokens::claims("ana", &["support"]).to_string());
         policy.write("jwks.json", jwks);
         let start = Start::new().arguments(["--upstream", &upstream.url()]).policy(policy.path());
-        Some(Guarded { proxy: start.ready(), token, _policy: policy, _upstream: upstream })
+        Guarded { proxy: start.ready(), token, _policy: policy, _upstream: upstream }
+    }
+
+    /// The proxy itself.
+    pub fn proxy(&self) -> &Proxy {
+        &self.proxy
     }
 
     /// Runs the commands of a block and compares what they print to standard output.
