@@ -59,9 +59,14 @@ impl Page {
         root().join(&self.name).parent().unwrap().to_owned()
     }
 
-    /// Its text outside of blocks and inside.
+    /// Its text, blocks included.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Its text outside of blocks.
+    pub fn prose(&self) -> String {
+        self.text.split("\n```").step_by(2).collect()
     }
 
     /// Every fenced block.
