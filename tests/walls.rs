@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules by layer; each may import its own layer and those below. `lib` is the list of modules.
 const LAYERS: &[&[&str]] = &[
-    &["source", "principal", "diag"],
+    &["source", "principal", "diag", "problem"],
     &["policy", "filter", "settings"],
     &["decide", "identity", "openapi"],
     &["control", "telemetry", "directory"],

@@ -2,6 +2,7 @@
 
 use super::AdminState;
 use super::host::{Named, named};
+use crate::problem;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
@@ -57,14 +58,6 @@ struct PolicyBody<'a> {
 struct ErrorBody<'a> {
     at: String,
     problems: &'a [Value],
-}
-
-#[derive(Serialize)]
-struct ProblemBody<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    title: &'a str,
-    status: u16,
 }
 
 /// The answer to one request. `rebindable` says that the listener can be reached through a name
@@ -132,11 +125,8 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
     page(status, "text/plain; charset=utf-8", text)
 }
 
-/// RFC 9457.
 fn problem(status: StatusCode) -> Response<Full<Bytes>> {
-    let title = status.canonical_reason().unwrap_or("");
-    let body = ProblemBody { kind: "about:blank", title, status: status.as_u16() };
-    page(status, "application/problem+json", json(&body))
+    page(status, problem::MEDIA_TYPE, problem::document(status, None, &[]))
 }
 
 fn json(body: &impl Serialize) -> String {

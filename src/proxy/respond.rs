@@ -6,12 +6,13 @@
 use super::reply::{Reply, Source};
 use super::story::Story;
 use crate::decide::{Reason, Refusal};
+use crate::problem;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode, Version};
 
 /// The type of every refusal.
-pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static(problem::MEDIA_TYPE);
 
 /// A refusal and what its response needs besides.
 #[derive(Debug)]
@@ -56,10 +57,10 @@ pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> 
     if asked.unread {
         story.leaves_unread();
     }
-    let problem = problem(status, detail(refusal.reason), &refusal.pointers);
+    let problem = problem::document(status, detail(refusal.reason), &refusal.pointers);
     let length = problem.len();
     let head = asked.method == Method::HEAD;
-    let source = if head { Source::Empty } else { Source::Whole(problem) };
+    let source = if head { Source::Empty } else { Source::Whole(problem.into()) };
     let mut response = Response::new(Reply::new(source, story));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -81,22 +82,7 @@ pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> 
 
 /// Stands in for a body that cannot be shown, under the status that the upstream gave.
 pub(super) fn generic_problem(status: StatusCode) -> Bytes {
-    problem(status, None, &[])
-}
-
-fn problem(status: StatusCode, detail: Option<&str>, pointers: &[String]) -> Bytes {
-    let title = status.canonical_reason().unwrap_or("Error");
-    let mut problem = serde_json::json!({
-        "type": "about:blank", "title": title, "status": status.as_u16(),
-    });
-    if let Some(detail) = detail {
-        problem["detail"] = detail.into();
-    }
-    if !pointers.is_empty() {
-        let errors = pointers.iter().map(|pointer| serde_json::json!({ "pointer": pointer }));
-        problem["errors"] = errors.collect();
-    }
-    problem.to_string().into()
+    problem::document(status, None, &[]).into()
 }
 
 /// What to do about it, where that says nothing about the policy.
@@ -112,4 +98,18 @@ fn detail(reason: Reason) -> Option<&'static str> {
         Reason::ValueInvalid => "the body has values that are not valid",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p03_refusals_with_one_status_look_alike() {
+        let alike = [Reason::NoGrant, Reason::Restricted, Reason::Unmapped, Reason::AppInactive];
+        assert!(alike.iter().all(|reason| detail(*reason).is_none()));
+        let absent =
+            [Reason::NoRoute, Reason::NotAMember, Reason::AppNotAssigned, Reason::NotOwner];
+        assert!(absent.iter().all(|reason| detail(*reason).is_none()));
+    }
 }
