@@ -7,7 +7,8 @@
 //!
 //! From the bottom to the top; each layer imports its own and those below (`tests/walls.rs`):
 //!
-//! 0. [`source`] text and places, [`principal`] who is calling, [`diag`] problems and how they are shown
+//! 0. [`source`] text and places, [`principal`] who is calling, [`problem`] what clients are told,
+//!    [`diag`] what is wrong with a policy and how it is shown
 //! 1. [`policy`] from text to a compiled snapshot, [`filter`] the JSON engine, [`settings`]
 //! 2. [`decide`] the one evaluator, which alone makes permits; [`identity`] one caller or a refusal
 //! 3. [`control`] what is live and how it changes, [`telemetry`] log and metrics

@@ -109,13 +109,20 @@ impl Page {
             .collect()
     }
 
-    /// The cells of every table row after a heading, up to the next one.
-    pub fn rows(&self, heading: &str) -> Vec<Vec<String>> {
-        let lines =
-            self.text.lines().skip_while(|line| line.trim_start_matches('#').trim() != heading);
-        let section: Vec<&str> = lines.skip(1).take_while(|line| !line.starts_with('#')).collect();
+    /// What stands below a heading, up to the next one.
+    pub fn section(&self, heading: &str) -> String {
+        let is_heading = |line: &&str| line.starts_with('#');
+        let lines = self.text.lines();
+        let from = lines.skip_while(|line| line.trim_start_matches('#').trim() != heading);
+        let section: Vec<&str> = from.skip(1).take_while(|line| !is_heading(line)).collect();
         assert!(!section.is_empty(), "{} has no section `{heading}`", self.name);
-        let rows = section.into_iter().filter(|line| line.starts_with('|'));
+        section.join("\n")
+    }
+
+    /// The cells of every table row below a heading.
+    pub fn rows(&self, heading: &str) -> Vec<Vec<String>> {
+        let section = self.section(heading);
+        let rows = section.lines().filter(|line| line.starts_with('|'));
         rows.map(cells).filter(|cells| !cells.iter().all(|cell| cell.starts_with("--"))).collect()
     }
 }

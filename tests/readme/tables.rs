@@ -3,6 +3,8 @@
 use super::page::{Page, root};
 use super::session::Guarded;
 use crate::support::client;
+use clap::CommandFactory;
+use portcullis::cli::Cli;
 use portcullis::decide::Reason;
 use portcullis::settings::{self, Override};
 use std::collections::BTreeSet;
@@ -119,6 +121,38 @@ fn every_reason_stands_in_the_reference() {
     let known: Vec<_> =
         Reason::ALL.iter().map(|reason| (reason.as_str().to_owned(), status(reason))).collect();
     assert_eq!(listed, known, "in the order of the code");
+}
+
+#[test]
+fn every_folder_stands_on_the_map() {
+    let rows = Page::read("docs/architecture.md").rows("The folders");
+    let listed: BTreeSet<_> = rows[1..]
+        .iter()
+        .map(|row| code(&row[0]).trim_end_matches(".rs").trim_end_matches('/').to_owned())
+        .collect();
+    let source = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let (map, modules) = source.split_once("\npub mod ").unwrap();
+    let modules: BTreeSet<_> = modules
+        .split("pub mod ")
+        .map(|module| module.split(';').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(listed, modules);
+    for module in modules {
+        assert!(map.contains(&format!("[`{module}`]")), "`{module}` is not in the crate's map");
+    }
+}
+
+#[test]
+fn every_flag_stands_in_the_manual() {
+    let manual = Page::read("docs/cli.md");
+    for command in Cli::command().get_subcommands() {
+        let name = command.get_name();
+        assert!(manual.text().contains(&format!("\n## {name}\n")), "`{name}` has no section");
+        let section = manual.section(name);
+        for flag in command.get_arguments().filter_map(|argument| argument.get_long()) {
+            assert!(section.contains(&format!("`--{flag}")), "`{name} --{flag}` is not described");
+        }
+    }
 }
 
 /// The shapes of the reader are the list of keys: each must be named, those that are refused in
