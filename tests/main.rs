@@ -8,6 +8,7 @@ mod dependencies;
 mod filter;
 mod policy;
 mod proxy;
+mod readme;
 mod reference;
 mod support;
 mod walls;

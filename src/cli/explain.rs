@@ -6,6 +6,7 @@ use crate::control::load;
 use crate::control::store::Live;
 use crate::decide::body::{self, BodyCheck};
 use crate::decide::{self, Permit, Reason, Refusal, Trace};
+use crate::diag::did_you_mean;
 use crate::filter::{Filter, Limits};
 use crate::policy::resolve::Surroundings;
 use crate::policy::snapshot::{GrantId, Snapshot};
@@ -139,6 +140,7 @@ impl Asked {
             }
         };
         story.principal = principal.as_deref().map(Caller::of);
+        story.notes.extend(principal.iter().flat_map(|caller| unknown_roles(snapshot, caller)));
         let mut heard = Heard { snapshot, story };
         decide::decide(snapshot, &question, routed, principal, &mut heard)
     }
@@ -166,6 +168,19 @@ impl Asked {
             None => Ok(()),
         }
     }
+}
+
+/// Roles that the credential names and the policy does not have: they count for nothing.
+fn unknown_roles(snapshot: &Snapshot, caller: &Principal) -> Vec<String> {
+    let known = || snapshot.roles().iter().map(|role| &**role.id());
+    let named = caller.roles.iter().flatten();
+    named
+        .filter(|role| snapshot.role_id(role).is_none())
+        .map(|role| match did_you_mean(role, known()) {
+            Some(near) => format!("the policy has no role `{role}`; did you mean `{near}`?"),
+            None => format!("the policy has no role `{role}`"),
+        })
+        .collect()
 }
 
 /// What the caller sees of a response.
