@@ -81,10 +81,8 @@ impl App {
         settings: Settings,
         warn: impl FnOnce(&Report, &Sources),
     ) -> Result<App, StartError> {
-        let around = Surroundings {
-            default_upstream: settings.upstream.clone(),
-            upstream_required: true,
-        };
+        let around =
+            Surroundings { default_upstream: settings.upstream.clone(), upstream_required: true };
         let (reloader, report, sources) =
             Reloader::start(&settings.policy, around).map_err(StartError::Policy)?;
         warn(&report, &sources);

@@ -21,8 +21,9 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let prepared = SampleUpstream::start()
-        .and_then(|upstream| Ok((upstream, Kit::prepare(&std::env::temp_dir(), SystemTime::now())?)));
+    let prepared = SampleUpstream::start().and_then(|upstream| {
+        Ok((upstream, Kit::prepare(&std::env::temp_dir(), SystemTime::now())?))
+    });
     let (upstream, kit) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return complain(&format!("the demo cannot be set up: {error}")),

@@ -35,7 +35,8 @@ fn loads(policy: &str) {
 
 #[test]
 fn id_unique_names_both_places() {
-    let policy = "roles:\n  - {id: a, grants: []}\n  - {id: b, grants: []}\n  - {id: a, grants: []}\n";
+    let policy =
+        "roles:\n  - {id: a, grants: []}\n  - {id: b, grants: []}\n  - {id: a, grants: []}\n";
     let (sources, report) = judged(policy);
     let [problem] = report.problems() else { panic!("{report:?}") };
     assert_eq!(problem.code, Code::IdUnique);
@@ -56,7 +57,11 @@ fn id_unique_names_both_places() {
 #[test]
 fn ref_exists_and_suggests() {
     let roles = "roles: [{id: reader, grants: []}]\n";
-    refused(&format!("{roles}members: [{{user: ann, roles: [raeder]}}]"), Code::RefExists, "raeder");
+    refused(
+        &format!("{roles}members: [{{user: ann, roles: [raeder]}}]"),
+        Code::RefExists,
+        "raeder",
+    );
     let (_, report) = judged(&format!("{roles}members: [{{user: ann, roles: [raeder]}}]"));
     assert_eq!(report.problems()[0].help.as_deref(), Some("did you mean `reader`?"));
     refused("roles: [{id: a, grants: [], schemas: [s]}]", Code::RefExists, "s");
