@@ -11,6 +11,7 @@ pub mod filter;
 pub mod identity;
 pub mod policy;
 pub mod principal;
+pub mod problem;
 pub mod proxy;
 pub mod settings;
 pub mod source;

@@ -8,6 +8,7 @@ mod dependencies;
 mod filter;
 mod main_job;
 mod policy;
+mod proxy;
 mod reference;
 mod support;
 mod walls;

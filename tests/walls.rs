@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 /// Modules by layer; each may import its own layer and those below. `lib` is the list of modules.
 const LAYERS: &[&[&str]] = &[
-    &["source", "principal", "diag"],
+    &["source", "principal", "diag", "problem"],
     &["policy", "filter", "settings"],
     &["decide", "identity", "openapi"],
     &["control", "telemetry", "directory"],
-    &["proxy", "mesh", "console"],
+    &["admin", "proxy", "mesh", "console"],
     &["app", "cli", "demo", "main"],
 ];
 

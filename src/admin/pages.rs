@@ -2,12 +2,14 @@
 
 use super::AdminState;
 use super::host::{Named, named};
+use crate::problem;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use http_body_util::Full;
 use humantime::format_rfc3339_seconds;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -37,6 +39,33 @@ pub struct LastError {
     pub at: SystemTime,
     /// The problems, each as `check --format json` prints it.
     pub problems: Vec<Value>,
+}
+
+/// `/policy`, its keys in the order in which they are promised.
+#[derive(Serialize)]
+struct PolicyBody<'a> {
+    generation: u64,
+    digest: &'a str,
+    loaded_at: String,
+    age_s: u64,
+    mode: &'a str,
+    roles: usize,
+    members: usize,
+    last_error: Option<ErrorBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    at: String,
+    problems: &'a [Value],
+}
+
+#[derive(Serialize)]
+struct ProblemBody<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    title: &'a str,
+    status: u16,
 }
 
 /// The answer to one request. `rebindable` says that the listener can be reached through a name
@@ -83,31 +112,29 @@ fn metrics(state: &dyn AdminState) -> Response<Full<Bytes>> {
 fn policy(state: &dyn AdminState) -> Response<Full<Bytes>> {
     let view = state.policy();
     let age = SystemTime::now().duration_since(view.loaded_at).map_or(0, |age| age.as_secs());
-    let last_error = view.last_error.map(|error| {
-        json!({"at": format_rfc3339_seconds(error.at).to_string(), "problems": error.problems})
+    let last_error = view.last_error.as_ref().map(|error| ErrorBody {
+        at: format_rfc3339_seconds(error.at).to_string(),
+        problems: &error.problems,
     });
-    let body = json!({
-        "generation": view.generation,
-        "digest": &*view.digest,
-        "loaded_at": format_rfc3339_seconds(view.loaded_at).to_string(),
-        "age_s": age,
-        "mode": view.mode,
-        "roles": view.roles,
-        "members": view.members,
-        "last_error": last_error,
-    });
-    page(StatusCode::OK, "application/json", format!("{body}\n"))
+    let body = PolicyBody {
+        generation: view.generation,
+        digest: &view.digest,
+        loaded_at: format_rfc3339_seconds(view.loaded_at).to_string(),
+        age_s: age,
+        mode: view.mode,
+        roles: view.roles,
+        members: view.members,
+        last_error,
+    };
+    page(StatusCode::OK, "application/json", json(&body))
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
     page(status, "text/plain; charset=utf-8", text)
 }
 
-/// RFC 9457.
 fn problem(status: StatusCode) -> Response<Full<Bytes>> {
-    let title = status.canonical_reason().unwrap_or("");
-    let body = json!({"type": "about:blank", "title": title, "status": status.as_u16()});
-    page(status, "application/problem+json", format!("{body}\n"))
+    page(status, problem::MEDIA_TYPE, problem::document(status, None, &[]))
 }
 
 fn not_allowed() -> Response<Full<Bytes>> {

@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod explain;
+mod health;
 mod run;
 mod who;
 
@@ -30,6 +31,7 @@ enum Command {
     Demo(demo::Args),
     Check(check::Args),
     Explain(explain::Args),
+    Health(health::Args),
 }
 
 impl Cli {
@@ -40,6 +42,7 @@ impl Cli {
             Command::Demo(args) => demo::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Explain(args) => explain::run(&args),
+            Command::Health(args) => health::run(&args),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::control::files;
 use crate::control::store::Live;
-use crate::diag::Report;
+use crate::diag::{Code, Diagnostic, Report};
 use crate::identity::{Identity, Inputs};
 use crate::policy::compile::{Stamp, compile};
 use crate::policy::front;
@@ -48,8 +48,42 @@ pub struct NotLoaded {
     pub named_files: Vec<PathBuf>,
 }
 
+/// How often a policy that changes while it is read is read again.
+const MAX_READS: usize = 5;
+
 /// Loads the policy at `path`. Blocks on files.
+///
+/// Files that change while they are read could give a mix of two policies, so what was read is
+/// compared with what is there afterwards, and read again until both are the same.
 pub fn load(path: &Path, around: &Surroundings, generation: u64) -> Result<Loaded, Box<NotLoaded>> {
+    for _ in 0..MAX_READS {
+        let loaded = load_once(path, around, generation)?;
+        if digest_now(path, &loaded.named_files).as_ref() == Some(loaded.live.snapshot.digest()) {
+            return Ok(loaded);
+        }
+    }
+    let message = format!("`{}` changes while it is read", path.display());
+    let problem = Diagnostic::error_nowhere(Code::Unreadable, message)
+        .help("write the new files elsewhere and rename them into place");
+    let (sources, named_files) = (Sources::default(), Vec::new());
+    Err(Box::new(NotLoaded { sources, report: problem.into(), named_files }))
+}
+
+/// The digest of what is on disk; `None` where it cannot be read any more.
+fn digest_now(path: &Path, named_files: &[PathBuf]) -> Option<Arc<str>> {
+    let text = files::read(path).ok()?;
+    let named = NamedFiles::new(text.base);
+    for file in named_files {
+        named.read_path(file.clone()).ok()?;
+    }
+    Some(named.digest(&text.sources).1)
+}
+
+fn load_once(
+    path: &Path,
+    around: &Surroundings,
+    generation: u64,
+) -> Result<Loaded, Box<NotLoaded>> {
     let text = files::read(path).map_err(|report| {
         let (sources, named_files) = (Sources::default(), Vec::new());
         Box::new(NotLoaded { sources, report, named_files })
@@ -75,6 +109,10 @@ pub fn load(path: &Path, around: &Surroundings, generation: u64) -> Result<Loade
 }
 
 fn identity(raw: &RawPolicy, named: &NamedFiles, report: &mut Report) -> Identity {
+    if raw.identity.is_none() && raw.has_unread_files() {
+        // It may stand in a file that could not be read, which has been reported.
+        return Identity::default();
+    }
     let inputs =
         Inputs { file: &|name| named.read(name), env: &|name: &str| std::env::var_os(name) };
     Identity::compile(raw.identity.as_ref(), &inputs, report)
@@ -94,7 +132,10 @@ impl NamedFiles {
     /// Reads a file by its name in the policy. One that two places name is read once, so that both
     /// see the same.
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        let path = self.base.join(name);
+        self.read_path(self.base.join(name))
+    }
+
+    fn read_path(&self, path: PathBuf) -> io::Result<Vec<u8>> {
         if let Some(bytes) = self.read.borrow().get(&path) {
             return Ok(bytes.clone());
         }

@@ -6,8 +6,7 @@ use super::{Permit, Reason, Refusal};
 use crate::filter::Limits;
 use crate::filter::mask::Mask;
 use crate::filter::write::{self, Patch, WriteFault};
-use crate::policy::raw::BodyKind;
-use crate::policy::snapshot::Snapshot;
+use crate::policy::snapshot::{BodyKind, Snapshot};
 use http::{HeaderMap, Method};
 use std::sync::Arc;
 

@@ -18,8 +18,7 @@ pub use reason::Reason;
 
 use crate::policy::Target;
 use crate::policy::index::Matches;
-use crate::policy::raw::Update;
-use crate::policy::snapshot::{GrantId, Held, Limits, Route, RouteId, Snapshot};
+use crate::policy::snapshot::{GrantId, Held, Limits, Route, RouteId, Snapshot, Update};
 use crate::principal::Principal;
 use smallvec::SmallVec;
 use standing::{Addressed, Standing};

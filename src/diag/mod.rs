@@ -71,6 +71,11 @@ impl Diagnostic {
         Diagnostic::new(code, Severity::Warning, Some(span), message.into())
     }
 
+    /// A warning without a place in a file.
+    pub fn warning_nowhere(code: Code, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(code, Severity::Warning, None, message.into())
+    }
+
     /// An error without a place in a file.
     pub fn error_nowhere(code: Code, message: impl Into<String>) -> Diagnostic {
         Diagnostic::new(code, Severity::Error, None, message.into())

@@ -91,7 +91,7 @@ impl Identity {
     ) -> Result<Arc<Principal>, Unidentified> {
         let found = self.credential(request).and_then(|credential| match credential {
             Credential::Bearer(value) => self.bearer(bearer_token(value)?, now),
-            Credential::Key(value) => self.key(visible(value)?, now),
+            Credential::Key(value) => self.key(visible(value.as_bytes())?, now),
             Credential::Forwarded(peer) => peer.principal(request.headers).map(Arc::new),
         });
         found.map_err(|fault| Unidentified {
@@ -223,25 +223,25 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a He
 
 /// The credential after `Bearer`, whose case does not matter (RFC 9110 section 11.1).
 fn bearer_token(value: &HeaderValue) -> Result<&str, Fault> {
-    let text = value.to_str().map_err(|_| Fault::Malformed)?;
-    let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
-    match scheme.eq_ignore_ascii_case("bearer") {
-        true => within_bounds(rest.trim_start_matches(' ')),
-        false => Err(Fault::Scheme),
+    let (scheme, rest) = value.as_bytes().split_at_checked("bearer".len()).ok_or(Fault::Scheme)?;
+    let ends = rest.first().is_none_or(|byte| *byte == b' ');
+    if !ends || !scheme.eq_ignore_ascii_case(b"bearer") {
+        return Err(Fault::Scheme);
     }
+    let start = rest.iter().position(|byte| *byte != b' ').unwrap_or(rest.len());
+    visible(&rest[start..])
 }
 
-fn visible(value: &HeaderValue) -> Result<&str, Fault> {
-    within_bounds(value.to_str().map_err(|_| Fault::Malformed)?)
-}
-
-/// Not empty, no white space inside, not longer than the limit.
-fn within_bounds(credential: &str) -> Result<&str, Fault> {
-    match credential.len() {
-        0 => Err(Fault::Malformed),
-        length if length > MAX_CREDENTIAL => Err(Fault::TooLong),
-        _ if credential.contains([' ', '\t']) => Err(Fault::Malformed),
-        _ => Ok(credential),
+/// Not empty, not longer than the limit, and visible ASCII throughout: no white space inside. The
+/// bytes are folded without a way out, so that the loop is vectorized.
+fn visible(credential: &[u8]) -> Result<&str, Fault> {
+    if credential.len() > MAX_CREDENTIAL {
+        return Err(Fault::TooLong);
+    }
+    let visible = credential.iter().fold(true, |all, byte| all & byte.is_ascii_graphic());
+    match visible && !credential.is_empty() {
+        true => std::str::from_utf8(credential).map_err(|_| Fault::Malformed),
+        false => Err(Fault::Malformed),
     }
 }
 

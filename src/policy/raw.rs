@@ -54,6 +54,11 @@ pub enum Kind {
 }
 
 impl RawPolicy {
+    /// Whether a whole file could not be read, so that anything may be missing.
+    pub fn has_unread_files(&self) -> bool {
+        self.left_out.iter().any(|out| out.kind.is_none())
+    }
+
     /// Whether an entity that is not here may have been typed all the same: then what refers to it
     /// is not to be reported, because its own mistake has been.
     pub fn may_exist(&self, kind: Kind, id: &str) -> bool {

@@ -4,7 +4,7 @@ use crate::policy::access::Access;
 use crate::policy::fields::{FieldMasks, FieldMemo, RoleLimits, masks_at};
 use crate::policy::index::{Matches, PathIndex, ShapeId};
 use crate::policy::people::People;
-use crate::policy::raw::{BodyKind, Update};
+pub use crate::policy::raw::{BodyKind, Update};
 use crate::policy::resolve::{Address, MethodTable};
 use crate::policy::roleset::{RoleId, RoleSet};
 use crate::policy::target::Target;

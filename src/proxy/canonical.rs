@@ -36,7 +36,7 @@ pub(super) struct Wire {
 impl Canonical {
     /// Reads the head of a request that an HTTP parser has taken apart.
     pub(super) fn read(parts: Parts, wire: Wire) -> Result<Canonical, Reason> {
-        let Parts { method, uri, version, mut headers, .. } = parts;
+        let Parts { method, uri, version, headers, .. } = parts;
         check_framing(&headers, version, wire.ambiguous)?;
         if headers.len() > wire.max_headers {
             return Err(Reason::HeadersTooLarge);
@@ -48,7 +48,6 @@ impl Canonical {
         let host = host(uri.scheme.as_ref(), uri.authority.as_ref(), &headers)?;
         let raw = target_of(uri.path_and_query, &method)?;
         let target = Target::new(raw, wire.max_target).map_err(fault_reason)?;
-        headers.remove(header::HOST);
         Ok(Canonical { method, target, host, headers })
     }
 
@@ -67,7 +66,7 @@ impl Canonical {
         &self.host
     }
 
-    /// All fields but Host.
+    /// All fields, Host among them where HTTP/1 has brought it.
     pub(super) fn headers(&self) -> &HeaderMap {
         &self.headers
     }
@@ -246,7 +245,7 @@ mod tests {
         let (method, raw, host, headers) = canonical.into_parts();
         assert_eq!((method, raw.as_str()), (Method::POST, "/a%20b?x=1"));
         assert_eq!(host, "API.test:8080");
-        assert_eq!(headers.len(), 1);
+        assert_eq!(headers.len(), 2);
     }
 
     #[test]

@@ -147,8 +147,10 @@ async fn serve_http2(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientI
         }
         if (late || worker.is_draining()) && !told {
             told = true;
-            // GOAWAY; if the client does not go, it is cut.
-            client.pulse.reading.set(CLOSING);
+            if late {
+                // GOAWAY to a client that asks nothing; if it does not go, it is cut.
+                client.pulse.reading.set(CLOSING);
+            }
             connection.as_mut().graceful_shutdown();
         }
         connection.as_mut().poll(cx).map(drop)

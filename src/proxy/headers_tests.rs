@@ -1,1 +1,112 @@
+use super::*;
 
+fn map(fields: &[(&str, &str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+        headers.append(name, HeaderValue::from_str(value).unwrap());
+    }
+    headers
+}
+
+fn cleaned(fields: &[(&str, &str)]) -> Result<Vec<String>, Reason> {
+    let mut headers = map(fields);
+    clean_request(&mut headers, &Identity::default(), false)?;
+    Ok(headers.keys().map(|name| name.as_str().to_owned()).collect())
+}
+
+#[test]
+fn p03_what_connection_lists_goes_before_anything_is_injected() {
+    let kept = cleaned(&[("connection", "close, X-A"), ("x-a", "1"), ("x-b", "2")]);
+    assert_eq!(kept.unwrap(), ["x-b"]);
+    assert_eq!(cleaned(&[("connection", "x-a"), ("connection", "host")]), Err(Reason::BadRequest));
+    assert_eq!(cleaned(&[("connection", "")]).unwrap(), [""; 0]);
+}
+
+#[test]
+fn connection_may_list_as_many_options_as_its_limit() {
+    for (count, fine) in [(MAX_OPTIONS - 1, true), (MAX_OPTIONS, true), (MAX_OPTIONS + 1, false)] {
+        let listed: Vec<String> = (0..count).map(|n| format!("x-{n}")).collect();
+        assert_eq!(cleaned(&[("connection", &listed.join(","))]).is_ok(), fine, "{count}");
+    }
+}
+
+#[test]
+fn p03_names_with_underscores_are_read_as_servers_read_them() {
+    for name in
+        ["x_portcullis_user", "X_Forwarded_For", "content_length", "transfer_encoding", "x_real_ip"]
+    {
+        assert_eq!(cleaned(&[(name, "1"), ("x_other_name", "1")]).unwrap(), ["x_other_name"]);
+    }
+}
+
+#[test]
+fn a_request_id_is_kept_up_to_its_limit() {
+    let id = |text: &str| request_id(&map(&[("x-request-id", text)])).is_some();
+    for (length, kept) in [
+        (0, false),
+        (1, true),
+        (MAX_REQUEST_ID - 1, true),
+        (MAX_REQUEST_ID, true),
+        (MAX_REQUEST_ID + 1, false),
+    ] {
+        assert_eq!(id(&"a".repeat(length)), kept, "{length}");
+    }
+    assert!(!id("a b") && !id("a\"b") && !id("a,b"));
+    assert_eq!(request_id(&map(&[("x-request-id", "a"), ("x-request-id", "a")])), None);
+}
+
+#[test]
+fn traces_are_kept_only_if_well_formed() {
+    let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    assert!(is_traceparent(good.as_bytes()));
+    for bad in [
+        "",
+        &good[..54],
+        &format!("{good}-"),
+        &good.replacen("00", "01", 1),
+        &good.to_uppercase(),
+        &good.replace("4bf92f3577b34da6a3ce929d0e0e4736", &"0".repeat(32)),
+        &good.replace("00f067aa0ba902b7", &"0".repeat(16)),
+        &good.replace('-', "_"),
+    ] {
+        assert!(!is_traceparent(bad.as_bytes()), "{bad}");
+    }
+}
+
+#[test]
+fn ids_that_are_no_plain_text_are_percent_encoded() {
+    for (id, told) in [("eng", "eng"), ("a b,c%", "a%20b%2Cc%25"), ("é\n", "%C3%A9%0A")] {
+        assert_eq!(encoded(id).unwrap(), told);
+    }
+}
+
+#[test]
+fn a_client_is_told_in_both_dialects() {
+    let host = HeaderValue::from_static("[::1]:8080");
+    let told = Forwarded::new(Some("2001:db8::1".parse().unwrap()), &host).unwrap();
+    assert_eq!(told.client.unwrap(), "2001:db8::1");
+    assert_eq!(told.element, "for=\"[2001:db8::1]\";host=\"[::1]:8080\";proto=http");
+    let told = Forwarded::new(None, &host).unwrap();
+    assert_eq!(
+        (told.client, told.element.to_str().unwrap().split(';').next()),
+        (None, Some("for=_unix"))
+    );
+}
+
+#[test]
+fn p11_a_write_keeps_its_conditions_and_a_read_does_not() {
+    for (safe, kept) in [(true, false), (false, true)] {
+        let mut headers = map(&[("if-match", "x"), ("range", "bytes=0-1"), ("accept", "*/*")]);
+        ask_for_json(&mut headers, safe).unwrap();
+        assert_eq!(headers.contains_key("if-match"), kept);
+        assert!(!headers.contains_key("range"));
+        assert_eq!(headers["accept"], "application/json");
+    }
+}
+
+#[test]
+fn only_the_first_sixteen_digits_of_a_digest_are_told() {
+    assert_eq!(short("sha256:0123456789abcdef0123"), "0123456789abcdef");
+    assert_eq!(short("sha256:01"), "01");
+}

@@ -11,7 +11,6 @@ mod framing;
 mod headers;
 mod io;
 mod listener;
-mod media;
 mod outgoing;
 mod pool;
 mod random;

@@ -252,7 +252,7 @@ async fn drive(connection: Connection<TokioIo<Socket>, RequestBody>, deadline: R
     let mut connection = std::pin::pin!(connection);
     std::future::poll_fn(|cx| {
         // The error of a connection is told to whoever waits for its response.
-        if connection.as_mut().poll(cx).is_ready() || deadline.poll(cx).is_ready() {
+        if deadline.poll(cx).is_ready() || connection.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
         Poll::Pending

@@ -27,7 +27,7 @@ pub(super) enum Source {
     Filtered(Box<Filtered>),
 }
 
-/// An upstream's body and the connection that it comes over.
+/// An upstream's body and the connection that it comes over, until the end has come.
 pub(super) struct Download {
     body: Incoming,
     lease: Option<Lease>,
@@ -77,7 +77,7 @@ impl Download {
 
     /// Whether nothing more will come.
     pub(super) fn is_over(&self) -> bool {
-        self.body.is_end_stream()
+        self.lease.is_none()
     }
 
     /// The length that is left, where it is known.

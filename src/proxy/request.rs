@@ -3,7 +3,6 @@
 use super::canonical::{Canonical, Wire};
 use super::connection::Client;
 use super::headers::{self, Told};
-use super::media::{self, Json};
 use super::outgoing::Outgoing;
 use super::pool::{Lease, SendError};
 use super::reply::{Reply, Source};
@@ -13,14 +12,13 @@ use super::story::Story;
 use super::upload::{self, RequestBody};
 use super::worker::Worker;
 use crate::control::Live;
+use crate::decide::body::BodyCheck;
 use crate::decide::{self, Permit, Reason, Refusal, Routed};
 use crate::filter::Limits;
-use crate::filter::mask::Mask;
-use crate::filter::write::{self, Patch, WriteFault};
 use crate::identity::Credentials;
 use crate::policy::raw::BodyKind;
 use crate::principal::Principal;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::{Body, Incoming};
@@ -154,27 +152,33 @@ impl Way<'_> {
         body: &mut Option<Incoming>,
         story: &mut Story,
     ) -> Result<RequestBody, Refused> {
-        let limits = &self.worker.limits;
-        let reads_json = live.snapshot.route(permit.route()).request == BodyKind::Json;
-        let mask = permit.fields().and_then(|fields| fields.write.as_ref()).filter(|_| reads_json);
-        let empty = body.as_ref().is_none_or(Body::is_end_stream);
-        let Some(mask) = mask.filter(|_| !empty) else {
-            let Some(body) = body.take() else { return Ok(RequestBody::Empty) };
-            return Ok(RequestBody::stream(body, limits.body_idle, limits.upstream_head));
+        let Some(mut full) = body.take_if(|body| !body.is_end_stream()) else {
+            return Ok(RequestBody::Empty);
         };
-        let patch = patch(canonical.method(), canonical.headers())?;
-        let Some(body) = body.take() else { return Ok(RequestBody::Empty) };
+        let limits = &self.worker.limits;
+        let (method, headers) = (canonical.method(), canonical.headers());
+        let check = match BodyCheck::of(permit, &live.snapshot, method, headers) {
+            Ok(Some(check)) => check,
+            Ok(None) => {
+                return Ok(RequestBody::stream(full, limits.body_idle, limits.upstream_head));
+            }
+            Err(refusal) => {
+                *body = Some(full);
+                return Err(refusal.into());
+            }
+        };
         let deadline = self.worker.clock.deadline();
-        let whole = upload::read_whole(body, limits.max_body, limits.body_idle, &deadline);
-        let whole = whole.await?;
+        let read =
+            upload::read_whole(&mut full, limits.max_body, limits.body_idle, &deadline).await;
+        let whole = read.inspect_err(|_| *body = Some(full))?;
         story.record().bytes_in = whole.len() as u64;
         if whole.is_empty() {
             return Ok(RequestBody::Empty);
         }
         let started = Instant::now();
-        let checked = check_fields(mask, &whole, &self.json(), patch);
+        let checked = check.check(&whole, &self.json());
         story.record().filter += started.elapsed();
-        checked.map(|()| RequestBody::Whole(whole))
+        Ok(checked.map(|()| RequestBody::Whole(whole))?)
     }
 
     fn outgoing(
@@ -249,29 +253,6 @@ fn relay(response: Response<Source>, asked: &Asked, mut story: Box<Story>) -> Re
     }
     let source = if asked.method == Method::HEAD { Source::Empty } else { source };
     Response::from_parts(head, Reply::new(source, story))
-}
-
-/// How a body that must be checked is applied, by its type; 415 where it cannot be read.
-fn patch(method: &Method, headers: &HeaderMap) -> Result<Patch, Reason> {
-    if !media::is_identity(headers) {
-        return Err(Reason::BodyUnsupported);
-    }
-    match (media::json(headers), *method == Method::PATCH) {
-        (Some(Json::Plain | Json::MergePatch), true) => Ok(Patch::Merge),
-        (Some(Json::Plain), false) => Ok(Patch::No),
-        _ => Err(Reason::BodyUnsupported),
-    }
-}
-
-fn check_fields(mask: &Mask, body: &[u8], limits: &Limits, patch: Patch) -> Result<(), Refused> {
-    write::check(mask, body, limits, patch).map_err(|fault| {
-        let (reason, pointers) = match fault {
-            WriteFault::Invalid(_) => (Reason::BodyInvalid, Vec::new()),
-            WriteFault::Fields(pointers) => (Reason::FieldNotWritable, pointers),
-            WriteFault::Types(pointers) => (Reason::ValueInvalid, pointers),
-        };
-        Refusal { pointers, ..Refusal::because(reason) }.into()
-    })
 }
 
 /// After a refusal: a short body is read to its end, so that the connection can go on; a long one

@@ -2,12 +2,11 @@
 //! cannot be shown at all.
 
 use super::headers;
-use super::media;
 use super::pool::Lease;
 use super::reply::{Download, Filtered, Source};
 use super::respond;
 use super::story::Story;
-use crate::decide::{FieldMasks, Reason};
+use crate::decide::{FieldMasks, Reason, media};
 use crate::filter::mask::Mask;
 use crate::filter::{Filter, Limits};
 use bytes::{Bytes, BytesMut};

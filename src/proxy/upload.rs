@@ -99,7 +99,10 @@ impl Upload {
     }
 
     fn wait(&self, for_client: bool) {
-        self.waiting_for_client.set(for_client);
+        // A task may be polled for other reasons; that buys the client no time.
+        if self.waiting_for_client.replace(for_client) && for_client {
+            return;
+        }
         let limit = if for_client { self.client_idle } else { self.upstream_idle };
         if let Some(deadline) = &*self.deadline.borrow() {
             deadline.set(limit);
@@ -173,7 +176,7 @@ impl Body for RequestBody {
 
 /// Reads a body to its end, within `max` bytes and with no pause longer than `idle`.
 pub(super) async fn read_whole(
-    mut body: Incoming,
+    body: &mut Incoming,
     max: usize,
     idle: Duration,
     deadline: &Deadline,
@@ -185,7 +188,7 @@ pub(super) async fn read_whole(
     let mut whole = BytesMut::new();
     loop {
         deadline.set(idle);
-        let frame = std::future::poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
+        let frame = std::future::poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
             Poll::Pending => deadline.poll(cx).map(|()| Err(Reason::ClientTimeout)),
             Poll::Ready(frame) => Poll::Ready(Ok(frame)),
         });

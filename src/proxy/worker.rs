@@ -15,6 +15,7 @@ use crate::identity::Peer;
 use crate::settings::Limits;
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,11 +37,22 @@ pub(super) struct Worker {
     /// Ids.
     pub(super) random: Random,
     reader: RefCell<Reader>,
-    live: RefCell<Rc<Arc<Live>>>,
+    live: RefCell<Rc<Held>>,
     draining: Cell<bool>,
     own: Cell<usize>,
     /// Client connections of all workers.
     all: Arc<AtomicUsize>,
+}
+
+/// What is live, counted once for the whole worker.
+pub(super) struct Held(Arc<Live>);
+
+impl Deref for Held {
+    type Target = Live;
+
+    fn deref(&self) -> &Live {
+        &self.0
+    }
 }
 
 /// A listener that the runtime knows.
@@ -91,7 +103,7 @@ impl Worker {
             recorder: (config.recorder)(number),
             random: Random::new(),
             reader: RefCell::new(config.store.reader()),
-            live: RefCell::new(Rc::new(config.store.load())),
+            live: RefCell::new(Rc::new(Held(config.store.load()))),
             draining: Cell::new(false),
             own: Cell::new(0),
             all,
@@ -100,12 +112,12 @@ impl Worker {
 
     /// What is live now. The count of its users is the worker's own: workers that count in one
     /// place slow each other down.
-    pub(super) fn live(&self) -> Rc<Arc<Live>> {
+    pub(super) fn live(&self) -> Rc<Held> {
         let mut reader = self.reader.borrow_mut();
         let current = reader.current();
         let mut live = self.live.borrow_mut();
-        if !Arc::ptr_eq(current, &live) {
-            *live = Rc::new(current.clone());
+        if !Arc::ptr_eq(current, &live.0) {
+            *live = Rc::new(Held(current.clone()));
         }
         live.clone()
     }

@@ -1,7 +1,8 @@
 //! An in-process proxy over a raw recording upstream. Small on purpose: what is tested here is
 //! HTTP, not the command line.
 
-use portcullis::control::{Store, load};
+use portcullis::control::Store;
+use portcullis::control::load::load;
 use portcullis::policy::resolve::Surroundings;
 use portcullis::proxy::{Handle, ProxyConfig, Recorder, serve};
 use portcullis::settings::{Limits, ListenAddress};
@@ -36,9 +37,7 @@ pub struct Upstream {
 
 impl Upstream {
     /// Answers the nth request of all with `script(n, request)`.
-    pub fn scripted(
-        script: impl Fn(usize, &str) -> Answer + Send + Sync + 'static,
-    ) -> Upstream {
+    pub fn scripted(script: impl Fn(usize, &str) -> Answer + Send + Sync + 'static) -> Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -233,6 +232,11 @@ impl Proxy {
     #[track_caller]
     pub fn record(&self) -> Record {
         self.records.lock().unwrap().recv_timeout(PATIENCE).expect("a request should be over")
+    }
+
+    /// The next request that is over, if one is.
+    pub fn try_record(&self) -> Option<Record> {
+        self.records.lock().unwrap().try_recv().ok()
     }
 
     pub fn connect(&self) -> Client {

@@ -13,6 +13,7 @@ use portcullis::policy::{Target, front};
 use portcullis::principal::{AuthMethod, Principal};
 use portcullis::source::Sources;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -35,6 +36,60 @@ proptest! {
             let actual = compiled(&snapshot, request);
             prop_assert_eq!(actual, expected, "{}", explain(&policy, request));
         }
+    }
+}
+
+/// The comparison above is worth what its cases reach: all of the decision.
+#[test]
+fn the_generated_cases_reach_every_outcome() {
+    let config = ProptestConfig {
+        rng_seed: proptest::test_runner::RngSeed::Fixed(1),
+        ..ProptestConfig::default()
+    };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let cases = (generate::policy(), generate::request());
+    let mut seen = std::collections::BTreeMap::<String, u32>::new();
+    for _ in 0..6_000 {
+        let (policy, request) = cases.new_tree(&mut runner).unwrap().current();
+        let mut count = |what: &str| *seen.entry(what.into()).or_default() += 1;
+        match evaluate(&policy, &request) {
+            Verdict::Refused(reason) => count(reason.as_str()),
+            Verdict::Public => count("public"),
+            Verdict::Allowed(allowed) => {
+                count("granted");
+                if allowed.seen.as_ref() != Some(&sample()) {
+                    count("fields hidden");
+                }
+                if !allowed.unwritable.is_empty() {
+                    count("fields not writable");
+                }
+                if allowed.erases_hidden {
+                    count("hidden fields at risk");
+                }
+                if allowed.grants.len() > 1 {
+                    count("several grants");
+                }
+            }
+        }
+    }
+    for outcome in [
+        "granted",
+        "public",
+        "bad_method",
+        "unauthenticated",
+        "no_route",
+        "not_a_member",
+        "app_not_assigned",
+        "no_app_access",
+        "app_inactive",
+        "no_grant",
+        "unmapped",
+        "fields hidden",
+        "fields not writable",
+        "hidden fields at risk",
+        "several grants",
+    ] {
+        assert!(seen.get(outcome).is_some_and(|count| *count >= 3), "{outcome}: {seen:?}");
     }
 }
 

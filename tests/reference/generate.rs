@@ -6,8 +6,6 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-const NAMES: [&str; 3] = ["x", "y", "z"];
-
 pub fn policy() -> impl Strategy<Value = Policy> {
     (any::<bool>(), any::<bool>(), any::<bool>()).prop_flat_map(
         |(with_orgs, with_members, simple)| {
@@ -15,10 +13,10 @@ pub fn policy() -> impl Strategy<Value = Policy> {
                 routes(simple),
                 orgs(),
                 apps(),
-                vec(role(), 1..5),
+                vec(role(), 1..6),
                 vec(resource_type(), 0..3),
                 vec(schema(), 0..4),
-                vec(member(), 0..5),
+                vec(member(), 1..7),
             )
                 .prop_map(move |parts| assemble(parts, with_orgs, with_members))
         },
@@ -26,7 +24,10 @@ pub fn policy() -> impl Strategy<Value = Policy> {
 }
 
 pub fn request() -> impl Strategy<Value = Request> {
-    let method = select(vec!["GET", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+    let method = prop_oneof![
+        30 => select(vec!["GET", "GET", "HEAD", "POST", "PUT", "PUT", "PATCH", "DELETE"]),
+        1 => Just("OPTIONS"),
+    ];
     (method, path(), option::weighted(0.95, caller())).prop_map(|(method, path, caller)| Request {
         method: method.into(),
         path,
@@ -87,6 +88,17 @@ fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
     Policy { routes, orgs, apps, roles, types, schemas, members: with_members.then_some(members) }
 }
 
+/// Broad patterns are frequent, so that most requests get as far as the question of who may.
+fn broad() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => Just("/**".to_owned()),
+        1 => Just("/x/**".to_owned()),
+        1 => Just("/{org}/**".to_owned()),
+        1 => Just("/{org}/{app}/**".to_owned()),
+        3 => pattern(),
+    ]
+}
+
 fn pattern() -> impl Strategy<Value = String> {
     let segment = select(vec!["x", "x", "y", "z", "{id}", "{org}", "{app}"]);
     (vec(segment, 0..4), any::<bool>()).prop_map(|(segments, subtree)| {
@@ -108,7 +120,7 @@ fn pattern() -> impl Strategy<Value = String> {
 }
 
 fn path() -> impl Strategy<Value = String> {
-    (vec(select(NAMES.to_vec()), 0..4), prop::bool::weighted(0.1)).prop_map(|(segments, slash)| {
+    (vec(name(), 0..4), prop::bool::weighted(0.1)).prop_map(|(segments, slash)| {
         let path: String = segments.iter().map(|segment| format!("/{segment}")).collect();
         if path.is_empty() || slash { path + "/" } else { path }
     })
@@ -116,7 +128,7 @@ fn path() -> impl Strategy<Value = String> {
 
 fn routes(simple: bool) -> impl Strategy<Value = Vec<Route>> {
     let route = (
-        pattern(),
+        broad(),
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.1),
         prop::bool::weighted(0.1),
@@ -133,7 +145,11 @@ fn routes(simple: bool) -> impl Strategy<Value = Vec<Route>> {
             merge,
             post,
         });
-    vec(route, 1..4).prop_map(move |mut routes| {
+    (vec(route, 1..4), prop::bool::weighted(0.8)).prop_map(move |(mut routes, all)| {
+        if all {
+            // First, so that it stays where there is only one.
+            routes[0].pattern = "/**".into();
+        }
         let mut shapes = Vec::new();
         routes.retain(|route| {
             let shape = kinds_and_literals(&route.pattern);
@@ -159,11 +175,11 @@ fn without_params(pattern: &str) -> String {
 }
 
 fn name() -> impl Strategy<Value = String> {
-    select(NAMES.to_vec()).prop_map(String::from)
+    prop_oneof![4 => Just("x"), 2 => Just("y"), 1 => Just("z")].prop_map(String::from)
 }
 
 fn orgs() -> impl Strategy<Value = Vec<Org>> {
-    let apps = || subsequence(vec!["x", "y"], 0..=2);
+    let apps = || subsequence(vec!["x", "y"], 1..=2);
     let org = |id: &'static str| {
         (apps(), prop::bool::weighted(0.1)).prop_map(move |(apps, suspended)| Org {
             id: id.into(),
@@ -176,7 +192,7 @@ fn orgs() -> impl Strategy<Value = Vec<Org>> {
 
 fn apps() -> impl Strategy<Value = Vec<App>> {
     let app = |id: &'static str| {
-        (prop::bool::weighted(0.8), option::weighted(0.3, role_name()))
+        (prop::bool::weighted(0.6), option::weighted(0.3, role_name()))
             .prop_map(move |(active, default_role)| App { id: id.into(), active, default_role })
     };
     (app("x"), app("y")).prop_map(|(x, y)| vec![x, y])
@@ -187,15 +203,16 @@ fn role_name() -> impl Strategy<Value = String> {
 }
 
 fn letters_of_a_grant() -> impl Strategy<Value = String> {
-    subsequence(vec!["c", "r", "u", "d"], 1..=4).prop_map(|letters| letters.concat())
+    let some = subsequence(vec!["c", "r", "u", "d"], 1..=4).prop_map(|letters| letters.concat());
+    prop_oneof![Just("crud".to_owned()), some]
 }
 
 fn role() -> impl Strategy<Value = Role> {
     (
+        prop::bool::weighted(0.25),
         prop::bool::weighted(0.3),
-        prop::bool::weighted(0.3),
-        vec((pattern(), letters_of_a_grant()), 0..5),
-        subsequence(vec!["s0", "s1", "s2", "s3"], 0..=2),
+        vec((broad(), letters_of_a_grant()), 1..6),
+        subsequence(vec!["s0", "s1", "s2", "s3"], 1..=3),
     )
         .prop_map(|(app_scope, default, grants, schemas)| Role {
             id: String::new(),
@@ -208,7 +225,7 @@ fn role() -> impl Strategy<Value = Role> {
 
 fn resource_type() -> impl Strategy<Value = Type> {
     let pointer = select(vec!["", "/data/*"]).prop_map(String::from);
-    (vec((pattern(), pointer), 1..3), prop::bool::weighted(0.3))
+    (vec((broad(), pointer), 1..3), prop::bool::weighted(0.3))
         .prop_map(|(at, elsewhere_pass)| Type { id: String::new(), at, elsewhere_pass })
 }
 
@@ -231,8 +248,8 @@ fn member() -> impl Strategy<Value = Member> {
     let access = || vec(role_name(), 0..3);
     (
         name(),
-        select(vec!["x", "y"]),
-        vec(role_name(), 0..3),
+        prop_oneof![3 => Just("x"), 1 => Just("y")],
+        prop_oneof![vec(role_name(), 0..4), Just((0..5).map(|at| format!("r{at}")).collect()),],
         option::of(access()),
         option::of(access()),
         prop::bool::weighted(0.1),
@@ -247,9 +264,12 @@ fn member() -> impl Strategy<Value = Member> {
 fn caller() -> impl Strategy<Value = Caller> {
     (
         name(),
-        option::of(name()),
         option::weighted(0.3, name()),
-        option::of(vec(role_name(), 0..4)),
+        option::weighted(0.15, name()),
+        option::weighted(
+            0.8,
+            prop_oneof![vec(role_name(), 0..5), Just((0..5).map(|at| format!("r{at}")).collect()),],
+        ),
         any::<bool>(),
     )
         .prop_map(|(user, org, app, roles, api_key)| Caller { user, org, app, roles, api_key })

@@ -41,10 +41,11 @@ impl Identity {
         inputs: &Inputs<'_>,
         report: &mut Report,
     ) -> Identity {
+        let typed = raw.map(|raw| raw.span);
         let nothing = RawIdentity::default();
         let raw = raw.unwrap_or(&nothing);
         if raw.jwt.is_empty() && raw.api_keys.is_none() && raw.forwarded.is_none() {
-            report.push(no_identity(raw.span));
+            report.push(no_identity(typed));
             return Identity::default();
         }
         let mut compiler = Compiler { inputs, report };
@@ -172,8 +173,11 @@ fn list_headers<'a>(names: impl Iterator<Item = &'a HeaderName>) -> HeaderValue 
     HeaderValue::from_str(&names.join(", ")).expect("header names are valid in a value")
 }
 
-fn no_identity(span: Span) -> Diagnostic {
+fn no_identity(empty: Option<Span>) -> Diagnostic {
     let message = "nothing says who is calling, so everything that is not public is refused";
-    Diagnostic::warning(Code::NoIdentity, span, message)
-        .help("add `identity` with `jwt`, `api_keys` or `forwarded`")
+    let problem = match empty {
+        Some(span) => Diagnostic::warning(Code::NoIdentity, span, message),
+        None => Diagnostic::warning_nowhere(Code::NoIdentity, message),
+    };
+    problem.help("add `identity` with `jwt`, `api_keys` or `forwarded`")
 }

@@ -353,6 +353,16 @@ fn p07_tokens_have_a_length_limit() {
 }
 
 #[test]
+fn p13_a_deep_payload_costs_no_stack() {
+    let deep = |open: &str, close: &str, depth: usize| {
+        let value = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+        payload().to_string().replacen('{', &format!("{{\"deep\": {value},"), 1)
+    };
+    assert!(check(HS256, &deep("[", "]", 2_500)).is_ok());
+    assert!(check(HS256, &deep("{\"a\":", "}", 700)).is_ok());
+}
+
+#[test]
 fn claims_become_a_principal() {
     let claims = RawClaims {
         user: texts(&["uid", "sub"]),

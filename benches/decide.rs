@@ -1,0 +1,107 @@
+//! One decision, as routes and roles grow: none of the curves may bend up.
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use portcullis::decide::{self, Permit, Request};
+use portcullis::policy::compile::{Stamp, compile};
+use portcullis::policy::resolve::{Surroundings, resolve};
+use portcullis::policy::snapshot::Snapshot;
+use portcullis::policy::{Target, front};
+use portcullis::principal::{AuthMethod, Principal};
+use portcullis::source::Sources;
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::sync::Arc;
+
+/// A policy of `routes` subtrees below two kinds of prefixes, granted to `roles` roles in turn.
+/// Every third role has a schema.
+fn policy(routes: usize, roles: usize) -> String {
+    let mut text = String::from(
+        "policy: 1\nresource_types:\n  - {id: item, elsewhere: pass, at: [{path: '/api/{kind}/{id}', pointer: ''}]}\n\
+         schemas:\n  - {id: no-ssn, type: item, body: {type: object, additionalProperties: true, properties: {ssn: false}}}\n\
+         roles:\n",
+    );
+    for role in 0..roles {
+        let schemas = if role % 3 == 0 { "[no-ssn]" } else { "[]" };
+        let _ = write!(
+            text,
+            "  - {{id: r{role}, schemas: {schemas}, grants: [{{path: '/me', access: r}}"
+        );
+        for route in (role..routes).step_by(roles) {
+            let _ = match route % 2 {
+                0 => write!(text, ", {{path: '/api/kind{route}/**', access: crud}}"),
+                _ => write!(text, ", {{path: '/api/kind{route}/{{id}}', access: ru}}"),
+            };
+        }
+        text.push_str("]}\n");
+    }
+    text
+}
+
+fn snapshot(text: &str) -> Snapshot {
+    let mut sources = Sources::default();
+    sources.add("bench.yaml", text);
+    let (raw, mut report) = front::read(&sources);
+    let resolved = resolve(&raw, &Surroundings::default(), &mut report);
+    assert!(!report.has_errors(), "{report:?}");
+    let stamp = Stamp { generation: 1, digest: "sha256:0".into() };
+    compile(resolved, &sources, stamp, &mut report).expect("the policy compiles")
+}
+
+fn caller(roles: &[usize]) -> Arc<Principal> {
+    let names = roles.iter().map(|role| Arc::from(format!("r{role}"))).collect();
+    Arc::new(Principal { roles: Some(names), ..Principal::of("ann", AuthMethod::Jwt) })
+}
+
+fn decide(snapshot: &Snapshot, target: &Target, caller: &Arc<Principal>) -> Permit {
+    let request = Request { method: &http::Method::GET, target };
+    let routed = decide::route(snapshot, &request).expect("a route");
+    decide::decide(snapshot, &request, routed, Some(caller.clone()), &mut ()).expect("a permit")
+}
+
+fn by_routes(c: &mut Criterion) {
+    let mut group = c.benchmark_group("decide/routes");
+    for routes in [100, 1_000, 10_000] {
+        let roles = routes.min(1_000);
+        let snapshot = snapshot(&policy(routes, roles));
+        for (name, role, path) in
+            [("subtree", 50, "/api/kind50/7"), ("exact", 51, "/api/kind51/7"), ("both", 50, "/me")]
+        {
+            let (target, caller) = (Target::parse(path, 8192).unwrap(), caller(&[role]));
+            group.bench_with_input(BenchmarkId::new(name, routes), &routes, |b, _| {
+                b.iter(|| black_box(decide(&snapshot, &target, &caller)));
+            });
+        }
+    }
+    group.finish();
+}
+
+fn by_roles_of_the_caller(c: &mut Criterion) {
+    let mut group = c.benchmark_group("decide/roles of the caller");
+    let snapshot = snapshot(&policy(1_000, 1_000));
+    let target = Target::parse("/api/kind50/7", 8192).unwrap();
+    for count in [1, 10, 100] {
+        let roles: Vec<usize> = (0..count).map(|n| 50 + n).collect();
+        let caller = caller(&roles);
+        group.bench_with_input(BenchmarkId::from_parameter(count), &count, |b, _| {
+            b.iter(|| black_box(decide(&snapshot, &target, &caller)));
+        });
+    }
+    group.finish();
+}
+
+fn targets(c: &mut Criterion) {
+    let mut group = c.benchmark_group("target");
+    for (name, path) in [
+        ("plain", "/api/customers/4217?expand=orders&page=2"),
+        ("escaped", "/api/customers/ann%40acme.test/caf%C3%A9"),
+    ] {
+        let raw: http::uri::PathAndQuery = path.parse().unwrap();
+        group.bench_function(name, |b| {
+            b.iter(|| black_box(Target::new(black_box(raw.clone()), 8192).unwrap()));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, by_routes, by_roles_of_the_caller, targets);
+criterion_main!(benches);

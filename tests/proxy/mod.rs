@@ -1,0 +1,10 @@
+//! The data plane, in this process, over a raw recording upstream.
+
+mod bodies;
+mod faults;
+mod framing;
+mod headers;
+mod http2;
+mod life;
+mod paths;
+mod support;

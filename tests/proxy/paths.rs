@@ -1,0 +1,105 @@
+//! Security group 1 and 2: what is decided is, byte for byte, what is forwarded.
+
+use super::support::{Proxy, Upstream};
+
+#[test]
+fn p01_what_passes_is_forwarded_byte_for_byte() {
+    let upstream = Upstream::json("{}");
+    let proxy = Proxy::open(&upstream);
+    let targets =
+        ["/", "/a/b?x=1&y=%2F", "/caf%C3%A9/a%20b", "/a/", "/a.json", "/x?%3f?", "/100%25"];
+    for target in targets {
+        let response = proxy.once(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!((response.status, response.body.as_str()), (200, "{}"), "{target}");
+    }
+    for (request, target) in upstream.requests().iter().zip(targets) {
+        assert!(request.starts_with(&format!("GET {target} HTTP/1.1\r\n")), "{request}");
+    }
+}
+
+#[test]
+fn p01_what_can_be_read_in_two_ways_reaches_nobody() {
+    let upstream = Upstream::json("{}");
+    let proxy = Proxy::open(&upstream);
+    for target in [
+        "/a/../b",
+        "/a/./b",
+        "/..",
+        "/a/%2e%2e/b",
+        "/a%2fb",
+        "/a%5cb",
+        "/a%00b",
+        "/a%0d%0ab",
+        "/a%252fb",
+        "//a",
+        "/a//b",
+        "/a\\b",
+        "/a;b",
+        "/a#b",
+        "/a%zz",
+        "/a%",
+        "/%ff",
+        "/%61",
+        "*",
+        "a",
+        "",
+    ] {
+        let response = proxy.once(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!(response.status, 400, "{target}: {response:?}");
+    }
+    upstream.assert_untouched();
+}
+
+#[test]
+fn p01_a_target_may_be_as_long_as_its_limit() {
+    let upstream = Upstream::json("{}");
+    let proxy = Proxy::open(&upstream);
+    for (length, status) in [(8191, 200), (8192, 200), (8193, 414)] {
+        let target = format!("/{}", "a".repeat(length - 1));
+        let response = proxy.once(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!(response.status, status, "{length}");
+    }
+    assert_eq!(upstream.requests().len(), 2);
+}
+
+#[test]
+fn p02_methods_without_a_letter_are_405_and_say_which_have_one() {
+    let upstream = Upstream::json("{}");
+    let proxy = Proxy::open(&upstream);
+    for method in ["TRACE", "OPTIONS", "PROPFIND", "get", "Get", "GETT"] {
+        let response = proxy.once(&format!("{method} /a HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!(response.status, 405, "{method}");
+        assert_eq!(response.header("allow"), Some("GET, HEAD, POST, PUT, PATCH, DELETE"));
+    }
+    let connect = proxy.once("CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n");
+    assert_eq!(connect.status, 405);
+    upstream.assert_untouched();
+}
+
+#[test]
+fn p02_method_overrides_are_stripped() {
+    let upstream = Upstream::json("{}");
+    let proxy = Proxy::open(&upstream);
+    proxy.once(
+        "POST /a HTTP/1.1\r\nHost: a\r\nX-HTTP-Method-Override: DELETE\r\n\
+         X-Method-Override: DELETE\r\nX_HTTP_Method: DELETE\r\nContent-Length: 0\r\n\r\n",
+    );
+    let request = upstream.only_request();
+    assert!(!request.to_lowercase().contains("override"), "{request}");
+    assert!(!request.contains("DELETE"), "{request}");
+}
+
+#[test]
+fn p02_a_body_on_get_is_forwarded_and_never_dropped() {
+    let upstream = Upstream::json("{}");
+    let proxy = Proxy::open(&upstream);
+    proxy.once("GET /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+    proxy.once(
+        "GET /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    );
+    let requests = upstream.requests();
+    assert!(
+        requests[0].contains("content-length: 5\r\n") && requests[0].ends_with("\r\n\r\nhello")
+    );
+    assert!(requests[1].contains("\r\n5\r\nhello\r\n0\r\n\r\n"), "{}", requests[1]);
+}
