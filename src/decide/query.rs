@@ -57,7 +57,7 @@ fn decode(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter::mask::{HIDE, MaskBuilder, Node, SHOW};
+    use crate::filter::mask::{HIDE, MaskBuilder, Node, SHOW, Types};
 
     fn fields(closed: bool) -> FieldMasks {
         let mut builder = MaskBuilder::new();
@@ -116,5 +116,20 @@ mod tests {
         assert!(allowed("sort=name:desc", true));
         assert!(allowed("page=2&limit=10", true));
         assert!(!allowed("sort=created", true));
+    }
+
+    /// A number has no members, so it hides none that a query could name.
+    #[test]
+    fn a_typed_value_is_no_list_of_what_is_shown() {
+        let mut builder = MaskBuilder::new();
+        let number = Node { types: Types::NUMBER, others: HIDE, items: HIDE, ..Node::open() };
+        let age = builder.add(number);
+        let fields = vec![("age".into(), age), ("ssn".into(), HIDE)];
+        let root = builder.add(Node { fields, ..Node::open() });
+        let read = builder.finish(root);
+        let fields = FieldMasks::new(read.clone(), read).unwrap();
+        let allowed = |query| check(Some(query), Some(&fields)).is_ok();
+        assert!(allowed("sort=name") && allowed("sort=age") && allowed("age=7"));
+        assert!(!allowed("sort=ssn") && !allowed("ssn=7"));
     }
 }

@@ -1,6 +1,6 @@
 //! What a set of contributing roles may see and send on a path, computed once per set.
 
-use crate::filter::mask::{HIDE, Mask, SHOW};
+use crate::filter::mask::{HIDE, Mask, NodeId, SHOW, Types};
 use crate::filter::{algebra, place};
 use crate::policy::roleset::RoleSet;
 use std::collections::{HashMap, HashSet};
@@ -84,21 +84,25 @@ impl FieldMasks {
 
 impl Names {
     fn of(mask: &Mask) -> Names {
+        let hidden = |id: NodeId| id == HIDE || mask.node(id).types == Types::NONE;
         let mut names = Names::default();
-        let mut todo = vec![mask.root()];
-        let mut seen = HashSet::new();
+        let (mut seen, mut todo) = (HashSet::from([SHOW, HIDE]), vec![mask.root()]);
         while let Some(id) = todo.pop() {
-            if id == SHOW || id == HIDE || !seen.insert(id) {
+            if !seen.insert(id) {
                 continue;
             }
             let node = mask.node(id);
-            for (name, field) in &node.fields {
-                let list = if *field == HIDE { &mut names.hidden } else { &mut names.shown };
-                list.insert(name.to_lowercase());
-                todo.push(*field);
+            // Where no object may stand, nothing speaks of members.
+            if node.types.has(Types::OBJECT) {
+                for (name, field) in &node.fields {
+                    let list = if hidden(*field) { &mut names.hidden } else { &mut names.shown };
+                    list.insert(name.to_lowercase());
+                }
+                names.closed |= hidden(node.others);
+                todo.extend(node.fields.iter().map(|(_, id)| *id).chain([node.others]));
             }
-            names.closed |= node.others == HIDE;
-            todo.extend([node.others, node.items]);
+            let listed = mask.extra(id).into_iter().flat_map(|extra| &extra.elements);
+            todo.extend(listed.map(|(_, id)| *id).chain([node.items]));
         }
         names
     }

@@ -3,6 +3,7 @@
 mod identity;
 mod keys;
 mod letters;
+mod reads;
 mod tenants;
 
 use crate::support::{Proxy, Response, TempPolicy, Upstream, client, proxy::Start, tokens};
