@@ -33,6 +33,7 @@ resource_types:
     at:
       - {path: "/customers", pointer: "/data/*"}
       - {path: "/customers/{id}", pointer: ""}
+      - {path: "/lists/pair", pointer: "/0"}
 "#;
 
 const CUSTOMER: &str = r#"{"id":1,"name":"Ann","ssn":"CANARY","secret":"CANARY","age":"CANARY","card":{"number":"CANARY","last4":"1111"},"devices":[{"id":7,"key":"CANARY"},{"key":"CANARY"},[{"key":"CANARY"}]],"tags":{"a":{"name":"x","note":"CANARY"},"b":{"note":"CANARY"}}}"#;
@@ -299,4 +300,8 @@ fn queries_that_ask_about_hidden_fields_are_403() {
         assert_eq!(api.upstream.requests().pop().unwrap().target, target);
     }
     assert_eq!(api.call("ana:owner", "GET", "/customers/1?sort=ssn").status, 200);
+    let pair = Api::over(Upstream::json("[{\"ssn\": 1, \"id\": 2}, {\"ssn\": 3}]"), FIELDS);
+    pair.refuses("ana:lister", "GET", "/lists/pair?sort=ssn", 403);
+    let seen = pair.call("ana:lister", "GET", "/lists/pair?sort=name");
+    assert_eq!((seen.status, seen.json()), (200, json!([{"id": 2}, {"ssn": 3}])));
 }
