@@ -60,14 +60,6 @@ struct ErrorBody<'a> {
     problems: &'a [Value],
 }
 
-#[derive(Serialize)]
-struct ProblemBody<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    title: &'a str,
-    status: u16,
-}
-
 /// The answer to one request. `rebindable` says that the listener can be reached through a name
 /// (TCP), so that `Host` must be ours.
 pub(super) fn answer(
@@ -135,6 +127,12 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
 
 fn problem(status: StatusCode) -> Response<Full<Bytes>> {
     page(status, problem::MEDIA_TYPE, problem::document(status, None, &[]))
+}
+
+fn json(body: &impl Serialize) -> String {
+    let mut text = serde_json::to_string(body).expect("texts and numbers are always JSON");
+    text.push('\n');
+    text
 }
 
 fn not_allowed() -> Response<Full<Bytes>> {

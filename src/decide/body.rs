@@ -2,13 +2,21 @@
 //! write never reaches the upstream.
 
 use super::media::{self, Json};
-use super::{Permit, Reason, Refusal};
+use super::{FieldMasks, Permit, Reason, Refusal};
 use crate::filter::Limits;
 use crate::filter::mask::Mask;
 use crate::filter::write::{self, Patch, WriteFault};
 use crate::policy::snapshot::{BodyKind, Snapshot};
 use http::{HeaderMap, Method};
 use std::sync::Arc;
+
+/// What the caller may see of the response's body; `None` where nothing limits it, or where the
+/// route says that it is not JSON, and it goes on unread. `snapshot` is the one that decided.
+pub fn view(permit: &Permit, snapshot: &Snapshot) -> Option<Arc<FieldMasks>> {
+    let reads_json = snapshot.route(permit.route()).response == BodyKind::Json;
+    let fields = permit.fields().filter(|fields| fields.read.is_some() && reads_json);
+    fields.cloned()
+}
 
 /// How one request's body must be checked.
 #[derive(Debug)]

@@ -12,11 +12,10 @@ use super::story::Story;
 use super::upload::{self, RequestBody};
 use super::worker::Worker;
 use crate::control::Live;
-use crate::decide::body::BodyCheck;
+use crate::decide::body::{self, BodyCheck};
 use crate::decide::{self, Permit, Reason, Refusal, Routed};
 use crate::filter::Limits;
 use crate::identity::Credentials;
-use crate::policy::raw::BodyKind;
 use crate::principal::Principal;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
@@ -78,9 +77,7 @@ impl Way<'_> {
             return Err(Reason::HiddenFieldsAtRisk.into());
         }
         let method = canonical.method().clone();
-        let fields = permit.fields().cloned();
-        let reads_json = live.snapshot.route(permit.route()).response == BodyKind::Json;
-        let fields = fields.filter(|fields| fields.read.is_some() && reads_json);
+        let fields = body::view(&permit, &live.snapshot);
         let outgoing = self.outgoing(canonical, body, &permit, &live, fields.is_some())?;
         let (response, lease) = self.forward(permit, outgoing, &live, story).await?;
         let view = View {
@@ -269,3 +266,23 @@ async fn finish_reading(worker: &Worker, body: Option<Incoming>, expects: bool) 
 
 /// Bytes of a refused request's body that are read, so that its connection can be used again.
 pub(super) const MAX_DRAIN: u64 = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p15_a_panic_on_the_way_is_a_refusal() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let way = async {
+            tokio::task::yield_now().await;
+            panic!("a defect, on purpose");
+            #[allow(unreachable_code)]
+            Ok(())
+        };
+        let refused = runtime.block_on(guarded(way)).unwrap_err();
+        assert_eq!(refused.refusal.reason, Reason::Internal);
+        let fine = runtime.block_on(guarded(async { Ok(1) }));
+        assert_eq!(fine.unwrap(), 1);
+    }
+}

@@ -84,19 +84,36 @@ pub(super) fn generic_problem(status: StatusCode) -> Bytes {
     problem(status, None, &[])
 }
 
+/// The members that RFC 9457 section 3.1 names, and `errors` as its own example has them.
 fn problem(status: StatusCode, detail: Option<&str>, pointers: &[String]) -> Bytes {
     let title = status.canonical_reason().unwrap_or("Error");
-    let mut problem = serde_json::json!({
-        "type": "about:blank", "title": title, "status": status.as_u16(),
-    });
+    let mut text =
+        format!(r#"{{"type":"about:blank","title":"{title}","status":{}"#, status.as_u16());
     if let Some(detail) = detail {
-        problem["detail"] = detail.into();
+        text.push_str(",\"detail\":");
+        push_string(&mut text, detail);
     }
-    if !pointers.is_empty() {
-        let errors = pointers.iter().map(|pointer| serde_json::json!({ "pointer": pointer }));
-        problem["errors"] = errors.collect();
+    for (at, pointer) in pointers.iter().enumerate() {
+        text.push_str(if at == 0 { ",\"errors\":[{\"pointer\":" } else { ",{\"pointer\":" });
+        push_string(&mut text, pointer);
+        text.push('}');
     }
-    problem.to_string().into()
+    text.push_str(if pointers.is_empty() { "}" } else { "]}" });
+    text.into()
+}
+
+/// A JSON string (RFC 8259 section 7). Pointers are made of the client's own keys: anything.
+fn push_string(text: &mut String, value: &str) {
+    text.push('"');
+    for letter in value.chars() {
+        match letter {
+            '"' | '\\' => text.extend(['\\', letter]),
+            // DEL is no control character to JSON, but it is to a terminal.
+            '\0'..='\x1f' | '\x7f' => text.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            _ => text.push(letter),
+        }
+    }
+    text.push('"');
 }
 
 /// What to do about it, where that says nothing about the policy.
@@ -112,4 +129,31 @@ fn detail(reason: Reason) -> Option<&'static str> {
         Reason::ValueInvalid => "the body has values that are not valid",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_says_the_status_and_what_the_client_sent() {
+        let none = problem(StatusCode::FORBIDDEN, None, &[]);
+        assert_eq!(none, r#"{"type":"about:blank","title":"Forbidden","status":403}"#);
+        let pointers = ["/a".to_owned(), "/\"\\\n\u{7f}é".to_owned()];
+        let two = problem(StatusCode::FORBIDDEN, Some("no"), &pointers);
+        let read: serde_json::Value = serde_json::from_slice(&two).unwrap();
+        assert_eq!(read["detail"], "no");
+        assert_eq!(read["errors"][0]["pointer"], "/a");
+        assert_eq!(read["errors"][1]["pointer"], "/\"\\\n\u{7f}é");
+        assert!(two.iter().all(|byte| *byte >= 0x20 && *byte != 0x7f));
+    }
+
+    #[test]
+    fn p03_refusals_with_one_status_look_alike() {
+        let alike = [Reason::NoGrant, Reason::Restricted, Reason::Unmapped, Reason::AppInactive];
+        assert!(alike.iter().all(|reason| detail(*reason).is_none()));
+        let absent =
+            [Reason::NoRoute, Reason::NotAMember, Reason::AppNotAssigned, Reason::NotOwner];
+        assert!(absent.iter().all(|reason| detail(*reason).is_none()));
+    }
 }

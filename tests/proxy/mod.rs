@@ -6,5 +6,6 @@ mod framing;
 mod headers;
 mod http2;
 mod life;
+mod limits;
 mod paths;
 mod support;
