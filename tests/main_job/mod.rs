@@ -4,7 +4,10 @@ mod identity;
 mod keys;
 mod letters;
 mod reads;
+mod reload;
+mod streams;
 mod tenants;
+mod writes;
 
 use crate::support::{Proxy, Response, TempPolicy, Upstream, client, proxy::Start, tokens};
 
