@@ -81,7 +81,7 @@ fn p12_a_broken_policy_changes_nothing_and_says_what_is_wrong() {
     let line = api.proxy.wait_for_line("UNKNOWN_KEY");
     assert!(line.contains("policy.yaml:3:1") && line.contains("ERROR"), "{line}");
     let metrics = api.proxy.admin("/metrics");
-    let failed = "portcullis_policy_reloads_total{result=\"failed\"} 1";
+    let failed = "portcullis_policy_reloads_total{result=\"failure\"} 1";
     assert!(metrics.text().contains(failed), "{}", metrics.text());
     assert_eq!(api.proxy.admin("/readyz").status, 200, "it serves, with the old policy");
     api.policy.write("policy.yaml", letting("r"));
@@ -160,14 +160,27 @@ const ROLES_OF_B: &str = "roles: [{id: b, grants: [{path: \"/things/**\", access
 
 #[test]
 fn p12_a_folder_of_files_is_one_policy() {
-    let policy = TempPolicy::folder(&[("base.yaml", super::TOKENS), ("a.yml", ROLES_OF_A)]);
+    let with = |roles: &str| format!("policy: 1\n{roles}");
+    let policy = TempPolicy::folder(&[("base.yaml", super::TOKENS), ("a.yml", &with(ROLES_OF_A))]);
     policy.write("jwt.secret", tokens::SECRET);
     let api = Api::with(Upstream::json("{}"), policy);
     assert_eq!(api.call("ana:b", "DELETE", "/things/1").status, 403);
-    api.policy.write("b.yaml", format!("policy: 1\n{ROLES_OF_B}"));
-    // The first file says `policy` too late: every file says it.
+    api.policy.write(
+        "b.json",
+        r#"{"policy": 1, "roles": [{"id": "b", "grants":
+        [{"path": "/things/**", "access": "d"}]}]}"#,
+    );
+    api.policy.write(".hidden.yaml", "not a policy");
+    api.policy.write("notes.txt", "not a policy");
+    api.proxy.wait_for_generation(2);
+    assert_eq!(api.call("ana:b", "DELETE", "/things/1").status, 200);
+    assert_eq!(api.call("ana:a", "GET", "/things/1").status, 200);
+    api.policy.write("c.yaml", with(ROLES_OF_A));
     let found = problems(&api.proxy);
-    assert!(found[0]["file"].as_str().unwrap().ends_with("a.yml"), "{found:?}");
+    assert_eq!(found[0]["code"], "ID_UNIQUE", "{found:?}");
+    let text = found[0].to_string();
+    assert!(text.contains("a.yml") || text.contains("c.yaml"), "{text}");
+    assert_eq!(api.call("ana:b", "DELETE", "/things/1").status, 200);
 }
 
 #[test]
