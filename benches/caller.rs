@@ -136,6 +136,7 @@ fn record() -> Record {
         method: http::Method::GET,
         route: Some("/customers/{id}".into()),
         access: Some(Access::READ),
+        grant: Some("support /customers/**".into()),
         reason: Reason::Granted,
         refused: false,
         status: 200,

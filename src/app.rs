@@ -231,12 +231,6 @@ fn log_problems(error: &LoadError) {
     }
 }
 
-impl proxy::Recorder for crate::telemetry::WorkerTelemetry {
-    fn record(&self, record: crate::telemetry::record::Record) {
-        crate::telemetry::WorkerTelemetry::record(self, record);
-    }
-}
-
 impl AdminState for Parts {
     fn ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)

@@ -26,9 +26,11 @@ pub use listener::BindError;
 
 use crate::control::Store;
 use crate::settings::{Limits, ListenAddress};
+use crate::telemetry::WorkerTelemetry;
 use crate::telemetry::record::Record;
 use listener::{Claimed, Listener};
 use std::os::unix::net::UnixListener;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
@@ -49,10 +51,55 @@ pub struct ProxyConfig {
     pub recorder: Arc<dyn Fn(usize) -> Box<dyn Recorder> + Send + Sync>,
 }
 
-/// Is told of every request when it is over.
+/// Is told what a worker does. Called on the hot path: nothing here may wait.
 pub trait Recorder {
-    /// Takes the record. Called on the hot path: it must not wait.
+    /// A request is over.
     fn record(&self, record: Record);
+    /// A client's connection was accepted.
+    fn connection_opened(&self) {}
+    /// A client's connection is gone.
+    fn connection_closed(&self) {}
+    /// A connection to an upstream was opened.
+    fn upstream_opened(&self) {}
+    /// A request goes over an upstream connection that has been used before.
+    fn upstream_reused(&self) {}
+    /// A connection to an upstream is gone.
+    fn upstream_closed(&self) {}
+}
+
+/// Tells a recorder that something is over, however it ended.
+struct AtEnd(Rc<dyn Recorder>, fn(&dyn Recorder));
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        (self.1)(&*self.0);
+    }
+}
+
+impl Recorder for WorkerTelemetry {
+    fn record(&self, record: Record) {
+        WorkerTelemetry::record(self, record);
+    }
+
+    fn connection_opened(&self) {
+        WorkerTelemetry::connection_opened(self);
+    }
+
+    fn connection_closed(&self) {
+        WorkerTelemetry::connection_closed(self);
+    }
+
+    fn upstream_opened(&self) {
+        WorkerTelemetry::upstream_opened(self);
+    }
+
+    fn upstream_reused(&self) {
+        WorkerTelemetry::upstream_reused(self);
+    }
+
+    fn upstream_closed(&self) {
+        WorkerTelemetry::upstream_closed(self);
+    }
 }
 
 /// The data plane could not start.

@@ -8,6 +8,7 @@ use super::deadline::{Clock, Deadline};
 use super::io::Socket;
 use super::outgoing::Outgoing;
 use super::upload::{RequestBody, Upload};
+use super::{AtEnd, Recorder};
 use crate::policy::upstream::UpstreamAddress;
 use crate::settings::Limits;
 use foldhash::fast::RandomState;
@@ -30,11 +31,11 @@ use tokio::net::{TcpStream, UnixStream};
 pub(super) const MAX_IDLE: usize = 256;
 
 /// All upstreams that a worker has connections to.
-#[derive(Debug)]
 pub(super) struct Pool {
     endpoints: RefCell<HashMap<UpstreamAddress, Rc<Endpoint>, RandomState>>,
     clock: Rc<Clock>,
     times: Times,
+    recorder: Rc<dyn Recorder>,
 }
 
 #[derive(Clone, Debug)]
@@ -82,14 +83,14 @@ pub(super) enum SendError {
 
 impl Pool {
     /// No connections yet.
-    pub(super) fn new(clock: Rc<Clock>, limits: &Limits) -> Pool {
+    pub(super) fn new(clock: Rc<Clock>, limits: &Limits, recorder: Rc<dyn Recorder>) -> Pool {
         let times = Times {
             connect: limits.connect,
             head: limits.upstream_head,
             idle: limits.upstream_idle,
             max_header_bytes: limits.max_header_bytes,
         };
-        Pool { endpoints: RefCell::default(), clock, times }
+        Pool { endpoints: RefCell::default(), clock, times, recorder }
     }
 
     /// Sends a request and waits for the head of the response.
@@ -106,6 +107,7 @@ impl Pool {
         let (replayable, request) = outgoing.into_request();
         let upload = request.body().upload();
         if let Some(link) = endpoint.reusable().await {
+            self.recorder.upstream_reused();
             let spare = replayable.then(|| copy(&request));
             let mut lease = self.lease(link, &endpoint, &upload);
             match lease.exchange(request).await {
@@ -171,7 +173,9 @@ impl Pool {
         let (sender, connection) =
             builder.handshake(TokioIo::new(socket)).await.map_err(|_| SendError::Failed)?;
         let deadline = self.clock.deadline();
-        tokio::task::spawn_local(drive(connection, deadline.clone()));
+        self.recorder.upstream_opened();
+        let closed = AtEnd(self.recorder.clone(), |recorder| recorder.upstream_closed());
+        tokio::task::spawn_local(drive(connection, deadline.clone(), closed));
         Ok(Link { sender, deadline })
     }
 }
@@ -248,7 +252,11 @@ fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
 }
 
 /// Carries a connection until it ends or its deadline passes.
-async fn drive(connection: Connection<TokioIo<Socket>, RequestBody>, deadline: Rc<Deadline>) {
+async fn drive(
+    connection: Connection<TokioIo<Socket>, RequestBody>,
+    deadline: Rc<Deadline>,
+    _closed: AtEnd,
+) {
     let mut connection = std::pin::pin!(connection);
     std::future::poll_fn(|cx| {
         // The error of a connection is told to whoever waits for its response.

@@ -6,12 +6,13 @@
 use super::reply::{Reply, Source};
 use super::story::Story;
 use crate::decide::{Reason, Refusal};
+use crate::problem;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode, Version};
 
 /// The type of every refusal.
-pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static(problem::MEDIA_TYPE);
 
 /// A refusal and what its response needs besides.
 #[derive(Debug)]
@@ -56,10 +57,10 @@ pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> 
     if asked.unread {
         story.leaves_unread();
     }
-    let problem = problem(status, detail(refusal.reason), &refusal.pointers);
+    let problem = problem::document(status, detail(refusal.reason), &refusal.pointers);
     let length = problem.len();
     let head = asked.method == Method::HEAD;
-    let source = if head { Source::Empty } else { Source::Whole(problem) };
+    let source = if head { Source::Empty } else { Source::Whole(problem.into()) };
     let mut response = Response::new(Reply::new(source, story));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -81,39 +82,7 @@ pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> 
 
 /// Stands in for a body that cannot be shown, under the status that the upstream gave.
 pub(super) fn generic_problem(status: StatusCode) -> Bytes {
-    problem(status, None, &[])
-}
-
-/// The members that RFC 9457 section 3.1 names, and `errors` as its own example has them.
-fn problem(status: StatusCode, detail: Option<&str>, pointers: &[String]) -> Bytes {
-    let title = status.canonical_reason().unwrap_or("Error");
-    let mut text =
-        format!(r#"{{"type":"about:blank","title":"{title}","status":{}"#, status.as_u16());
-    if let Some(detail) = detail {
-        text.push_str(",\"detail\":");
-        push_string(&mut text, detail);
-    }
-    for (at, pointer) in pointers.iter().enumerate() {
-        text.push_str(if at == 0 { ",\"errors\":[{\"pointer\":" } else { ",{\"pointer\":" });
-        push_string(&mut text, pointer);
-        text.push('}');
-    }
-    text.push_str(if pointers.is_empty() { "}" } else { "]}" });
-    text.into()
-}
-
-/// A JSON string (RFC 8259 section 7). Pointers are made of the client's own keys: anything.
-fn push_string(text: &mut String, value: &str) {
-    text.push('"');
-    for letter in value.chars() {
-        match letter {
-            '"' | '\\' => text.extend(['\\', letter]),
-            // DEL is no control character to JSON, but it is to a terminal.
-            '\0'..='\x1f' | '\x7f' => text.push_str(&format!("\\u{:04x}", u32::from(letter))),
-            _ => text.push(letter),
-        }
-    }
-    text.push('"');
+    problem::document(status, None, &[]).into()
 }
 
 /// What to do about it, where that says nothing about the policy.
@@ -134,19 +103,6 @@ fn detail(reason: Reason) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_problem_says_the_status_and_what_the_client_sent() {
-        let none = problem(StatusCode::FORBIDDEN, None, &[]);
-        assert_eq!(none, r#"{"type":"about:blank","title":"Forbidden","status":403}"#);
-        let pointers = ["/a".to_owned(), "/\"\\\n\u{7f}é".to_owned()];
-        let two = problem(StatusCode::FORBIDDEN, Some("no"), &pointers);
-        let read: serde_json::Value = serde_json::from_slice(&two).unwrap();
-        assert_eq!(read["detail"], "no");
-        assert_eq!(read["errors"][0]["pointer"], "/a");
-        assert_eq!(read["errors"][1]["pointer"], "/\"\\\n\u{7f}é");
-        assert!(two.iter().all(|byte| *byte >= 0x20 && *byte != 0x7f));
-    }
 
     #[test]
     fn p03_refusals_with_one_status_look_alike() {

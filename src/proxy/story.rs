@@ -41,6 +41,7 @@ impl Story {
             method: method.clone(),
             route: None,
             access: None,
+            grant: None,
             reason: Reason::ClientTimeout,
             refused: true,
             status: 0,
@@ -79,6 +80,7 @@ impl Story {
         record.app = permit.app().cloned();
         record.route = Some(snapshot.route(permit.route()).pattern.clone());
         record.access = Some(permit.access());
+        record.grant = permit.grant().map(|grant| snapshot.grant(grant).label.clone());
         record.reason = match permit.principal() {
             Some(_) => Reason::Granted,
             None => Reason::Public,

@@ -9,7 +9,7 @@ use super::io::Socket;
 use super::listener::Listener;
 use super::pool::Pool;
 use super::random::Random;
-use super::{ProxyConfig, Recorder};
+use super::{AtEnd, ProxyConfig, Recorder};
 use crate::control::{Live, Reader};
 use crate::identity::Peer;
 use crate::settings::Limits;
@@ -33,7 +33,7 @@ pub(super) struct Worker {
     /// Connections to upstreams.
     pub(super) pool: Pool,
     /// Where records go.
-    pub(super) recorder: Box<dyn Recorder>,
+    pub(super) recorder: Rc<dyn Recorder>,
     /// Ids.
     pub(super) random: Random,
     reader: RefCell<Reader>,
@@ -95,12 +95,13 @@ pub(super) fn run(
 impl Worker {
     fn new(config: &ProxyConfig, number: usize, all: Arc<AtomicUsize>) -> Rc<Worker> {
         let clock = Rc::new(Clock::default());
-        let pool = Pool::new(clock.clone(), &config.limits);
+        let recorder: Rc<dyn Recorder> = (config.recorder)(number).into();
+        let pool = Pool::new(clock.clone(), &config.limits, recorder.clone());
         Rc::new(Worker {
             limits: config.limits.clone(),
             clock,
             pool,
-            recorder: (config.recorder)(number),
+            recorder,
             random: Random::new(),
             reader: RefCell::new(config.store.reader()),
             live: RefCell::new(Rc::new(Held(config.store.load()))),
@@ -196,6 +197,9 @@ async fn accept(worker: Rc<Worker>, listener: Accepting) {
             Ok((socket, peer)) => {
                 let worker = worker.clone();
                 tokio::task::spawn_local(async move {
+                    worker.recorder.connection_opened();
+                    let recorder = worker.recorder.clone();
+                    let _closed = AtEnd(recorder, |recorder| recorder.connection_closed());
                     connection::serve(worker, socket, peer).await;
                     drop(counted);
                 });

@@ -26,6 +26,8 @@ pub struct Record {
     pub route: Option<Arc<str>>,
     /// The letters that were needed, where the route was known.
     pub access: Option<Access>,
+    /// One of the grants that allowed it, as `role path`.
+    pub grant: Option<Arc<str>>,
     /// Why it was allowed or refused.
     pub reason: Reason,
     /// Whether `reason` is the policy's or the proxy's refusal, not an allowance.
@@ -68,6 +70,7 @@ pub(super) mod tests {
             method: http::Method::GET,
             route: Some("/customers/{id}".into()),
             access: Some(Access::READ),
+            grant: Some("support /customers/**".into()),
             reason: Reason::Granted,
             refused: false,
             status: 200,

@@ -26,7 +26,7 @@ fn p14_nobody_listens() {
     assert_eq!(response.status, 502);
     assert_eq!(
         response.body,
-        "{\"type\":\"about:blank\",\"title\":\"Bad Gateway\",\"status\":502}"
+        "{\"type\":\"about:blank\",\"title\":\"Bad Gateway\",\"status\":502}\n"
     );
     assert_eq!(proxy.record().reason, Reason::UpstreamFailed);
     let nowhere = Proxy::with(OPEN, "http://no-such-host.invalid", Limits::default());

@@ -204,7 +204,7 @@ fn p03_strangers_learn_nothing_but_that_they_are_strangers() {
         assert_eq!(response.header("content-type"), Some("application/problem+json"));
         assert_eq!(
             response.body,
-            "{\"type\":\"about:blank\",\"title\":\"Unauthorized\",\"status\":401}"
+            "{\"type\":\"about:blank\",\"title\":\"Unauthorized\",\"status\":401}\n"
         );
     }
 }
