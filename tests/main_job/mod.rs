@@ -3,10 +3,12 @@
 mod identity;
 mod keys;
 mod letters;
+mod life;
 mod reads;
 mod reload;
 mod streams;
 mod tenants;
+mod watching;
 mod writes;
 
 use crate::support::{Proxy, Response, TempPolicy, Upstream, client, proxy::Start, tokens};
