@@ -11,6 +11,28 @@ use std::sync::{Arc, OnceLock};
 /// is slower but the same.
 pub const MAX_REMEMBERED: usize = 4096;
 
+/// What query parameters append to the name of a field.
+const MODIFIERS: &[&str] = &[
+    "_contains",
+    "_eq",
+    "_gt",
+    "_gte",
+    "_in",
+    "_like",
+    "_lt",
+    "_lte",
+    "_ne",
+    "__contains",
+    "__eq",
+    "__gt",
+    "__gte",
+    "__in",
+    "__like",
+    "__lt",
+    "__lte",
+    "__ne",
+];
+
 /// Places in the memo that are tried for one key.
 const PROBES: usize = 8;
 
@@ -73,6 +95,18 @@ impl FieldMasks {
         }
         !self.names.shown.contains(&word)
             && self.names.hidden.iter().any(|name| stands_in(name, &word))
+    }
+
+    /// Whether a word of a query parameter's name could be a field that is hidden because nothing
+    /// names it: everything unnamed is hidden, and this is no visible field's name, alone or with a
+    /// modifier (`title_like`).
+    pub fn leaves_out(&self, word: &str) -> bool {
+        let word = word.to_lowercase();
+        let modified = |rest: &str| MODIFIERS.contains(&rest);
+        let is = |name: &String| {
+            word.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || modified(rest))
+        };
+        self.names.closed && !self.names.shown.iter().any(is)
     }
 
     /// Whether a word in a parameter that sorts, filters or selects could be a hidden field's name.
