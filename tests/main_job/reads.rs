@@ -305,3 +305,18 @@ fn queries_that_ask_about_hidden_fields_are_403() {
     let seen = pair.call("ana:lister", "GET", "/lists/pair?sort=name");
     assert_eq!((seen.status, seen.json()), (200, json!([{"id": 2}, {"ssn": 3}])));
 }
+
+/// Under an allow-list what is not shown is hidden, and a filter by it is a guess at its value.
+#[test]
+fn under_an_allow_list_queries_ask_about_what_is_shown() {
+    let api = api(CUSTOMER);
+    for query in
+        ["name=Ann", "status=draft", "internal.score_gte=0.5", "sort=name", "filter[age]=1"]
+    {
+        api.refuses("ana:billing", "GET", &format!("/customers/1?{query}"), 403);
+    }
+    for query in ["id=1", "card_like=4", "page=2&limit=10", "q=Ann", "sort=-id"] {
+        let target = format!("/customers/1?{query}");
+        assert_eq!(api.call("ana:billing", "GET", &target).status, 200, "{query}");
+    }
+}
