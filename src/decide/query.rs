@@ -10,6 +10,39 @@ const NAME_FIELDS: &[&str] = &[
     "select", "include", "expand",
 ];
 
+/// Parameters that ask about no field, without a leading `_` or `$` and in lower case: pages, a
+/// search over everything, formats.
+const NEUTRAL: &[&str] = &[
+    "after",
+    "before",
+    "callback",
+    "cursor",
+    "embed",
+    "end",
+    "format",
+    "lang",
+    "limit",
+    "locale",
+    "offset",
+    "page",
+    "page_number",
+    "page_size",
+    "pagenumber",
+    "pagesize",
+    "per_page",
+    "perpage",
+    "pretty",
+    "q",
+    "query",
+    "search",
+    "size",
+    "skip",
+    "start",
+    "take",
+    "top",
+    "version",
+];
+
 /// Words that such values have besides names of fields.
 const DIRECTIONS: &[&str] = &["asc", "desc", "ascending", "descending"];
 
@@ -28,10 +61,16 @@ fn asks_about_hidden(name: &str, value: &str, fields: &FieldMasks) -> bool {
     if fields.hides_parameter(name) || words(name).any(|word| fields.hides_parameter(word)) {
         return true;
     }
-    let base = name.split(['[', ':', '.']).next().unwrap_or(name);
-    let base = base.trim_start_matches(['_', '$']).to_lowercase();
-    if !NAME_FIELDS.contains(&base.as_str()) {
-        return false;
+    let head = name.split(['[', ':', '.']).next().unwrap_or(name);
+    let base = head.trim_start_matches(['_', '$']).to_lowercase();
+    let is_in = |list: &[&str]| list.contains(&base.as_str());
+    if !is_in(NAME_FIELDS) {
+        // Under an allow-list whatever is not shown may be a field, and its value a guess.
+        return !is_in(NEUTRAL) && words(name).any(|word| fields.leaves_out(word));
+    }
+    // `fields[customers]` names a type; `filter[status]` names a field.
+    if base != "fields" && words(&name[head.len()..]).any(|word| fields.leaves_out(word)) {
+        return true;
     }
     value.split(',').any(|part| fields.hides_parameter(part.trim()))
         || words(value).any(|word| {
@@ -57,7 +96,7 @@ fn decode(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter::mask::{HIDE, MaskBuilder, Node, SHOW};
+    use crate::filter::mask::{HIDE, MaskBuilder, Node, SHOW, Types};
 
     fn fields(closed: bool) -> FieldMasks {
         let mut builder = MaskBuilder::new();
@@ -115,6 +154,35 @@ mod tests {
     fn under_an_allow_list_only_named_fields_can_be_asked_about() {
         assert!(allowed("sort=name:desc", true));
         assert!(allowed("page=2&limit=10", true));
-        assert!(!allowed("sort=created", true));
+        for query in ["name=x", "name_like=x", "filter[name]=7", "q=x", "page[size]=7", "_embed=a"]
+        {
+            assert!(allowed(query, true), "{query}");
+        }
+        for query in [
+            "sort=created",
+            "status=draft",
+            "status_like=d",
+            "internal.score_gte=1",
+            "filter[status]=x",
+            "name_of_birth=x",
+            "customer.status=x",
+        ] {
+            assert!(!allowed(query, true), "{query}");
+        }
+    }
+
+    /// A number has no members, so it hides none that a query could name.
+    #[test]
+    fn a_typed_value_is_no_list_of_what_is_shown() {
+        let mut builder = MaskBuilder::new();
+        let number = Node { types: Types::NUMBER, others: HIDE, items: HIDE, ..Node::open() };
+        let age = builder.add(number);
+        let fields = vec![("age".into(), age), ("ssn".into(), HIDE)];
+        let root = builder.add(Node { fields, ..Node::open() });
+        let read = builder.finish(root);
+        let fields = FieldMasks::new(read.clone(), read).unwrap();
+        let allowed = |query| check(Some(query), Some(&fields)).is_ok();
+        assert!(allowed("sort=name") && allowed("sort=age") && allowed("age=7"));
+        assert!(!allowed("sort=ssn") && !allowed("ssn=7"));
     }
 }
