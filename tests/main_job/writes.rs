@@ -57,7 +57,8 @@ fn p10_hidden_and_read_only_fields_are_403_with_every_pointer() {
             let answer = api.refused(method, 403, send);
             let mut found = pointers(&answer);
             let mut wanted: Vec<_> = at_fault.iter().map(|text| (*text).to_owned()).collect();
-            (found.sort(), wanted.sort());
+            found.sort();
+            wanted.sort();
             assert_eq!(found, wanted, "{body}");
         }
     }
