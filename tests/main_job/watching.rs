@@ -50,7 +50,12 @@ fn one_line_a_request_says_what_was_decided_and_why() {
         assert_eq!(line["bytes_out"], answer.body.len());
         assert!(!line.to_string().contains("/customers/1"), "templates, never paths: {line}");
     }
-    let first = &lines(&api, 7)[0];
+    let log = lines(&api, 7);
+    let addressed: Vec<_> = log.iter().map(|line| [&line["route"], &line["access"]]).collect();
+    for (at, route) in [(0, "/**"), (1, "/**"), (2, "/**"), (3, "/news/**"), (6, "/**")] {
+        assert_eq!(addressed[at], [route, "read"], "refused or not: {}", log[at]);
+    }
+    let first = &log[0];
     assert_eq!((&first["user"], &first["access"]), (&"ana".into(), &"read".into()), "{first}");
     assert_eq!((&first["removed"], &first["generation"]), (&1.into(), &1.into()), "{first}");
     let metrics = api.proxy.admin("/metrics");
