@@ -281,9 +281,7 @@ fn people(resolved: &Resolved) -> People {
 }
 
 fn member(typed: &ResolvedMember, bindings: &mut Bindings) -> Member {
-    let bound = |(app, roles): &(usize, Vec<usize>)| {
-        (AppId(*app as u32), roles.iter().copied().collect::<Vec<_>>())
-    };
+    let bound = |(app, roles): &(usize, Vec<usize>)| (AppId(*app as u32), roles.to_vec());
     let mut apps: Vec<_> =
         typed.apps.iter().map(bound).map(|(app, roles)| (app, bindings.intern(roles))).collect();
     apps.sort_unstable_by_key(|(app, _)| *app);

@@ -1,6 +1,6 @@
 //! What a set of contributing roles may see and send on a path, computed once per set.
 
-use crate::filter::mask::{HIDE, Mask, NodeId, SHOW};
+use crate::filter::mask::{HIDE, Mask, NodeId, SHOW, Types};
 use crate::filter::{algebra, place};
 use crate::policy::roleset::RoleSet;
 use std::collections::{HashMap, HashSet};
@@ -10,6 +10,28 @@ use std::sync::{Arc, OnceLock};
 /// Field masks remembered in one snapshot. Beyond this they are computed for each request, which
 /// is slower but the same.
 pub const MAX_REMEMBERED: usize = 4096;
+
+/// What query parameters append to the name of a field.
+const MODIFIERS: &[&str] = &[
+    "_contains",
+    "_eq",
+    "_gt",
+    "_gte",
+    "_in",
+    "_like",
+    "_lt",
+    "_lte",
+    "_ne",
+    "__contains",
+    "__eq",
+    "__gt",
+    "__gte",
+    "__in",
+    "__like",
+    "__lt",
+    "__lte",
+    "__ne",
+];
 
 /// Places in the memo that are tried for one key.
 const PROBES: usize = 8;
@@ -36,10 +58,6 @@ struct Names {
     shown: HashSet<String>,
     /// Somewhere, everything that is not named is hidden.
     closed: bool,
-    /// Everything that is not named is hidden where the objects are, not only inside of a field.
-    lists: bool,
-    /// Fields in whose values everything that is not named is hidden.
-    list_within: HashSet<String>,
 }
 
 impl FieldMasks {
@@ -76,51 +94,46 @@ impl FieldMasks {
             && self.names.hidden.iter().any(|name| stands_in(name, &word))
     }
 
+    /// Whether a word of a query parameter's name could be a field that is hidden because nothing
+    /// names it: everything unnamed is hidden, and this is no visible field's name, alone or with a
+    /// modifier (`title_like`).
+    pub fn leaves_out(&self, word: &str) -> bool {
+        let word = word.to_lowercase();
+        let modified = |rest: &str| MODIFIERS.contains(&rest);
+        let is = |name: &String| {
+            word.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || modified(rest))
+        };
+        self.names.closed && !self.names.shown.iter().any(is)
+    }
+
     /// Whether a word in a parameter that sorts, filters or selects could be a hidden field's name.
     pub fn hides_word(&self, word: &str) -> bool {
         self.hides_parameter(word)
             || (self.names.closed && !self.names.shown.contains(&word.to_lowercase()))
     }
-
-    /// Whether a word is the name of a field that is shown.
-    pub fn shows_word(&self, word: &str) -> bool {
-        self.names.shown.contains(&word.to_lowercase())
-    }
-
-    /// Whether the objects of this path show the fields that the policy lists, and no others.
-    pub fn lists_fields(&self) -> bool {
-        self.names.lists
-    }
-
-    /// Whether the value of this field does so.
-    pub fn lists_fields_of(&self, word: &str) -> bool {
-        self.names.list_within.contains(&word.to_lowercase())
-    }
 }
 
 impl Names {
     fn of(mask: &Mask) -> Names {
+        let hidden = |id: NodeId| id == HIDE || mask.node(id).types == Types::NONE;
         let mut names = Names::default();
-        let mut todo = vec![mask.root()];
-        let mut seen = HashSet::new();
+        let (mut seen, mut todo) = (HashSet::from([SHOW, HIDE]), vec![mask.root()]);
         while let Some(id) = todo.pop() {
-            if id == SHOW || id == HIDE || !seen.insert(id) {
+            if !seen.insert(id) {
                 continue;
             }
             let node = mask.node(id);
-            let lists = |id: NodeId| id != HIDE && mask.node(id).others == HIDE;
-            // A pointer leads here, or the body is the object.
-            names.lists |= (id == mask.root() || node.way != 0) && lists(id);
-            for (name, field) in &node.fields {
-                if lists(*field) || lists(mask.node(*field).items) {
-                    names.list_within.insert(name.to_lowercase());
+            // Where no object may stand, nothing speaks of members.
+            if node.types.has(Types::OBJECT) {
+                for (name, field) in &node.fields {
+                    let list = if hidden(*field) { &mut names.hidden } else { &mut names.shown };
+                    list.insert(name.to_lowercase());
                 }
-                let list = if *field == HIDE { &mut names.hidden } else { &mut names.shown };
-                list.insert(name.to_lowercase());
-                todo.push(*field);
+                names.closed |= hidden(node.others);
+                todo.extend(node.fields.iter().map(|(_, id)| *id).chain([node.others]));
             }
-            names.closed |= node.others == HIDE;
-            todo.extend([node.others, node.items]);
+            let listed = mask.extra(id).into_iter().flat_map(|extra| &extra.elements);
+            todo.extend(listed.map(|(_, id)| *id).chain([node.items]));
         }
         names
     }

@@ -9,7 +9,6 @@ use crate::identity::Identity;
 use crate::policy::snapshot::Snapshot;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use smallvec::SmallVec;
 use std::net::IpAddr;
 
 /// Everything that an upstream is told besides what the client said.
@@ -69,7 +68,7 @@ pub(super) fn clean_request(
     if listed.iter().any(|name| must_not_be_listed(name, identity)) {
         return Err(Reason::BadRequest);
     }
-    let mut gone: SmallVec<[HeaderName; 12]> = listed;
+    let mut gone: Vec<HeaderName> = listed;
     for name in headers.keys() {
         let drop = is_ours(name.as_str())
             || identity.is_identity_header(name)
@@ -132,7 +131,7 @@ pub(super) fn ask_for_json(headers: &mut HeaderMap, safe: bool) -> Result<(), Re
 
 /// Takes out what belongs to the connection that a response came over. The length is told anew.
 pub(super) fn clean_response(headers: &mut HeaderMap) {
-    let mut gone: SmallVec<[HeaderName; 12]> = connection_options(headers).unwrap_or_default();
+    let mut gone: Vec<HeaderName> = connection_options(headers).unwrap_or_default();
     gone.extend(headers.keys().filter(|name| is_hop_by_hop(name.as_str())).cloned());
     for name in gone {
         headers.remove(name);
@@ -143,7 +142,7 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
 /// that what is left is for this caller alone.
 pub(super) fn mark_filtered(headers: &mut HeaderMap, fields: &FieldMasks, vary: &HeaderValue) {
     let for_caches = |name: &&HeaderName| is_for_caches(name.as_str());
-    let mut gone: SmallVec<[HeaderName; 12]> = headers.keys().filter(for_caches).cloned().collect();
+    let mut gone: Vec<HeaderName> = headers.keys().filter(for_caches).cloned().collect();
     gone.extend(ABOUT_THE_BYTES);
     let names_hidden = |value: &HeaderValue| match value.to_str() {
         Ok(text) => query::mentions_hidden(text, fields),
@@ -213,8 +212,8 @@ fn is_traceparent(text: &[u8]) -> bool {
 }
 
 /// The fields that Connection names (RFC 9110 section 7.6.1).
-fn connection_options(headers: &HeaderMap) -> Result<SmallVec<[HeaderName; 12]>, Reason> {
-    let mut listed = SmallVec::new();
+fn connection_options(headers: &HeaderMap) -> Result<Vec<HeaderName>, Reason> {
+    let mut listed = Vec::new();
     for value in headers.get_all(header::CONNECTION) {
         for option in value.as_bytes().split(|byte| *byte == b',') {
             let option = option.trim_ascii();
@@ -283,7 +282,7 @@ fn is_hop_by_hop(name: &str) -> bool {
 
 /// A name with `_` that a server may take for one that matters.
 fn is_ours_in_disguise(name: &HeaderName, identity: &Identity) -> bool {
-    let plain: SmallVec<[u8; 64]> =
+    let plain: smallvec::SmallVec<[u8; 64]> =
         name.as_str().bytes().map(|byte| if byte == b'_' { b'-' } else { byte }).collect();
     let Ok(plain) = HeaderName::from_bytes(&plain) else { return true };
     is_ours(plain.as_str())

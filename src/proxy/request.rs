@@ -112,6 +112,7 @@ impl Way<'_> {
     ) -> Result<Permit, Refused> {
         let question = decide::Request { method: canonical.method(), target: canonical.target() };
         let routed = decide::route(&live.snapshot, &question)?;
+        story.routed(&routed, &live.snapshot);
         let principal = self.identify(canonical, live, &routed, story)?;
         Ok(decide::decide(&live.snapshot, &question, routed, principal, &mut ())?)
     }

@@ -67,7 +67,7 @@ fn p12_a_lost_list_of_members_does_not_open_the_door_to_tokens() {
     let mut reloader = start(&policy);
     policy.write("policy.yaml", ONE);
     assert_eq!(refused(&mut reloader), [Code::MembershipChanged]);
-    policy.write("policy.yaml", &format!("{ONE}membership: token\n"));
+    policy.write("policy.yaml", format!("{ONE}membership: token\n"));
     assert!(matches!(reloader.reload(), Outcome::Published(_)));
 }
 
