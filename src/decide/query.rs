@@ -46,17 +46,18 @@ const NEUTRAL: &[&str] = &[
 /// Words that such values have besides names of fields.
 const DIRECTIONS: &[&str] = &["asc", "desc", "ascending", "descending"];
 
-/// Parameters that many servers take for the method, in lower case.
+/// Parameters that many servers take for the method, in lower case and with `_` read as `-`.
 const OVERRIDES: &[&str] =
-    &["_method", "x-http-method-override", "x-http-method", "x-method-override"];
+    &["-method", "x-http-method-override", "x-http-method", "x-method-override"];
 
 /// Whether a parameter would make an upstream see another method than the one that is decided.
 pub(super) fn overrides_method(query: Option<&str>) -> bool {
-    let mut names = query.into_iter().flat_map(|query| query.split(['&', ';'])).map(|pair| {
+    let fold = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    let is = |name: &str, other: &str| percent_decode_str(name).map(fold).eq(other.bytes());
+    query.into_iter().flat_map(|query| query.split(['&', ';'])).any(|pair| {
         let name = pair.split('=').next().unwrap_or(pair);
-        percent_decode_str(name).decode_utf8_lossy().trim().to_lowercase().replace('_', "-")
-    });
-    names.any(|name| OVERRIDES.iter().any(|other| other.replace('_', "-") == name))
+        OVERRIDES.iter().any(|other| is(name, other))
+    })
 }
 
 /// Refuses a query that asks about a hidden field.
