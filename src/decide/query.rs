@@ -4,10 +4,29 @@
 use super::{FieldMasks, Reason, Refusal};
 use percent_encoding::percent_decode_str;
 
-/// Parameters whose values name fields, without a leading `_` or `$` and in lower case.
+/// Parameters whose values name fields, in lower case and without `_`, `-` and `$`.
 const NAME_FIELDS: &[&str] = &[
-    "sort", "sortby", "sort_by", "order", "order_by", "orderby", "filter", "where", "fields",
-    "select", "include", "expand",
+    "sort",
+    "sorts",
+    "sortby",
+    "sorting",
+    "order",
+    "orders",
+    "orderby",
+    "ordering",
+    "filter",
+    "filters",
+    "where",
+    "field",
+    "fields",
+    "select",
+    "columns",
+    "attributes",
+    "projection",
+    "include",
+    "expand",
+    "populate",
+    "groupby",
 ];
 
 /// Parameters that ask about no field, without a leading `_` or `$` and in lower case: pages, a
@@ -108,7 +127,10 @@ fn asks_about_hidden(name: &str, value: &str, fields: &FieldMasks) -> bool {
     let head = name.split(['[', ':', '.']).next().unwrap_or(name);
     let base = head.trim_start_matches(['_', '$']).to_lowercase();
     let is_in = |list: &[&str]| list.contains(&base.as_str());
-    if !is_in(NAME_FIELDS) {
+    if compares_hidden(value, fields) {
+        return true;
+    }
+    if !NAME_FIELDS.contains(&base.replace(['_', '-'], "").as_str()) {
         // Under an allow-list whatever is not shown may be a field, and its value a guess.
         // `page[size]` pages, but `q[birth_eq]` names a field.
         let asked = if is_in(NEUTRAL) { &name[head.len()..] } else { name };
@@ -118,12 +140,22 @@ fn asks_about_hidden(name: &str, value: &str, fields: &FieldMasks) -> bool {
     if base != "fields" && words(&name[head.len()..]).any(|word| fields.leaves_out(word)) {
         return true;
     }
-    value.split(',').any(|part| fields.hides_parameter(part.trim()))
+    // In JSON an escape can spell any name.
+    value.contains('\\')
+        || value.split(',').any(|part| fields.hides_parameter(part.trim()))
         || words(value).any(|word| {
             let names_something = word.starts_with(|c: char| c.is_alphabetic() || c == '_');
             let direction = DIRECTIONS.contains(&word.to_lowercase().as_str());
             names_something && !direction && fields.hides_word(word)
         })
+}
+
+/// Whether a value is an expression with a hidden field in it (`ssn:1`, `{"ssn": 1}`, `ssn>=5`),
+/// whatever the parameter is called.
+fn compares_hidden(value: &str, fields: &FieldMasks) -> bool {
+    let mut pieces: Vec<&str> = value.split([':', '=', '<', '>', '!', '~']).collect();
+    pieces.pop();
+    pieces.iter().filter_map(|piece| words(piece).last()).any(|word| fields.hides_parameter(word))
 }
 
 /// The words of a text: what stands between brackets, dots, colons, commas, signs.
@@ -182,6 +214,13 @@ mod tests {
             "expand=%ff",
             "where=ssn%3D1",
             "a=1;ssn=1",
+            "ordering=-ssn",
+            "order-by=ssn",
+            "q=ssn:1",
+            "s=%7B%22ssn%22:1%7D",
+            "filter=%7B%22ss%5Cu006e%22:1%7D",
+            "homeZip=1",
+            "sort=-home_zip",
         ] {
             assert!(!allowed(query, false), "{query}");
         }

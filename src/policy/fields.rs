@@ -90,8 +90,8 @@ impl FieldMasks {
         if self.names.hidden.contains(&word) {
             return true;
         }
-        !self.names.shown.contains(&word)
-            && self.names.hidden.iter().any(|name| stands_in(name, &word))
+        let is = |name: &String| stands_in(name, &word) || plain(name).eq(plain(&word));
+        !self.names.shown.contains(&word) && self.names.hidden.iter().any(is)
     }
 
     /// Whether a word of a query parameter's name could be a field that is hidden because nothing
@@ -196,6 +196,12 @@ impl std::fmt::Debug for FieldMemo {
         let used = self.slots.iter().filter(|slot| slot.get().is_some()).count();
         write!(f, "FieldMemo({used} of {MAX_REMEMBERED})")
     }
+}
+
+/// The letters and digits of a name: `creditLimit` and `credit-limit` are `credit_limit` to many
+/// servers.
+fn plain(name: &str) -> impl Iterator<Item = char> + '_ {
+    name.chars().filter(|c| c.is_alphanumeric())
 }
 
 /// Whether a name stands in a word with no letter or digit beside it: `ssn` in `user__ssn_like`.
