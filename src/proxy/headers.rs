@@ -131,6 +131,16 @@ pub(super) fn ask_for_json(headers: &mut HeaderMap, safe: bool) -> Result<(), Re
     Ok(())
 }
 
+/// Whether a response says two things about its end, or has a coding besides `chunked`: hyper
+/// would hand on the coded bytes as if they were the body (RFC 9112 section 6.1).
+pub(super) fn is_framed_oddly(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else { return false };
+    !coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+        || codings.next().is_some()
+        || headers.contains_key(header::CONTENT_LENGTH)
+}
+
 /// Takes out what belongs to the connection that a response came over. The length is told anew.
 pub(super) fn clean_response(headers: &mut HeaderMap) {
     let mut gone: SmallVec<[HeaderName; 12]> = connection_options(headers).unwrap_or_default();
