@@ -82,6 +82,8 @@ pub fn route(snapshot: &Snapshot, request: &Request<'_>) -> Result<Routed, Refus
         Some(route) => route.methods.access(request.method.as_str()),
         None => crate::policy::resolve::MethodTable::DEFAULT.access(request.method.as_str()),
     };
+    // A method in the query would make another request of the one that is judged here.
+    let access = access.filter(|_| !query::overrides_method(request.target.query()));
     let Some(access) = access else {
         return Err(Refusal {
             allow: Some(ALLOWED_METHODS),

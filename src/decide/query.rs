@@ -46,6 +46,14 @@ const NEUTRAL: &[&str] = &[
 /// Words that such values have besides names of fields.
 const DIRECTIONS: &[&str] = &["asc", "desc", "ascending", "descending"];
 
+/// Whether a query asks the upstream to take the request for one of another method, as frameworks
+/// with HTML forms do. Some of them part parameters with `;`, too.
+pub(super) fn overrides_method(query: Option<&str>) -> bool {
+    let names = query.into_iter().flat_map(|query| query.split(['&', ';']));
+    let mut names = names.map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name));
+    names.any(|name| decode(name).is_some_and(|name| name.eq_ignore_ascii_case("_method")))
+}
+
 /// Refuses a query that asks about a hidden field.
 pub(super) fn check(query: Option<&str>, fields: Option<&FieldMasks>) -> Result<(), Refusal> {
     let (Some(query), Some(fields)) = (query, fields) else { return Ok(()) };
@@ -109,6 +117,17 @@ mod tests {
 
     fn allowed(query: &str, closed: bool) -> bool {
         check(Some(query), Some(&fields(closed))).is_ok()
+    }
+
+    #[test]
+    fn p02_a_method_in_the_query_is_seen_in_every_spelling() {
+        for query in ["_method=DELETE", "a=1&_METHOD=put", "%5fmethod=x", "a;_method=x", "_method"]
+        {
+            assert!(overrides_method(Some(query)), "{query}");
+        }
+        for query in ["method=x", "a=_method", "_methods=x", "%ff=x", ""] {
+            assert!(!overrides_method(Some(query)), "{query}");
+        }
     }
 
     #[test]

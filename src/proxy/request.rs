@@ -221,7 +221,7 @@ impl Way<'_> {
             let reason = match error {
                 SendError::Failed => Reason::UpstreamFailed,
                 SendError::Timeout => Reason::UpstreamTimeout,
-                SendError::Client => Reason::ClientTimeout,
+                SendError::Client(reason) => reason,
             };
             reason.into()
         })
