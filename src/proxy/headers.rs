@@ -5,7 +5,7 @@
 //! `-`, because servers that follow CGI (RFC 3875 section 4.1.18) see no difference: all of them
 //! make `_` of `-`, and some make it of everything that is no letter or digit.
 
-use crate::decide::{Permit, Reason};
+use crate::decide::{FieldMasks, Permit, Reason, query};
 use crate::identity::Identity;
 use crate::policy::snapshot::Snapshot;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -150,14 +150,39 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
     }
 }
 
-/// Takes out what speaks of the bytes before they were filtered, and says that what is left is for
-/// this caller alone.
-pub(super) fn mark_filtered(headers: &mut HeaderMap, vary: &HeaderValue) {
-    for name in ABOUT_THE_BYTES {
+/// Takes out what speaks of the bytes before they were filtered or names what is hidden, and says
+/// that what is left is for this caller alone.
+pub(super) fn mark_filtered(headers: &mut HeaderMap, fields: &FieldMasks, vary: &HeaderValue) {
+    let for_caches = |name: &&HeaderName| is_for_caches(name.as_str());
+    let mut gone: SmallVec<[HeaderName; 12]> = headers.keys().filter(for_caches).cloned().collect();
+    gone.extend(ABOUT_THE_BYTES);
+    let names_hidden = |value: &HeaderValue| match value.to_str() {
+        Ok(text) => query::mentions_hidden(text, fields),
+        Err(_) => true,
+    };
+    gone.extend(LINKS.into_iter().filter(|name| headers.get_all(name).iter().any(names_hidden)));
+    for name in gone {
         headers.remove(name);
+    }
+    for name in [header::LOCATION, header::CONTENT_LOCATION] {
+        clean_reference(headers, name, fields);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     headers.append(header::VARY, vary.clone());
+}
+
+/// A reference may carry what the body must not (`/customers?ssn=…`).
+fn clean_reference(headers: &mut HeaderMap, name: HeaderName, fields: &FieldMasks) {
+    let Some(value) = headers.remove(&name) else { return };
+    let Ok(text) = value.to_str() else { return };
+    if let Ok(clean) = HeaderValue::try_from(query::without_hidden(text, fields)) {
+        headers.insert(name, clean);
+    }
+}
+
+/// Fields that some caches obey before Cache-Control, which says `private` (RFC 9213 section 2.1).
+fn is_for_caches(name: &str) -> bool {
+    name.ends_with("-cache-control") || matches!(name, "surrogate-control" | "x-accel-expires")
 }
 
 /// An id that may go into logs as it is: 1 to 128 letters, digits, `.`, `_` and `-`, given once.
@@ -354,6 +379,9 @@ const CONDITIONS: [HeaderName; 4] = [
     header::IF_MODIFIED_SINCE,
     header::IF_UNMODIFIED_SINCE,
 ];
+
+/// References that are not worth taking apart.
+const LINKS: [HeaderName; 2] = [header::LINK, header::REFRESH];
 
 /// Speaks of a representation's bytes.
 const ABOUT_THE_BYTES: [HeaderName; 11] = [

@@ -53,7 +53,7 @@ pub(super) async fn show(
         return Ok(pass(head, download, view.method));
     };
     headers::clean_response(&mut head.headers);
-    headers::mark_filtered(&mut head.headers, view.vary);
+    headers::mark_filtered(&mut head.headers, fields, view.vary);
     // hyper keeps the upstream's reason phrase here, and that may say anything.
     head.extensions.clear();
     match head.status {
