@@ -16,11 +16,17 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How long the access log may take to write out its last lines.
 const LOG_CLOSE: Duration = Duration::from_secs(2);
+
+/// How long the watcher of the policy may take to end.
+const WATCHER_CLOSE: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether it has.
+const WATCHER_LOOK: Duration = Duration::from_millis(5);
 
 /// How often the workers are looked after.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
@@ -156,8 +162,11 @@ impl App {
         tracing::info!("draining");
         let joined = self.proxy.join();
         self.watch.stop();
-        // It only compares files; a panic there has been printed already.
-        let _ = self.watcher.join();
+        // It only compares files: where it is reading a large policy, nothing is lost with it.
+        let end = Instant::now() + WATCHER_CLOSE;
+        while !self.watcher.is_finished() && Instant::now() < end {
+            std::thread::sleep(WATCHER_LOOK);
+        }
         drop(self.admin);
         if !self.parts.telemetry.close(LOG_CLOSE) {
             tracing::warn!("the access log did not take its last lines");

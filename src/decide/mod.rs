@@ -117,8 +117,8 @@ pub fn decide(
     let standing =
         standing::find(snapshot, &addressed, &principal, trace).map_err(Refusal::because)?;
     let held = held_grants(snapshot, request.target, &routed, &standing, trace)?;
-    let sends = sends_objects(request.method, routed.access);
-    let fields = limits(snapshot, &routed.matches, &held, sends, trace)?;
+    let creates = sends_an_element(request.method, routed.access);
+    let fields = limits(snapshot, &routed.matches, &held, creates, trace)?;
     query::check(request.target.query(), fields.as_deref())?;
     let erases_hidden = fields.is_some() && replaces(request.method, route);
     let first_letter = routed.access.positions().next().unwrap_or_default();
@@ -215,12 +215,12 @@ fn limits(
     snapshot: &Snapshot,
     matches: &Matches,
     held: &[Held<'_>],
-    sends: bool,
+    creates: bool,
     trace: &mut impl Trace,
 ) -> Result<Option<Arc<FieldMasks>>, Refusal> {
     let mut all: Option<Arc<FieldMasks>> = None;
     for held in held {
-        let masks = match snapshot.limits(matches, held, sends) {
+        let masks = match snapshot.limits(matches, held, creates) {
             Limits::Nothing => continue,
             Limits::Masks(masks) => masks,
             Limits::Unmapped => {
@@ -241,10 +241,10 @@ fn limits(
     Ok(all)
 }
 
-/// Whether the body is an object to be stored. A POST that only reads sends a question.
-fn sends_objects(method: &http::Method, access: Access) -> bool {
-    use http::Method;
-    access != Access::READ && matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+/// Whether the body is one more element of what the path holds. A POST that only reads sends a
+/// question.
+fn sends_an_element(method: &http::Method, access: Access) -> bool {
+    access != Access::READ && *method == http::Method::POST
 }
 
 /// Whether what the body does not mention is lost.

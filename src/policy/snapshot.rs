@@ -131,12 +131,13 @@ pub(crate) struct ResourceType {
 pub(crate) struct At {
     pub(super) kind: u32,
     pub(super) pointer: Arc<str>,
-    /// It leads to every element or member of something, not to one object.
-    pub(super) many: bool,
+    /// Where it leads to every element or member of something: where the object is in a body that
+    /// is one of these.
+    pub(super) element: Option<Arc<str>>,
 }
 
-/// Marks a resource type among places: the whole body of a write, see [`Snapshot::limits`].
-const WHOLE_BODY: u32 = 1 << 31;
+/// Marks a place that is meant in a body that is one element, see [`Snapshot::limits`].
+const IN_ELEMENT: u32 = 1 << 31;
 
 /// Grants that match a path, for one access letter and the addressed organization and application.
 pub(crate) struct Held<'s> {
@@ -248,9 +249,10 @@ impl Snapshot {
     /// What limits bodies where these grants are what allows the request. Masks come from the
     /// grants that held, not from the roles that are bound.
     ///
-    /// A request that `sends` an object to where a type has lists alone (a POST to `/customers`)
-    /// sends it as the body itself, and gets it back so: there the body is a place as well.
-    pub(crate) fn limits(&self, matches: &Matches, held: &Held<'_>, sends: bool) -> Limits {
+    /// A request that `creates` where a type has lists alone (a POST to `/customers`, whose objects
+    /// are at `/data/*`) sends one element as the body itself, and often gets it back so: there
+    /// the body is a place as well.
+    pub(crate) fn limits(&self, matches: &Matches, held: &Held<'_>, creates: bool) -> Limits {
         // One contributing role without any schema contributes whole objects.
         if !held.roles.is_subset(&self.limited) {
             return Limits::Nothing;
@@ -259,8 +261,8 @@ impl Snapshot {
         let here = self.most_specific_ats(matches);
         let applies = |at: &u32| limits(self.ats[*at as usize].kind);
         let mut ats: smallvec::SmallVec<[u32; 8]> = here.iter().copied().filter(applies).collect();
-        if sends {
-            self.add_whole_bodies(&mut ats);
+        if creates {
+            self.add_elements(&mut ats);
         }
         if ats.is_empty() {
             let near = held.shapes.iter().flat_map(|shape| &self.facts(*shape).near);
@@ -275,15 +277,18 @@ impl Snapshot {
         }
     }
 
-    /// Adds the whole body as a place of every type that has lists alone among `ats`.
-    fn add_whole_bodies(&self, ats: &mut smallvec::SmallVec<[u32; 8]>) {
-        let at = |at: u32| &self.ats[at as usize];
-        let has_one = |kind: u32| ats.iter().any(|id| at(*id).kind == kind && !at(*id).many);
-        let mut kinds: smallvec::SmallVec<[u32; 4]> =
-            ats.iter().map(|id| at(*id).kind).filter(|kind| !has_one(*kind)).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        ats.extend(kinds.into_iter().map(|kind| kind | WHOLE_BODY));
+    /// Adds the element of every type that has lists alone among `ats`.
+    fn add_elements(&self, ats: &mut smallvec::SmallVec<[u32; 8]>) {
+        let at = |id: u32| &self.ats[id as usize];
+        let has_one = |kind| ats.iter().any(|id| at(*id).kind == kind && at(*id).element.is_none());
+        let same = |a: u32, b: u32| at(a).kind == at(b).kind && at(a).element == at(b).element;
+        let mut elements: smallvec::SmallVec<[u32; 8]> = smallvec::SmallVec::new();
+        for id in ats.iter().copied().filter(|id| !has_one(at(*id).kind)) {
+            if !elements.iter().any(|other| same(*other, id)) {
+                elements.push(id);
+            }
+        }
+        ats.extend(elements.into_iter().map(|id| id | IN_ELEMENT));
     }
 
     /// The places on a path: for each type those of the most specific shape, in order.
@@ -315,17 +320,18 @@ impl Snapshot {
         let places: Vec<(&str, Mask, Mask)> = ats
             .iter()
             .map(|at| {
-                let (kind, pointer) = match at & WHOLE_BODY {
-                    0 => (self.ats[*at as usize].kind, &*self.ats[*at as usize].pointer),
-                    _ => (at & !WHOLE_BODY, ""),
+                let place = &self.ats[(at & !IN_ELEMENT) as usize];
+                let pointer = match &place.element {
+                    Some(element) if at & IN_ELEMENT != 0 => element,
+                    _ => &place.pointer,
                 };
                 let (mut see, mut send) = (Mask::hide(), Mask::hide());
                 for role in roles.iter() {
-                    let masks = &self.role(role).limits[&(kind as usize)];
+                    let masks = &self.role(role).limits[&(place.kind as usize)];
                     see = union(&see, &masks.read);
                     send = union(&send, &masks.write);
                 }
-                (pointer, see, send)
+                (&**pointer, see, send)
             })
             .collect();
         masks_at(&places)

@@ -44,6 +44,9 @@ pub(super) async fn show(
         // 101 that nobody asked for; the connection speaks something else now.
         return Err(Reason::UpstreamFailed);
     }
+    if headers::is_framed_oddly(&head.headers) {
+        return Err(Reason::UpstreamFailed);
+    }
     let download = Download::new(body, lease);
     if let Some(vary) = view.vary {
         // Another caller may be refused, or see less.
@@ -55,6 +58,8 @@ pub(super) async fn show(
     };
     headers::clean_response(&mut head.headers);
     headers::mark_filtered(&mut head.headers, fields);
+    // hyper keeps the upstream's reason phrase here, and that may say anything.
+    head.extensions.clear();
     match head.status {
         StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => Err(Reason::Shape),
         status if status.is_success() => show_success(head, download, read, view, story).await,

@@ -162,6 +162,21 @@ fn p11_errors_and_redirects_keep_their_status_and_lose_what_is_hidden() {
 }
 
 #[test]
+fn p11_a_reason_phrase_says_nothing_that_is_hidden() {
+    for status in ["200", "404"] {
+        let body = "{\"id\": 1}";
+        let upstream = Upstream::answering(&format!(
+            "HTTP/1.1 {status} CANARY\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        ));
+        let response = ask(&guard(&upstream), "GET", "", "");
+        assert_eq!(response.status.to_string(), status);
+        assert!(!format!("{response:?}").contains("CANARY"), "{response:?}");
+    }
+}
+
+#[test]
 fn p11_no_header_says_what_the_body_may_not() {
     let upstream = Upstream::answering(
         "HTTP/1.1 201 Created\r\nLocation: /customers/1?ssn=CANARY&a=1#ssn=CANARY\r\n\

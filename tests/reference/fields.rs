@@ -5,7 +5,7 @@ use super::*;
 /// At these pointers, objects of this type, seen by these roles.
 pub struct Limit<'a> {
     of: &'a str,
-    pointers: Vec<&'a str>,
+    pub pointers: Vec<&'a str>,
     roles: Vec<&'a Role>,
 }
 
@@ -45,13 +45,6 @@ fn schema<'a>(policy: &'a Policy, id: &str) -> &'a Schema {
 }
 
 impl Limit<'_> {
-    /// Where a type has lists alone, the body is an object of it too.
-    pub fn add_whole_body(&mut self) {
-        if self.pointers.iter().all(|pointer| !pointer.is_empty()) {
-            self.pointers.push("");
-        }
-    }
-
     /// Whether a field passes: under one contributing role, all of that role's schemas of the type
     /// must let it.
     fn passes(&self, policy: &Policy, field: &str, write: bool) -> bool {

@@ -6,7 +6,7 @@ pub mod compare;
 mod fields;
 pub mod generate;
 
-use fields::{Limit, limit, seen, unwritable};
+use fields::{limit, seen, unwritable};
 use portcullis::decide::Reason;
 use serde_json::Value;
 
@@ -192,9 +192,11 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
     for letter in letters.chars() {
         let held: Vec<_> = held.iter().filter(|(.., l)| *l == letter).copied().collect();
         let mut found = limit(policy, &held, &request.path)?;
-        // What is sent to a list is one object, and it is the body itself.
-        if letter != 'r' && ["POST", "PUT", "PATCH"].contains(&request.method.as_str()) {
-            found.iter_mut().for_each(Limit::add_whole_body);
+        // What is posted to a list is one of its objects, and it is the body itself.
+        if letter != 'r' && request.method == "POST" {
+            for limit in found.iter_mut().filter(|limit| !limit.pointers.contains(&"")) {
+                limit.pointers.push("");
+            }
         }
         limits.extend(found);
     }
