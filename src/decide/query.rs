@@ -137,7 +137,12 @@ pub fn mentions_hidden(text: &str, fields: &FieldMasks) -> bool {
     decode(text).is_none_or(|text| words(&text).any(|word| fields.hides_parameter(word)))
 }
 
+/// Some servers separate parameters by `;` as well.
 fn pair_asks(pair: &str, fields: &FieldMasks) -> bool {
+    pair.split(';').any(|pair| parameter_asks(pair, fields))
+}
+
+fn parameter_asks(pair: &str, fields: &FieldMasks) -> bool {
     let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
     let (Some(name), Some(value)) = (decode(name), decode(value)) else { return true };
     asks_about_hidden(&name, &value, fields)
@@ -249,6 +254,7 @@ mod tests {
             "a=1&sort=ssn",
             "expand=%ff",
             "where=ssn%3D1",
+            "a=1;ssn=1",
         ] {
             assert!(!allowed(query, false), "{query}");
         }

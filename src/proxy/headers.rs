@@ -152,9 +152,9 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
 
 /// Takes out what speaks of the bytes before they were filtered or names what is hidden, and says
 /// that what is left is for this caller alone.
-pub(super) fn mark_filtered(headers: &mut HeaderMap, fields: &FieldMasks, vary: &HeaderValue) {
+pub(super) fn mark_filtered(headers: &mut HeaderMap, fields: &FieldMasks) {
     let for_caches = |name: &&HeaderName| is_for_caches(name.as_str());
-    let mut gone: SmallVec<[HeaderName; 12]> = headers.keys().filter(for_caches).cloned().collect();
+    let mut gone: Vec<HeaderName> = headers.keys().filter(for_caches).cloned().collect();
     gone.extend(ABOUT_THE_BYTES);
     let names_hidden = |value: &HeaderValue| match value.to_str() {
         Ok(text) => query::mentions_hidden(text, fields),
@@ -168,7 +168,6 @@ pub(super) fn mark_filtered(headers: &mut HeaderMap, fields: &FieldMasks, vary: 
         clean_reference(headers, name, fields);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    headers.append(header::VARY, vary.clone());
 }
 
 /// A reference may carry what the body must not (`/customers?ssn=…`).

@@ -196,6 +196,19 @@ fn p11_no_header_says_what_the_body_may_not() {
 }
 
 #[test]
+fn p11_a_body_that_is_not_filtered_is_still_one_callers() {
+    let policy = NO_SSN.replace(", schemas: [no-ssn]", "");
+    let upstream = Upstream::json("{}");
+    let url = format!("http://{}", upstream.address);
+    let response = ask(&Proxy::with(&policy, &url, Limits::default()), "GET", "", "");
+    assert_eq!(response.header("vary"), Some("authorization, x-api-key"));
+    assert_eq!(
+        Proxy::open(&upstream).once("GET / HTTP/1.1\r\nHost: a\r\n\r\n").header("vary"),
+        None
+    );
+}
+
+#[test]
 fn p11_an_allow_list_also_says_what_can_be_asked_about() {
     let policy = NO_SSN
         .replace("additionalProperties: true", "additionalProperties: false")
