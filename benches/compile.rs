@@ -1,15 +1,15 @@
 //! From text to a snapshot, as routes, roles and members grow.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use portcullis::policy::compile::{Stamp, compile};
-use portcullis::policy::front;
-use portcullis::policy::resolve::{Surroundings, resolve};
+use portcullis::policy;
+use portcullis::policy::compile::Stamp;
+use portcullis::policy::resolve::Surroundings;
 use portcullis::policy::snapshot::Snapshot;
 use portcullis::source::Sources;
 use std::fmt::Write as _;
 use std::hint::black_box;
 
-fn policy(routes: usize, roles: usize, members: usize) -> String {
+fn text_of(routes: usize, roles: usize, members: usize) -> String {
     let mut text = String::from("policy: 1\nroles:\n");
     for role in 0..roles {
         let _ = write!(text, "  - {{id: r{role}, grants: [");
@@ -31,11 +31,8 @@ fn policy(routes: usize, roles: usize, members: usize) -> String {
 fn load(text: &str) -> Snapshot {
     let mut sources = Sources::default();
     sources.add("bench.yaml", text);
-    let (raw, mut report) = front::read(&sources);
-    let resolved = resolve(&raw, &Surroundings::default(), &mut report);
-    assert!(!report.has_errors(), "{report:?}");
     let stamp = Stamp { generation: 1, digest: "sha256:0".into() };
-    compile(resolved, &sources, stamp, &mut report).expect("the policy compiles")
+    policy::snapshot(&sources, &Surroundings::default(), stamp).expect("the policy loads")
 }
 
 fn loads(c: &mut Criterion) {
@@ -49,7 +46,7 @@ fn loads(c: &mut Criterion) {
         ("10,000 members", 100, 10, 10_000),
         ("100,000 members", 100, 10, 100_000),
     ] {
-        let text = policy(routes, roles, members);
+        let text = text_of(routes, roles, members);
         group.throughput(Throughput::Bytes(text.len() as u64));
         group.bench_with_input(BenchmarkId::from_parameter(name), &text, |b, text| {
             b.iter(|| black_box(load(text)));

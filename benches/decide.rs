@@ -2,10 +2,10 @@
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use portcullis::decide::{self, Permit, Request};
-use portcullis::policy::compile::{Stamp, compile};
-use portcullis::policy::resolve::{Surroundings, resolve};
+use portcullis::policy::compile::Stamp;
+use portcullis::policy::resolve::Surroundings;
 use portcullis::policy::snapshot::Snapshot;
-use portcullis::policy::{Target, front};
+use portcullis::policy::{self, Target};
 use portcullis::principal::{AuthMethod, Principal};
 use portcullis::source::Sources;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// A policy of `routes` subtrees below two kinds of prefixes, granted to `roles` roles in turn.
 /// Every third role has a schema.
-fn policy(routes: usize, roles: usize) -> String {
+fn text_of(routes: usize, roles: usize) -> String {
     let mut text = String::from(
         "policy: 1\nresource_types:\n  - {id: item, elsewhere: pass, at: [{path: '/api/{kind}/{id}', pointer: ''}]}\n\
          schemas:\n  - {id: no-ssn, type: item, body: {type: object, additionalProperties: true, properties: {ssn: false}}}\n\
@@ -40,11 +40,8 @@ fn policy(routes: usize, roles: usize) -> String {
 fn snapshot(text: &str) -> Snapshot {
     let mut sources = Sources::default();
     sources.add("bench.yaml", text);
-    let (raw, mut report) = front::read(&sources);
-    let resolved = resolve(&raw, &Surroundings::default(), &mut report);
-    assert!(!report.has_errors(), "{report:?}");
     let stamp = Stamp { generation: 1, digest: "sha256:0".into() };
-    compile(resolved, &sources, stamp, &mut report).expect("the policy compiles")
+    policy::snapshot(&sources, &Surroundings::default(), stamp).expect("the policy loads")
 }
 
 fn caller(roles: &[usize]) -> Arc<Principal> {
@@ -62,7 +59,7 @@ fn by_routes(c: &mut Criterion) {
     let mut group = c.benchmark_group("decide/routes");
     for routes in [100, 1_000, 10_000] {
         let roles = routes.min(1_000);
-        let snapshot = snapshot(&policy(routes, roles));
+        let snapshot = snapshot(&text_of(routes, roles));
         for (name, role, path) in
             [("subtree", 50, "/api/kind50/7"), ("exact", 51, "/api/kind51/7"), ("both", 50, "/me")]
         {
@@ -77,7 +74,7 @@ fn by_routes(c: &mut Criterion) {
 
 fn by_roles_of_the_caller(c: &mut Criterion) {
     let mut group = c.benchmark_group("decide/roles of the caller");
-    let snapshot = snapshot(&policy(1_000, 1_000));
+    let snapshot = snapshot(&text_of(1_000, 1_000));
     let target = Target::parse("/api/kind50/7", 8192).unwrap();
     for count in [1, 10, 100] {
         let roles: Vec<usize> = (0..count).map(|n| 50 + n).collect();

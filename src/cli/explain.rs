@@ -4,11 +4,12 @@ use super::who::{Found, Who};
 use super::{FINDING, complain, complain_of, print};
 use crate::control::load;
 use crate::control::store::Live;
-use crate::decide::body::BodyCheck;
+use crate::decide::body::{self, BodyCheck};
 use crate::decide::{self, Permit, Reason, Refusal, Trace};
+use crate::diag::did_you_mean;
 use crate::filter::{Filter, Limits};
 use crate::policy::resolve::Surroundings;
-use crate::policy::snapshot::{BodyKind, GrantId, Snapshot};
+use crate::policy::snapshot::{GrantId, Snapshot};
 use crate::policy::target::MAX_TARGET;
 use crate::policy::{Target, TargetFault};
 use crate::principal::Principal;
@@ -140,6 +141,7 @@ impl Asked {
             }
         };
         story.principal = principal.as_deref().map(Caller::of);
+        story.notes.extend(principal.iter().flat_map(|caller| unknown_roles(snapshot, caller)));
         let mut heard = Heard { snapshot, story };
         decide::decide(snapshot, &question, routed, principal, &mut heard)
     }
@@ -169,11 +171,22 @@ impl Asked {
     }
 }
 
+/// Roles that the credential names and the policy does not have: they count for nothing.
+fn unknown_roles(snapshot: &Snapshot, caller: &Principal) -> Vec<String> {
+    let known = || snapshot.roles().iter().map(|role| &**role.id());
+    let named = caller.roles.iter().flatten();
+    named
+        .filter(|role| snapshot.role_id(role).is_none())
+        .map(|role| match did_you_mean(role, known()) {
+            Some(near) => format!("the policy has no role `{role}`; did you mean `{near}`?"),
+            None => format!("the policy has no role `{role}`"),
+        })
+        .collect()
+}
+
 /// What the caller sees of a response.
 fn show(response: &[u8], permit: &Permit, snapshot: &Snapshot, story: &mut Story) {
-    let reads_json = snapshot.route(permit.route()).response == BodyKind::Json;
-    let mask = permit.fields().and_then(|fields| fields.read.clone()).filter(|_| reads_json);
-    let Some(mask) = mask else {
+    let Some(mask) = body::view(permit, snapshot).and_then(|fields| fields.read.clone()) else {
         story.body = Some(String::from_utf8_lossy(response).into_owned());
         return;
     };

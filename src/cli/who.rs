@@ -2,27 +2,30 @@
 
 use crate::identity::Identity;
 use crate::principal::{AuthMethod, ClaimValue, Claims, Principal};
+use clap::ArgGroup;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The caller of a request that is only talked about.
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = true)]
+#[group(skip)]
+#[command(group = ArgGroup::new("caller").required(true).args(["user", "token", "anonymous"]))]
 pub(super) struct Who {
     /// The user's id.
-    #[arg(long, value_name = "USER", conflicts_with_all = ["token", "anonymous"])]
+    #[arg(long, value_name = "USER")]
     user: Option<String>,
     /// The organization that the credential names.
-    #[arg(long, requires = "user")]
+    #[arg(long, conflicts_with_all = ["token", "anonymous"])]
     org: Option<String>,
     /// The application that the credential names.
-    #[arg(long, requires = "user")]
+    #[arg(long, conflicts_with_all = ["token", "anonymous"])]
     app: Option<String>,
     /// A claim of the credential. May be given several times; `roles` are separated by commas.
-    #[arg(long = "claim", value_name = "NAME=VALUE", requires = "user", value_parser = claim)]
+    #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = claim,
+        conflicts_with_all = ["token", "anonymous"])]
     claims: Vec<(String, String)>,
     /// A token, verified as the proxy would.
-    #[arg(long, value_name = "JWT", conflicts_with = "anonymous")]
+    #[arg(long, value_name = "JWT")]
     token: Option<String>,
     /// Nobody.
     #[arg(long)]

@@ -103,30 +103,39 @@ impl Watch {
     /// Watches until stopped; `told` hears of every attempt that did or said something. Blocks.
     pub fn run(mut self, mut told: impl FnMut(&Outcome)) {
         while !self.nudge.is_stopped() {
+            let mut asked = false;
             match self.hints.recv_timeout(POLL) {
                 Ok(Hint::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(Hint::Changed) => self.wait_until_quiet(),
-                Ok(Hint::Now) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Hint::Changed) => asked = self.wait_until_quiet(),
+                Ok(Hint::Now) => asked = true,
+                Err(RecvTimeoutError::Timeout) => {}
             }
             // What was asked before the files are read is answered by reading them once.
-            while self.hints.try_recv().is_ok() {}
+            while let Ok(hint) = self.hints.try_recv() {
+                asked |= hint == Hint::Now;
+            }
             if self.nudge.is_stopped() {
                 return;
             }
-            let outcome = self.reloader.reload();
+            let outcome = match asked {
+                true => self.reloader.reload_aloud(),
+                false => self.reloader.reload(),
+            };
             told(&outcome);
             self.follow_folders();
         }
     }
 
-    /// Waits for a pause in the events, or for the word to stop.
-    fn wait_until_quiet(&self) {
+    /// Waits for a pause in the events, or for the word to stop. Says whether somebody asked
+    /// meanwhile, which ends the wait.
+    fn wait_until_quiet(&self) -> bool {
         let deadline = Instant::now() + MAX_DELAY;
         loop {
             let left = deadline.saturating_duration_since(Instant::now()).min(QUIET);
             match self.hints.recv_timeout(left) {
                 Ok(Hint::Changed) if !left.is_zero() && !self.nudge.is_stopped() => {}
-                Ok(_) | Err(_) => return,
+                Ok(hint) => return hint == Hint::Now,
+                Err(_) => return false,
             }
         }
     }

@@ -10,30 +10,149 @@ const NAME_FIELDS: &[&str] = &[
     "select", "include", "expand",
 ];
 
+/// Parameters that page, format or embed, in lower case: they ask about no field.
+const ABOUT_NO_FIELD: &[&str] = &[
+    "page",
+    "per",
+    "per_page",
+    "perpage",
+    "page_size",
+    "pagesize",
+    "size",
+    "limit",
+    "offset",
+    "skip",
+    "take",
+    "top",
+    "first",
+    "last",
+    "start",
+    "end",
+    "before",
+    "after",
+    "cursor",
+    "next",
+    "prev",
+    "embed",
+    "depth",
+    "format",
+    "pretty",
+    "indent",
+    "lang",
+    "locale",
+    "tz",
+    "dir",
+    "direction",
+    "callback",
+    "page_token",
+    "pagetoken",
+    "api-version",
+];
+
+/// What is put behind a field's name to say how it is compared, in lower case.
+const MODIFIERS: &[&str] = &[
+    "eq",
+    "ne",
+    "neq",
+    "not",
+    "lt",
+    "lte",
+    "le",
+    "gt",
+    "gte",
+    "ge",
+    "like",
+    "ilike",
+    "contains",
+    "icontains",
+    "startswith",
+    "istartswith",
+    "endswith",
+    "iendswith",
+    "exact",
+    "iexact",
+    "in",
+    "nin",
+    "is",
+    "isnull",
+    "null",
+    "exists",
+    "range",
+    "between",
+    "from",
+    "to",
+    "min",
+    "max",
+    "and",
+    "or",
+    "regex",
+];
+
 /// Words that such values have besides names of fields.
 const DIRECTIONS: &[&str] = &["asc", "desc", "ascending", "descending"];
 
-/// Whether a query asks the upstream to take the request for one of another method, as frameworks
-/// with HTML forms do. Some of them part parameters with `;`, too.
+/// Parameters that many servers take for the method, in lower case.
+const OVERRIDES: &[&str] =
+    &["_method", "x-http-method-override", "x-http-method", "x-method-override"];
+
+/// Whether a parameter would make an upstream see another method than the one that is decided.
 pub(super) fn overrides_method(query: Option<&str>) -> bool {
-    let names = query.into_iter().flat_map(|query| query.split(['&', ';']));
-    let mut names = names.map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name));
-    names.any(|name| decode(name).is_some_and(|name| name.eq_ignore_ascii_case("_method")))
+    let mut names = query.into_iter().flat_map(|query| query.split(['&', ';'])).map(|pair| {
+        let name = pair.split('=').next().unwrap_or(pair);
+        percent_decode_str(name).decode_utf8_lossy().trim().to_lowercase().replace('_', "-")
+    });
+    names.any(|name| OVERRIDES.iter().any(|other| other.replace('_', "-") == name))
 }
 
 /// Refuses a query that asks about a hidden field.
 pub(super) fn check(query: Option<&str>, fields: Option<&FieldMasks>) -> Result<(), Refusal> {
     let (Some(query), Some(fields)) = (query, fields) else { return Ok(()) };
-    let asks = query.split('&').filter(|pair| !pair.is_empty()).any(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (Some(name), Some(value)) = (decode(name), decode(value)) else { return true };
-        asks_about_hidden(&name, &value, fields)
-    });
-    if asks { Err(Refusal::because(Reason::QueryNotAllowed)) } else { Ok(()) }
+    let mut pairs = query.split('&').filter(|pair| !pair.is_empty());
+    if pairs.any(|pair| pair_asks(pair, fields)) {
+        Err(Refusal::because(Reason::QueryNotAllowed))
+    } else {
+        Ok(())
+    }
+}
+
+/// A URI reference without the query parameters, and the fragment, that name a hidden field: what
+/// an upstream puts into `Location`.
+pub fn without_hidden(reference: &str, fields: &FieldMasks) -> String {
+    let (rest, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let kept: Vec<&str> =
+        query.split('&').filter(|pair| !pair.is_empty() && !pair_asks(pair, fields)).collect();
+    let mut text = path.to_owned();
+    for (mark, part) in [('?', kept.join("&").as_str()), ('#', fragment)] {
+        if !part.is_empty() && (mark == '?' || !mentions_hidden(part, fields)) {
+            text.push(mark);
+            text.push_str(part);
+        }
+    }
+    text
+}
+
+/// Whether a text has the name of a hidden field among its words.
+pub fn mentions_hidden(text: &str, fields: &FieldMasks) -> bool {
+    decode(text).is_none_or(|text| words(&text).any(|word| fields.hides_parameter(word)))
+}
+
+/// Some servers separate parameters by `;` as well.
+fn pair_asks(pair: &str, fields: &FieldMasks) -> bool {
+    pair.split(';').any(|pair| parameter_asks(pair, fields))
+}
+
+fn parameter_asks(pair: &str, fields: &FieldMasks) -> bool {
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let (Some(name), Some(value)) = (decode(name), decode(value)) else { return true };
+    asks_about_hidden(&name, &value, fields)
 }
 
 fn asks_about_hidden(name: &str, value: &str, fields: &FieldMasks) -> bool {
     if fields.hides_parameter(name) || words(name).any(|word| fields.hides_parameter(word)) {
+        return true;
+    }
+    if names_unlisted(name, fields) {
         return true;
     }
     let base = name.split(['[', ':', '.']).next().unwrap_or(name);
@@ -47,6 +166,37 @@ fn asks_about_hidden(name: &str, value: &str, fields: &FieldMasks) -> bool {
             let direction = DIRECTIONS.contains(&word.to_lowercase().as_str());
             names_something && !direction && fields.hides_word(word)
         })
+}
+
+/// Whether a parameter names what could be a field that an allow-list does not show. Every such
+/// name is a hidden field's, as far as anybody can tell, save those that ask about no field.
+fn names_unlisted(name: &str, fields: &FieldMasks) -> bool {
+    if fields.shows_word(name) || words(name).next() == Some("page") {
+        return false;
+    }
+    let mut strict = fields.lists_fields();
+    // `card__number` is `card.number` in some query languages.
+    words(&name.replace("__", ".")).any(|word| {
+        let unlisted = strict && !is_listed(word, fields);
+        strict |= fields.lists_fields_of(word);
+        unlisted
+    })
+}
+
+fn is_listed(word: &str, fields: &FieldMasks) -> bool {
+    let lower = word.trim_start_matches(['_', '$']).to_lowercase();
+    let mut rest = lower.as_str();
+    loop {
+        let known =
+            [NAME_FIELDS, ABOUT_NO_FIELD, MODIFIERS].iter().any(|list| list.contains(&rest));
+        if known || rest.bytes().all(|byte| byte.is_ascii_digit()) || fields.shows_word(rest) {
+            return true;
+        }
+        match rest.rsplit_once(['_', '-']) {
+            Some((field, modifier)) if MODIFIERS.contains(&modifier) => rest = field,
+            _ => return fields.shows_word(word),
+        }
+    }
 }
 
 /// The words of a text: what stands between brackets, dots, colons, commas, signs.
@@ -81,17 +231,6 @@ mod tests {
     }
 
     #[test]
-    fn p02_a_method_in_the_query_is_seen_in_every_spelling() {
-        for query in ["_method=DELETE", "a=1&_METHOD=put", "%5fmethod=x", "a;_method=x", "_method"]
-        {
-            assert!(overrides_method(Some(query)), "{query}");
-        }
-        for query in ["method=x", "a=_method", "_methods=x", "%ff=x", ""] {
-            assert!(!overrides_method(Some(query)), "{query}");
-        }
-    }
-
-    #[test]
     fn queries_that_ask_about_hidden_fields_are_refused() {
         for query in [
             "ssn=1",
@@ -115,8 +254,25 @@ mod tests {
             "a=1&sort=ssn",
             "expand=%ff",
             "where=ssn%3D1",
+            "a=1;ssn=1",
         ] {
             assert!(!allowed(query, false), "{query}");
+        }
+    }
+
+    #[test]
+    fn p02_a_query_does_not_override_the_method() {
+        for query in [
+            "_method=DELETE",
+            "a=1&_METHOD",
+            "%5fmethod=PUT",
+            "a;_method=PUT",
+            "X_HTTP_Method_Override=PUT",
+        ] {
+            assert!(overrides_method(Some(query)), "{query}");
+        }
+        for query in ["method=DELETE", "a=_method", "_methods=1", ""] {
+            assert!(!overrides_method(Some(query)), "{query}");
         }
     }
 
@@ -135,5 +291,43 @@ mod tests {
         assert!(allowed("sort=name:desc", true));
         assert!(allowed("page=2&limit=10", true));
         assert!(!allowed("sort=created", true));
+        assert!(allowed(
+            "name=x&name_like=x&name[$gte]=x&_page=1&page[number]=2&_embed=notes",
+            true
+        ));
+        for query in
+            ["birth=1", "birth_like=^1", "filter[birth]=1", "where.birth=1", "q=1", "birth"]
+        {
+            assert!(!allowed(query, true), "{query}");
+            assert!(allowed(query, false), "{query}");
+        }
+    }
+
+    #[test]
+    fn an_allow_list_further_down_is_about_what_is_below_it() {
+        let mut builder = MaskBuilder::new();
+        let inner = vec![("brand".into(), SHOW)];
+        let card = builder.add(Node { fields: inner, others: HIDE, ..Node::open() });
+        let root = builder.add(Node { fields: vec![("card".into(), card)], ..Node::open() });
+        let fields = FieldMasks::new(builder.finish(root), crate::filter::mask::Mask::show());
+        let allowed = |query| check(Some(query), fields.as_ref()).is_ok();
+        assert!(allowed("card.brand=x&status=open&card__brand__like=x"));
+        for query in ["card.number=4", "card[number]=4", "card__number=4", "filter[card.number]=4"]
+        {
+            assert!(!allowed(query), "{query}");
+        }
+    }
+
+    #[test]
+    fn p11_a_location_keeps_no_parameter_that_names_a_hidden_field() {
+        for (closed, location, kept) in [
+            (false, "/a?ssn=1&b=2#c", "/a?b=2#c"),
+            (false, "https://a/b?SSN=1", "https://a/b"),
+            (false, "/a?s%73n=1#ssn=1", "/a"),
+            (false, "/a", "/a"),
+            (true, "/a?birth=1&page=2", "/a?page=2"),
+        ] {
+            assert_eq!(without_hidden(location, &fields(closed)), kept, "{location}");
+        }
     }
 }

@@ -122,7 +122,11 @@ impl Shapes {
         for (kind, resource) in resolved.types.iter().enumerate() {
             for at in &resource.ats {
                 self.facts(&at.pattern).ats.push(ats.len() as u32);
-                ats.push(At { kind: kind as u32, pointer: at.pointer.clone() });
+                ats.push(At {
+                    kind: kind as u32,
+                    pointer: at.pointer.clone(),
+                    element: element(&at.pointer),
+                });
             }
         }
         ats
@@ -182,6 +186,12 @@ impl GrantGroup {
         }
         self.grants.push((role, access, grant));
     }
+}
+
+/// Where the object sits in one element of a list: what follows the last `*` of a pointer.
+fn element(pointer: &str) -> Option<Arc<str>> {
+    let last = pointer.rmatch_indices("/*").map(|(at, _)| &pointer[at + 2..]);
+    last.into_iter().find(|rest| rest.is_empty() || rest.starts_with('/')).map(Arc::from)
 }
 
 fn types(resolved: &Resolved) -> Vec<ResourceType> {
@@ -280,9 +290,7 @@ fn people(resolved: &Resolved) -> People {
 }
 
 fn member(typed: &ResolvedMember, bindings: &mut Bindings) -> Member {
-    let bound = |(app, roles): &(usize, Vec<usize>)| {
-        (AppId(*app as u32), roles.iter().copied().collect::<Vec<_>>())
-    };
+    let bound = |(app, roles): &(usize, Vec<usize>)| (AppId(*app as u32), roles.to_vec());
     let mut apps: Vec<_> =
         typed.apps.iter().map(bound).map(|(app, roles)| (app, bindings.intern(roles))).collect();
     apps.sort_unstable_by_key(|(app, _)| *app);

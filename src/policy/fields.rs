@@ -1,6 +1,6 @@
 //! What a set of contributing roles may see and send on a path, computed once per set.
 
-use crate::filter::mask::{HIDE, Mask, SHOW};
+use crate::filter::mask::{HIDE, Mask, NodeId, SHOW, Types};
 use crate::filter::{algebra, place};
 use crate::policy::roleset::RoleSet;
 use std::collections::{HashMap, HashSet};
@@ -20,8 +20,9 @@ pub struct FieldMasks {
     /// For 2xx bodies; `None` shows everything.
     pub read: Option<Arc<Mask>>,
     /// For redirects and errors with a JSON body: everything that `read` hides by name is hidden at
-    /// any depth. `None` where `read` hides nothing, or hides by allow-list: then such a body cannot
-    /// be judged and a generic problem document takes its place.
+    /// any depth, and so is what stands in place of a value that has hidden parts. `None` where
+    /// `read` hides nothing, or hides by allow-list: then such a body cannot be judged and a generic
+    /// problem document takes its place.
     pub error: Option<Arc<Mask>>,
     /// For request bodies; `None` lets everything be sent.
     pub write: Option<Arc<Mask>>,
@@ -35,6 +36,10 @@ struct Names {
     shown: HashSet<String>,
     /// Somewhere, everything that is not named is hidden.
     closed: bool,
+    /// Everything that is not named is hidden where the objects are, not only inside of a field.
+    lists: bool,
+    /// Fields in whose values everything that is not named is hidden.
+    list_within: HashSet<String>,
 }
 
 impl FieldMasks {
@@ -46,11 +51,7 @@ impl FieldMasks {
             return None;
         }
         let names = read.as_deref().map(Names::of).unwrap_or_default();
-        let exact = place::hidden_names(read.as_deref().unwrap_or(&Mask::show()));
-        let error = match (&read, exact) {
-            (Some(_), (names, false)) => Some(Arc::new(place::anywhere(names))),
-            _ => None,
-        };
+        let error = read.as_deref().and_then(place::unknown_shape).map(Arc::new);
         Some(FieldMasks { read, error, write, names })
     }
 
@@ -80,27 +81,64 @@ impl FieldMasks {
         self.hides_parameter(word)
             || (self.names.closed && !self.names.shown.contains(&word.to_lowercase()))
     }
+
+    /// Whether a word is the name of a field that is shown.
+    pub fn shows_word(&self, word: &str) -> bool {
+        self.names.shown.contains(&word.to_lowercase())
+    }
+
+    /// Whether the objects of this path show the fields that the policy lists, and no others.
+    pub fn lists_fields(&self) -> bool {
+        self.names.lists
+    }
+
+    /// Whether the value of this field does so.
+    pub fn lists_fields_of(&self, word: &str) -> bool {
+        self.names.list_within.contains(&word.to_lowercase())
+    }
 }
 
 impl Names {
     fn of(mask: &Mask) -> Names {
+        let hidden = |id: NodeId| id == HIDE || mask.node(id).types == Types::NONE;
+        // Where no object may stand, nothing speaks of members.
+        let lists = |id: NodeId| {
+            let node = mask.node(id);
+            !hidden(id) && node.types.has(Types::OBJECT) && hidden(node.others)
+        };
         let mut names = Names::default();
-        let mut todo = vec![mask.root()];
-        let mut seen = HashSet::new();
+        let (mut seen, mut todo) = (HashSet::from([SHOW, HIDE]), vec![mask.root()]);
         while let Some(id) = todo.pop() {
-            if id == SHOW || id == HIDE || !seen.insert(id) {
+            if !seen.insert(id) {
                 continue;
             }
             let node = mask.node(id);
-            for (name, field) in &node.fields {
-                let list = if *field == HIDE { &mut names.hidden } else { &mut names.shown };
-                list.insert(name.to_lowercase());
-                todo.push(*field);
+            names.closed |= lists(id);
+            // A pointer leads here, or the body is the object.
+            names.lists |= (id == mask.root() || node.way != 0) && lists(id);
+            if node.types.has(Types::OBJECT) {
+                for (name, field) in &node.fields {
+                    names.add(
+                        name,
+                        hidden(*field),
+                        lists(*field) || lists(mask.node(*field).items),
+                    );
+                }
+                todo.extend(node.fields.iter().map(|(_, id)| *id).chain([node.others]));
             }
-            names.closed |= node.others == HIDE;
-            todo.extend([node.others, node.items]);
+            let listed = mask.extra(id).into_iter().flat_map(|extra| &extra.elements);
+            todo.extend(listed.map(|(_, id)| *id).chain([node.items]));
         }
         names
+    }
+
+    fn add(&mut self, name: &str, hidden: bool, lists: bool) {
+        let name = name.to_lowercase();
+        if lists {
+            self.list_within.insert(name.clone());
+        }
+        let list = if hidden { &mut self.hidden } else { &mut self.shown };
+        list.insert(name);
     }
 }
 

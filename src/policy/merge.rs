@@ -89,5 +89,8 @@ fn check_version(entries: &[Entry], at: Span, report: &mut Report) {
 
 fn no_version(at: Span) -> Diagnostic {
     Diagnostic::error(Code::PolicyVersion, at, "the file does not name the language's version")
-        .help(format!("begin every file of a policy with `policy: {LANGUAGE_VERSION}`"))
+        .help(format!(
+            "begin every file of a policy with `policy: {LANGUAGE_VERSION}`; a file that is no \
+             part of it, such as a key set, belongs in another folder"
+        ))
 }

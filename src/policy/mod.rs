@@ -24,3 +24,21 @@ pub mod upstream;
 pub mod yaml;
 
 pub use target::{Target, TargetFault};
+
+use crate::diag::Report;
+use crate::source::Sources;
+
+/// A policy's text as a snapshot, without authenticators: for tools that name the caller
+/// themselves. What the proxy runs is made by [`crate::control::load`].
+pub fn snapshot(
+    sources: &Sources,
+    around: &resolve::Surroundings,
+    stamp: compile::Stamp,
+) -> Result<snapshot::Snapshot, Report> {
+    let (raw, mut report) = front::read(sources);
+    let resolved = resolve::resolve(&raw, around, &mut report);
+    if report.has_errors() {
+        return Err(report);
+    }
+    compile::compile(resolved, sources, stamp, &mut report).ok_or(report)
+}

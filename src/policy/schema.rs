@@ -69,7 +69,12 @@ impl Compiler<'_> {
             NodeKind::Map(_) => self.keywords(node, depth),
             _ => {
                 let kind = node.kind_name();
-                self.invalid(node, format!("a schema is a mapping, `true` or `false`, not {kind}"));
+                let message = format!("a schema is a mapping, `true` or `false`, not {kind}");
+                let problem = Diagnostic::error(Code::SchemaValid, node.span, message);
+                self.report.push(match kind {
+                    "text" => problem.help("YAML 1.2 reads `yes`, `no`, `on` and `off` as text"),
+                    _ => problem,
+                });
                 CLOSED
             }
         }

@@ -5,7 +5,7 @@
 //! `-`, because servers that follow CGI (RFC 3875 section 4.1.18) see no difference: all of them
 //! make `_` of `-`, and some make it of everything that is no letter or digit.
 
-use crate::decide::{Permit, Reason};
+use crate::decide::{FieldMasks, Permit, Reason, query};
 use crate::identity::Identity;
 use crate::policy::snapshot::Snapshot;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -70,7 +70,7 @@ pub(super) fn clean_request(
     if listed.iter().any(|name| must_not_be_listed(name, identity)) {
         return Err(Reason::BadRequest);
     }
-    let mut gone: SmallVec<[HeaderName; 12]> = listed;
+    let mut gone: Vec<HeaderName> = listed;
     for name in headers.keys() {
         let drop = is_ours(name.as_str())
             || identity.is_identity_header(name)
@@ -143,21 +143,45 @@ pub(super) fn is_framed_oddly(headers: &HeaderMap) -> bool {
 
 /// Takes out what belongs to the connection that a response came over. The length is told anew.
 pub(super) fn clean_response(headers: &mut HeaderMap) {
-    let mut gone: SmallVec<[HeaderName; 12]> = connection_options(headers).unwrap_or_default();
+    let mut gone: Vec<HeaderName> = connection_options(headers).unwrap_or_default();
     gone.extend(headers.keys().filter(|name| is_hop_by_hop(name.as_str())).cloned());
     for name in gone {
         headers.remove(name);
     }
 }
 
-/// Takes out what speaks of the bytes before they were filtered, and says that what is left is for
-/// this caller alone.
-pub(super) fn mark_filtered(headers: &mut HeaderMap, vary: &HeaderValue) {
-    for name in ABOUT_THE_BYTES {
+/// Takes out what speaks of the bytes before they were filtered or names what is hidden, and says
+/// that what is left is for this caller alone.
+pub(super) fn mark_filtered(headers: &mut HeaderMap, fields: &FieldMasks) {
+    let for_caches = |name: &&HeaderName| is_for_caches(name.as_str());
+    let mut gone: Vec<HeaderName> = headers.keys().filter(for_caches).cloned().collect();
+    gone.extend(ABOUT_THE_BYTES);
+    let names_hidden = |value: &HeaderValue| match value.to_str() {
+        Ok(text) => query::mentions_hidden(text, fields),
+        Err(_) => true,
+    };
+    gone.extend(LINKS.into_iter().filter(|name| headers.get_all(name).iter().any(names_hidden)));
+    for name in gone {
         headers.remove(name);
     }
+    for name in [header::LOCATION, header::CONTENT_LOCATION] {
+        clean_reference(headers, name, fields);
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    headers.append(header::VARY, vary.clone());
+}
+
+/// A reference may carry what the body must not (`/customers?ssn=…`).
+fn clean_reference(headers: &mut HeaderMap, name: HeaderName, fields: &FieldMasks) {
+    let Some(value) = headers.remove(&name) else { return };
+    let Ok(text) = value.to_str() else { return };
+    if let Ok(clean) = HeaderValue::try_from(query::without_hidden(text, fields)) {
+        headers.insert(name, clean);
+    }
+}
+
+/// Fields that some caches obey before Cache-Control, which says `private` (RFC 9213 section 2.1).
+fn is_for_caches(name: &str) -> bool {
+    name.ends_with("-cache-control") || matches!(name, "surrogate-control" | "x-accel-expires")
 }
 
 /// An id that may go into logs as it is: 1 to 128 letters, digits, `.`, `_` and `-`, given once.
@@ -199,8 +223,8 @@ fn is_traceparent(text: &[u8]) -> bool {
 }
 
 /// The fields that Connection names (RFC 9110 section 7.6.1).
-fn connection_options(headers: &HeaderMap) -> Result<SmallVec<[HeaderName; 12]>, Reason> {
-    let mut listed = SmallVec::new();
+fn connection_options(headers: &HeaderMap) -> Result<Vec<HeaderName>, Reason> {
+    let mut listed = Vec::new();
     for value in headers.get_all(header::CONNECTION) {
         for option in value.as_bytes().split(|byte| *byte == b',') {
             let option = option.trim_ascii();
@@ -354,6 +378,9 @@ const CONDITIONS: [HeaderName; 4] = [
     header::IF_MODIFIED_SINCE,
     header::IF_UNMODIFIED_SINCE,
 ];
+
+/// References that are not worth taking apart.
+const LINKS: [HeaderName; 2] = [header::LINK, header::REFRESH];
 
 /// Speaks of a representation's bytes.
 const ABOUT_THE_BYTES: [HeaderName; 11] = [

@@ -167,7 +167,7 @@ impl Pool {
     async fn open(&self, address: &UpstreamAddress) -> Result<Link, SendError> {
         let socket = match tokio::time::timeout(self.times.connect, connect(address)).await {
             Ok(socket) => socket.map_err(|_| SendError::Failed)?,
-            Err(_) => return Err(SendError::Failed),
+            Err(_) => return Err(SendError::Timeout),
         };
         let mut builder = Builder::new();
         builder.max_buf_size(self.times.max_header_bytes.max(MIN_BUFFER));

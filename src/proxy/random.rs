@@ -47,10 +47,21 @@ impl Random {
 }
 
 fn write_hex(digits: &mut [u8], number: u64) {
-    for (at, digit) in digits.iter_mut().rev().enumerate() {
-        *digit = b"0123456789abcdef"[(number >> (4 * at) & 0xf) as usize];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        pair.copy_from_slice(&HEX[usize::from(byte)]);
     }
 }
+
+/// Every byte as two digits.
+const HEX: [[u8; 2]; 256] = {
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [b"0123456789abcdef"[byte >> 4], b"0123456789abcdef"[byte & 0xf]];
+        byte += 1;
+    }
+    table
+};
 
 fn value(text: &[u8]) -> HeaderValue {
     HeaderValue::from_bytes(text).expect("hexadecimal digits and dashes are a valid field value")

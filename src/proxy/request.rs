@@ -82,13 +82,14 @@ impl Way<'_> {
         }
         let method = canonical.method().clone();
         let fields = body::view(&permit, &live.snapshot);
+        let asks_who = permit.principal().is_some();
         let outgoing = self.outgoing(canonical, body, &permit, &live, fields.is_some())?;
         let (response, lease) = self.forward(permit, outgoing, &live, story).await?;
         let view = View {
             fields: fields.as_deref(),
             method: &method,
             limits: self.json(),
-            vary: live.identity.vary(),
+            vary: asks_who.then(|| live.identity.vary()),
         };
         Ok(shape::show(response, lease, &view, story).await?)
     }
@@ -116,6 +117,7 @@ impl Way<'_> {
     ) -> Result<Permit, Refused> {
         let question = decide::Request { method: canonical.method(), target: canonical.target() };
         let routed = decide::route(&live.snapshot, &question)?;
+        story.routed(&routed, &live.snapshot);
         let principal = self.identify(canonical, live, &routed, story)?;
         Ok(decide::decide(&live.snapshot, &question, routed, principal, &mut ())?)
     }

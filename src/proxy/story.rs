@@ -3,7 +3,7 @@
 use super::deadline::Deadline;
 use super::io::Pulse;
 use super::worker::Worker;
-use crate::decide::{Permit, Reason, Refusal};
+use crate::decide::{Permit, Reason, Refusal, Routed};
 use crate::policy::snapshot::Snapshot;
 use crate::telemetry::record::Record;
 use http::{HeaderValue, Method, StatusCode};
@@ -73,6 +73,13 @@ impl Story {
         time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 
+    /// What the request addresses, whether or not it may.
+    pub(super) fn routed(&mut self, routed: &Routed, snapshot: &Snapshot) {
+        let record = self.record();
+        record.route = routed.route().map(|route| snapshot.route(route).pattern.clone());
+        record.access = routed.route().map(|_| routed.access());
+    }
+
     /// Where the request goes and who sent it.
     pub(super) fn decided(&mut self, permit: &Permit, snapshot: &Snapshot) {
         let decide = self.started.elapsed();
@@ -81,8 +88,6 @@ impl Story {
         record.user = permit.principal().map(|principal| principal.user.clone());
         record.org = permit.org().cloned();
         record.app = permit.app().cloned();
-        record.route = Some(snapshot.route(permit.route()).pattern.clone());
-        record.access = Some(permit.access());
         record.grant = permit.grant().map(|grant| snapshot.grant(grant).label.clone());
         record.reason = match permit.principal() {
             Some(_) => Reason::Granted,
@@ -97,7 +102,7 @@ impl Story {
         let record = self.record();
         record.reason = refusal.reason;
         record.refused = true;
-        if record.route.is_none() {
+        if record.decide.is_zero() {
             record.decide = elapsed;
         }
     }

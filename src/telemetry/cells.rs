@@ -238,7 +238,7 @@ impl Durations {
     /// Upper bounds in seconds, each with what lies between it and the one before.
     pub(super) fn buckets(&self) -> Vec<(f64, u64)> {
         let bounds = self.bounds.iter().map(|bound| *bound as f64 / 1e9);
-        bounds.chain([f64::MAX]).zip(self.buckets.iter().copied()).collect()
+        bounds.chain([f64::INFINITY]).zip(self.buckets.iter().copied()).collect()
     }
 }
 
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(buckets[0], (0.0000005, 2));
         assert_eq!(buckets[1], (0.000001, 1));
         assert_eq!(buckets[10], (0.01, 1));
-        assert_eq!(buckets[11], (f64::MAX, 1));
+        assert_eq!(buckets[11], (f64::INFINITY, 1));
         assert_eq!(sum.count(), 5);
         assert!((sum.seconds() - 0.020_001_501).abs() < 1e-9);
     }

@@ -67,7 +67,7 @@ fn p12_a_lost_list_of_members_does_not_open_the_door_to_tokens() {
     let mut reloader = start(&policy);
     policy.write("policy.yaml", ONE);
     assert_eq!(refused(&mut reloader), [Code::MembershipChanged]);
-    policy.write("policy.yaml", &format!("{ONE}membership: token\n"));
+    policy.write("policy.yaml", format!("{ONE}membership: token\n"));
     assert!(matches!(reloader.reload(), Outcome::Published(_)));
 }
 
@@ -85,4 +85,15 @@ fn p12_a_named_file_is_part_of_the_policy() {
     assert_eq!(refused(&mut reloader), [Code::IdentityValid]);
     policy.remove("jwt.secret");
     assert_eq!(refused(&mut reloader), [Code::IdentityValid]);
+}
+
+#[test]
+fn p12_somebody_who_asks_is_told_again_what_is_refused() {
+    let policy = TempPolicy::file(ONE);
+    let mut reloader = start(&policy);
+    policy.write("policy.yaml", "policy: 1\nrols: []\n");
+    assert_eq!(refused(&mut reloader), [Code::UnknownKey]);
+    assert!(matches!(reloader.reload(), Outcome::StillRefused));
+    assert!(matches!(reloader.reload_aloud(), Outcome::Refused(_)));
+    assert!(matches!(reloader.reload(), Outcome::StillRefused));
 }

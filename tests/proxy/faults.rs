@@ -3,7 +3,7 @@
 use super::support::{Answer, NOBODY, OPEN, Proxy, Upstream, eventually, ok};
 use portcullis::decide::Reason;
 use portcullis::settings::Limits;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -33,6 +33,21 @@ fn p14_nobody_listens() {
     assert_eq!(nowhere.once(GET).status, 502);
     let socket = Proxy::with(OPEN, "unix:/nonexistent/socket", Limits::default());
     assert_eq!(socket.once(GET).status, 502);
+}
+
+/// A listener whose queue is full answers no SYN, as a machine that is gone does.
+#[test]
+fn p14_a_connection_that_does_not_come_about_is_504() {
+    let listener =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let knock = || TcpStream::connect_timeout(&address, Duration::from_millis(300));
+    let _queue: Vec<_> = std::iter::from_fn(|| knock().ok()).take(16).collect();
+    let proxy = Proxy::with(OPEN, &format!("http://{address}"), quick());
+    assert_eq!(proxy.once(GET).status, 504);
+    assert_eq!(proxy.record().reason, Reason::UpstreamTimeout);
 }
 
 #[test]

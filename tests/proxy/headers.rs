@@ -219,3 +219,14 @@ fn p03_strangers_learn_nothing_but_that_they_are_strangers() {
         );
     }
 }
+
+#[test]
+fn p02_neither_query_nor_body_overrides_the_method() {
+    let upstream = Upstream::json("{}");
+    let proxy = Proxy::open(&upstream);
+    for target in ["/a?_method=DELETE", "/a?b=1&%5FMethod=PUT", "/a?x-http-method-override=PUT"] {
+        let request = format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(proxy.once(&request).status, 400, "{target}");
+    }
+    upstream.assert_untouched();
+}

@@ -3,13 +3,12 @@
 use super::generate;
 use super::*;
 use portcullis::decide::{self, Trace};
-use portcullis::diag::Report;
 use portcullis::filter::write::{Patch, WriteFault, check};
 use portcullis::filter::{Filter, Limits};
-use portcullis::policy::compile::{Stamp, compile};
-use portcullis::policy::resolve::{Surroundings, resolve};
+use portcullis::policy::Target;
+use portcullis::policy::compile::Stamp;
+use portcullis::policy::resolve::Surroundings;
 use portcullis::policy::snapshot::{GrantId, Snapshot};
-use portcullis::policy::{Target, front};
 use portcullis::principal::{AuthMethod, Principal};
 use portcullis::source::Sources;
 use proptest::prelude::*;
@@ -101,16 +100,10 @@ fn explain(policy: &Policy, request: &Request) -> String {
 fn snapshot(policy: &Policy) -> Snapshot {
     let mut sources = Sources::default();
     sources.add("generated.json", document(policy).to_string());
-    let (raw, mut report) = front::read(&sources);
-    let resolved = resolve(&raw, &Surroundings::default(), &mut report);
     let stamp = Stamp { generation: 1, digest: "sha256:0".into() };
-    let fail = |report: &Report| -> ! {
-        panic!("{}", portcullis::diag::human::render(report, &sources, false))
-    };
-    if report.has_errors() {
-        fail(&report);
-    }
-    compile(resolved, &sources, stamp, &mut report).unwrap_or_else(|| fail(&report))
+    portcullis::policy::snapshot(&sources, &Surroundings::default(), stamp).unwrap_or_else(
+        |report| panic!("{}", portcullis::diag::human::render(&report, &sources, false)),
+    )
 }
 
 fn document(policy: &Policy) -> Value {

@@ -3,8 +3,10 @@
 //! what this one says.
 
 pub mod compare;
+mod fields;
 pub mod generate;
 
+use fields::{limit, seen, unwritable};
 use portcullis::decide::Reason;
 use serde_json::Value;
 
@@ -189,7 +191,14 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
     let mut limits = Vec::new();
     for letter in letters.chars() {
         let held: Vec<_> = held.iter().filter(|(.., l)| *l == letter).copied().collect();
-        limits.extend(limit(policy, &held, &request.path)?);
+        let mut found = limit(policy, &held, &request.path)?;
+        // What is posted to a list is one of its objects, and it is the body itself.
+        if letter != 'r' && request.method == "POST" {
+            for limit in found.iter_mut().filter(|limit| !limit.pointers.contains(&"")) {
+                limit.pointers.push("");
+            }
+        }
+        limits.extend(found);
     }
     let mut grants: Vec<_> =
         held.iter().map(|(role, path, _)| (role.id.clone(), path.to_string())).collect();
@@ -416,125 +425,4 @@ fn narrowed(caller: &Caller, roles: &[String]) -> Vec<String> {
         _ => true,
     };
     roles.iter().filter(let_through).cloned().collect()
-}
-
-// ---- fields -----------------------------------------------------------------------------
-
-/// At these pointers, objects of this type, seen by these roles.
-struct Limit<'a> {
-    of: &'a str,
-    pointers: Vec<&'a str>,
-    roles: Vec<&'a Role>,
-}
-
-/// What limits bodies where these grants allow the request.
-fn limit<'a>(
-    policy: &'a Policy,
-    held: &[(&'a Role, &'a str, char)],
-    path: &str,
-) -> Result<Vec<Limit<'a>>, Reason> {
-    let roles: Vec<&Role> = held.iter().map(|(role, ..)| *role).collect();
-    let limited_by_all = |of: &&Type| {
-        roles.iter().all(|role| role.schemas.iter().any(|id| schema(policy, id).of == of.id))
-    };
-    let limited: Vec<&Type> = policy.types.iter().filter(limited_by_all).collect();
-    let mut limits = Vec::new();
-    for of in &limited {
-        let here: Vec<_> = of.at.iter().filter(|(at, _)| matches(at, path)).collect();
-        let best = here.iter().map(|(at, _)| kinds(at)).min();
-        let best = here.iter().filter(|(at, _)| Some(kinds(at)) == best);
-        let pointers: Vec<&str> = best.map(|(_, pointer)| pointer.as_str()).collect();
-        if !pointers.is_empty() {
-            limits.push(Limit { of: &of.id, pointers, roles: roles.clone() });
-        }
-    }
-    let near = |of: &&&Type| {
-        !of.elsewhere_pass
-            && of.at.iter().any(|(at, _)| held.iter().any(|(_, grant, _)| unify(at, grant)))
-    };
-    if limits.is_empty() && limited.iter().any(|of| near(&of)) {
-        return Err(Reason::Unmapped);
-    }
-    Ok(limits)
-}
-
-fn schema<'a>(policy: &'a Policy, id: &str) -> &'a Schema {
-    policy.schemas.iter().find(|schema| schema.id == id).unwrap()
-}
-
-impl Limit<'_> {
-    /// Whether a field passes: under one contributing role, all of that role's schemas of the type
-    /// must let it.
-    fn passes(&self, policy: &Policy, field: &str, write: bool) -> bool {
-        self.roles.iter().any(|role| {
-            let schemas = role.schemas.iter().map(|id| schema(policy, id));
-            schemas.filter(|schema| schema.of == self.of).all(|schema| {
-                match schema.fields.iter().find(|(name, _)| name == field) {
-                    None => schema.open,
-                    Some((_, Field::Shown)) => true,
-                    Some((_, Field::Hidden)) => false,
-                    Some((_, Field::ReadOnly)) => !write,
-                    Some((_, Field::WriteOnly)) => write,
-                }
-            })
-        })
-    }
-
-    /// Objects alone pass at a place whose schemas all speak of objects.
-    fn limits_something(&self, policy: &Policy) -> bool {
-        let schemas = self.roles.iter().flat_map(|role| &role.schemas);
-        let mut of_type = schemas.map(|id| schema(policy, id)).filter(|s| s.of == self.of);
-        of_type.next().is_some()
-    }
-}
-
-/// The sample as the caller sees it. All places are in the sample, and all are objects there, so
-/// its shape always fits.
-fn seen(policy: &Policy, limits: &[Limit<'_>]) -> Option<Value> {
-    let mut document = sample();
-    for limit in limits {
-        for pointer in &limit.pointers {
-            for object in objects(&mut document, pointer) {
-                if let Value::Object(members) = object {
-                    members.retain(|name, _| limit.passes(policy, name, false));
-                }
-            }
-        }
-    }
-    Some(document)
-}
-
-/// The objects at a place, in what is left of the document.
-fn objects<'v>(document: &'v mut Value, pointer: &str) -> Vec<&'v mut Value> {
-    match pointer {
-        "" => vec![document],
-        "/data/*" => match document.get_mut("data") {
-            Some(Value::Array(items)) => items.iter_mut().collect(),
-            _ => Vec::new(),
-        },
-        other => panic!("the reference does not know the pointer {other}"),
-    }
-}
-
-fn unwritable(policy: &Policy, limits: &[Limit<'_>]) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut document = sample();
-    for limit in limits {
-        for pointer in &limit.pointers {
-            for (at, object) in objects(&mut document, pointer).into_iter().enumerate() {
-                let place = pointer.replace('*', &at.to_string());
-                for name in object.as_object().unwrap().keys() {
-                    if !limit.passes(policy, name, true) {
-                        found.push(format!("{place}/{name}"));
-                    }
-                }
-            }
-        }
-    }
-    found.sort();
-    found.dedup();
-    // A refused object is named once, not with all that is in it.
-    let all = found.clone();
-    found.retain(|pointer| !all.iter().any(|outer| pointer.starts_with(&format!("{outer}/"))));
-    found
 }

@@ -15,7 +15,13 @@ if ! command -v "$server" >/dev/null; then
     echo "JSON_SERVER=node_modules/.bin/json-server $0" >&2
     exit 2
 fi
+server="$(realpath "$(command -v "$server")")"
 proxy="${PORTCULLIS:-$root/target/release/portcullis}"
+if ! command -v "$proxy" >/dev/null; then
+    echo "$proxy is not here: cargo build --release, or name it in PORTCULLIS" >&2
+    exit 2
+fi
+proxy="$(realpath "$(command -v "$proxy")")"
 
 scratch="$(mktemp -d)"
 started=()
@@ -63,6 +69,7 @@ wait_for "$api/"
 
 failed=0
 # expect STATUS has|hasnt TEXT USER CURL-ARGUMENTS…: the status, and text in the body or not.
+# (`Hello` is the text of a post; `title` stands in every refusal as well.)
 expect() {
     local status="$1" how="$2" text="$3" user="$4" got body ok=yes
     shift 4
@@ -85,8 +92,8 @@ expect() {
 }
 json=(-H 'Content-Type: application/json')
 
-expect 401 hasnt title - "$api/posts"
-expect 401 hasnt title wrong "$api/posts"
+expect 401 hasnt Hello - "$api/posts"
+expect 401 hasnt Hello wrong "$api/posts"
 expect 200 has title rita "$api/posts"
 expect 200 hasnt score rita "$api/posts"
 expect 200 hasnt status rita "$api/posts/1"
@@ -96,7 +103,7 @@ expect 200 hasnt mail.example rita "$api/posts/1/comments"
 expect 200 hasnt 192.0.2 rita "$api/comments"
 expect 200 hasnt mail.example rita "$api/posts/1?_embed=comments"
 expect 200 has mail.example max "$api/comments"
-expect 403 hasnt title rita -X DELETE "$api/posts/1"
+expect 403 hasnt Hello rita -X DELETE "$api/posts/1"
 expect 403 has /status ada -X PATCH "${json[@]}" -d '{"status": "published"}' "$api/posts/2"
 expect 200 has '"draft"' ada "$api/posts/2"
 expect 200 has 'Hello again' ada -X PATCH "${json[@]}" -d '{"title": "Hello again"}' "$api/posts/1"
@@ -105,11 +112,19 @@ expect 409 hasnt score ada -X PUT "${json[@]}" -d '{"title": "all new"}' "$api/p
 expect 201 has 'new one' max -X POST "${json[@]}" -d '{"title": "new one"}' "$api/posts"
 expect 403 hasnt billing max "$api/db"
 expect 200 hasnt iban max "$api/profile"
-expect 403 hasnt title rita "$api/POSTS/1"
-expect 403 hasnt title rita "$api/posts/1/"
-expect 502 hasnt title rita "$api/posts?callback=steal"
-expect 403 hasnt title ada -X POST -H 'X-HTTP-Method-Override: DELETE' "$api/posts/1"
-expect 400 hasnt title rita --path-as-is "$api/posts/../db"
+expect 403 hasnt Hello rita "$api/POSTS/1"
+expect 403 hasnt Hello rita "$api/posts/1/"
+expect 502 hasnt Hello rita "$api/posts?callback=steal"
+expect 403 hasnt Hello ada -X POST -H 'X-HTTP-Method-Override: DELETE' "$api/posts/1"
+expect 400 hasnt Hello rita --path-as-is "$api/posts/../db"
+
+
+# The same through another client, over connections that it keeps.
+if command -v python3 >/dev/null; then
+    python3 "$here/client.py" "$api" || failed=$((failed + 1))
+else
+    echo "skipped client.py: python3 is not here"
+fi
 
 if [ "$failed" -gt 0 ]; then
     echo "$failed failed; the proxy said:"

@@ -1,0 +1,160 @@
+//! Organizations and applications: members, the application gate, and what lies outside of it.
+
+use super::Api;
+use crate::support::{TempPolicy, Upstream, client, tokens};
+
+const TENANTS: &str = r#"
+routes:
+  - {match: "/orgs/{org}/**"}
+  - {match: "/orgs/{org}/apps/{app}/**"}
+organizations:
+  - {id: acme, apps: [shop, idle, vault]}
+  - {id: beta, apps: [shop]}
+  - {id: gone, apps: [shop], status: suspended}
+applications:
+  - {id: shop, default_role: developer}
+  - {id: idle, active: false}
+  - {id: vault}
+roles:
+  - {id: admin, grants: [{path: "/orgs/{org}/settings/**", access: crud}]}
+  - {id: developer, scope: app, grants: [{path: "/orgs/{org}/apps/{app}/**", access: crud}]}
+  - {id: observer, scope: app, grants: [{path: "/orgs/{org}/apps/{app}/**", access: r}]}
+members:
+  - {user: ada, org: acme, roles: [admin], apps: {shop: [observer], idle: [developer]}}
+  - {user: dan, org: acme, apps: {shop: []}}
+  - {user: sue, org: acme, roles: [admin], apps: {shop: []}, status: suspended}
+  - {user: ada, org: gone, roles: [admin], apps: {shop: [developer]}}
+  - {user: ben, org: beta, roles: [admin]}
+"#;
+
+/// L5: an administrator has all letters on its own organization's settings, none on another's.
+#[test]
+fn l5_p09_another_organization_does_not_exist() {
+    let api = Api::start(TENANTS);
+    for org in ["beta", "gone", "nobody", "Acme", "acme%20", "acme."] {
+        for target in [format!("/orgs/{org}/settings"), format!("/orgs/{org}/apps/shop/keys")] {
+            api.refuses("ada", "GET", &target, 404);
+            api.refuses("", "GET", &target, 401);
+        }
+    }
+    api.refuses("ben", "DELETE", "/orgs/acme/settings", 404);
+    api.refuses("stranger", "GET", "/orgs/acme/settings", 404);
+    for method in ["GET", "POST", "PUT", "DELETE"] {
+        assert_eq!(api.call("ada", method, "/orgs/acme/settings/plan").status, 200, "{method}");
+    }
+    assert_eq!(api.call("ben", "GET", "/orgs/beta/settings").status, 200);
+    let told = api.upstream.requests().pop().expect("a request").fields;
+    let told =
+        ["user", "org", "app", "roles"].map(|name| told.get(&format!("x-portcullis-{name}")));
+    assert_eq!(told, [Some("ben"), Some("beta"), None, Some("admin")]);
+}
+
+/// L17, L18: the application gate runs before any grant; L13: who is on no application gets 404.
+#[test]
+fn l17_the_application_gate_runs_before_any_grant() {
+    let api = Api::start(TENANTS);
+    for (who, app, status) in [
+        ("ada", "vault", 404),
+        ("ada", "idle", 403),
+        ("ada", "no-such", 404),
+        ("dan", "idle", 404),
+        ("ben", "shop", 404),
+        ("sue", "shop", 404),
+    ] {
+        let org = if who == "ben" { "beta" } else { "acme" };
+        api.refuses(who, "GET", &format!("/orgs/{org}/apps/{app}/keys"), status);
+    }
+    api.refuses("ben", "GET", "/orgs/beta/apps/vault/keys", 404);
+    api.refuses("ben", "GET", "/orgs/beta/apps/idle/keys", 404);
+}
+
+/// L20: `developer` is the default application role; L24: an observer changes nothing.
+#[test]
+fn l20_access_without_a_role_acts_as_the_default_role() {
+    let api = Api::start(TENANTS);
+    api.refuses("ada", "PUT", "/orgs/acme/apps/shop/keys", 403);
+    api.refuses("dan", "GET", "/orgs/acme/settings", 403);
+    assert_eq!(api.call("ada", "GET", "/orgs/acme/apps/shop/keys").status, 200);
+    assert_eq!(api.call("dan", "PUT", "/orgs/acme/apps/shop/keys").status, 200);
+    let told = api.upstream.requests().pop().expect("a request").fields;
+    let told =
+        ["user", "org", "app", "roles"].map(|name| told.get(&format!("x-portcullis-{name}")));
+    assert_eq!(told, [Some("dan"), Some("acme"), Some("shop"), Some("developer")]);
+}
+
+#[test]
+fn suspension_and_its_end_are_the_next_requests() {
+    let api = Api::start(TENANTS);
+    api.refuses("sue", "GET", "/orgs/acme/settings", 404);
+    api.refuses("ada", "GET", "/orgs/gone/settings", 404);
+    let text = super::with_tokens(&TENANTS.replace(", status: suspended", ""));
+    api.policy.write("policy.yaml", text);
+    api.proxy.wait_for_generation(2);
+    assert_eq!(api.call("sue", "GET", "/orgs/acme/settings").status, 200);
+    assert_eq!(api.call("ada", "GET", "/orgs/gone/settings").status, 200);
+}
+
+/// A credential that names an organization or an application acts there alone.
+#[test]
+fn p09_a_credential_acts_where_it_says_alone() {
+    let both = TENANTS.replace("{user: ben, org: beta", "{user: ada, org: beta");
+    let api = Api::start(&both);
+    let named = |org: &str, app: Option<&str>| {
+        let mut claims = tokens::claims("ada", &[]);
+        claims["org"] = org.into();
+        if let Some(app) = app {
+            claims["app"] = app.into();
+        }
+        tokens::bearer(&claims)
+    };
+    let status = |token: &str, target: &str| {
+        api.call_with("", "GET", target, &[("Authorization", token)]).status
+    };
+    assert_eq!(status(&named("beta", None), "/orgs/acme/settings"), 404);
+    assert_eq!(status(&named("acme", Some("shop")), "/orgs/acme/settings"), 404);
+    assert_eq!(status(&named("acme", Some("vault")), "/orgs/acme/apps/shop/x"), 404);
+    api.upstream.assert_untouched();
+    assert_eq!(status(&named("acme", None), "/orgs/acme/settings"), 200);
+    assert_eq!(status(&named("beta", None), "/orgs/beta/settings"), 200);
+    assert_eq!(status(&named("acme", Some("shop")), "/orgs/acme/apps/shop/x"), 200);
+}
+
+/// EVRYTHNG and Frontegg shape: no organization in the path, the key says it.
+#[test]
+fn e2_an_api_key_names_its_account_by_a_claim() {
+    let digest = tokens::key_digest;
+    let policy = TempPolicy::file(&format!(
+        r#"
+policy: 1
+identity:
+  api_keys:
+    keys:
+      - {{user: eng, sha256: "{}", claims: {{account: acme}}}}
+      - {{user: eng, sha256: "{}", claims: {{account: beta}}}}
+      - {{user: eng, sha256: "{}"}}
+      - {{user: eng, org: acme, roles: [reads], sha256: "{}", claims: {{account: acme}}}}
+routes: [{{match: "/**", org: claims.account}}]
+organizations: [{{id: acme}}, {{id: beta}}]
+roles:
+  - {{id: reads, grants: [{{path: "/accounts/{{org}}/**", access: r}}, {{path: /thngs, access: r}}]}}
+  - {{id: writes, grants: [{{path: /thngs, access: c}}]}}
+members: [{{user: eng, org: acme, roles: [reads, writes]}}]
+"#,
+        digest("key-of-acme"),
+        digest("key-of-beta"),
+        digest("key-of-nobody"),
+        digest("key-that-reads")
+    ));
+    let api = Api::with(Upstream::json("{}"), policy);
+    let status = |key: &str, method: &str, target: &str| {
+        client::call(api.proxy.address, method, target, &[("X-Api-Key", key)]).status
+    };
+    assert_eq!(status("key-of-beta", "GET", "/thngs"), 404, "no member there");
+    assert_eq!(status("key-of-nobody", "GET", "/thngs"), 404, "no account");
+    assert_eq!(status("key-of-acme", "GET", "/accounts/beta/x"), 403, "another account's path");
+    assert_eq!(status("key-that-reads", "POST", "/thngs"), 403, "a key's roles narrow");
+    api.upstream.assert_untouched();
+    assert_eq!(status("key-of-acme", "GET", "/accounts/acme/x"), 200);
+    assert_eq!(status("key-of-acme", "POST", "/thngs"), 200);
+    assert_eq!(status("key-that-reads", "GET", "/thngs"), 200);
+}
