@@ -132,18 +132,20 @@ impl App {
     }
 
     /// Serves until SIGTERM or SIGINT, then drains: not ready, nothing accepted, what is under way
-    /// is finished within the time that the settings give. SIGHUP reloads the policy.
-    pub fn run(self) -> io::Result<Ended> {
+    /// is finished within the time that the settings give. SIGHUP reloads the policy. `ready` is
+    /// called when signals are heard: whoever reads that it is ready may send one at once.
+    pub fn run(self, ready: impl FnOnce(&App)) -> io::Result<Ended> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let ended = runtime.block_on(self.wait())?;
+        let ended = runtime.block_on(self.wait(ready))?;
         self.stop(ended)
     }
 
-    async fn wait(&self) -> io::Result<Ended> {
+    async fn wait(&self, ready: impl FnOnce(&App)) -> io::Result<Ended> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
         let mut look = tokio::time::interval(LOOK_AFTER);
+        ready(self);
         loop {
             tokio::select! {
                 _ = terminate.recv() => return Ok(Ended::Asked),
