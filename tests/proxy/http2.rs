@@ -4,7 +4,7 @@ use super::support::{OPEN, Proxy, Upstream, eventually, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2;
 use hyper::{Request, Response, body::Bytes};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use portcullis::settings::Limits;
 use std::time::Duration;
 
@@ -126,6 +126,24 @@ fn p05_a_client_that_opens_no_window_loses_the_stream_and_not_the_connection() {
         assert_eq!(ask(&mut sender, request("GET", "http://a/empty", &[], "")).await.0, 200);
     });
     assert!(proxy.record().aborted);
+}
+
+#[test]
+fn p13_a_client_that_only_sends_pings_is_idle() {
+    let upstream = Upstream::json("{}");
+    let limits = Limits { idle: Duration::from_millis(500), ..Limits::default() };
+    let proxy = Proxy::with(OPEN, &format!("http://{}", upstream.address), limits);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(proxy.address).await.unwrap();
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.timer(TokioTimer::new()).keep_alive_while_idle(true);
+        builder.keep_alive_interval(Duration::from_millis(20));
+        let (_sender, connection) =
+            builder.handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(10), connection).await;
+        ended.expect("the connection should end").unwrap_or_default();
+    });
 }
 
 #[test]
