@@ -5,7 +5,7 @@ use super::{Reason, Trace};
 use crate::policy::Target;
 use crate::policy::people::{AppId, Membership, Org, People};
 use crate::policy::resolve::Address;
-use crate::policy::roleset::RoleSet;
+use crate::policy::roleset::{RoleId, RoleSet};
 use crate::policy::snapshot::{Route, Snapshot};
 use crate::principal::{AuthMethod, Principal};
 
@@ -237,19 +237,28 @@ impl<'p> Seeker<'p> {
         }
     }
 
-    /// The declared roles of one scope that the credential claims; unknown names are ignored.
+    /// The declared roles of one scope that the credential claims, with those that they include;
+    /// unknown names are ignored.
     fn claimed_roles(&self, app_scope: bool) -> RoleSet {
-        let claimed = self.principal.roles.iter().flatten();
-        let known = claimed.filter_map(|name| self.snapshot.role_id(name));
-        known.filter(|role| self.snapshot.role(*role).is_app_scope() == app_scope).collect()
+        self.named(|role| self.snapshot.role(role).is_app_scope() == app_scope)
     }
 
     /// A member's roles as far as an API key lets them through: key roles only narrow.
     fn narrowed(&self, roles: &RoleSet) -> RoleSet {
         let mut roles = roles.clone();
-        if let (AuthMethod::ApiKey, Some(names)) = (self.principal.method, &self.principal.roles) {
-            let named = names.iter().filter_map(|name| self.snapshot.role_id(name));
-            roles.intersect_with(&named.collect());
+        if self.principal.method == AuthMethod::ApiKey && self.principal.roles.is_some() {
+            roles.intersect_with(&self.named(|_| true));
+        }
+        roles
+    }
+
+    /// Those roles that the credential names, and what they include.
+    fn named(&self, is: impl Fn(RoleId) -> bool) -> RoleSet {
+        let mut roles = RoleSet::new();
+        let names = self.principal.roles.iter().flatten();
+        for role in names.filter_map(|name| self.snapshot.role_id(name)).filter(|role| is(*role)) {
+            roles.insert(role);
+            self.snapshot.role(role).includes().iter().for_each(|other| roles.insert(*other));
         }
         roles
     }

@@ -72,6 +72,7 @@ codes! {
     Unused = "UNUSED",
     /// A setting has a value that cannot be used.
     Setting = "SETTING",
+    IncludesAcyclic = "INCLUDES_ACYCLIC",
 }
 
 impl fmt::Display for Code {

@@ -213,8 +213,10 @@ fn compile_role(role: &ResolvedRole, resolved: &Resolved) -> Role {
         };
         limits.insert(schema.kind, masks);
     }
+    let include = |at: &usize| RoleId(*at as u32);
     Role {
         id: role.id.clone(),
+        includes: role.includes.iter().map(include).collect(),
         header: utf8_percent_encode(&role.id, ROLE_IN_HEADER).to_string().into(),
         app_scope: role.app_scope,
         limits,
@@ -251,7 +253,7 @@ fn people(resolved: &Resolved) -> People {
             Some(at) => orgs.as_mut().and_then(|orgs| orgs.get_mut(at)),
         };
         if let Some(org) = org {
-            org.members.insert(typed.user.clone(), member(typed, &mut bindings));
+            org.members.insert(typed.user.clone(), member(typed, resolved, &mut bindings));
         }
     }
     let apps: Vec<App> = resolved
@@ -260,7 +262,7 @@ fn people(resolved: &Resolved) -> People {
         .map(|app| App {
             id: app.id.clone(),
             active: app.active,
-            default_roles: app.default_roles.iter().map(|role| RoleId(*role as u32)).collect(),
+            default_roles: with_included(resolved, &app.default_roles).collect(),
         })
         .collect();
     let app_ids = apps.iter().enumerate().map(|(at, app)| (app.id.clone(), AppId(at as u32)));
@@ -279,11 +281,17 @@ fn people(resolved: &Resolved) -> People {
     }
 }
 
-fn member(typed: &ResolvedMember, bindings: &mut Bindings) -> Member {
-    let bound = |(app, roles): &(usize, Vec<usize>)| (AppId(*app as u32), roles.to_vec());
+fn member(typed: &ResolvedMember, resolved: &Resolved, bindings: &mut Bindings) -> Member {
+    let mut bind = |roles: &[usize]| bindings.intern(with_included(resolved, roles));
     let mut apps: Vec<_> =
-        typed.apps.iter().map(bound).map(|(app, roles)| (app, bindings.intern(roles))).collect();
+        typed.apps.iter().map(|(app, roles)| (AppId(*app as u32), bind(roles))).collect();
     apps.sort_unstable_by_key(|(app, _)| *app);
-    let roles = bindings.intern(typed.roles.iter().copied());
-    Member { roles, apps: apps.into(), active: typed.active }
+    Member { roles: bind(&typed.roles), apps: apps.into(), active: typed.active }
+}
+
+/// The roles and all that they include: an included role contributes as itself.
+fn with_included(resolved: &Resolved, roles: &[usize]) -> impl Iterator<Item = RoleId> {
+    let own = roles.iter();
+    own.flat_map(|role| [*role].into_iter().chain(resolved.roles[*role].includes.iter().copied()))
+        .map(|role| RoleId(role as u32))
 }

@@ -112,7 +112,7 @@ impl People {
         &self.apps[id.0 as usize]
     }
 
-    /// The roles of a membership.
+    /// The roles of a membership, with those that they include.
     pub fn roles(&self, member: &Member) -> &RoleSet {
         &self.bindings[member.roles.0 as usize]
     }
@@ -175,8 +175,8 @@ pub(super) struct Bindings {
 }
 
 impl Bindings {
-    pub(super) fn intern(&mut self, roles: impl IntoIterator<Item = usize>) -> BindingId {
-        let set: RoleSet = roles.into_iter().map(|role| RoleId(role as u32)).collect();
+    pub(super) fn intern(&mut self, roles: impl Iterator<Item = RoleId>) -> BindingId {
+        let set: RoleSet = roles.collect();
         let list = &mut self.list;
         *self.ids.entry(set.words().to_vec()).or_insert_with(|| {
             list.push(set);

@@ -169,6 +169,7 @@ pub struct RawRole {
     pub description: Option<Text>,
     pub app_scope: bool,
     pub default: bool,
+    pub includes: Vec<Text>,
     pub grants: Vec<RawGrant>,
     pub schemas: Vec<Text>,
     /// Roles named by `visible_to`, `assignable_by`, `editable_by`: references are checked.

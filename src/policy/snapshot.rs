@@ -81,6 +81,8 @@ pub struct Role {
     /// Percent-encoded, for the header that tells the upstream.
     pub(super) header: Arc<str>,
     pub(super) app_scope: bool,
+    /// The roles that it includes, directly and through others.
+    pub(super) includes: Box<[RoleId]>,
     /// What its schemas leave of each type that they limit.
     pub(super) limits: RoleLimits,
     pub(super) schemas: Vec<Arc<str>>,
@@ -363,6 +365,11 @@ impl Role {
     /// Bound to an application access, not to a membership.
     pub fn is_app_scope(&self) -> bool {
         self.app_scope
+    }
+
+    /// The roles that it includes, directly and through others: each contributes as itself.
+    pub fn includes(&self) -> &[RoleId] {
+        &self.includes
     }
 
     /// The ids of its schemas.

@@ -2,6 +2,7 @@
 
 mod explain;
 mod identity;
+mod inclusion;
 mod keys;
 mod letters;
 mod life;

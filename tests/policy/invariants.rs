@@ -99,6 +99,36 @@ fn l4_role_scope() {
 }
 
 #[test]
+fn includes_acyclic() {
+    let itself = "roles: [{id: a, grants: [], includes: [a]}]";
+    refused(itself, Code::IncludesAcyclic, "a");
+    let round = "roles: [{id: x, includes: [a]}, {id: a, includes: [bb]}, {id: bb, includes: [c]}, \
+                 {id: c, includes: [a]}]";
+    refused(round, Code::IncludesAcyclic, "a");
+    let (_, report) = judged(round);
+    assert_eq!(
+        report.problems()[0].message,
+        "a role includes itself: `a` includes `bb` includes `c` includes `a`"
+    );
+    loads(
+        "roles: [{id: a, includes: [b, c]}, {id: b, includes: [d]}, {id: c, includes: [d]}, {id: d}]",
+    );
+    refused("roles: [{id: a, includes: [b]}]", Code::RefExists, "b");
+}
+
+#[test]
+fn an_included_role_has_the_same_scope() {
+    let roles = |one: &str, other: &str| {
+        format!(
+            "roles: [{{id: a, scope: {one}, includes: [other]}}, {{id: other, scope: {other}}}]"
+        )
+    };
+    refused(&roles("org", "app"), Code::RoleScope, "other");
+    refused(&roles("app", "org"), Code::RoleScope, "other");
+    loads(&roles("app", "app"));
+}
+
+#[test]
 fn role_cardinality() {
     let policy = |limit: &str| {
         format!(

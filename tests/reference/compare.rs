@@ -65,6 +65,9 @@ fn the_generated_cases_reach_every_outcome() {
                 if allowed.erases_hidden {
                     count("hidden fields at risk");
                 }
+                if included(&policy, &allowed) {
+                    count("a grant of an included role");
+                }
                 if allowed.grants.len() > 1 {
                     count("several grants");
                 }
@@ -87,9 +90,18 @@ fn the_generated_cases_reach_every_outcome() {
         "fields not writable",
         "hidden fields at risk",
         "several grants",
+        "a grant of an included role",
     ] {
         assert!(seen.get(outcome).is_some_and(|count| *count >= 3), "{outcome}: {seen:?}");
     }
+}
+
+/// Whether a grant holds whose role another one that counts includes.
+fn included(policy: &Policy, allowed: &Allowed) -> bool {
+    let includes = |id: &String, other: &String| {
+        policy.roles.iter().any(|role| role.id == *id && role.includes.contains(other))
+    };
+    allowed.grants.iter().any(|(role, _)| allowed.roles.iter().any(|id| includes(id, role)))
 }
 
 fn explain(policy: &Policy, request: &Request) -> String {
@@ -157,6 +169,7 @@ fn role(role: &Role) -> Value {
     let grant = |(path, access): &(String, String)| json!({"path": path, "access": access});
     json!({
         "id": role.id, "scope": if role.app_scope { "app" } else { "org" }, "default": role.default,
+        "includes": role.includes,
         "grants": role.grants.iter().map(grant).collect::<Vec<_>>(), "schemas": role.schemas,
     })
 }

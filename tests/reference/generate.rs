@@ -55,6 +55,14 @@ fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
         role.schemas.retain(|id| schemas.iter().any(|schema| schema.id == *id));
         role.grants.retain(|(path, _)| routes.iter().any(|route| unify(path, &route.pattern)));
     }
+    // A role includes later ones of its scope, so that there is no cycle.
+    let scopes: Vec<bool> = roles.iter().map(|role| role.app_scope).collect();
+    for (at, role) in roles.iter_mut().enumerate() {
+        let later = |id: &String| {
+            (at + 1..scopes.len()).any(|n| *id == format!("r{n}") && scopes[n] == scopes[at])
+        };
+        role.includes.retain(later);
+    }
     let of_scope = |names: &mut Vec<String>, app_scope: bool| {
         names.retain(|name| {
             roles.iter().any(|role| role.id == *name && role.app_scope == app_scope)
@@ -211,13 +219,15 @@ fn role() -> impl Strategy<Value = Role> {
     (
         prop::bool::weighted(0.25),
         prop::bool::weighted(0.3),
+        vec(role_name(), 0..3),
         vec((broad(), letters_of_a_grant()), 1..6),
         subsequence(vec!["s0", "s1", "s2", "s3"], 1..=3),
     )
-        .prop_map(|(app_scope, default, grants, schemas)| Role {
+        .prop_map(|(app_scope, default, includes, grants, schemas)| Role {
             id: String::new(),
             app_scope,
             default,
+            includes,
             grants,
             schemas: schemas.into_iter().map(String::from).collect(),
         })

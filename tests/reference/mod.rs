@@ -53,6 +53,7 @@ pub struct Role {
     pub id: String,
     pub app_scope: bool,
     pub default: bool,
+    pub includes: Vec<String>,
     /// Path and letters.
     pub grants: Vec<(String, String)>,
     pub schemas: Vec<String>,
@@ -339,7 +340,7 @@ fn membership(
         None => Ok(claimed(policy, caller, false)),
         Some(_) => {
             let member = member(policy, caller, org).ok_or(Reason::NotAMember)?;
-            Ok(narrowed(caller, &member.roles))
+            Ok(narrowed(policy, caller, &member.roles))
         }
     }
 }
@@ -382,7 +383,10 @@ fn app_gate(
     }
     let acting = if listed.is_empty() { default_roles(policy, known) } else { listed };
     // Claimed roles are what the credential says; only listed ones can be narrowed by a key.
-    Ok(if policy.members.is_some() { narrowed(caller, &acting) } else { acting })
+    Ok(match policy.members {
+        Some(_) => narrowed(policy, caller, &acting),
+        None => with_included(policy, &acting),
+    })
 }
 
 fn default_roles(policy: &Policy, app: &App) -> Vec<String> {
@@ -409,13 +413,31 @@ fn claimed(policy: &Policy, caller: &Caller, app_scope: bool) -> Vec<String> {
     let of_scope = |name: &&String| {
         policy.roles.iter().any(|role| role.id == **name && role.app_scope == app_scope)
     };
-    names.filter(of_scope).cloned().collect()
+    with_included(policy, &names.filter(of_scope).cloned().collect::<Vec<_>>())
 }
 
-fn narrowed(caller: &Caller, roles: &[String]) -> Vec<String> {
-    let let_through = |role: &&String| match (&caller.roles, caller.api_key) {
-        (Some(named), true) => named.contains(role),
-        _ => true,
-    };
-    roles.iter().filter(let_through).cloned().collect()
+/// What a member has, as far as a key has it too: both with what they include.
+fn narrowed(policy: &Policy, caller: &Caller, roles: &[String]) -> Vec<String> {
+    let mut roles = with_included(policy, roles);
+    if let (Some(named), true) = (&caller.roles, caller.api_key) {
+        let named = with_included(policy, named);
+        roles.retain(|role| named.contains(role));
+    }
+    roles
+}
+
+/// These roles, what they include, what that includes, until nothing is new.
+fn with_included(policy: &Policy, roles: &[String]) -> Vec<String> {
+    let mut all = roles.to_vec();
+    let mut at = 0;
+    while at < all.len() {
+        let included = policy.roles.iter().filter(|role| role.id == all[at]);
+        for other in included.flat_map(|role| &role.includes).cloned().collect::<Vec<_>>() {
+            if !all.contains(&other) {
+                all.push(other);
+            }
+        }
+        at += 1;
+    }
+    all
 }

@@ -12,6 +12,7 @@ const ROLE: Shape = Shape {
         "name",
         "description",
         "scope",
+        "includes",
         "grants",
         "schemas",
         "default",
@@ -26,7 +27,6 @@ const ROLE: Shape = Shape {
         "protect_last",
     ],
     unenforced: &[
-        ("includes", Harmless::Empty),
         ("app_access", Harmless::Word("assigned")),
         ("reach", Harmless::Word("own")),
         ("from_token", Harmless::False),
@@ -79,6 +79,7 @@ pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
             .word("scope", &[("org", Some(false)), ("app", Some(true))])
             .is_some_and(|app| app.value),
         default: fields.flag("default").is_some_and(|default| default.value),
+        includes: fields.texts("includes"),
         grants: fields.list("grants", grant).unwrap_or_default(),
         schemas: fields.texts("schemas"),
         administration: ["visible_to", "assignable_by", "editable_by"]

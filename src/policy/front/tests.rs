@@ -237,7 +237,7 @@ fn what_is_not_enforced_is_refused_by_name() {
         let text = format!("members: [{{user: u, {key}}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }
-    for key in ["includes: [x]", "reach: all-orgs", "app_access: all", "from_token: true"] {
+    for key in ["reach: all-orgs", "app_access: all", "from_token: true"] {
         let text = format!("roles: [{{id: r, {key}}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }

@@ -1,6 +1,7 @@
 //! Names to ids, and the invariants of the language: what was typed gets its meaning here, and
 //! everything that cannot have one is reported, all in one run.
 
+mod includes;
 mod paths;
 mod people;
 mod roles;

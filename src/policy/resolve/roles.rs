@@ -1,6 +1,7 @@
 //! Roles, their grants, and the schemas that limit what they see and write.
 
 use super::Names;
+use super::includes;
 use super::paths::{letters, pattern};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
@@ -19,6 +20,8 @@ pub struct ResolvedRole {
     pub app_scope: bool,
     /// An application role that acts where an access lists none.
     pub default: bool,
+    /// Indices of the roles that it includes, directly and through others.
+    pub includes: Vec<usize>,
     pub grants: Vec<ResolvedGrant>,
     /// Indices of schemas.
     pub schemas: Vec<usize>,
@@ -72,12 +75,15 @@ pub(super) fn roles(
     for role in raw.roles.iter().flat_map(|role| &role.administration) {
         names.find(role, report);
     }
+    let included = includes::closures(raw, &names, report);
     raw.roles
         .iter()
-        .map(|role| ResolvedRole {
+        .zip(included)
+        .map(|(role, includes)| ResolvedRole {
             id: role.id.value.as_str().into(),
             app_scope: role.app_scope,
             default: role.default,
+            includes,
             grants: grants(role, report),
             schemas: role
                 .schemas
