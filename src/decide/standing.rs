@@ -80,7 +80,7 @@ pub(super) fn find<'a>(
 ) -> Result<Standing<'a>, Reason> {
     let seeker = Seeker { snapshot, people: snapshot.people(), principal };
     let (org, mut roles) = seeker.enter_org(addressed.org, trace)?;
-    let app = seeker.enter_app(addressed.app, org, trace)?;
+    let app = seeker.enter_app(addressed.app, org, &roles, trace)?;
     if let Some((_, app_roles)) = &app {
         roles.union_with(app_roles);
     }
@@ -172,6 +172,7 @@ impl<'p> Seeker<'p> {
         &self,
         addressed: Place<'a>,
         entered: Entered<'p>,
+        org_roles: &RoleSet,
         trace: &mut impl Trace,
     ) -> Result<Option<(&'a str, RoleSet)>, Reason> {
         let id = match addressed {
@@ -191,7 +192,7 @@ impl<'p> Seeker<'p> {
         };
         let app = self.people.app_id(id).ok_or(Reason::AppNotAssigned)?;
         let assigned = match entered {
-            Entered::Known(org) => org.has_app(app),
+            Entered::Known(org) => org.has_app(app) || self.people.app(app).is_everywhere(),
             Entered::Claimed => true,
             Entered::Nowhere => false,
         };
@@ -202,14 +203,31 @@ impl<'p> Seeker<'p> {
             trace.note(|| "the credential acts in another application alone".into());
             return Err(Reason::NoAppAccess);
         }
-        let roles = self.app_roles(entered, app).ok_or(Reason::NoAppAccess)?;
+        let roles = match self.app_roles(entered, app) {
+            Some(roles) => roles,
+            None if self.is_open(entered, app, org_roles) => {
+                trace.note(|| "nobody assigned the application: entry is derived".into());
+                RoleSet::new()
+            }
+            None => return Err(Reason::NoAppAccess),
+        };
         if !self.people.app(app).is_active() {
             return Err(Reason::AppInactive);
         }
         Ok(Some((id, roles)))
     }
 
-    /// `None` where the caller has no access to the application.
+    /// Whether a member may enter the application without having been given it. This is derived at
+    /// each decision and never stored, so that it holds for what came before and after. It brings
+    /// no role of the application.
+    fn is_open(&self, entered: Entered<'p>, app: AppId, org_roles: &RoleSet) -> bool {
+        let by_org = matches!(entered, Entered::Known(org) if org.auto_assigns(app));
+        by_org
+            || self.people.app(app).is_auto_assigned()
+            || org_roles.intersects(self.snapshot.enters_all())
+    }
+
+    /// `None` where the caller has not been given the application.
     fn app_roles(&self, entered: Entered<'p>, app: AppId) -> Option<RoleSet> {
         match self.people.membership() {
             Membership::Token => {

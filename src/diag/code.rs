@@ -73,6 +73,8 @@ codes! {
     /// A setting has a value that cannot be used.
     Setting = "SETTING",
     IncludesAcyclic = "INCLUDES_ACYCLIC",
+    DefaultAppSingle = "DEFAULT_APP_SINGLE",
+    AppAutoDerived = "APP_AUTO_DERIVED",
 }
 
 impl fmt::Display for Code {

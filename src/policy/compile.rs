@@ -60,7 +60,8 @@ pub fn compile(
         index,
         facts: shapes.facts,
         role_ids: ids.collect(),
-        limited: limited(&roles, |role| !role.limits.is_empty()),
+        limited: those(&roles, |role| !role.limits.is_empty()),
+        enters_all: those(&roles, |role| role.app_access_all),
         roles,
         routes,
         grants,
@@ -219,12 +220,13 @@ fn compile_role(role: &ResolvedRole, resolved: &Resolved) -> Role {
         includes: role.includes.iter().map(include).collect(),
         header: utf8_percent_encode(&role.id, ROLE_IN_HEADER).to_string().into(),
         app_scope: role.app_scope,
+        app_access_all: role.app_access_all,
         limits,
         schemas: role.schemas.iter().map(|schema| resolved.schemas[*schema].id.clone()).collect(),
     }
 }
 
-fn limited(roles: &[Role], is: impl Fn(&Role) -> bool) -> RoleSet {
+fn those(roles: &[Role], is: impl Fn(&Role) -> bool) -> RoleSet {
     let roles = roles.iter().enumerate().filter(|(_, role)| is(role));
     roles.map(|(at, _)| RoleId(at as u32)).collect()
 }
@@ -241,9 +243,17 @@ fn people(resolved: &Resolved) -> People {
     let mut implicit = resolved.implicit_org.then(|| Org { active: true, ..Org::default() });
     let mut orgs: Option<Vec<Org>> = resolved.orgs.as_ref().map(|orgs| {
         let org = |org: &crate::policy::resolve::ResolvedOrg| {
-            let mut apps: Vec<AppId> = org.apps.iter().map(|app| AppId(*app as u32)).collect();
-            apps.sort_unstable();
-            Org { active: org.active, apps: Some(apps), ..Org::default() }
+            let sorted = |apps: &[usize]| {
+                let mut apps: Vec<AppId> = apps.iter().map(|app| AppId(*app as u32)).collect();
+                apps.sort_unstable();
+                apps
+            };
+            Org {
+                active: org.active,
+                apps: Some(sorted(&org.apps)),
+                auto_apps: sorted(&org.auto_apps),
+                ..Org::default()
+            }
         };
         orgs.iter().map(org).collect()
     });
@@ -262,6 +272,8 @@ fn people(resolved: &Resolved) -> People {
         .map(|app| App {
             id: app.id.clone(),
             active: app.active,
+            auto_assign: app.auto_assign,
+            everywhere: app.everywhere,
             default_roles: with_included(resolved, &app.default_roles).collect(),
         })
         .collect();

@@ -43,6 +43,8 @@ pub struct Org {
     pub(super) active: bool,
     /// Sorted. `None`: every application is assigned to it.
     pub(super) apps: Option<Vec<AppId>>,
+    /// Sorted: those that every user of it may enter.
+    pub(super) auto_apps: Vec<AppId>,
     pub(super) members: Map<Arc<str>, Member>,
 }
 
@@ -51,6 +53,8 @@ pub struct Org {
 pub struct App {
     pub(super) id: Arc<str>,
     pub(super) active: bool,
+    pub(super) auto_assign: bool,
+    pub(super) everywhere: bool,
     pub(super) default_roles: RoleSet,
 }
 
@@ -132,9 +136,14 @@ impl Org {
         self.active
     }
 
-    /// Whether the application is assigned to this organization.
+    /// Whether the application is assigned to this organization by name.
     pub fn has_app(&self, app: AppId) -> bool {
         self.apps.as_ref().is_none_or(|apps| apps.binary_search(&app).is_ok())
+    }
+
+    /// Whether every user of this organization may enter the application.
+    pub fn auto_assigns(&self, app: AppId) -> bool {
+        self.auto_apps.binary_search(&app).is_ok()
     }
 
     /// A user's membership.
@@ -152,6 +161,16 @@ impl App {
     /// Inactive applications can be assigned, not entered.
     pub fn is_active(&self) -> bool {
         self.active
+    }
+
+    /// Every user of an organization may enter it.
+    pub fn is_auto_assigned(&self) -> bool {
+        self.auto_assign
+    }
+
+    /// Every organization has it.
+    pub fn is_everywhere(&self) -> bool {
+        self.everywhere
     }
 
     /// The roles that act where an access lists none.

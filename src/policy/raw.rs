@@ -137,8 +137,16 @@ pub struct RawOrganization {
     pub span: Span,
     pub id: Text,
     pub name: Option<Text>,
-    pub apps: Vec<Text>,
+    pub apps: Vec<RawAssignedApp>,
     pub suspended: bool,
+}
+
+/// An application that an organization has.
+#[derive(Clone, Debug)]
+pub struct RawAssignedApp {
+    pub id: Text,
+    /// Every user of this organization may enter it.
+    pub auto_assign: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -147,6 +155,10 @@ pub struct RawApplication {
     pub id: Text,
     pub name: Option<Text>,
     pub active: bool,
+    /// Every organization has it, and every user may enter it.
+    pub auto_assign: bool,
+    /// Where it says `default: true`: every organization has it.
+    pub default: Option<Span>,
     pub default_role: Option<Text>,
 }
 
@@ -169,6 +181,8 @@ pub struct RawRole {
     pub description: Option<Text>,
     pub app_scope: bool,
     pub default: bool,
+    /// Where it says `app_access: all`.
+    pub app_access_all: Option<Span>,
     pub includes: Vec<Text>,
     pub grants: Vec<RawGrant>,
     pub schemas: Vec<Text>,

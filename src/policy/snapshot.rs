@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub(super) ats: Vec<At>,
     /// Roles that have schemas.
     pub(super) limited: RoleSet,
+    /// Roles that say `app_access: all`.
+    pub(super) enters_all: RoleSet,
     pub(super) people: People,
     pub(super) memo: FieldMemo,
 }
@@ -81,6 +83,7 @@ pub struct Role {
     /// Percent-encoded, for the header that tells the upstream.
     pub(super) header: Arc<str>,
     pub(super) app_scope: bool,
+    pub(super) app_access_all: bool,
     /// The roles that it includes, directly and through others.
     pub(super) includes: Box<[RoleId]>,
     /// What its schemas leave of each type that they limit.
@@ -192,6 +195,11 @@ impl Snapshot {
     /// The role with this id.
     pub fn role_id(&self, id: &str) -> Option<RoleId> {
         self.role_ids.get(id).copied()
+    }
+
+    /// Roles that open every application of the organization.
+    pub(crate) fn enters_all(&self) -> &RoleSet {
+        &self.enters_all
     }
 
     /// A grant.

@@ -153,6 +153,38 @@ fn app_assigned() {
 }
 
 #[test]
+fn f6_default_app_single() {
+    let apps =
+        "applications: [{id: x, default: true}, {id: y, default: false}, {id: z, default: true}]";
+    refused(apps, Code::DefaultAppSingle, "true");
+    let (sources, report) = judged(apps);
+    let first = sources.place(report.problems()[0].secondary[0].span);
+    assert_eq!(first.to_string(), "policy.yaml:2:33");
+}
+
+#[test]
+fn f11_app_auto_derived() {
+    let policy = |listed: &str, member: &str| {
+        format!(
+            "routes: [{{match: '/{{org}}/{{app}}/**'}}]\n\
+             applications: [{{id: help, auto_assign: true}}, {{id: portal, default: true}}]\n\
+             organizations: [{{id: acme, apps: [{listed}]}}]\n\
+             members: [{{user: ann, org: acme, apps: {{{member}: []}}}}]"
+        )
+    };
+    refused(&policy("help", "portal"), Code::AppAutoDerived, "help");
+    refused(&policy("{id: help, auto_assign: true}", "portal"), Code::AppAutoDerived, "help");
+    loads(&policy("portal", "portal"));
+    loads(&policy("", "help"));
+}
+
+#[test]
+fn access_to_all_applications_is_a_role_of_organizations() {
+    refused("roles: [{id: a, scope: app, app_access: all}]", Code::RoleScope, "all");
+    loads("roles: [{id: a, scope: app, app_access: assigned}, {id: b, app_access: all}]");
+}
+
+#[test]
 fn a_member_of_a_policy_with_organizations_says_which() {
     refused(
         "routes: [{match: '/{org}/**'}]\norganizations: [{id: acme}]\nmembers: [{user: ann}]",

@@ -48,7 +48,7 @@ fn the_generated_cases_reach_every_outcome() {
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let cases = (generate::policy(), generate::request());
     let mut seen = std::collections::BTreeMap::<String, u32>::new();
-    for _ in 0..6_000 {
+    for _ in 0..12_000 {
         let (policy, request) = cases.new_tree(&mut runner).unwrap().current();
         let mut count = |what: &str| *seen.entry(what.into()).or_default() += 1;
         match evaluate(&policy, &request) {
@@ -67,6 +67,9 @@ fn the_generated_cases_reach_every_outcome() {
                 }
                 if included(&policy, &allowed) {
                     count("a grant of an included role");
+                }
+                if derived_entry(&policy, &request, &allowed) {
+                    count("entry that was derived");
                 }
                 if allowed.grants.len() > 1 {
                     count("several grants");
@@ -90,10 +93,21 @@ fn the_generated_cases_reach_every_outcome() {
         "fields not writable",
         "hidden fields at risk",
         "several grants",
+        "entry that was derived",
         "a grant of an included role",
     ] {
         assert!(seen.get(outcome).is_some_and(|count| *count >= 3), "{outcome}: {seen:?}");
     }
+}
+
+/// Whether a member is in an application that it was not given.
+fn derived_entry(policy: &Policy, request: &Request, allowed: &Allowed) -> bool {
+    let route = policy.routes.iter().find(|route| route.pattern == allowed.route);
+    let app = position(&route.unwrap().pattern, "app").map(|at| split(&request.path)[at]);
+    let caller = request.caller.as_ref().unwrap();
+    let given = |member: &Member| member.apps.iter().any(|(id, _)| Some(id.as_str()) == app);
+    let mut own = policy.members.iter().flatten().filter(|member| member.user == caller.user);
+    app.is_some() && policy.members.is_some() && !own.any(given)
 }
 
 /// Whether a grant holds whose role another one that counts includes.
@@ -128,8 +142,14 @@ fn document(policy: &Policy) -> Value {
         "schemas": policy.schemas.iter().map(schema_of).collect::<Vec<_>>(),
     });
     if let Some(orgs) = &policy.orgs {
-        let org =
-            |org: &Org| json!({"id": org.id, "apps": org.apps, "status": status(org.suspended)});
+        let assigned = |org: &Org, app: &String| match org.auto.contains(app) {
+            true => json!({"id": app, "auto_assign": true}),
+            false => json!(app),
+        };
+        let org = |org: &Org| {
+            let apps: Vec<_> = org.apps.iter().map(|app| assigned(org, app)).collect();
+            json!({"id": org.id, "apps": apps, "status": status(org.suspended)})
+        };
         document["organizations"] = orgs.iter().map(org).collect();
     }
     if let Some(members) = &policy.members {
@@ -158,7 +178,9 @@ fn route(route: &Route) -> Value {
 }
 
 fn app(app: &App) -> Value {
-    let mut value = json!({"id": app.id, "active": app.active});
+    let mut value = json!({
+        "id": app.id, "active": app.active, "auto_assign": app.auto_assign, "default": app.default,
+    });
     if let Some(role) = &app.default_role {
         value["default_role"] = role.clone().into();
     }
@@ -169,6 +191,7 @@ fn role(role: &Role) -> Value {
     let grant = |(path, access): &(String, String)| json!({"path": path, "access": access});
     json!({
         "id": role.id, "scope": if role.app_scope { "app" } else { "org" }, "default": role.default,
+        "app_access": if role.app_access_all { "all" } else { "assigned" },
         "includes": role.includes,
         "grants": role.grants.iter().map(grant).collect::<Vec<_>>(), "schemas": role.schemas,
     })

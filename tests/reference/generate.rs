@@ -39,7 +39,7 @@ type Parts = (Vec<Route>, Vec<Org>, Vec<App>, Vec<Role>, Vec<Type>, Vec<Schema>,
 
 /// Puts the parts together so that every reference resolves and every invariant holds.
 fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
-    let (routes, orgs, mut apps, mut roles, mut types, mut schemas, mut members) = parts;
+    let (routes, mut orgs, mut apps, mut roles, mut types, mut schemas, mut members) = parts;
     for (at, of) in types.iter_mut().enumerate() {
         of.id = format!("t{at}");
     }
@@ -58,6 +58,7 @@ fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
     // A role includes later ones of its scope, so that there is no cycle.
     let scopes: Vec<bool> = roles.iter().map(|role| role.app_scope).collect();
     for (at, role) in roles.iter_mut().enumerate() {
+        role.app_access_all &= !role.app_scope;
         let later = |id: &String| {
             (at + 1..scopes.len()).any(|n| *id == format!("r{n}") && scopes[n] == scopes[at])
         };
@@ -73,6 +74,13 @@ fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
         of_scope(&mut role, true);
         app.default_role = role.pop();
     }
+    let derived = |id: &String| apps.iter().any(|app| app.id == *id && app.auto_assign);
+    for org in &mut orgs {
+        org.apps.retain(|app| !derived(app));
+        org.auto.retain(|app| org.apps.contains(app));
+    }
+    let everywhere =
+        |id: &String| apps.iter().any(|app| app.id == *id && (app.auto_assign || app.default));
     let names_org = |route: &Route| route.org_claim || captures(&route.pattern, "org");
     let implicit = !with_orgs && !routes.iter().any(names_org);
     for member in &mut members {
@@ -81,7 +89,7 @@ fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
         if implicit {
             member.org = None;
         } else if let Some(org) = orgs.iter().find(|org| Some(&org.id) == member.org.as_ref()) {
-            member.apps.retain(|(app, _)| org.apps.contains(app));
+            member.apps.retain(|(app, _)| org.apps.contains(app) || everywhere(app));
         }
     }
     let mut seen = Vec::new();
@@ -102,7 +110,7 @@ fn broad() -> impl Strategy<Value = String> {
         4 => Just("/**".to_owned()),
         1 => Just("/x/**".to_owned()),
         1 => Just("/{org}/**".to_owned()),
-        1 => Just("/{org}/{app}/**".to_owned()),
+        2 => Just("/{org}/{app}/**".to_owned()),
         3 => pattern(),
     ]
 }
@@ -189,9 +197,11 @@ fn name() -> impl Strategy<Value = String> {
 fn orgs() -> impl Strategy<Value = Vec<Org>> {
     let apps = || subsequence(vec!["x", "y"], 1..=2);
     let org = |id: &'static str| {
-        (apps(), prop::bool::weighted(0.1)).prop_map(move |(apps, suspended)| Org {
+        let auto = subsequence(vec!["x", "y"], 0..=1);
+        (apps(), auto, prop::bool::weighted(0.1)).prop_map(move |(apps, auto, suspended)| Org {
             id: id.into(),
             apps: apps.into_iter().map(String::from).collect(),
+            auto: auto.into_iter().map(String::from).collect(),
             suspended,
         })
     };
@@ -200,10 +210,19 @@ fn orgs() -> impl Strategy<Value = Vec<Org>> {
 
 fn apps() -> impl Strategy<Value = Vec<App>> {
     let app = |id: &'static str| {
-        (prop::bool::weighted(0.6), option::weighted(0.3, role_name()))
-            .prop_map(move |(active, default_role)| App { id: id.into(), active, default_role })
+        (prop::bool::weighted(0.6), prop::bool::weighted(0.3), option::weighted(0.3, role_name()))
+            .prop_map(move |(active, auto_assign, default_role)| App {
+                id: id.into(),
+                active,
+                auto_assign,
+                default: false,
+                default_role,
+            })
     };
-    (app("x"), app("y")).prop_map(|(x, y)| vec![x, y])
+    (app("x"), app("y"), 0..4_u8).prop_map(|(mut x, mut y, default)| {
+        (x.default, y.default) = (default == 0, default == 1);
+        vec![x, y]
+    })
 }
 
 fn role_name() -> impl Strategy<Value = String> {
@@ -219,14 +238,16 @@ fn role() -> impl Strategy<Value = Role> {
     (
         prop::bool::weighted(0.25),
         prop::bool::weighted(0.3),
+        prop::bool::weighted(0.4),
         vec(role_name(), 0..3),
         vec((broad(), letters_of_a_grant()), 1..6),
         subsequence(vec!["s0", "s1", "s2", "s3"], 1..=3),
     )
-        .prop_map(|(app_scope, default, includes, grants, schemas)| Role {
+        .prop_map(|(app_scope, default, app_access_all, includes, grants, schemas)| Role {
             id: String::new(),
             app_scope,
             default,
+            app_access_all,
             includes,
             grants,
             schemas: schemas.into_iter().map(String::from).collect(),

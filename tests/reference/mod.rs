@@ -38,6 +38,8 @@ pub struct Route {
 pub struct Org {
     pub id: String,
     pub apps: Vec<String>,
+    /// Those of `apps` that every user of it may enter.
+    pub auto: Vec<String>,
     pub suspended: bool,
 }
 
@@ -45,6 +47,8 @@ pub struct Org {
 pub struct App {
     pub id: String,
     pub active: bool,
+    pub auto_assign: bool,
+    pub default: bool,
     pub default_role: Option<String>,
 }
 
@@ -53,6 +57,7 @@ pub struct Role {
     pub id: String,
     pub app_scope: bool,
     pub default: bool,
+    pub app_access_all: bool,
     pub includes: Vec<String>,
     /// Path and letters.
     pub grants: Vec<(String, String)>,
@@ -168,7 +173,7 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
     let mut roles = membership(policy, caller, org.as_deref(), implicit)?;
     let app = address(route, "app", route.app_claim, caller.app.as_deref(), &request.path);
     let app = app.ok().flatten();
-    roles.extend(app_gate(policy, caller, org.as_deref(), implicit, app.as_deref())?);
+    roles.extend(app_gate(policy, caller, &roles, (org.as_deref(), implicit), app.as_deref())?);
     // 7. Restrictions are not enforced yet. 8. Grants.
     let mut held: Vec<(&Role, &str, char)> = Vec::new();
     for letter in letters.chars() {
@@ -348,8 +353,8 @@ fn membership(
 fn app_gate(
     policy: &Policy,
     caller: &Caller,
-    org: Option<&str>,
-    implicit: bool,
+    org_roles: &[String],
+    (org, implicit): (Option<&str>, bool),
     app: Option<&str>,
 ) -> Result<Vec<String>, Reason> {
     let Some(app) = app else {
@@ -359,6 +364,7 @@ fn app_gate(
     let assigned = match (org, &policy.orgs) {
         (None, _) => implicit,
         (Some(_), None) => true,
+        (Some(_), Some(_)) if known.default || known.auto_assign => true,
         (Some(org), Some(orgs)) => {
             orgs.iter().any(|known| known.id == org && known.apps.iter().any(|a| a == app))
         }
@@ -370,23 +376,35 @@ fn app_gate(
         return Err(Reason::NoAppAccess);
     }
     let listed = match &policy.members {
-        None if caller.app.is_none() => return Err(Reason::NoAppAccess),
-        None => claimed(policy, caller, true),
+        None => caller.app.is_some().then(|| claimed(policy, caller, true)),
         Some(_) => {
             let member = member(policy, caller, org).ok_or(Reason::NoAppAccess)?;
-            let access = member.apps.iter().find(|(id, _)| id == app);
-            access.ok_or(Reason::NoAppAccess)?.1.clone()
+            member.apps.iter().find(|(id, _)| id == app).map(|(_, roles)| roles.clone())
         }
     };
+    if listed.is_none() && !is_open(policy, org_roles, org, known) {
+        return Err(Reason::NoAppAccess);
+    }
     if !known.active {
         return Err(Reason::AppInactive);
     }
+    // Derived entry brings no role of the application.
+    let Some(listed) = listed else { return Ok(Vec::new()) };
     let acting = if listed.is_empty() { default_roles(policy, known) } else { listed };
     // Claimed roles are what the credential says; only listed ones can be narrowed by a key.
     Ok(match policy.members {
         Some(_) => narrowed(policy, caller, &acting),
         None => with_included(policy, &acting),
     })
+}
+
+/// Whether a member enters without having been given the application.
+fn is_open(policy: &Policy, org_roles: &[String], org: Option<&str>, app: &App) -> bool {
+    let mut orgs = policy.orgs.iter().flatten().filter(|known| Some(known.id.as_str()) == org);
+    let mut held = policy.roles.iter().filter(|role| org_roles.contains(&role.id));
+    app.auto_assign
+        || orgs.any(|org| org.auto.contains(&app.id))
+        || held.any(|role| role.app_access_all)
 }
 
 fn default_roles(policy: &Policy, app: &App) -> Vec<String> {

@@ -15,6 +15,7 @@ const ROLE: Shape = Shape {
         "includes",
         "grants",
         "schemas",
+        "app_access",
         "default",
         // These direct administration, and nothing administers yet: their kinds are checked, and
         // that the roles they name exist.
@@ -26,11 +27,7 @@ const ROLE: Shape = Shape {
         "fallback",
         "protect_last",
     ],
-    unenforced: &[
-        ("app_access", Harmless::Word("assigned")),
-        ("reach", Harmless::Word("own")),
-        ("from_token", Harmless::False),
-    ],
+    unenforced: &[("reach", Harmless::Word("own")), ("from_token", Harmless::False)],
 };
 
 const GRANT: Shape = Shape {
@@ -79,6 +76,10 @@ pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
             .word("scope", &[("org", Some(false)), ("app", Some(true))])
             .is_some_and(|app| app.value),
         default: fields.flag("default").is_some_and(|default| default.value),
+        app_access_all: fields
+            .word("app_access", &[("assigned", Some(false)), ("all", Some(true))])
+            .filter(|all| all.value)
+            .map(|all| all.span),
         includes: fields.texts("includes"),
         grants: fields.list("grants", grant).unwrap_or_default(),
         schemas: fields.texts("schemas"),

@@ -3,7 +3,7 @@
 use super::{Fields, Harmless, Shape, text, wrong_type};
 use crate::diag::Report;
 use crate::policy::node::{Node, NodeKind};
-use crate::policy::raw::{RawApplication, RawMember, RawOrganization, Text};
+use crate::policy::raw::{RawApplication, RawAssignedApp, RawMember, RawOrganization, Text};
 
 const ORGANIZATION: Shape = Shape {
     what: "organization",
@@ -11,20 +11,13 @@ const ORGANIZATION: Shape = Shape {
     unenforced: &[("operator", Harmless::False)],
 };
 
-const ASSIGNED_APP: Shape = Shape {
-    what: "assigned application",
-    keys: &["id"],
-    unenforced: &[("auto_assign", Harmless::False)],
-};
+const ASSIGNED_APP: Shape =
+    Shape { what: "assigned application", keys: &["id", "auto_assign"], unenforced: &[] };
 
 const APPLICATION: Shape = Shape {
     what: "application",
-    keys: &["id", "name", "active", "default_role"],
-    unenforced: &[
-        ("auto_assign", Harmless::False),
-        ("default", Harmless::False),
-        ("upstream", Harmless::Never),
-    ],
+    keys: &["id", "name", "active", "auto_assign", "default", "default_role"],
+    unenforced: &[("upstream", Harmless::Never)],
 };
 
 const MEMBER: Shape = Shape {
@@ -54,11 +47,15 @@ pub(super) fn organization(node: &Node, report: &mut Report) -> Option<RawOrgani
 }
 
 /// An id, or `{id, auto_assign}`.
-fn assigned_app(node: &Node, report: &mut Report) -> Option<Text> {
-    match node.kind {
-        NodeKind::Map(_) => Fields::open(node, &ASSIGNED_APP, report)?.required_text("id"),
-        _ => text(node, "an entry of `apps`", node.span, report),
-    }
+fn assigned_app(node: &Node, report: &mut Report) -> Option<RawAssignedApp> {
+    let NodeKind::Map(_) = node.kind else {
+        let id = text(node, "an entry of `apps`", node.span, report)?;
+        return Some(RawAssignedApp { id, auto_assign: false });
+    };
+    let mut fields = Fields::open(node, &ASSIGNED_APP, report)?;
+    let id = fields.required_text("id");
+    let auto_assign = fields.flag("auto_assign").is_some_and(|auto| auto.value);
+    Some(RawAssignedApp { id: id?, auto_assign })
 }
 
 pub(super) fn application(node: &Node, report: &mut Report) -> Option<RawApplication> {
@@ -68,6 +65,8 @@ pub(super) fn application(node: &Node, report: &mut Report) -> Option<RawApplica
         span: node.span,
         name: fields.text("name"),
         active: fields.flag("active").is_none_or(|active| active.value),
+        auto_assign: fields.flag("auto_assign").is_some_and(|auto| auto.value),
+        default: fields.flag("default").filter(|default| default.value).map(|flag| flag.span),
         default_role: fields.text("default_role"),
         id: id?,
     };

@@ -95,7 +95,7 @@ identity:
     assert_eq!(route.verbs[0].0.value, "POST");
     let organization = &policy.organizations.as_ref().unwrap()[0];
     assert!(organization.suspended);
-    let apps: Vec<_> = organization.apps.iter().map(|app| app.value.as_str()).collect();
+    let apps: Vec<_> = organization.apps.iter().map(|app| app.id.value.as_str()).collect();
     assert_eq!(apps, ["a", "b"]);
     assert!(!policy.applications[0].active && policy.applications[1].active);
     assert_eq!(policy.members.as_ref().unwrap()[0].apps[1].1.len(), 0);
@@ -237,7 +237,7 @@ fn what_is_not_enforced_is_refused_by_name() {
         let text = format!("members: [{{user: u, {key}}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }
-    for key in ["reach: all-orgs", "app_access: all", "from_token: true"] {
+    for key in ["reach: all-orgs", "from_token: true"] {
         let text = format!("roles: [{{id: r, {key}}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }

@@ -3,7 +3,9 @@
 use super::Names;
 use super::roles::ResolvedRole;
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::raw::{Cardinality, Kind, RawMember, RawMembership, RawPolicy, Text};
+use crate::policy::raw::{
+    Cardinality, Kind, RawAssignedApp, RawMember, RawMembership, RawOrganization, RawPolicy, Text,
+};
 use crate::source::{Span, Spanned};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,6 +15,10 @@ use std::sync::Arc;
 pub struct ResolvedApp {
     pub id: Arc<str>,
     pub active: bool,
+    /// Every user of an organization may enter it.
+    pub auto_assign: bool,
+    /// Every organization has it: it is `default` or `auto_assign`.
+    pub everywhere: bool,
     /// The roles that act where an access lists none.
     pub default_roles: Vec<usize>,
 }
@@ -22,8 +28,10 @@ pub struct ResolvedApp {
 pub struct ResolvedOrg {
     pub id: Arc<str>,
     pub active: bool,
-    /// Indices of the applications that are assigned to it.
+    /// Indices of the applications that are assigned to it by name.
     pub apps: Vec<usize>,
+    /// Those of them that every user of it may enter.
+    pub auto_apps: Vec<usize>,
 }
 
 /// Where memberships come from.
@@ -62,14 +70,31 @@ impl Default for ResolvedMembers {
 
 pub(super) fn apps(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedApp> {
     Names::collect(raw, Kind::Application, raw.applications.iter().map(|app| &app.id), report);
+    one_default(raw, report);
     raw.applications
         .iter()
         .map(|app| ResolvedApp {
             id: app.id.value.as_str().into(),
             active: app.active,
+            auto_assign: app.auto_assign,
+            everywhere: app.auto_assign || app.default.is_some(),
             default_roles: Vec::new(),
         })
         .collect()
+}
+
+/// DEFAULT_APP_SINGLE
+fn one_default(raw: &RawPolicy, report: &mut Report) {
+    let mut defaults = raw.applications.iter().filter_map(|app| app.default);
+    let Some(first) = defaults.next() else { return };
+    for other in defaults {
+        let message = "a policy has one default application, and this is another";
+        report.push(
+            Diagnostic::error(Code::DefaultAppSingle, other, message)
+                .also(first, "the first one")
+                .help("write `auto_assign: true`, or assign it to each organization"),
+        );
+    }
 }
 
 /// An application's `default_role`, or else the application roles that are `default`.
@@ -99,17 +124,40 @@ pub(super) fn orgs(
     let typed = raw.organizations.as_ref()?;
     Names::collect(raw, Kind::Organization, typed.iter().map(|org| &org.id), report);
     let app_names = app_names(raw);
-    let org = |org: &crate::policy::raw::RawOrganization| ResolvedOrg {
-        id: org.id.value.as_str().into(),
-        active: !org.suspended,
-        apps: org
+    let org = |org: &RawOrganization| {
+        let assigned: Vec<(usize, bool)> = org
             .apps
             .iter()
-            .filter_map(|name| app_names.find(name, report))
-            .filter(|at| *at < apps.len())
-            .collect(),
+            .filter_map(|app| Some((assigned_app(app, &app_names, apps, report)?, app.auto_assign)))
+            .collect();
+        let auto = assigned.iter().filter(|(_, auto)| *auto);
+        ResolvedOrg {
+            id: org.id.value.as_str().into(),
+            active: !org.suspended,
+            auto_apps: auto.map(|(app, _)| *app).collect(),
+            apps: assigned.iter().map(|(app, _)| *app).collect(),
+        }
     };
     Some(typed.iter().map(org).collect())
+}
+
+/// The index of an application that an organization lists. One that every organization has anyhow
+/// is derived at each decision and never stored: APP_AUTO_DERIVED.
+fn assigned_app(
+    typed: &RawAssignedApp,
+    names: &Names<'_>,
+    apps: &[ResolvedApp],
+    report: &mut Report,
+) -> Option<usize> {
+    let at = names.find(&typed.id, report)?;
+    if apps.get(at)?.auto_assign {
+        let message = format!("every organization has `{}`: it is `auto_assign`", typed.id.value);
+        report.push(
+            Diagnostic::error(Code::AppAutoDerived, typed.id.span, message)
+                .help("leave it out here; nobody needs to store it"),
+        );
+    }
+    Some(at)
 }
 
 pub(super) fn members(
@@ -219,6 +267,7 @@ impl<'a> MemberReader<'a> {
         let at = self.app_names.find(app, self.report).filter(|at| *at < self.apps.len())?;
         if let (Some(org), Some(orgs)) = (org, self.orgs)
             && !orgs[org].apps.contains(&at)
+            && !self.apps[at].everywhere
         {
             let message =
                 format!("`{}` is not assigned to the organization `{}`", app.value, orgs[org].id);

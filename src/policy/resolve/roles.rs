@@ -20,6 +20,8 @@ pub struct ResolvedRole {
     pub app_scope: bool,
     /// An application role that acts where an access lists none.
     pub default: bool,
+    /// Whoever has it may enter every application of the organization.
+    pub app_access_all: bool,
     /// Indices of the roles that it includes, directly and through others.
     pub includes: Vec<usize>,
     pub grants: Vec<ResolvedGrant>,
@@ -83,6 +85,7 @@ pub(super) fn roles(
             id: role.id.value.as_str().into(),
             app_scope: role.app_scope,
             default: role.default,
+            app_access_all: app_access_all(role, report),
             includes,
             grants: grants(role, report),
             schemas: role
@@ -93,6 +96,18 @@ pub(super) fn roles(
                 .collect(),
         })
         .collect()
+}
+
+/// It is a right over an organization's applications, so an application's role cannot give it.
+fn app_access_all(role: &RawRole, report: &mut Report) -> bool {
+    if let (Some(span), true) = (role.app_access_all, role.app_scope) {
+        let message = format!("`{}` counts in one application and cannot open all", role.id.value);
+        report.push(
+            Diagnostic::error(Code::RoleScope, span, message)
+                .help("write `app_access: all` in a role of `scope: org`"),
+        );
+    }
+    role.app_access_all.is_some()
 }
 
 fn grants(role: &RawRole, report: &mut Report) -> Vec<ResolvedGrant> {
