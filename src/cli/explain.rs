@@ -1,6 +1,6 @@
 //! `portcullis explain`: what the proxy would do with a request, and why.
 
-use super::who::{Found, Who};
+use super::who::{Found, Who, now};
 use super::{FINDING, complain, complain_of, print};
 use crate::control::load;
 use crate::control::store::Live;
@@ -126,7 +126,7 @@ impl Asked {
                 _ => Reason::BadPath,
             })
         })?;
-        let question = decide::Request { method: &self.method, target };
+        let question = decide::Request { method: &self.method, target, now: now() };
         let routed = decide::route(snapshot, &question)?;
         story.route = routed.route().map(|route| snapshot.route(route).pattern.clone());
         story.access = Some(routed.access().as_str());

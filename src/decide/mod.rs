@@ -31,6 +31,8 @@ pub struct Request<'a> {
     pub method: &'a http::Method,
     /// The canonical path and query.
     pub target: &'a Target,
+    /// When it came, in seconds since 1970: nothing here looks at a clock.
+    pub now: u64,
 }
 
 /// A request whose route and access letters are known, and nothing else.
@@ -111,8 +113,8 @@ pub fn decide(
     let route_id = routed.route.ok_or(Refusal::because(Reason::NoRoute))?;
     let route = snapshot.route(route_id);
     let addressed = Addressed::of(route, request.target, &principal);
-    let standing =
-        standing::find(snapshot, &addressed, &principal, trace).map_err(Refusal::because)?;
+    let standing = standing::find(snapshot, &addressed, &principal, request.now, trace)
+        .map_err(Refusal::because)?;
     let held = held_grants(snapshot, request.target, &routed, &standing, trace)?;
     let fields = limits(snapshot, &routed.matches, &held, trace)?;
     query::check(request.target.query(), fields.as_deref())?;

@@ -76,9 +76,10 @@ pub(super) fn find<'a>(
     snapshot: &Snapshot,
     addressed: &Addressed<'a>,
     principal: &Principal,
+    now: u64,
     trace: &mut impl Trace,
 ) -> Result<Standing<'a>, Reason> {
-    let seeker = Seeker { snapshot, people: snapshot.people(), principal };
+    let seeker = Seeker { snapshot, people: snapshot.people(), principal, now };
     let (org, mut roles) = seeker.enter_org(addressed.org, trace)?;
     let app = seeker.enter_app(addressed.app, org, &roles, trace)?;
     if let Some((_, app_roles)) = &app {
@@ -106,6 +107,8 @@ struct Seeker<'p> {
     snapshot: &'p Snapshot,
     people: &'p People,
     principal: &'p Principal,
+    /// Seconds since 1970.
+    now: u64,
 }
 
 impl<'p> Seeker<'p> {
@@ -161,7 +164,7 @@ impl<'p> Seeker<'p> {
             }
             Membership::Directory => {
                 let member = self.member(entered).ok_or(Reason::NotAMember)?;
-                Ok(self.narrowed(self.people.roles(member)))
+                Ok(self.narrowed(self.people.roles(member, self.now)))
             }
         }
     }
@@ -241,7 +244,7 @@ impl<'p> Seeker<'p> {
             }
             Membership::Directory => {
                 let member = self.member(entered)?;
-                Some(self.narrowed(self.people.app_roles(member, app)?))
+                Some(self.narrowed(self.people.app_roles(member, app, self.now)?))
             }
         }
     }
@@ -249,7 +252,7 @@ impl<'p> Seeker<'p> {
     fn member(&self, entered: Entered<'p>) -> Option<&'p crate::policy::people::Member> {
         match entered {
             Entered::Known(org) => {
-                org.member(&self.principal.user).filter(|member| member.is_active())
+                org.member(&self.principal.user).filter(|member| member.is_active(self.now))
             }
             Entered::Nowhere | Entered::Claimed => None,
         }
@@ -262,8 +265,7 @@ impl<'p> Seeker<'p> {
     }
 
     /// A member's roles as far as an API key lets them through: key roles only narrow.
-    fn narrowed(&self, roles: &RoleSet) -> RoleSet {
-        let mut roles = roles.clone();
+    fn narrowed(&self, mut roles: RoleSet) -> RoleSet {
         if self.principal.method == AuthMethod::ApiKey && self.principal.roles.is_some() {
             roles.intersect_with(&self.named(|_| true));
         }

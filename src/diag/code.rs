@@ -75,6 +75,7 @@ codes! {
     IncludesAcyclic = "INCLUDES_ACYCLIC",
     DefaultAppSingle = "DEFAULT_APP_SINGLE",
     AppAutoDerived = "APP_AUTO_DERIVED",
+    OrgIsolation = "ORG_ISOLATION",
 }
 
 impl fmt::Display for Code {

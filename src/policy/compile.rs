@@ -6,8 +6,12 @@ use crate::policy::access::Access;
 use crate::policy::fields::{FieldMemo, RoleLimits};
 use crate::policy::index::{PathIndexBuilder, ShapeId};
 use crate::policy::pattern::Pattern;
-use crate::policy::people::{App, AppId, Bindings, Member, Membership, Org, People};
-use crate::policy::resolve::{Resolved, ResolvedMember, ResolvedMembers, ResolvedRole};
+use crate::policy::people::{
+    Accesses, App, AppId, Bindings, Group, Member, Membership, More, Org, People, Window,
+};
+use crate::policy::resolve::{
+    Resolved, ResolvedGroup, ResolvedMember, ResolvedMembers, ResolvedRole,
+};
 use crate::policy::roleset::{RoleId, RoleSet};
 use crate::policy::schema::SchemaMasks;
 use crate::policy::snapshot::{
@@ -233,13 +237,17 @@ fn those(roles: &[Role], is: impl Fn(&Role) -> bool) -> RoleSet {
 
 fn people(resolved: &Resolved) -> People {
     let mut bindings = Bindings::default();
-    let no_members: &[ResolvedMember] = &[];
-    let (membership, explicit, members) = match &resolved.members {
-        ResolvedMembers::Token { explicit } => (Membership::Token, *explicit, no_members),
-        ResolvedMembers::Directory { explicit, members } => {
-            (Membership::Directory, *explicit, &members[..])
+    let (membership, explicit, groups, members) = match &resolved.members {
+        ResolvedMembers::Token { explicit } => (Membership::Token, *explicit, &[][..], &[][..]),
+        ResolvedMembers::Directory { explicit, groups, members } => {
+            (Membership::Directory, *explicit, &groups[..], &members[..])
         }
     };
+    let group = |typed: &ResolvedGroup| {
+        let roles = bindings.intern(with_included(resolved, &typed.roles));
+        Group { roles, apps: accesses(&typed.apps, resolved, &mut bindings) }
+    };
+    let groups = groups.iter().map(group).collect();
     let mut implicit = resolved.implicit_org.then(|| Org { active: true, ..Org::default() });
     let mut orgs: Option<Vec<Org>> = resolved.orgs.as_ref().map(|orgs| {
         let org = |org: &crate::policy::resolve::ResolvedOrg| {
@@ -288,17 +296,36 @@ fn people(resolved: &Resolved) -> People {
         }),
         app_ids: app_ids.collect::<HashMap<_, _, _>>(),
         apps,
+        groups,
         bindings: bindings.finish(),
         members: members.len(),
     }
 }
 
 fn member(typed: &ResolvedMember, resolved: &Resolved, bindings: &mut Bindings) -> Member {
+    let more = || {
+        let groups = typed.groups.iter().map(|(group, window)| (*group as u32, *window));
+        Box::new(More { window: typed.window, groups: groups.collect() })
+    };
+    let plain = typed.groups.is_empty() && typed.window == Window::default();
+    Member {
+        roles: bindings.intern(with_included(resolved, &typed.roles)),
+        apps: accesses(&typed.apps, resolved, bindings),
+        active: typed.active,
+        more: (!plain).then(more),
+    }
+}
+
+fn accesses(
+    typed: &[(usize, Vec<usize>)],
+    resolved: &Resolved,
+    bindings: &mut Bindings,
+) -> Accesses {
     let mut bind = |roles: &[usize]| bindings.intern(with_included(resolved, roles));
     let mut apps: Vec<_> =
-        typed.apps.iter().map(|(app, roles)| (AppId(*app as u32), bind(roles))).collect();
+        typed.iter().map(|(app, roles)| (AppId(*app as u32), bind(roles))).collect();
     apps.sort_unstable_by_key(|(app, _)| *app);
-    Member { roles: bind(&typed.roles), apps: apps.into(), active: typed.active }
+    apps.into()
 }
 
 /// The roles and all that they include: an included role contributes as itself.

@@ -23,6 +23,7 @@ pub struct People {
     pub(super) orgs: Option<Map<Arc<str>, Org>>,
     pub(super) apps: Vec<App>,
     pub(super) app_ids: Map<Arc<str>, AppId>,
+    pub(super) groups: Vec<Group>,
     /// Role sets of members, each stored once.
     pub(super) bindings: Vec<RoleSet>,
     pub(super) members: usize,
@@ -62,8 +63,35 @@ pub struct App {
 #[derive(Debug)]
 pub struct Member {
     pub(super) roles: BindingId,
-    pub(super) apps: Box<[(AppId, BindingId)]>,
+    pub(super) apps: Accesses,
     pub(super) active: bool,
+    /// What few members have.
+    pub(super) more: Option<Box<More>>,
+}
+
+/// What a membership may have besides.
+#[derive(Debug, Default)]
+pub(super) struct More {
+    pub window: Window,
+    /// Indices of groups, and when the member is in each.
+    pub groups: Box<[(u32, Window)]>,
+}
+
+/// What the members of a group have besides their own.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub roles: BindingId,
+    pub apps: Accesses,
+}
+
+/// Applications and the roles in each, sorted by application.
+pub(super) type Accesses = Box<[(AppId, BindingId)]>;
+
+/// When something holds, in seconds since 1970: from the first second up to, and without, the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    not_before: u64,
+    expires: u64,
 }
 
 /// Index of a role set.
@@ -116,17 +144,42 @@ impl People {
         &self.apps[id.0 as usize]
     }
 
-    /// The roles of a membership, with those that they include.
-    pub fn roles(&self, member: &Member) -> &RoleSet {
-        &self.bindings[member.roles.0 as usize]
+    /// The roles of a membership at a time, with those that they include: its own, and those of
+    /// the groups that the member is in then.
+    pub fn roles(&self, member: &Member, now: u64) -> RoleSet {
+        let mut roles = self.binding(member.roles).clone();
+        for group in self.groups(member, now) {
+            roles.union_with(self.binding(group.roles));
+        }
+        roles
     }
 
-    /// The roles of a membership in an application, `None` without access to it. An access that
-    /// lists none acts with the application's default roles.
-    pub fn app_roles(&self, member: &Member, app: AppId) -> Option<&RoleSet> {
-        let at = member.apps.binary_search_by_key(&app, |(id, _)| *id).ok()?;
-        let roles = &self.bindings[member.apps[at].1.0 as usize];
+    /// The roles of a membership in an application at a time, `None` without access to it. Each
+    /// access counts for itself: one that lists none acts with the application's default roles,
+    /// also where another one, of a group, lists some.
+    pub fn app_roles(&self, member: &Member, app: AppId, now: u64) -> Option<RoleSet> {
+        let mut found = self.access(&member.apps, app).cloned();
+        for roles in self.groups(member, now).filter_map(|group| self.access(&group.apps, app)) {
+            found.get_or_insert_default().union_with(roles);
+        }
+        found
+    }
+
+    /// The groups that a member is in at a time.
+    fn groups(&self, member: &Member, now: u64) -> impl Iterator<Item = &Group> {
+        let entries = member.more.iter().flat_map(|more| &more.groups);
+        let current = entries.filter(move |(_, window)| window.holds(now));
+        current.map(|(group, _)| &self.groups[*group as usize])
+    }
+
+    fn access(&self, apps: &Accesses, app: AppId) -> Option<&RoleSet> {
+        let at = apps.binary_search_by_key(&app, |(id, _)| *id).ok()?;
+        let roles = self.binding(apps[at].1);
         Some(if roles.is_empty() { self.app(app).default_roles() } else { roles })
+    }
+
+    fn binding(&self, id: BindingId) -> &RoleSet {
+        &self.bindings[id.0 as usize]
     }
 }
 
@@ -180,9 +233,27 @@ impl App {
 }
 
 impl Member {
-    /// Suspended members are not.
-    pub fn is_active(&self) -> bool {
-        self.active
+    /// Suspended members are not, nor those whose time has not come or is over.
+    pub fn is_active(&self, now: u64) -> bool {
+        self.active && self.more.as_ref().is_none_or(|more| more.window.holds(now))
+    }
+}
+
+impl Window {
+    /// From `not_before` (always, if there is none) up to `expires` (for ever, if there is none).
+    pub fn new(not_before: Option<u64>, expires: Option<u64>) -> Window {
+        Window { not_before: not_before.unwrap_or(0), expires: expires.unwrap_or(u64::MAX) }
+    }
+
+    /// Whether it holds at this second.
+    pub fn holds(self, now: u64) -> bool {
+        self.not_before <= now && now < self.expires
+    }
+}
+
+impl Default for Window {
+    fn default() -> Window {
+        Window::new(None, None)
     }
 }
 
@@ -205,5 +276,18 @@ impl Bindings {
 
     pub(super) fn finish(self) -> Vec<RoleSet> {
         self.list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_holds_from_its_first_second_and_not_in_its_last() {
+        let window = Window::new(Some(10), Some(20));
+        let holds = [9, 10, 19, 20].map(|now| window.holds(now));
+        assert_eq!(holds, [false, true, true, false]);
+        assert!(Window::default().holds(0) && Window::default().holds(u64::MAX - 1));
     }
 }

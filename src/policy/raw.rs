@@ -22,7 +22,10 @@ pub struct RawPolicy {
     /// `None` where the key is absent: with token membership any claimed id is then one.
     pub organizations: Option<Vec<RawOrganization>>,
     pub applications: Vec<RawApplication>,
-    /// `None` where the key is absent, which decides the membership mode.
+    /// `None` where the key is absent: this or `members`, even empty, says that memberships come
+    /// from the directory.
+    pub groups: Option<Vec<RawGroup>>,
+    /// `None` where the key is absent.
     pub members: Option<Vec<RawMember>>,
     pub roles: Vec<RawRole>,
     pub schemas: Vec<RawSchema>,
@@ -47,6 +50,7 @@ pub enum Kind {
     Route,
     Organization,
     Application,
+    Group,
     Member,
     Role,
     Schema,
@@ -163,11 +167,40 @@ pub struct RawApplication {
 }
 
 #[derive(Clone, Debug)]
+pub struct RawGroup {
+    pub span: Span,
+    pub id: Text,
+    pub org: Option<Text>,
+    pub roles: Vec<Text>,
+    /// Application and its roles, in the order typed.
+    pub apps: Vec<(Text, Vec<Text>)>,
+}
+
+/// A group that a member is in.
+#[derive(Clone, Debug)]
+pub struct RawGroupEntry {
+    pub id: Text,
+    pub window: RawWindow,
+}
+
+/// When something holds, in seconds since 1970.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RawWindow {
+    /// From this second.
+    pub not_before: Option<Spanned<u64>>,
+    /// Up to, and without, this second.
+    pub expires: Option<Spanned<u64>>,
+}
+
+#[derive(Clone, Debug)]
 pub struct RawMember {
     pub span: Span,
     pub user: Text,
     pub org: Option<Text>,
     pub roles: Vec<Text>,
+    pub groups: Vec<RawGroupEntry>,
+    /// When the membership holds.
+    pub window: RawWindow,
     /// Application and its roles, in the order typed.
     pub apps: Vec<(Text, Vec<Text>)>,
     pub suspended: bool,

@@ -2,6 +2,7 @@
 
 mod explain;
 mod gate;
+mod groups;
 mod identity;
 mod inclusion;
 mod keys;

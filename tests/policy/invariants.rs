@@ -247,6 +247,56 @@ fn upstream_urls() {
     }
 }
 
+const TWO_ORGS: &str = "routes: [{match: '/{org}/**'}]\norganizations: [{id: acme}, {id: beta}]\n\
+                        roles: [{id: a}, {id: b}]\n";
+
+#[test]
+fn org_isolation_of_groups() {
+    let member = |org: &str| {
+        format!(
+            "{TWO_ORGS}groups: [{{id: g, org: acme, roles: [a]}}]\n\
+             members: [{{user: ann, org: {org}, groups: [g]}}]"
+        )
+    };
+    refused(&member("beta"), Code::OrgIsolation, "g");
+    loads(&member("acme"));
+    refused(&format!("{TWO_ORGS}groups: [{{id: g}}]"), Code::MissingKey, "{id: g}");
+    refused(&format!("{TWO_ORGS}groups: [{{id: g, org: gamma}}]"), Code::RefExists, "gamma");
+    let twice = format!("{TWO_ORGS}groups: [{{id: g, org: acme}}, {{id: g, org: beta}}]");
+    refused(&twice, Code::IdUnique, "g");
+    refused("members: [{user: ann, groups: [g]}]", Code::RefExists, "g");
+    refused("membership: token\ngroups: [{id: g}]", Code::BadValue, "token");
+}
+
+#[test]
+fn role_cardinality_counts_the_groups() {
+    let policy = |own: &str| {
+        format!(
+            "limits: {{org_roles_per_member: 1}}\nroles: [{{id: a}}, {{id: b}}]\n\
+             groups: [{{id: g, roles: [a]}}]\n\
+             members: [{{user: ann, roles: [{own}], groups: [{{id: g}}]}}]"
+        )
+    };
+    loads(&policy(""));
+    loads(&policy("a"));
+    refused(&policy("b"), Code::RoleCardinality, "g");
+}
+
+#[test]
+fn a_window_ends_after_it_begins() {
+    let policy = |to: &str| {
+        format!("members: [{{user: ann, not_before: 2027-01-01T00:00:00Z, expires: {to}}}]")
+    };
+    loads(&policy("2027-01-01T00:00:01Z"));
+    refused(&policy("2027-01-01T00:00:00Z"), Code::BadValue, "2027-01-01T00:00:00Z");
+    refused(&policy("soon"), Code::BadValue, "soon");
+    refused(
+        "groups: [{id: g}]\nmembers: [{user: ann, groups: [{id: g, expires: 2027}]}]",
+        Code::WrongType,
+        "2027",
+    );
+}
+
 #[test]
 fn schema_type_and_pointers() {
     let open = "body: {type: object, additionalProperties: true}";

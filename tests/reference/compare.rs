@@ -68,6 +68,9 @@ fn the_generated_cases_reach_every_outcome() {
                 if included(&policy, &allowed) {
                     count("a grant of an included role");
                 }
+                if by_group(&policy, &request, &allowed) {
+                    count("a grant through a group alone");
+                }
                 if derived_entry(&policy, &request, &allowed) {
                     count("entry that was derived");
                 }
@@ -94,10 +97,27 @@ fn the_generated_cases_reach_every_outcome() {
         "hidden fields at risk",
         "several grants",
         "entry that was derived",
+        "a grant through a group alone",
         "a grant of an included role",
     ] {
         assert!(seen.get(outcome).is_some_and(|count| *count >= 3), "{outcome}: {seen:?}");
     }
+}
+
+/// Whether all grants are of roles that the caller has through a group only.
+fn by_group(policy: &Policy, request: &Request, allowed: &Allowed) -> bool {
+    let user = &request.caller.as_ref().unwrap().user;
+    let own = policy.members.iter().flatten().filter(|member| member.user == *user);
+    let listed = |member: &Member| {
+        [member.roles.clone(), member.apps.iter().flat_map(|(_, r)| r.clone()).collect()].concat()
+    };
+    let own = with_included(policy, &own.flat_map(listed).collect::<Vec<_>>());
+    policy.members.is_some()
+        && policy
+            .groups
+            .iter()
+            .any(|group| allowed.roles.iter().any(|role| group.roles.contains(role)))
+        && allowed.grants.iter().all(|(role, _)| !own.contains(role))
 }
 
 /// Whether a member is in an application that it was not given.
@@ -105,7 +125,11 @@ fn derived_entry(policy: &Policy, request: &Request, allowed: &Allowed) -> bool 
     let route = policy.routes.iter().find(|route| route.pattern == allowed.route);
     let app = position(&route.unwrap().pattern, "app").map(|at| split(&request.path)[at]);
     let caller = request.caller.as_ref().unwrap();
-    let given = |member: &Member| member.apps.iter().any(|(id, _)| Some(id.as_str()) == app);
+    let given = |member: &Member| {
+        let groups = groups(policy, member, request.now).into_iter();
+        let mut apps = groups.flat_map(|group| &group.apps).chain(&member.apps);
+        apps.any(|(id, _)| Some(id.as_str()) == app)
+    };
     let mut own = policy.members.iter().flatten().filter(|member| member.user == caller.user);
     app.is_some() && policy.members.is_some() && !own.any(given)
 }
@@ -154,6 +178,7 @@ fn document(policy: &Policy) -> Value {
     }
     if let Some(members) = &policy.members {
         document["members"] = members.iter().map(member_of).collect();
+        document["groups"] = policy.groups.iter().map(group_of).collect();
     }
     document
 }
@@ -223,12 +248,40 @@ fn schema_of(schema: &Schema) -> Value {
 fn member_of(member: &Member) -> Value {
     let apps: serde_json::Map<_, _> =
         member.apps.iter().map(|(app, roles)| (app.clone(), json!(roles))).collect();
+    let groups: Vec<_> = member
+        .groups
+        .iter()
+        .map(|(id, window)| match window {
+            (None, None) => json!(id),
+            window => timed(json!({"id": id}), *window),
+        })
+        .collect();
     let mut value = json!({
+        "groups": groups,
         "user": member.user, "roles": member.roles, "apps": apps,
         "status": status(member.suspended),
     });
     if let Some(org) = &member.org {
         value["org"] = org.clone().into();
+    }
+    timed(value, member.window)
+}
+
+fn group_of(group: &Group) -> Value {
+    let apps: serde_json::Map<_, _> =
+        group.apps.iter().map(|(app, roles)| (app.clone(), json!(roles))).collect();
+    let mut value = json!({"id": group.id, "roles": group.roles, "apps": apps});
+    if let Some(org) = &group.org {
+        value["org"] = org.clone().into();
+    }
+    value
+}
+
+fn timed(mut value: Value, (from, to): Window) -> Value {
+    for (key, time) in [("not_before", from), ("expires", to)] {
+        if let Some(seconds) = time {
+            value[key] = format!("1970-01-01T00:00:0{seconds}Z").into();
+        }
     }
     value
 }
@@ -248,7 +301,7 @@ impl Trace for Grants {
 fn compiled(snapshot: &Snapshot, request: &Request) -> Verdict {
     let target = Target::parse(&request.path, 8192).unwrap();
     let method: http::Method = request.method.parse().unwrap();
-    let asked = decide::Request { method: &method, target: &target };
+    let asked = decide::Request { method: &method, target: &target, now: request.now };
     let mut grants = Grants::default();
     let judged = decide::route(snapshot, &asked).and_then(|routed| {
         let public = routed.is_public();

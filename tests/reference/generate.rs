@@ -16,7 +16,7 @@ pub fn policy() -> impl Strategy<Value = Policy> {
                 vec(role(), 1..6),
                 vec(resource_type(), 0..3),
                 vec(schema(), 0..4),
-                vec(member(), 1..7),
+                (vec(group(), 0..3), vec(member(), 1..7)),
             )
                 .prop_map(move |parts| assemble(parts, with_orgs, with_members))
         },
@@ -28,18 +28,18 @@ pub fn request() -> impl Strategy<Value = Request> {
         30 => select(vec!["GET", "GET", "HEAD", "POST", "PUT", "PUT", "PATCH", "DELETE"]),
         1 => Just("OPTIONS"),
     ];
-    (method, path(), option::weighted(0.95, caller())).prop_map(|(method, path, caller)| Request {
-        method: method.into(),
-        path,
-        caller,
-    })
+    (method, path(), option::weighted(0.95, caller()), 0..9_u64).prop_map(
+        |(method, path, caller, now)| Request { method: method.into(), path, caller, now },
+    )
 }
 
-type Parts = (Vec<Route>, Vec<Org>, Vec<App>, Vec<Role>, Vec<Type>, Vec<Schema>, Vec<Member>);
+type Parts =
+    (Vec<Route>, Vec<Org>, Vec<App>, Vec<Role>, Vec<Type>, Vec<Schema>, (Vec<Group>, Vec<Member>));
 
 /// Puts the parts together so that every reference resolves and every invariant holds.
 fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
-    let (routes, mut orgs, mut apps, mut roles, mut types, mut schemas, mut members) = parts;
+    let (routes, mut orgs, mut apps, mut roles, mut types, mut schemas, (mut groups, mut members)) =
+        parts;
     for (at, of) in types.iter_mut().enumerate() {
         of.id = format!("t{at}");
     }
@@ -83,6 +83,17 @@ fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
         |id: &String| apps.iter().any(|app| app.id == *id && (app.auto_assign || app.default));
     let names_org = |route: &Route| route.org_claim || captures(&route.pattern, "org");
     let implicit = !with_orgs && !routes.iter().any(names_org);
+    for (at, group) in groups.iter_mut().enumerate() {
+        group.id = format!("g{at}");
+        of_scope(&mut group.roles, false);
+        group.apps.iter_mut().for_each(|(_, roles)| of_scope(roles, true));
+        if implicit {
+            group.org = None;
+        } else if let Some(org) = orgs.iter().find(|org| Some(&org.id) == group.org.as_ref()) {
+            group.apps.retain(|(app, _)| org.apps.contains(app) || everywhere(app));
+        }
+    }
+    groups.retain(|_| implicit || with_orgs);
     for member in &mut members {
         of_scope(&mut member.roles, false);
         member.apps.iter_mut().for_each(|(_, roles)| of_scope(roles, true));
@@ -91,6 +102,11 @@ fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
         } else if let Some(org) = orgs.iter().find(|org| Some(&org.id) == member.org.as_ref()) {
             member.apps.retain(|(app, _)| org.apps.contains(app) || everywhere(app));
         }
+    }
+    for member in &mut members {
+        let org = &member.org;
+        let known = |id: &String| groups.iter().any(|group| group.id == *id && group.org == *org);
+        member.groups.retain(|(id, _)| known(id));
     }
     let mut seen = Vec::new();
     members.retain(|member| {
@@ -101,7 +117,8 @@ fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
         new
     });
     let orgs = with_orgs.then_some(orgs);
-    Policy { routes, orgs, apps, roles, types, schemas, members: with_members.then_some(members) }
+    let members = with_members.then_some(members);
+    Policy { routes, orgs, apps, roles, types, schemas, groups, members }
 }
 
 /// Broad patterns are frequent, so that most requests get as far as the question of who may.
@@ -275,20 +292,52 @@ fn schema() -> impl Strategy<Value = Schema> {
     })
 }
 
+/// Roles in the applications, where there is access.
+fn accesses() -> impl Strategy<Value = Vec<(String, Vec<String>)>> {
+    let access = || option::of(vec(role_name(), 0..3));
+    (access(), access()).prop_map(|(x, y)| {
+        let apps = [("x", x), ("y", y)];
+        apps.into_iter().filter_map(|(id, roles)| Some((id.into(), roles?))).collect()
+    })
+}
+
+/// Windows begin before they end.
+fn window() -> impl Strategy<Value = Window> {
+    prop_oneof![
+        3 => Just((None, None)),
+        1 => (option::of(1..5_u64), option::of(5..9_u64)),
+    ]
+}
+
+fn group() -> impl Strategy<Value = Group> {
+    let org = prop_oneof![3 => Just("x"), 1 => Just("y")];
+    (org, vec(role_name(), 0..4), accesses()).prop_map(|(org, roles, apps)| Group {
+        id: String::new(),
+        org: Some(org.into()),
+        roles,
+        apps,
+    })
+}
+
 fn member() -> impl Strategy<Value = Member> {
-    let access = || vec(role_name(), 0..3);
+    let entry = (select(vec!["g0", "g1", "g2"]).prop_map(String::from), window());
     (
         name(),
         prop_oneof![3 => Just("x"), 1 => Just("y")],
         prop_oneof![vec(role_name(), 0..4), Just((0..5).map(|at| format!("r{at}")).collect()),],
-        option::of(access()),
-        option::of(access()),
+        accesses(),
+        vec(entry, 0..3),
+        window(),
         prop::bool::weighted(0.1),
     )
-        .prop_map(|(user, org, roles, x, y, suspended)| {
-            let apps = [("x", x), ("y", y)];
-            let apps = apps.into_iter().filter_map(|(id, roles)| Some((id.into(), roles?)));
-            Member { user, org: Some(org.into()), roles, apps: apps.collect(), suspended }
+        .prop_map(|(user, org, roles, apps, groups, window, suspended)| Member {
+            user,
+            org: Some(org.into()),
+            roles,
+            apps,
+            groups,
+            window,
+            suspended,
         })
 }
 

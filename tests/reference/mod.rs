@@ -18,6 +18,7 @@ pub struct Policy {
     pub roles: Vec<Role>,
     pub types: Vec<Type>,
     pub schemas: Vec<Schema>,
+    pub groups: Vec<Group>,
     /// `None`: token membership.
     pub members: Option<Vec<Member>>,
 }
@@ -96,7 +97,21 @@ pub struct Member {
     pub org: Option<String>,
     pub roles: Vec<String>,
     pub apps: Vec<(String, Vec<String>)>,
+    /// Groups, and when the member is in each.
+    pub groups: Vec<(String, Window)>,
+    pub window: Window,
     pub suspended: bool,
+}
+
+/// From the first second; up to, and without, the last.
+pub type Window = (Option<u64>, Option<u64>);
+
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub id: String,
+    pub org: Option<String>,
+    pub roles: Vec<String>,
+    pub apps: Vec<(String, Vec<String>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -114,6 +129,8 @@ pub struct Request {
     pub method: String,
     pub path: String,
     pub caller: Option<Caller>,
+    /// Seconds since 1970.
+    pub now: u64,
 }
 
 /// What the decision says.
@@ -170,10 +187,13 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
     let implicit = policy.orgs.is_none() && !policy.routes.iter().any(names_org);
     let org = address(route, "org", route.org_claim, caller.org.as_deref(), &request.path);
     let org = org.map_err(|()| Reason::NotAMember)?;
-    let mut roles = membership(policy, caller, org.as_deref(), implicit)?;
+    let mut roles = membership(policy, caller, request.now, org.as_deref(), implicit)?;
     let app = address(route, "app", route.app_claim, caller.app.as_deref(), &request.path);
     let app = app.ok().flatten();
-    roles.extend(app_gate(policy, caller, &roles, (org.as_deref(), implicit), app.as_deref())?);
+    roles.extend({
+        let place = (org.as_deref(), implicit, app.as_deref());
+        app_gate(policy, caller, request.now, &roles, place)?
+    });
     // 7. Restrictions are not enforced yet. 8. Grants.
     let mut held: Vec<(&Role, &str, char)> = Vec::new();
     for letter in letters.chars() {
@@ -324,6 +344,7 @@ fn address(
 fn membership(
     policy: &Policy,
     caller: &Caller,
+    now: u64,
     org: Option<&str>,
     implicit: bool,
 ) -> Result<Vec<String>, Reason> {
@@ -344,8 +365,11 @@ fn membership(
         None if caller.org.as_deref() != org => Err(Reason::NotAMember),
         None => Ok(claimed(policy, caller, false)),
         Some(_) => {
-            let member = member(policy, caller, org).ok_or(Reason::NotAMember)?;
-            Ok(narrowed(policy, caller, &member.roles))
+            let member = member(policy, caller, org, now).ok_or(Reason::NotAMember)?;
+            let groups = groups(policy, member, now).into_iter();
+            let roles: Vec<_> =
+                groups.flat_map(|group| &group.roles).chain(&member.roles).collect();
+            Ok(narrowed(policy, caller, &roles.into_iter().cloned().collect::<Vec<_>>()))
         }
     }
 }
@@ -353,9 +377,9 @@ fn membership(
 fn app_gate(
     policy: &Policy,
     caller: &Caller,
+    now: u64,
     org_roles: &[String],
-    (org, implicit): (Option<&str>, bool),
-    app: Option<&str>,
+    (org, implicit, app): (Option<&str>, bool, Option<&str>),
 ) -> Result<Vec<String>, Reason> {
     let Some(app) = app else {
         return if caller.app.is_some() { Err(Reason::NoAppAccess) } else { Ok(Vec::new()) };
@@ -378,8 +402,17 @@ fn app_gate(
     let listed = match &policy.members {
         None => caller.app.is_some().then(|| claimed(policy, caller, true)),
         Some(_) => {
-            let member = member(policy, caller, org).ok_or(Reason::NoAppAccess)?;
-            member.apps.iter().find(|(id, _)| id == app).map(|(_, roles)| roles.clone())
+            let member = member(policy, caller, org, now).ok_or(Reason::NoAppAccess)?;
+            let groups = groups(policy, member, now).into_iter();
+            let accesses = groups.flat_map(|group| &group.apps).chain(&member.apps);
+            let acting: Vec<_> = accesses
+                .filter(|(id, _)| id == app)
+                .map(|(_, roles)| match roles.is_empty() {
+                    true => default_roles(policy, known),
+                    false => roles.clone(),
+                })
+                .collect();
+            (!acting.is_empty()).then(|| acting.concat())
         }
     };
     if listed.is_none() && !is_open(policy, org_roles, org, known) {
@@ -390,7 +423,10 @@ fn app_gate(
     }
     // Derived entry brings no role of the application.
     let Some(listed) = listed else { return Ok(Vec::new()) };
-    let acting = if listed.is_empty() { default_roles(policy, known) } else { listed };
+    let acting = match &policy.members {
+        None if listed.is_empty() => default_roles(policy, known),
+        _ => listed,
+    };
     // Claimed roles are what the credential says; only listed ones can be narrowed by a key.
     Ok(match policy.members {
         Some(_) => narrowed(policy, caller, &acting),
@@ -419,11 +455,29 @@ fn default_roles(policy: &Policy, app: &App) -> Vec<String> {
     }
 }
 
-fn member<'a>(policy: &'a Policy, caller: &Caller, org: Option<&str>) -> Option<&'a Member> {
+fn member<'a>(
+    policy: &'a Policy,
+    caller: &Caller,
+    org: Option<&str>,
+    now: u64,
+) -> Option<&'a Member> {
     let members = policy.members.as_ref()?;
     members.iter().find(|member| {
-        member.user == caller.user && member.org.as_deref() == org && !member.suspended
+        member.user == caller.user
+            && member.org.as_deref() == org
+            && !member.suspended
+            && in_time(member.window, now)
     })
+}
+
+/// The groups that a member is in at this time.
+fn groups<'a>(policy: &'a Policy, member: &Member, now: u64) -> Vec<&'a Group> {
+    let current = member.groups.iter().filter(|(_, window)| in_time(*window, now));
+    current.flat_map(|(id, _)| policy.groups.iter().filter(move |group| group.id == *id)).collect()
+}
+
+fn in_time((from, to): Window, now: u64) -> bool {
+    from.is_none_or(|from| from <= now) && to.is_none_or(|to| now < to)
 }
 
 fn claimed(policy: &Policy, caller: &Caller, app_scope: bool) -> Vec<String> {

@@ -47,6 +47,7 @@ const POLICY: Shape = Shape {
         "identity",
         "organizations",
         "applications",
+        "groups",
         "members",
         "roles",
         "schemas",
@@ -56,8 +57,6 @@ const POLICY: Shape = Shape {
         ("mode", Harmless::Word("enforce")),
         ("features", Harmless::Empty),
         ("users", Harmless::Empty),
-        // Even an empty list of groups says that memberships come from the directory.
-        ("groups", Harmless::Never),
         ("restrictions", Harmless::Empty),
         ("role_defaults", Harmless::Empty),
         ("presets", Harmless::Empty),
@@ -92,6 +91,7 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
         applications: lists
             .all("applications", Kind::Application, people::application)
             .unwrap_or_default(),
+        groups: lists.all("groups", Kind::Group, people::group),
         members: lists.all("members", Kind::Member, people::member),
         roles: lists.all("roles", Kind::Role, access::role).unwrap_or_default(),
         schemas: lists.all("schemas", Kind::Schema, access::schema).unwrap_or_default(),

@@ -1,9 +1,12 @@
-//! Organizations, applications and members.
+//! Organizations, applications, groups and members.
 
 use super::{Fields, Harmless, Shape, text, wrong_type};
 use crate::diag::Report;
 use crate::policy::node::{Node, NodeKind};
-use crate::policy::raw::{RawApplication, RawAssignedApp, RawMember, RawOrganization, Text};
+use crate::policy::raw::{
+    RawApplication, RawAssignedApp, RawGroup, RawGroupEntry, RawMember, RawOrganization, RawWindow,
+    Text,
+};
 
 const ORGANIZATION: Shape = Shape {
     what: "organization",
@@ -22,16 +25,22 @@ const APPLICATION: Shape = Shape {
 
 const MEMBER: Shape = Shape {
     what: "member",
-    keys: &["user", "org", "roles", "apps", "status"],
+    keys: &["user", "org", "roles", "groups", "apps", "status", "not_before", "expires"],
     unenforced: &[
-        ("groups", Harmless::Empty),
         // An empty list lifts the restrictions that are default: it is not the same as no list.
         ("restrictions", Harmless::Never),
         ("primary", Harmless::False),
-        ("not_before", Harmless::Never),
-        ("expires", Harmless::Never),
     ],
 };
+
+const GROUP: Shape = Shape {
+    what: "group",
+    keys: &["id", "org", "roles", "apps"],
+    unenforced: &[("restrictions", Harmless::Empty)],
+};
+
+const GROUP_ENTRY: Shape =
+    Shape { what: "entry of `groups`", keys: &["id", "not_before", "expires"], unenforced: &[] };
 
 pub(super) fn organization(node: &Node, report: &mut Report) -> Option<RawOrganization> {
     let mut fields = Fields::open(node, &ORGANIZATION, report)?;
@@ -80,6 +89,8 @@ pub(super) fn member(node: &Node, report: &mut Report) -> Option<RawMember> {
         span: node.span,
         org: fields.text("org"),
         roles: fields.texts("roles"),
+        groups: fields.list("groups", group_entry).unwrap_or_default(),
+        window: window(&mut fields),
         apps: fields.pairs("apps", app_roles),
         suspended: suspended(&mut fields),
         user: user?,
@@ -87,7 +98,36 @@ pub(super) fn member(node: &Node, report: &mut Report) -> Option<RawMember> {
     Some(member)
 }
 
-/// The roles that a member has in one application.
+pub(super) fn group(node: &Node, report: &mut Report) -> Option<RawGroup> {
+    let mut fields = Fields::open(node, &GROUP, report)?;
+    let id = fields.required_text("id");
+    let group = RawGroup {
+        span: node.span,
+        org: fields.text("org"),
+        roles: fields.texts("roles"),
+        apps: fields.pairs("apps", app_roles),
+        id: id?,
+    };
+    Some(group)
+}
+
+/// An id, or `{id, not_before, expires}`.
+fn group_entry(node: &Node, report: &mut Report) -> Option<RawGroupEntry> {
+    let NodeKind::Map(_) = node.kind else {
+        let id = text(node, "an entry of `groups`", node.span, report)?;
+        return Some(RawGroupEntry { id, window: RawWindow::default() });
+    };
+    let mut fields = Fields::open(node, &GROUP_ENTRY, report)?;
+    let id = fields.required_text("id");
+    let window = window(&mut fields);
+    Some(RawGroupEntry { id: id?, window })
+}
+
+fn window(fields: &mut Fields<'_, '_>) -> RawWindow {
+    RawWindow { not_before: fields.time("not_before"), expires: fields.time("expires") }
+}
+
+/// The roles that a member or a group has in one application.
 fn app_roles(app: &Text, node: &Node, report: &mut Report) -> Option<Vec<Text>> {
     let subject = format!("the roles in `{}`", app.value);
     let NodeKind::List(roles) = &node.kind else {

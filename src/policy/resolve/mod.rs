@@ -2,12 +2,14 @@
 //! everything that cannot have one is reported, all in one run.
 
 mod includes;
+mod members;
 mod paths;
 mod people;
 mod roles;
 
+pub use members::{ResolvedGroup, ResolvedMember, ResolvedMembers};
 pub use paths::{Address, MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
-pub use people::{ResolvedApp, ResolvedMember, ResolvedMembers, ResolvedOrg};
+pub use people::{ResolvedApp, ResolvedOrg};
 pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};
 
 use crate::diag::{Code, Diagnostic, Report, did_you_mean};
@@ -57,7 +59,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
     let apps = people::default_roles(raw, apps, &roles, report);
     let orgs = people::orgs(raw, &apps, report);
     let implicit_org = orgs.is_none() && routes.iter().all(|route| route.org == Address::None);
-    let members = people::members(raw, &roles, &apps, orgs.as_deref(), implicit_org, report);
+    let members = members::members(raw, &roles, &apps, orgs.as_deref(), implicit_org, report);
     let resolved = Resolved {
         name: raw.name.as_ref().map(|name| name.value.as_str().into()),
         upstreams: upstreams.list,
@@ -148,6 +150,7 @@ impl Kind {
             Kind::Route => "route",
             Kind::Organization => "organization",
             Kind::Application => "application",
+            Kind::Group => "group",
             Kind::Member => "member",
             Kind::Role => "role",
             Kind::Schema => "schema",
@@ -162,6 +165,7 @@ impl Kind {
             Kind::Route => "routes",
             Kind::Organization => "organizations",
             Kind::Application => "applications",
+            Kind::Group => "groups",
             Kind::Member => "members",
             Kind::Role => "roles",
             Kind::Schema => "schemas",
