@@ -9,7 +9,7 @@ use crate::decide::{self, Permit, Reason, Refusal, Trace};
 use crate::diag::did_you_mean;
 use crate::filter::{Filter, Limits};
 use crate::policy::resolve::Surroundings;
-use crate::policy::snapshot::{GrantId, Snapshot};
+use crate::policy::snapshot::{DenialId, GrantId, Snapshot};
 use crate::policy::target::MAX_TARGET;
 use crate::policy::{Target, TargetFault};
 use crate::principal::Principal;
@@ -215,6 +215,7 @@ struct Story {
     public: bool,
     filtered: bool,
     grants: Vec<Granted>,
+    restrictions: Vec<Denied>,
     schemas: Vec<Arc<str>>,
     removed: Vec<String>,
     body: Option<String>,
@@ -232,6 +233,13 @@ struct Caller {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Granted {
     role: Arc<str>,
+    path: Arc<str>,
+    at: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Denied {
+    restriction: Arc<str>,
     path: Arc<str>,
     at: String,
 }
@@ -273,6 +281,18 @@ impl Trace for Heard<'_> {
             }
         }
         self.story.grants.push(granted);
+    }
+
+    fn denial(&mut self, denial: DenialId) {
+        let denial = self.snapshot.denial(denial);
+        let denied = Denied {
+            restriction: self.snapshot.restriction_of(denial).clone(),
+            path: denial.path.clone(),
+            at: denial.place.to_string(),
+        };
+        if !self.story.restrictions.contains(&denied) {
+            self.story.restrictions.push(denied);
+        }
     }
 
     fn note(&mut self, say: impl FnOnce() -> String) {
@@ -333,7 +353,7 @@ impl Story {
             reason: self.reason().as_str(),
             filtered: self.filtered,
             grants: &self.grants,
-            restrictions: [],
+            restrictions: &self.restrictions,
             schemas: &self.schemas,
             request: Refused { refused },
             response: Removed { removed: &self.removed },
@@ -372,6 +392,10 @@ impl Story {
         for (at, grant) in self.grants.iter().enumerate() {
             let label = if at == 0 { "because" } else { "" };
             line(label, format!("{} has {} ({})", grant.role, grant.path, grant.at));
+        }
+        for denied in &self.restrictions {
+            let text = format!("{} denies {} ({})", denied.restriction, denied.path, denied.at);
+            line("because", text);
         }
         if !self.schemas.is_empty() {
             line("schemas", self.schemas.join(", "));
@@ -421,7 +445,7 @@ struct Told<'a> {
     reason: &'static str,
     filtered: bool,
     grants: &'a [Granted],
-    restrictions: [(); 0],
+    restrictions: &'a [Denied],
     schemas: &'a [Arc<str>],
     request: Refused<'a>,
     response: Removed<'a>,

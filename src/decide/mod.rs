@@ -18,7 +18,9 @@ pub use reason::Reason;
 
 use crate::policy::Target;
 use crate::policy::index::Matches;
-use crate::policy::snapshot::{GrantId, Held, Limits, Route, RouteId, Snapshot, Update};
+use crate::policy::snapshot::{
+    DenialId, GrantId, Held, Limits, Route, RouteId, RuleGroup, Snapshot, Update,
+};
 use crate::principal::Principal;
 use smallvec::SmallVec;
 use standing::{Addressed, Standing};
@@ -61,6 +63,8 @@ pub trait Trace {
     const LISTENS: bool;
     /// A grant that holds.
     fn grant(&mut self, grant: GrantId);
+    /// A line of a restriction that denies the request.
+    fn denial(&mut self, denial: DenialId);
     /// A sentence on what was found.
     fn note(&mut self, say: impl FnOnce() -> String);
 }
@@ -68,6 +72,7 @@ pub trait Trace {
 impl Trace for () {
     const LISTENS: bool = false;
     fn grant(&mut self, _: GrantId) {}
+    fn denial(&mut self, _: DenialId) {}
     fn note(&mut self, _: impl FnOnce() -> String) {}
 }
 
@@ -115,6 +120,7 @@ pub fn decide(
     let addressed = Addressed::of(route, request.target, &principal);
     let standing = standing::find(snapshot, &addressed, &principal, request.now, trace)
         .map_err(Refusal::because)?;
+    restrict(snapshot, request.target, &routed, &standing, trace)?;
     let held = held_grants(snapshot, request.target, &routed, &standing, trace)?;
     let fields = limits(snapshot, &routed.matches, &held, trace)?;
     query::check(request.target.query(), fields.as_deref())?;
@@ -178,6 +184,33 @@ fn public_permit(snapshot: &Snapshot, route: RouteId, access: Access) -> Permit 
         grant: None,
         erases_hidden: false,
     }
+}
+
+/// Step 7, before any grant: what a restriction denies stays denied, whatever the order.
+fn restrict<T: Trace>(
+    snapshot: &Snapshot,
+    target: &Target,
+    routed: &Routed,
+    standing: &Standing<'_>,
+    trace: &mut T,
+) -> Result<(), Refusal> {
+    let restrictions = &standing.restrictions;
+    if restrictions.is_empty() {
+        return Ok(());
+    }
+    let addressed =
+        |group: &RuleGroup<DenialId>| group.addresses(target, standing.org, standing.app);
+    let mut denied = false;
+    for letter in routed.access.positions() {
+        if snapshot.denies(&routed.matches, letter, restrictions, addressed) {
+            denied = true;
+            if T::LISTENS {
+                let denials = snapshot.denials(&routed.matches, letter, restrictions, addressed);
+                denials.into_iter().for_each(|denial| trace.denial(denial));
+            }
+        }
+    }
+    if denied { Err(Refusal::because(Reason::Restricted)) } else { Ok(()) }
 }
 
 /// The grants that hold, for each letter that is needed; every letter needs one.

@@ -35,6 +35,8 @@ pub(super) struct Standing<'a> {
     pub app: Option<&'a str>,
     /// Organization roles, and the application roles of the addressed application.
     pub roles: RoleSet,
+    /// What restricts the membership.
+    pub restrictions: RoleSet,
 }
 
 impl<'a> Addressed<'a> {
@@ -89,7 +91,8 @@ pub(super) fn find<'a>(
         Place::Named(id) => Some(id),
         _ => None,
     };
-    Ok(Standing { org: named(addressed.org), app: app.map(|(id, _)| id), roles })
+    let restrictions = seeker.restrictions(org);
+    Ok(Standing { org: named(addressed.org), app: app.map(|(id, _)| id), roles, restrictions })
 }
 
 /// The organization that was entered.
@@ -166,6 +169,19 @@ impl<'p> Seeker<'p> {
                 let member = self.member(entered).ok_or(Reason::NotAMember)?;
                 Ok(self.narrowed(self.people.roles(member, self.now)))
             }
+        }
+    }
+
+    /// What restricts the caller in the organization that it entered. A key that names fewer roles
+    /// is restricted as its member is.
+    fn restrictions(&self, entered: Entered<'p>) -> RoleSet {
+        match (entered, self.people.membership()) {
+            (Entered::Nowhere, _) => RoleSet::new(),
+            (_, Membership::Token) => self.people.default_restrictions().clone(),
+            (_, Membership::Directory) => match self.member(entered) {
+                Some(member) => self.people.restrictions(member, self.now),
+                None => self.people.default_restrictions().clone(),
+            },
         }
     }
 

@@ -76,6 +76,8 @@ codes! {
     DefaultAppSingle = "DEFAULT_APP_SINGLE",
     AppAutoDerived = "APP_AUTO_DERIVED",
     OrgIsolation = "ORG_ISOLATION",
+    RestrictionRequires = "RESTRICTION_REQUIRES",
+    PrimaryUnrestricted = "PRIMARY_UNRESTRICTED",
 }
 
 impl fmt::Display for Code {

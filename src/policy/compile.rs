@@ -10,12 +10,13 @@ use crate::policy::people::{
     Accesses, App, AppId, Bindings, Group, Member, Membership, More, Org, People, Window,
 };
 use crate::policy::resolve::{
-    Resolved, ResolvedGroup, ResolvedMember, ResolvedMembers, ResolvedRole,
+    Resolved, ResolvedGroup, ResolvedMember, ResolvedMembers, ResolvedRole, defaults,
 };
 use crate::policy::roleset::{RoleId, RoleSet};
 use crate::policy::schema::SchemaMasks;
 use crate::policy::snapshot::{
-    At, Grant, GrantGroup, GrantId, ResourceType, Role, Route, RouteId, ShapeFacts, Snapshot,
+    At, Denial, DenialId, Grant, GrantId, ResourceType, Role, Route, RouteId, RuleGroup,
+    ShapeFacts, Snapshot,
 };
 use crate::source::Sources;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -42,6 +43,7 @@ pub fn compile(
     let routes = shapes.routes(&resolved);
     let ats = shapes.ats(&resolved);
     let grants = shapes.grants(&resolved, sources);
+    let denials = shapes.denials(&resolved, sources);
     shapes.near(&resolved);
     let index = match shapes.builder.build() {
         Ok(index) => index,
@@ -69,6 +71,8 @@ pub fn compile(
         roles,
         routes,
         grants,
+        restrictions: resolved.restrictions.iter().map(|one| one.id.clone()).collect(),
+        denials,
         types,
         ats,
         people: people(&resolved),
@@ -145,10 +149,28 @@ impl Shapes {
                     label: format!("{} {}", role.id, grant.pattern).into(),
                     place: sources.place(grant.span),
                 });
-                self.facts(&grant.pattern).group(&grant.pattern).add(role_id, grant.access, id);
+                let groups = &mut self.facts(&grant.pattern).groups;
+                group(groups, &grant.pattern).add(role_id, grant.access, id);
             }
         }
         grants
+    }
+
+    fn denials(&mut self, resolved: &Resolved, sources: &Sources) -> Vec<Denial> {
+        let mut denials = Vec::new();
+        for (at, restriction) in resolved.restrictions.iter().enumerate() {
+            for deny in &restriction.deny {
+                let id = DenialId(denials.len() as u32);
+                denials.push(Denial {
+                    restriction: at as u32,
+                    path: deny.pattern.text().clone(),
+                    place: sources.place(deny.span),
+                });
+                let groups = &mut self.facts(&deny.pattern).denials;
+                group(groups, &deny.pattern).add(RoleId(at as u32), deny.access, id);
+            }
+        }
+        denials
     }
 
     /// For each shape with grants, the types whose objects may be under it.
@@ -166,26 +188,24 @@ impl Shapes {
     }
 }
 
-impl ShapeFacts {
-    fn group(&mut self, pattern: &Pattern) -> &mut GrantGroup {
-        let (org_at, app_at) = (pattern.param("org"), pattern.param("app"));
-        let same = |group: &GrantGroup| group.org_at == org_at && group.app_at == app_at;
-        let at = self.groups.iter().position(same).unwrap_or_else(|| {
-            let letters = Default::default();
-            self.groups.push(GrantGroup { org_at, app_at, letters, grants: Vec::new() });
-            self.groups.len() - 1
-        });
-        &mut self.groups[at]
-    }
+/// The group for patterns that bind the same segments.
+fn group<'g, Id>(groups: &'g mut Vec<RuleGroup<Id>>, pattern: &Pattern) -> &'g mut RuleGroup<Id> {
+    let (org_at, app_at) = (pattern.param("org"), pattern.param("app"));
+    let same = |group: &RuleGroup<Id>| group.org_at == org_at && group.app_at == app_at;
+    let at = groups.iter().position(same).unwrap_or_else(|| {
+        groups.push(RuleGroup { org_at, app_at, letters: Default::default(), rules: Vec::new() });
+        groups.len() - 1
+    });
+    &mut groups[at]
 }
 
-impl GrantGroup {
-    /// Roles come in ascending order, so that `grants` stays sorted.
-    fn add(&mut self, role: RoleId, access: Access, grant: GrantId) {
+impl<Id> RuleGroup<Id> {
+    /// Roles (or restrictions) come in ascending order, so that `rules` stays sorted.
+    fn add(&mut self, holder: RoleId, access: Access, id: Id) {
         for letter in access.positions() {
-            self.letters[letter].insert(role);
+            self.letters[letter].insert(holder);
         }
-        self.grants.push((role, access, grant));
+        self.rules.push((holder, access, id));
     }
 }
 
@@ -245,7 +265,8 @@ fn people(resolved: &Resolved) -> People {
     };
     let group = |typed: &ResolvedGroup| {
         let roles = bindings.intern(with_included(resolved, &typed.roles));
-        Group { roles, apps: accesses(&typed.apps, resolved, &mut bindings) }
+        let restrictions = bindings.intern(indices(&typed.restrictions));
+        Group { roles, restrictions, apps: accesses(&typed.apps, resolved, &mut bindings) }
     };
     let groups = groups.iter().map(group).collect();
     let mut implicit = resolved.implicit_org.then(|| Org { active: true, ..Org::default() });
@@ -297,6 +318,9 @@ fn people(resolved: &Resolved) -> People {
         app_ids: app_ids.collect::<HashMap<_, _, _>>(),
         apps,
         groups,
+        default_restrictions: defaults(&resolved.restrictions)
+            .map(|at| RoleId(at as u32))
+            .collect(),
         bindings: bindings.finish(),
         members: members.len(),
     }
@@ -310,6 +334,7 @@ fn member(typed: &ResolvedMember, resolved: &Resolved, bindings: &mut Bindings) 
     let plain = typed.groups.is_empty() && typed.window == Window::default();
     Member {
         roles: bindings.intern(with_included(resolved, &typed.roles)),
+        restrictions: bindings.intern(indices(&typed.restrictions)),
         apps: accesses(&typed.apps, resolved, bindings),
         active: typed.active,
         more: (!plain).then(more),
@@ -326,6 +351,10 @@ fn accesses(
         typed.iter().map(|(app, roles)| (AppId(*app as u32), bind(roles))).collect();
     apps.sort_unstable_by_key(|(app, _)| *app);
     apps.into()
+}
+
+fn indices(list: &[usize]) -> impl Iterator<Item = RoleId> {
+    list.iter().map(|at| RoleId(*at as u32))
 }
 
 /// The roles and all that they include: an included role contributes as itself.

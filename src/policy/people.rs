@@ -24,7 +24,9 @@ pub struct People {
     pub(super) apps: Vec<App>,
     pub(super) app_ids: Map<Arc<str>, AppId>,
     pub(super) groups: Vec<Group>,
-    /// Role sets of members, each stored once.
+    /// The restrictions of whoever has no list of its own, such as members by token.
+    pub(super) default_restrictions: RoleSet,
+    /// Sets of roles and of restrictions, each stored once.
     pub(super) bindings: Vec<RoleSet>,
     pub(super) members: usize,
 }
@@ -63,6 +65,8 @@ pub struct App {
 #[derive(Debug)]
 pub struct Member {
     pub(super) roles: BindingId,
+    /// A set of restrictions.
+    pub(super) restrictions: BindingId,
     pub(super) apps: Accesses,
     pub(super) active: bool,
     /// What few members have.
@@ -81,6 +85,8 @@ pub(super) struct More {
 #[derive(Debug)]
 pub(super) struct Group {
     pub roles: BindingId,
+    /// A set of restrictions.
+    pub restrictions: BindingId,
     pub apps: Accesses,
 }
 
@@ -152,6 +158,21 @@ impl People {
             roles.union_with(self.binding(group.roles));
         }
         roles
+    }
+
+    /// The restrictions of a membership at a time: its own, and those of the groups that the
+    /// member is in then. They are a set of restrictions' indices.
+    pub fn restrictions(&self, member: &Member, now: u64) -> RoleSet {
+        let mut restrictions = self.binding(member.restrictions).clone();
+        for group in self.groups(member, now) {
+            restrictions.union_with(self.binding(group.restrictions));
+        }
+        restrictions
+    }
+
+    /// The restrictions of whoever has no list of its own, such as members by token.
+    pub fn default_restrictions(&self) -> &RoleSet {
+        &self.default_restrictions
     }
 
     /// The roles of a membership in an application at a time, `None` without access to it. Each

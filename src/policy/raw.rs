@@ -28,6 +28,7 @@ pub struct RawPolicy {
     /// `None` where the key is absent.
     pub members: Option<Vec<RawMember>>,
     pub roles: Vec<RawRole>,
+    pub restrictions: Vec<RawRestriction>,
     pub schemas: Vec<RawSchema>,
     pub resource_types: Vec<RawResourceType>,
     /// What was typed but could not be read, and has been reported.
@@ -53,6 +54,7 @@ pub enum Kind {
     Group,
     Member,
     Role,
+    Restriction,
     Schema,
     ResourceType,
 }
@@ -172,6 +174,7 @@ pub struct RawGroup {
     pub id: Text,
     pub org: Option<Text>,
     pub roles: Vec<Text>,
+    pub restrictions: Vec<Text>,
     /// Application and its roles, in the order typed.
     pub apps: Vec<(Text, Vec<Text>)>,
 }
@@ -199,6 +202,10 @@ pub struct RawMember {
     pub org: Option<Text>,
     pub roles: Vec<Text>,
     pub groups: Vec<RawGroupEntry>,
+    /// `None` where the key is absent: then those that are default.
+    pub restrictions: Option<Vec<Text>>,
+    /// Where it says `primary: true`.
+    pub primary: Option<Span>,
     /// When the membership holds.
     pub window: RawWindow,
     /// Application and its roles, in the order typed.
@@ -221,6 +228,17 @@ pub struct RawRole {
     pub schemas: Vec<Text>,
     /// Roles named by `visible_to`, `assignable_by`, `editable_by`: references are checked.
     pub administration: Vec<Text>,
+}
+
+/// A named set of denials.
+#[derive(Clone, Debug)]
+pub struct RawRestriction {
+    pub span: Span,
+    pub id: Text,
+    pub name: Option<Text>,
+    pub deny: Vec<RawGrant>,
+    pub requires: Vec<Text>,
+    pub default: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub(super) roles: Vec<Role>,
     pub(super) role_ids: HashMap<Arc<str>, RoleId, foldhash::fast::RandomState>,
     pub(super) grants: Vec<Grant>,
+    pub(super) restrictions: Vec<Arc<str>>,
+    pub(super) denials: Vec<Denial>,
     pub(super) types: Vec<ResourceType>,
     pub(super) ats: Vec<At>,
     /// Roles that have schemas.
@@ -104,27 +106,47 @@ pub struct Grant {
     pub place: Place,
 }
 
+/// Index of a denial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DenialId(pub u32);
+
+/// One line of a restriction, as explanations name it.
+#[derive(Debug)]
+pub struct Denial {
+    /// Index of the restriction.
+    pub(super) restriction: u32,
+    /// The pattern as typed.
+    pub path: Arc<str>,
+    /// Where it stands in the files.
+    pub place: Place,
+}
+
 /// What the policy says of one shape of path.
 #[derive(Debug, Default)]
 pub(crate) struct ShapeFacts {
     pub(super) route: Option<RouteId>,
     pub(super) groups: Vec<GrantGroup>,
+    /// Denials: their letters are sets of restrictions.
+    pub(super) denials: Vec<RuleGroup<DenialId>>,
     /// Places of resource types, as indices into `ats`.
     pub(super) ats: Vec<u32>,
     /// Types whose objects may be somewhere under this shape, though not `elsewhere: pass`.
     pub(super) near: Vec<u32>,
 }
 
-/// Grants of one shape that bind the same segments to the addressed organization and application.
+/// Rules of one shape that bind the same segments to the addressed organization and application.
 #[derive(Debug)]
-pub(crate) struct GrantGroup {
+pub(crate) struct RuleGroup<Id> {
     pub(super) org_at: Option<usize>,
     pub(super) app_at: Option<usize>,
-    /// By position of the letter: the roles that have it here.
+    /// By position of the letter: the roles (or restrictions) that have it here.
     pub(super) letters: [RoleSet; 4],
-    /// Sorted by role.
-    pub(super) grants: Vec<(RoleId, Access, GrantId)>,
+    /// Sorted by role (or restriction).
+    pub(super) rules: Vec<(RoleId, Access, Id)>,
 }
+
+/// Grants of one shape, held by roles.
+pub(crate) type GrantGroup = RuleGroup<GrantId>;
 
 #[derive(Debug)]
 pub(crate) struct ResourceType {
@@ -207,6 +229,16 @@ impl Snapshot {
         &self.grants[id.0 as usize]
     }
 
+    /// A denial.
+    pub fn denial(&self, id: DenialId) -> &Denial {
+        &self.denials[id.0 as usize]
+    }
+
+    /// The id of the restriction that a denial is a line of.
+    pub fn restriction_of(&self, denial: &Denial) -> &Arc<str> {
+        &self.restrictions[denial.restriction as usize]
+    }
+
     /// Who belongs where.
     pub fn people(&self) -> &People {
         &self.people
@@ -248,6 +280,37 @@ impl Snapshot {
             }
         }
         held
+    }
+
+    /// Whether one of these restrictions denies a letter, given by its position.
+    pub(crate) fn denies(
+        &self,
+        matches: &Matches,
+        letter: usize,
+        restrictions: &RoleSet,
+        addressed: impl Fn(&RuleGroup<DenialId>) -> bool,
+    ) -> bool {
+        let mut groups = matches.iter().flat_map(|shape| &self.facts(*shape).denials);
+        groups.any(|group| group.letters[letter].intersects(restrictions) && addressed(group))
+    }
+
+    /// The denials of which [`Snapshot::denies`] speaks, for explanations.
+    pub(crate) fn denials(
+        &self,
+        matches: &Matches,
+        letter: usize,
+        restrictions: &RoleSet,
+        addressed: impl Fn(&RuleGroup<DenialId>) -> bool,
+    ) -> Vec<DenialId> {
+        let needed = Access::LETTERS[letter];
+        let groups = matches.iter().flat_map(|shape| &self.facts(*shape).denials);
+        let rules = groups.filter(|group| addressed(group)).flat_map(|group| &group.rules);
+        let mut found: Vec<DenialId> = rules
+            .filter(|(holder, access, _)| restrictions.contains(*holder) && access.has(needed))
+            .map(|(_, _, denial)| *denial)
+            .collect();
+        found.sort_unstable();
+        found
     }
 
     /// What limits bodies where these grants are what allows the request. Masks come from the
@@ -328,7 +391,7 @@ impl Held<'_> {
         let mut found: Vec<GrantId> = self
             .groups
             .iter()
-            .flat_map(|group| &group.grants)
+            .flat_map(|group| &group.rules)
             .filter(|(role, access, _)| self.roles.contains(*role) && access.has(needed))
             .map(|(_, _, grant)| *grant)
             .collect();
@@ -342,13 +405,13 @@ impl Held<'_> {
         let needed = Access::LETTERS[letter];
         let group = self.groups.first()?;
         let role = self.roles.iter().find(|role| group.letters[letter].contains(*role))?;
-        let start = group.grants.partition_point(|(other, _, _)| *other < role);
-        let mut own = group.grants[start..].iter().take_while(|(other, _, _)| *other == role);
+        let start = group.rules.partition_point(|(other, _, _)| *other < role);
+        let mut own = group.rules[start..].iter().take_while(|(other, _, _)| *other == role);
         own.find(|(_, access, _)| access.has(needed)).map(|(_, _, grant)| *grant)
     }
 }
 
-impl GrantGroup {
+impl<Id> RuleGroup<Id> {
     /// Whether the segments that `{org}` and `{app}` capture are the addressed ones.
     pub fn addresses(&self, target: &Target, org: Option<&str>, app: Option<&str>) -> bool {
         let is = |at: Option<usize>, id: Option<&str>| match at {

@@ -10,6 +10,7 @@ mod letters;
 mod life;
 mod reads;
 mod reload;
+mod restrictions;
 mod streams;
 mod tenants;
 mod watching;

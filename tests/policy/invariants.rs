@@ -282,6 +282,77 @@ fn role_cardinality_counts_the_groups() {
     refused(&policy("b"), Code::RoleCardinality, "g");
 }
 
+/// `master` is required by `a`; members and groups as given.
+fn restricted(people: &str) -> String {
+    format!(
+        "restrictions: [{{id: master, deny: []}}, {{id: a, requires: [master], deny: []}}]\n{people}"
+    )
+}
+
+#[test]
+fn n12_restriction_requires() {
+    let member =
+        |listed: &str| restricted(&format!("members: [{{user: u, restrictions: [{listed}]}}]"));
+    refused(&member("a"), Code::RestrictionRequires, "a");
+    loads(&member("a, master"));
+    loads(&member("master"));
+    loads(&member(""));
+    let group =
+        |listed: &str| restricted(&format!("groups: [{{id: g, restrictions: [{listed}]}}]"));
+    refused(&group("a"), Code::RestrictionRequires, "a");
+    loads(&group("a, master"));
+    let lent = "groups: [{id: g, restrictions: [master]}]\nmembers: [{user: u, groups: [g], restrictions: [a]}]";
+    refused(&restricted(lent), Code::RestrictionRequires, "a");
+    let default = |also: &str| {
+        format!(
+            "restrictions: [{{id: mm, deny: []{also}}}, {{id: a, requires: [mm], default: true, deny: []}}]"
+        )
+    };
+    refused(&default(""), Code::RestrictionRequires, "mm");
+    loads(&default(", default: true"));
+}
+
+#[test]
+fn restrictions_are_entities_like_others() {
+    refused(&restricted("members: [{user: u, restrictions: [b]}]"), Code::RefExists, "b");
+    refused("restrictions: [{id: a, requires: [b], deny: []}]", Code::RefExists, "b");
+    refused("restrictions: [{id: a, deny: []}, {id: a, deny: []}]", Code::IdUnique, "a");
+    refused("restrictions: [{id: a}]", Code::MissingKey, "id");
+    let deny = |rule: &str| {
+        format!("routes: [{{match: '/api/**'}}]\nrestrictions: [{{id: a, deny: [{{{rule}}}]}}]")
+    };
+    refused(&deny("path: '/api/*', access: r"), Code::GrantPath, "'/api/*'");
+    refused(&deny("path: /api/x, access: rr"), Code::GrantAccess, "rr");
+    refused(&deny("path: /other, access: r"), Code::RouteTotal, "/other");
+    refused(&deny("path: /api/x, access: r, when: {a: b}"), Code::NotEnforced, "when");
+}
+
+#[test]
+fn primary_single() {
+    refused(
+        "members: [{user: a, primary: true}, {user: b, primary: true}]",
+        Code::PrimarySingle,
+        "true",
+    );
+    loads("members: [{user: a, primary: true}, {user: b, primary: false}]");
+    loads(&format!(
+        "{TWO_ORGS}members: [{{user: a, org: acme, primary: true}}, {{user: b, org: beta, primary: true}}]"
+    ));
+}
+
+#[test]
+fn primary_unrestricted() {
+    let member = |more: &str| {
+        restricted(&format!(
+            "groups: [{{id: g, restrictions: [master]}}, {{id: h}}]\n\
+             members: [{{user: u, primary: true, {more}}}]"
+        ))
+    };
+    refused(&member("restrictions: [master]"), Code::PrimaryUnrestricted, "master");
+    refused(&member("groups: [h, g]"), Code::PrimaryUnrestricted, "g");
+    loads(&member("restrictions: [], groups: [h]"));
+}
+
 #[test]
 fn a_window_ends_after_it_begins() {
     let policy = |to: &str| {

@@ -8,7 +8,7 @@ use portcullis::filter::{Filter, Limits};
 use portcullis::policy::Target;
 use portcullis::policy::compile::Stamp;
 use portcullis::policy::resolve::Surroundings;
-use portcullis::policy::snapshot::{GrantId, Snapshot};
+use portcullis::policy::snapshot::{DenialId, GrantId, Snapshot};
 use portcullis::principal::{AuthMethod, Principal};
 use portcullis::source::Sources;
 use proptest::prelude::*;
@@ -90,6 +90,7 @@ fn the_generated_cases_reach_every_outcome() {
         "app_not_assigned",
         "no_app_access",
         "app_inactive",
+        "restricted",
         "no_grant",
         "unmapped",
         "fields hidden",
@@ -123,14 +124,18 @@ fn by_group(policy: &Policy, request: &Request, allowed: &Allowed) -> bool {
 /// Whether a member is in an application that it was not given.
 fn derived_entry(policy: &Policy, request: &Request, allowed: &Allowed) -> bool {
     let route = policy.routes.iter().find(|route| route.pattern == allowed.route);
-    let app = position(&route.unwrap().pattern, "app").map(|at| split(&request.path)[at]);
+    let captured =
+        |name| position(&route.unwrap().pattern, name).map(|at| split(&request.path)[at]);
+    let (app, org) = (captured("app"), captured("org"));
     let caller = request.caller.as_ref().unwrap();
     let given = |member: &Member| {
         let groups = groups(policy, member, request.now).into_iter();
         let mut apps = groups.flat_map(|group| &group.apps).chain(&member.apps);
         apps.any(|(id, _)| Some(id.as_str()) == app)
     };
-    let mut own = policy.members.iter().flatten().filter(|member| member.user == caller.user);
+    let here = |member: &Member| org.is_none() || member.org.as_deref() == org;
+    let members = policy.members.iter().flatten();
+    let mut own = members.filter(|member| member.user == caller.user && here(member));
     app.is_some() && policy.members.is_some() && !own.any(given)
 }
 
@@ -165,6 +170,14 @@ fn document(policy: &Policy) -> Value {
         "resource_types": policy.types.iter().map(resource_type).collect::<Vec<_>>(),
         "schemas": policy.schemas.iter().map(schema_of).collect::<Vec<_>>(),
     });
+    let restriction = |one: &Restriction| {
+        let deny = |(path, access): &(String, String)| json!({"path": path, "access": access});
+        json!({
+            "id": one.id, "deny": one.deny.iter().map(deny).collect::<Vec<_>>(),
+            "requires": one.requires, "default": one.default,
+        })
+    };
+    document["restrictions"] = policy.restrictions.iter().map(restriction).collect();
     if let Some(orgs) = &policy.orgs {
         let assigned = |org: &Org, app: &String| match org.auto.contains(app) {
             true => json!({"id": app, "auto_assign": true}),
@@ -258,11 +271,15 @@ fn member_of(member: &Member) -> Value {
         .collect();
     let mut value = json!({
         "groups": groups,
+        "primary": member.primary,
         "user": member.user, "roles": member.roles, "apps": apps,
         "status": status(member.suspended),
     });
     if let Some(org) = &member.org {
         value["org"] = org.clone().into();
+    }
+    if let Some(restrictions) = &member.restrictions {
+        value["restrictions"] = json!(restrictions);
     }
     timed(value, member.window)
 }
@@ -270,7 +287,9 @@ fn member_of(member: &Member) -> Value {
 fn group_of(group: &Group) -> Value {
     let apps: serde_json::Map<_, _> =
         group.apps.iter().map(|(app, roles)| (app.clone(), json!(roles))).collect();
-    let mut value = json!({"id": group.id, "roles": group.roles, "apps": apps});
+    let mut value = json!({
+        "id": group.id, "roles": group.roles, "restrictions": group.restrictions, "apps": apps,
+    });
     if let Some(org) = &group.org {
         value["org"] = org.clone().into();
     }
@@ -288,12 +307,15 @@ fn timed(mut value: Value, (from, to): Window) -> Value {
 
 /// Lists the grants that hold.
 #[derive(Default)]
-struct Grants(Vec<GrantId>);
+struct Grants(Vec<GrantId>, Vec<DenialId>);
 
 impl Trace for Grants {
     const LISTENS: bool = true;
     fn grant(&mut self, grant: GrantId) {
         self.0.push(grant);
+    }
+    fn denial(&mut self, denial: DenialId) {
+        self.1.push(denial);
     }
     fn note(&mut self, _: impl FnOnce() -> String) {}
 }
@@ -311,7 +333,11 @@ fn compiled(snapshot: &Snapshot, request: &Request) -> Verdict {
     });
     let (public, permit) = match judged {
         Ok(judged) => judged,
-        Err(refusal) => return Verdict::Refused(refusal.reason),
+        Err(refusal) => {
+            // What is refused so, an explanation can name; what is not, no denial speaks of.
+            assert_eq!(refusal.reason == Reason::Restricted, !grants.1.is_empty());
+            return Verdict::Refused(refusal.reason);
+        }
     };
     if public {
         return Verdict::Public;

@@ -16,7 +16,7 @@ pub fn policy() -> impl Strategy<Value = Policy> {
                 vec(role(), 1..6),
                 vec(resource_type(), 0..3),
                 vec(schema(), 0..4),
-                (vec(group(), 0..3), vec(member(), 1..7)),
+                (vec(restriction(), 0..4), vec(group(), 0..3), vec(member(), 1..7)),
             )
                 .prop_map(move |parts| assemble(parts, with_orgs, with_members))
         },
@@ -33,13 +33,20 @@ pub fn request() -> impl Strategy<Value = Request> {
     )
 }
 
-type Parts =
-    (Vec<Route>, Vec<Org>, Vec<App>, Vec<Role>, Vec<Type>, Vec<Schema>, (Vec<Group>, Vec<Member>));
+type Parts = (
+    Vec<Route>,
+    Vec<Org>,
+    Vec<App>,
+    Vec<Role>,
+    Vec<Type>,
+    Vec<Schema>,
+    (Vec<Restriction>, Vec<Group>, Vec<Member>),
+);
 
 /// Puts the parts together so that every reference resolves and every invariant holds.
 fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
-    let (routes, mut orgs, mut apps, mut roles, mut types, mut schemas, (mut groups, mut members)) =
-        parts;
+    let (routes, mut orgs, mut apps, mut roles, mut types, mut schemas, people) = parts;
+    let (mut restrictions, mut groups, mut members) = people;
     for (at, of) in types.iter_mut().enumerate() {
         of.id = format!("t{at}");
     }
@@ -83,7 +90,9 @@ fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
         |id: &String| apps.iter().any(|app| app.id == *id && (app.auto_assign || app.default));
     let names_org = |route: &Route| route.org_claim || captures(&route.pattern, "org");
     let implicit = !with_orgs && !routes.iter().any(names_org);
+    repair_restrictions(&mut restrictions, &routes);
     for (at, group) in groups.iter_mut().enumerate() {
+        complete(&mut group.restrictions, &restrictions);
         group.id = format!("g{at}");
         of_scope(&mut group.roles, false);
         group.apps.iter_mut().for_each(|(_, roles)| of_scope(roles, true));
@@ -117,8 +126,46 @@ fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
         new
     });
     let orgs = with_orgs.then_some(orgs);
+    let mut primaries = Vec::new();
+    for member in &mut members {
+        member.primary &= !primaries.contains(&member.org);
+        if member.primary {
+            primaries.push(member.org.clone());
+            member.restrictions = member.restrictions.take().map(|_| Vec::new());
+            let free = |id: &String| {
+                groups.iter().all(|group| group.id != *id || group.restrictions.is_empty())
+            };
+            member.groups.retain(|(id, _)| free(id));
+        }
+        if let Some(listed) = &mut member.restrictions {
+            complete(listed, &restrictions);
+        }
+    }
     let members = with_members.then_some(members);
-    Policy { routes, orgs, apps, roles, types, schemas, groups, members }
+    Policy { routes, orgs, apps, roles, types, schemas, restrictions, groups, members }
+}
+
+/// A restriction requires earlier ones, and those of a default one are default.
+fn repair_restrictions(restrictions: &mut [Restriction], routes: &[Route]) {
+    let defaults: Vec<bool> = restrictions.iter().map(|restriction| restriction.default).collect();
+    for (at, restriction) in restrictions.iter_mut().enumerate() {
+        restriction.id = format!("n{at}");
+        restriction.deny.retain(|(path, _)| routes.iter().any(|route| unify(path, &route.pattern)));
+        let fits = |other: usize| defaults[other] || !defaults[at];
+        restriction
+            .requires
+            .retain(|id| (0..at).any(|other| *id == format!("n{other}") && fits(other)));
+    }
+}
+
+/// Adds what is required; requirements name earlier ones, so one way back is enough.
+fn complete(listed: &mut Vec<String>, restrictions: &[Restriction]) {
+    listed.retain(|id| restrictions.iter().any(|restriction| restriction.id == *id));
+    for restriction in restrictions.iter().rev() {
+        if listed.contains(&restriction.id) {
+            listed.extend(restriction.requires.iter().cloned());
+        }
+    }
 }
 
 /// Broad patterns are frequent, so that most requests get as far as the question of who may.
@@ -178,10 +225,16 @@ fn routes(simple: bool) -> impl Strategy<Value = Vec<Route>> {
             merge,
             post,
         });
-    (vec(route, 1..4), prop::bool::weighted(0.8)).prop_map(move |(mut routes, all)| {
-        if all {
+    let first = prop_oneof![
+        5 => Just(Some("/**")),
+        2 => Just(Some("/{org}/{app}/**")),
+        1 => Just(None),
+    ];
+    (vec(route, 1..4), first).prop_map(move |(mut routes, first)| {
+        if let Some(pattern) = first {
             // First, so that it stays where there is only one.
-            routes[0].pattern = "/**".into();
+            routes[0].pattern = pattern.into();
+            routes[0].app_claim &= pattern == "/**";
         }
         let mut shapes = Vec::new();
         routes.retain(|route| {
@@ -294,7 +347,7 @@ fn schema() -> impl Strategy<Value = Schema> {
 
 /// Roles in the applications, where there is access.
 fn accesses() -> impl Strategy<Value = Vec<(String, Vec<String>)>> {
-    let access = || option::of(vec(role_name(), 0..3));
+    let access = || option::weighted(0.35, vec(role_name(), 0..3));
     (access(), access()).prop_map(|(x, y)| {
         let apps = [("x", x), ("y", y)];
         apps.into_iter().filter_map(|(id, roles)| Some((id.into(), roles?))).collect()
@@ -304,19 +357,33 @@ fn accesses() -> impl Strategy<Value = Vec<(String, Vec<String>)>> {
 /// Windows begin before they end.
 fn window() -> impl Strategy<Value = Window> {
     prop_oneof![
-        3 => Just((None, None)),
+        6 => Just((None, None)),
         1 => (option::of(1..5_u64), option::of(5..9_u64)),
     ]
 }
 
+fn restriction_names() -> impl Strategy<Value = Vec<String>> {
+    vec(select(vec!["n0", "n1", "n2"]).prop_map(String::from), 0..2)
+}
+
+fn restriction() -> impl Strategy<Value = Restriction> {
+    let deny = vec((prop_oneof![broad(), pattern()], letters_of_a_grant()), 0..3);
+    (deny, restriction_names(), prop::bool::weighted(0.3)).prop_map(|(deny, requires, default)| {
+        Restriction { id: String::new(), deny, requires, default }
+    })
+}
+
 fn group() -> impl Strategy<Value = Group> {
     let org = prop_oneof![3 => Just("x"), 1 => Just("y")];
-    (org, vec(role_name(), 0..4), accesses()).prop_map(|(org, roles, apps)| Group {
-        id: String::new(),
-        org: Some(org.into()),
-        roles,
-        apps,
-    })
+    (org, vec(role_name(), 0..4), restriction_names(), accesses()).prop_map(
+        |(org, roles, restrictions, apps)| Group {
+            id: String::new(),
+            org: Some(org.into()),
+            roles,
+            restrictions,
+            apps,
+        },
+    )
 }
 
 fn member() -> impl Strategy<Value = Member> {
@@ -327,15 +394,18 @@ fn member() -> impl Strategy<Value = Member> {
         prop_oneof![vec(role_name(), 0..4), Just((0..5).map(|at| format!("r{at}")).collect()),],
         accesses(),
         vec(entry, 0..3),
+        (option::weighted(0.6, restriction_names()), prop::bool::weighted(0.2)),
         window(),
         prop::bool::weighted(0.1),
     )
-        .prop_map(|(user, org, roles, apps, groups, window, suspended)| Member {
+        .prop_map(|(user, org, roles, apps, groups, restricted, window, suspended)| Member {
             user,
             org: Some(org.into()),
             roles,
             apps,
             groups,
+            restrictions: restricted.0,
+            primary: restricted.1,
             window,
             suspended,
         })

@@ -18,6 +18,7 @@ pub struct Policy {
     pub roles: Vec<Role>,
     pub types: Vec<Type>,
     pub schemas: Vec<Schema>,
+    pub restrictions: Vec<Restriction>,
     pub groups: Vec<Group>,
     /// `None`: token membership.
     pub members: Option<Vec<Member>>,
@@ -99,6 +100,9 @@ pub struct Member {
     pub apps: Vec<(String, Vec<String>)>,
     /// Groups, and when the member is in each.
     pub groups: Vec<(String, Window)>,
+    /// `None`: those that are default.
+    pub restrictions: Option<Vec<String>>,
+    pub primary: bool,
     pub window: Window,
     pub suspended: bool,
 }
@@ -111,7 +115,17 @@ pub struct Group {
     pub id: String,
     pub org: Option<String>,
     pub roles: Vec<String>,
+    pub restrictions: Vec<String>,
     pub apps: Vec<(String, Vec<String>)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Restriction {
+    pub id: String,
+    /// Path and letters.
+    pub deny: Vec<(String, String)>,
+    pub requires: Vec<String>,
+    pub default: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -194,18 +208,24 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
         let place = (org.as_deref(), implicit, app.as_deref());
         app_gate(policy, caller, request.now, &roles, place)?
     });
-    // 7. Restrictions are not enforced yet. 8. Grants.
+    // 7. Restrictions: of members, so not where no organization is addressed.
+    let place = (org.as_deref(), app.as_deref());
+    if org.is_some() || implicit {
+        let attached = attached(policy, caller, request.now, org.as_deref());
+        for restriction in policy.restrictions.iter().filter(|one| attached.contains(&one.id)) {
+            if restriction.deny.iter().any(|rule| holds(rule, &letters, &request.path, place)) {
+                return Err(Reason::Restricted);
+            }
+        }
+    }
+    // 8. Grants.
     let mut held: Vec<(&Role, &str, char)> = Vec::new();
     for letter in letters.chars() {
         let before = held.len();
         for role in policy.roles.iter().filter(|role| roles.contains(&role.id)) {
-            for (path, access) in &role.grants {
-                if access.contains(letter)
-                    && matches(path, &request.path)
-                    && binds(path, &request.path, "org", org.as_deref())
-                    && binds(path, &request.path, "app", app.as_deref())
-                {
-                    held.push((role, path, letter));
+            for rule in &role.grants {
+                if holds(rule, &letter.to_string(), &request.path, place) {
+                    held.push((role, &rule.0, letter));
                 }
             }
         }
@@ -283,6 +303,20 @@ fn kinds(pattern: &str) -> Vec<u8> {
         _ => 0,
     };
     split(pattern).into_iter().map(kind).collect()
+}
+
+/// Whether a grant or a denial speaks of this path, for any of these letters, where this
+/// organization and this application are addressed.
+fn holds(
+    (pattern, access): &(String, String),
+    letters: &str,
+    path: &str,
+    (org, app): (Option<&str>, Option<&str>),
+) -> bool {
+    letters.chars().any(|letter| access.contains(letter))
+        && matches(pattern, path)
+        && binds(pattern, path, "org", org)
+        && binds(pattern, path, "app", app)
 }
 
 fn best_route<'a>(policy: &'a Policy, path: &str) -> Option<&'a Route> {
@@ -468,6 +502,24 @@ fn member<'a>(
             && !member.suspended
             && in_time(member.window, now)
     })
+}
+
+/// The restrictions of a member, by id. Who is no listed member has those that are default.
+fn attached(policy: &Policy, caller: &Caller, now: u64, org: Option<&str>) -> Vec<String> {
+    let defaults = || {
+        let defaults = policy.restrictions.iter().filter(|restriction| restriction.default);
+        defaults.map(|restriction| restriction.id.clone()).collect()
+    };
+    let Some(member) = member(policy, caller, org, now) else { return defaults() };
+    let mut all = match &member.restrictions {
+        Some(listed) => listed.clone(),
+        None if member.primary => Vec::new(),
+        None => defaults(),
+    };
+    for group in groups(policy, member, now) {
+        all.extend(group.restrictions.iter().cloned());
+    }
+    all
 }
 
 /// The groups that a member is in at this time.

@@ -1,9 +1,9 @@
-//! Roles with their grants, schemas, and the places of resource types.
+//! Roles with their grants, restrictions, schemas, and the places of resource types.
 
 use super::{Fields, Harmless, Shape};
 use crate::diag::Report;
 use crate::policy::node::Node;
-use crate::policy::raw::{RawAt, RawGrant, RawResourceType, RawRole, RawSchema};
+use crate::policy::raw::{RawAt, RawGrant, RawResourceType, RawRestriction, RawRole, RawSchema};
 
 const ROLE: Shape = Shape {
     what: "role",
@@ -37,6 +37,27 @@ const GRANT: Shape = Shape {
         ("host", Harmless::Never),
         ("when", Harmless::Empty),
         // An empty list lets no parameter through.
+        ("query", Harmless::Never),
+        ("owner", Harmless::Never),
+        ("keep", Harmless::Never),
+        ("require", Harmless::Never),
+    ],
+};
+
+const RESTRICTION: Shape = Shape {
+    what: "restriction",
+    // `confirm` directs administration: its kind is checked.
+    keys: &["id", "name", "deny", "requires", "default", "confirm"],
+    unenforced: &[],
+};
+
+const DENY: Shape = Shape {
+    what: "denial",
+    keys: &["path", "access"],
+    // What holds under a condition is not denied where the condition fails.
+    unenforced: &[
+        ("host", Harmless::Never),
+        ("when", Harmless::Empty),
         ("query", Harmless::Never),
         ("owner", Harmless::Never),
         ("keep", Harmless::Never),
@@ -93,9 +114,32 @@ pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
 }
 
 fn grant(node: &Node, report: &mut Report) -> Option<RawGrant> {
-    let mut fields = Fields::open(node, &GRANT, report)?;
+    rule(node, &GRANT, report)
+}
+
+fn deny(node: &Node, report: &mut Report) -> Option<RawGrant> {
+    rule(node, &DENY, report)
+}
+
+fn rule(node: &Node, shape: &Shape, report: &mut Report) -> Option<RawGrant> {
+    let mut fields = Fields::open(node, shape, report)?;
     let (path, access) = (fields.required_text("path"), fields.required_text("access"));
     Some(RawGrant { span: node.span, path: path?, access: access? })
+}
+
+pub(super) fn restriction(node: &Node, report: &mut Report) -> Option<RawRestriction> {
+    let mut fields = Fields::open(node, &RESTRICTION, report)?;
+    let id = fields.required_text("id");
+    fields.flag("confirm");
+    let restriction = RawRestriction {
+        span: node.span,
+        name: fields.text("name"),
+        deny: fields.required_node("deny").and_then(|_| fields.list("deny", deny))?,
+        requires: fields.texts("requires"),
+        default: fields.flag("default").is_some_and(|default| default.value),
+        id: id?,
+    };
+    Some(restriction)
 }
 
 pub(super) fn schema(node: &Node, report: &mut Report) -> Option<RawSchema> {

@@ -50,6 +50,7 @@ const POLICY: Shape = Shape {
         "groups",
         "members",
         "roles",
+        "restrictions",
         "schemas",
         "resource_types",
     ],
@@ -57,7 +58,6 @@ const POLICY: Shape = Shape {
         ("mode", Harmless::Word("enforce")),
         ("features", Harmless::Empty),
         ("users", Harmless::Empty),
-        ("restrictions", Harmless::Empty),
         ("role_defaults", Harmless::Empty),
         ("presets", Harmless::Empty),
         ("invitations", Harmless::Empty),
@@ -94,6 +94,9 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
         groups: lists.all("groups", Kind::Group, people::group),
         members: lists.all("members", Kind::Member, people::member),
         roles: lists.all("roles", Kind::Role, access::role).unwrap_or_default(),
+        restrictions: lists
+            .all("restrictions", Kind::Restriction, access::restriction)
+            .unwrap_or_default(),
         schemas: lists.all("schemas", Kind::Schema, access::schema).unwrap_or_default(),
         resource_types: lists
             .all("resource_types", Kind::ResourceType, access::resource_type)

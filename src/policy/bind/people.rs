@@ -25,19 +25,23 @@ const APPLICATION: Shape = Shape {
 
 const MEMBER: Shape = Shape {
     what: "member",
-    keys: &["user", "org", "roles", "groups", "apps", "status", "not_before", "expires"],
-    unenforced: &[
-        // An empty list lifts the restrictions that are default: it is not the same as no list.
-        ("restrictions", Harmless::Never),
-        ("primary", Harmless::False),
+    keys: &[
+        "user",
+        "org",
+        "roles",
+        "groups",
+        "restrictions",
+        "primary",
+        "apps",
+        "status",
+        "not_before",
+        "expires",
     ],
+    unenforced: &[],
 };
 
-const GROUP: Shape = Shape {
-    what: "group",
-    keys: &["id", "org", "roles", "apps"],
-    unenforced: &[("restrictions", Harmless::Empty)],
-};
+const GROUP: Shape =
+    Shape { what: "group", keys: &["id", "org", "roles", "restrictions", "apps"], unenforced: &[] };
 
 const GROUP_ENTRY: Shape =
     Shape { what: "entry of `groups`", keys: &["id", "not_before", "expires"], unenforced: &[] };
@@ -90,6 +94,9 @@ pub(super) fn member(node: &Node, report: &mut Report) -> Option<RawMember> {
         org: fields.text("org"),
         roles: fields.texts("roles"),
         groups: fields.list("groups", group_entry).unwrap_or_default(),
+        // An empty list lifts the restrictions that are default: it is not the same as no list.
+        restrictions: fields.node("restrictions").map(|_| fields.texts("restrictions")),
+        primary: fields.flag("primary").filter(|primary| primary.value).map(|flag| flag.span),
         window: window(&mut fields),
         apps: fields.pairs("apps", app_roles),
         suspended: suspended(&mut fields),
@@ -105,6 +112,7 @@ pub(super) fn group(node: &Node, report: &mut Report) -> Option<RawGroup> {
         span: node.span,
         org: fields.text("org"),
         roles: fields.texts("roles"),
+        restrictions: fields.texts("restrictions"),
         apps: fields.pairs("apps", app_roles),
         id: id?,
     };

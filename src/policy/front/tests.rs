@@ -233,10 +233,6 @@ fn what_is_not_enforced_is_refused_by_name() {
         let text = format!("routes: [{{match: /, {value}}}]\n");
         bad(&text, &[(NotEnforced, value.split(' ').nth(1).unwrap())]);
     }
-    for key in ["restrictions: []", "primary: true"] {
-        let text = format!("members: [{{user: u, {key}}}]\n");
-        bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
-    }
     for key in ["reach: all-orgs", "from_token: true"] {
         let text = format!("roles: [{{id: r, {key}}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);

@@ -2,6 +2,7 @@
 
 use super::Names;
 use super::people::{ResolvedApp, ResolvedOrg, app_names};
+use super::restrictions::{ResolvedRestriction, Restrictor};
 use super::roles::ResolvedRole;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::people::Window;
@@ -35,6 +36,8 @@ pub struct ResolvedGroup {
     /// Index of the organization; `None` is the implicit one.
     pub org: Option<usize>,
     pub roles: Vec<usize>,
+    /// Indices of restrictions.
+    pub restrictions: Vec<usize>,
     /// Applications and the roles in each.
     pub apps: Vec<(usize, Vec<usize>)>,
 }
@@ -46,6 +49,8 @@ pub struct ResolvedMember {
     /// Index of the organization; `None` is the implicit one.
     pub org: Option<usize>,
     pub roles: Vec<usize>,
+    /// Indices of its own restrictions.
+    pub restrictions: Vec<usize>,
     /// Groups, and when the member is in each.
     pub groups: Vec<(usize, Window)>,
     /// Applications and the roles in each.
@@ -61,14 +66,16 @@ impl Default for ResolvedMembers {
     }
 }
 
-pub(super) fn members(
-    raw: &RawPolicy,
-    roles: &[ResolvedRole],
-    apps: &[ResolvedApp],
-    orgs: Option<&[ResolvedOrg]>,
-    implicit_org: bool,
-    report: &mut Report,
-) -> ResolvedMembers {
+/// What members refer to.
+pub(super) struct About<'a> {
+    pub roles: &'a [ResolvedRole],
+    pub restrictions: &'a [ResolvedRestriction],
+    pub apps: &'a [ResolvedApp],
+    pub orgs: Option<&'a [ResolvedOrg]>,
+    pub implicit_org: bool,
+}
+
+pub(super) fn members(raw: &RawPolicy, about: &About<'_>, report: &mut Report) -> ResolvedMembers {
     let explicit = raw.membership.is_some();
     let mode = raw.membership.map(|mode| mode.value).unwrap_or(match (&raw.members, &raw.groups) {
         (None, None) => RawMembership::Token,
@@ -92,16 +99,16 @@ pub(super) fn members(
     }
     let mut reader = MemberReader {
         raw,
-        binder: Binder::new(raw, roles),
+        binder: Binder::new(raw, about.roles),
+        restrictor: Restrictor::new(raw, about.restrictions),
         app_names: app_names(raw),
         org_names: Names::again(
             raw,
             Kind::Organization,
             raw.organizations.iter().flatten().map(|org| &org.id),
         ),
-        apps,
-        orgs,
-        implicit_org,
+        about,
+        primaries: HashMap::new(),
         group_names: Names::again(
             raw,
             Kind::Group,
@@ -123,9 +130,10 @@ struct MemberReader<'a> {
     binder: Binder<'a>,
     app_names: Names<'a>,
     org_names: Names<'a>,
-    apps: &'a [ResolvedApp],
-    orgs: Option<&'a [ResolvedOrg]>,
-    implicit_org: bool,
+    restrictor: Restrictor<'a>,
+    about: &'a About<'a>,
+    /// The primary member of each organization.
+    primaries: HashMap<Option<usize>, Span>,
     group_names: Names<'a>,
     seen: HashMap<(&'a str, Option<usize>), Span>,
     report: &'a mut Report,
@@ -144,7 +152,9 @@ impl<'a> MemberReader<'a> {
         let roles = self.binder.bind_all(&typed.roles, false, self.report);
         self.cardinality(&typed.roles, self.raw.limits.org_roles_per_member, "a member");
         let apps = typed.apps.iter().filter_map(|(app, roles)| self.access(org, app, roles));
-        Some(ResolvedGroup { org, roles, apps: apps.collect() })
+        let apps = apps.collect();
+        let restrictions = self.restrictor.attach(&typed.restrictions, self.report);
+        Some(ResolvedGroup { org, roles, restrictions, apps })
     }
 
     /// The groups that a member is in: those of its organization alone.
@@ -168,6 +178,40 @@ impl<'a> MemberReader<'a> {
             found.push((at, window));
         }
         found
+    }
+
+    /// PRIMARY_SINGLE and PRIMARY_UNRESTRICTED: an organization has one primary member at most,
+    /// whom nothing restricts, not through a group either.
+    fn primary(
+        &mut self,
+        typed: &RawMember,
+        member: &ResolvedMember,
+        groups: &[Option<ResolvedGroup>],
+    ) {
+        let Some(span) = typed.primary else { return };
+        let first = *self.primaries.entry(member.org).or_insert(span);
+        if first != span {
+            let message = "this organization has another primary member";
+            self.report.push(
+                Diagnostic::error(Code::PrimarySingle, span, message)
+                    .also(first, "the other one")
+                    .help("leave `primary: true` at one of them"),
+            );
+        }
+        let restricting = |group: usize| {
+            groups[group].as_ref().is_some_and(|group| !group.restrictions.is_empty())
+        };
+        let entries = typed.groups.iter().zip(&member.groups);
+        let by_group =
+            entries.filter(|(_, (group, _))| restricting(*group)).map(|(entry, _)| &entry.id);
+        for name in typed.restrictions.iter().flatten().chain(by_group) {
+            let message = format!("`{}` would restrict the primary member", name.value);
+            self.report.push(
+                Diagnostic::error(Code::PrimaryUnrestricted, name.span, message)
+                    .also(span, "primary")
+                    .help("take it out, or make another member the primary one"),
+            );
+        }
     }
 
     /// ROLE_CARDINALITY of what a member has through its groups together with its own.
@@ -223,10 +267,12 @@ impl<'a> MemberReader<'a> {
             roles,
             apps: apps.collect(),
             groups: self.groups_of(typed, org, groups),
+            restrictions: self.restrictor.of(typed, self.report),
             active: !typed.suspended,
             window: window(&typed.window, self.report),
         };
         self.cardinality_with_groups(typed, &member, groups);
+        self.primary(typed, &member, groups);
         Some(member)
     }
 
@@ -239,7 +285,7 @@ impl<'a> MemberReader<'a> {
         what: &str,
     ) -> Option<Option<usize>> {
         match typed {
-            None if self.implicit_org => Some(None),
+            None if self.about.implicit_org => Some(None),
             None => {
                 let message = format!("`{}` is {what} of no organization", who.value);
                 self.report.push(
@@ -258,10 +304,10 @@ impl<'a> MemberReader<'a> {
         app: &Text,
         roles: &[Text],
     ) -> Option<(usize, Vec<usize>)> {
-        let at = self.app_names.find(app, self.report).filter(|at| *at < self.apps.len())?;
-        if let (Some(org), Some(orgs)) = (org, self.orgs)
+        let at = self.app_names.find(app, self.report).filter(|at| *at < self.about.apps.len())?;
+        if let (Some(org), Some(orgs)) = (org, self.about.orgs)
             && !orgs[org].apps.contains(&at)
-            && !self.apps[at].everywhere
+            && !self.about.apps[at].everywhere
         {
             let message =
                 format!("`{}` is not assigned to the organization `{}`", app.value, orgs[org].id);

@@ -5,11 +5,13 @@ mod includes;
 mod members;
 mod paths;
 mod people;
+mod restrictions;
 mod roles;
 
 pub use members::{ResolvedGroup, ResolvedMember, ResolvedMembers};
 pub use paths::{Address, MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
 pub use people::{ResolvedApp, ResolvedOrg};
+pub use restrictions::{ResolvedRestriction, defaults};
 pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};
 
 use crate::diag::{Code, Diagnostic, Report, did_you_mean};
@@ -30,6 +32,7 @@ pub struct Resolved {
     pub types: Vec<ResolvedType>,
     pub schemas: Vec<ResolvedSchema>,
     pub roles: Vec<ResolvedRole>,
+    pub restrictions: Vec<ResolvedRestriction>,
     pub apps: Vec<ResolvedApp>,
     /// `None` where the policy lists none.
     pub orgs: Option<Vec<ResolvedOrg>>,
@@ -59,7 +62,15 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
     let apps = people::default_roles(raw, apps, &roles, report);
     let orgs = people::orgs(raw, &apps, report);
     let implicit_org = orgs.is_none() && routes.iter().all(|route| route.org == Address::None);
-    let members = members::members(raw, &roles, &apps, orgs.as_deref(), implicit_org, report);
+    let restrictions = restrictions::restrictions(raw, report);
+    let about = members::About {
+        roles: &roles,
+        restrictions: &restrictions,
+        apps: &apps,
+        orgs: orgs.as_deref(),
+        implicit_org,
+    };
+    let members = members::members(raw, &about, report);
     let resolved = Resolved {
         name: raw.name.as_ref().map(|name| name.value.as_str().into()),
         upstreams: upstreams.list,
@@ -67,6 +78,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         types,
         schemas,
         roles,
+        restrictions,
         apps,
         orgs,
         members,
@@ -153,6 +165,7 @@ impl Kind {
             Kind::Group => "group",
             Kind::Member => "member",
             Kind::Role => "role",
+            Kind::Restriction => "restriction",
             Kind::Schema => "schema",
             Kind::ResourceType => "resource type",
         }
@@ -168,6 +181,7 @@ impl Kind {
             Kind::Group => "groups",
             Kind::Member => "members",
             Kind::Role => "roles",
+            Kind::Restriction => "restrictions",
             Kind::Schema => "schemas",
             Kind::ResourceType => "resource_types",
         }

@@ -6,7 +6,7 @@ use super::paths::{letters, pattern};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
 use crate::policy::pattern::Pattern;
-use crate::policy::raw::{Kind, RawPolicy, RawRole};
+use crate::policy::raw::{Kind, RawGrant, RawPolicy, RawRole};
 use crate::policy::schema::{self, SchemaMasks};
 use crate::source::Span;
 use std::collections::HashMap;
@@ -29,7 +29,7 @@ pub struct ResolvedRole {
     pub schemas: Vec<usize>,
 }
 
-/// An allow.
+/// An allow; or, of a restriction, a denial.
 #[derive(Clone, Debug)]
 pub struct ResolvedGrant {
     pub span: Span,
@@ -87,7 +87,7 @@ pub(super) fn roles(
             default: role.default,
             app_access_all: app_access_all(role, report),
             includes,
-            grants: grants(role, report),
+            grants: rules(&role.grants, report),
             schemas: role
                 .schemas
                 .iter()
@@ -110,13 +110,14 @@ fn app_access_all(role: &RawRole, report: &mut Report) -> bool {
     role.app_access_all.is_some()
 }
 
-fn grants(role: &RawRole, report: &mut Report) -> Vec<ResolvedGrant> {
-    role.grants
+/// Grants, or denials, which have the same form.
+pub(super) fn rules(typed: &[RawGrant], report: &mut Report) -> Vec<ResolvedGrant> {
+    typed
         .iter()
-        .filter_map(|grant| {
-            let access = letters(&grant.access, report);
-            let pattern = pattern(&grant.path, report)?;
-            Some(ResolvedGrant { span: grant.span, path_span: grant.path.span, pattern, access })
+        .filter_map(|rule| {
+            let access = letters(&rule.access, report);
+            let pattern = pattern(&rule.path, report)?;
+            Some(ResolvedGrant { span: rule.span, path_span: rule.path.span, pattern, access })
         })
         .collect()
 }
