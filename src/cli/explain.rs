@@ -235,6 +235,9 @@ struct Granted {
     role: Arc<str>,
     path: Arc<str>,
     at: String,
+    /// It stands in `role_defaults`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    default: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -271,6 +274,7 @@ impl Trace for Heard<'_> {
             role: role.id().clone(),
             path: grant.path.clone(),
             at: grant.place.to_string(),
+            default: grant.default,
         };
         if self.story.grants.contains(&granted) {
             return;

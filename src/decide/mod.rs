@@ -24,6 +24,7 @@ use crate::policy::snapshot::{
 use crate::principal::Principal;
 use smallvec::SmallVec;
 use standing::{Addressed, Standing};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What a decision reads of a request.
@@ -222,8 +223,12 @@ fn held_grants<'s>(
     trace: &mut impl Trace,
 ) -> Result<SmallVec<[Held<'s>; 2]>, Refusal> {
     let mut found = SmallVec::new();
+    let mut roles = Cow::Borrowed(&standing.roles);
+    if let Some(anybody) = snapshot.anybody() {
+        roles.to_mut().insert(anybody);
+    }
     for letter in routed.access.positions() {
-        let held = snapshot.held(&routed.matches, letter, &standing.roles, |group| {
+        let held = snapshot.held(&routed.matches, letter, &roles, |group| {
             group.addresses(target, standing.org, standing.app)
         });
         if held.roles.is_empty() {

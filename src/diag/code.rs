@@ -78,6 +78,7 @@ codes! {
     OrgIsolation = "ORG_ISOLATION",
     RestrictionRequires = "RESTRICTION_REQUIRES",
     PrimaryUnrestricted = "PRIMARY_UNRESTRICTED",
+    GrantCeiling = "GRANT_CEILING",
 }
 
 impl fmt::Display for Code {

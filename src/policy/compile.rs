@@ -10,7 +10,7 @@ use crate::policy::people::{
     Accesses, App, AppId, Bindings, Group, Member, Membership, More, Org, People, Window,
 };
 use crate::policy::resolve::{
-    Resolved, ResolvedGroup, ResolvedMember, ResolvedMembers, ResolvedRole, defaults,
+    Resolved, ResolvedGrant, ResolvedGroup, ResolvedMember, ResolvedMembers, ResolvedRole, defaults,
 };
 use crate::policy::roleset::{RoleId, RoleSet};
 use crate::policy::schema::SchemaMasks;
@@ -56,16 +56,24 @@ pub fn compile(
         }
     };
     let types = types(&resolved);
-    let roles: Vec<Role> =
+    let mut roles: Vec<Role> =
         resolved.roles.iter().map(|role| compile_role(role, &resolved)).collect();
     let ids = roles.iter().enumerate().map(|(at, role)| (role.id.clone(), RoleId(at as u32)));
+    let role_ids = ids.collect();
+    // What everybody has is held by a role that nobody can name, after those of the policy.
+    let anybody = (!resolved.role_defaults.any.is_empty()).then(|| {
+        let nobody = ResolvedRole { id: ANYBODY.into(), ..ResolvedRole::default() };
+        roles.push(compile_role(&nobody, &resolved));
+        RoleId((roles.len() - 1) as u32)
+    });
     Some(Snapshot {
+        anybody,
         generation: stamp.generation,
         digest: stamp.digest,
         name: resolved.name.clone(),
         index,
         facts: shapes.facts,
-        role_ids: ids.collect(),
+        role_ids,
         limited: those(&roles, |role| !role.limits.is_empty()),
         enters_all: those(&roles, |role| role.app_access_all),
         roles,
@@ -80,6 +88,9 @@ pub fn compile(
         memo: FieldMemo::new(),
     })
 }
+
+/// What explanations call the holder of `role_defaults.any`.
+const ANYBODY: &str = "any";
 
 /// The shapes of all patterns and what is known of each.
 #[derive(Default)]
@@ -139,21 +150,37 @@ impl Shapes {
 
     fn grants(&mut self, resolved: &Resolved, sources: &Sources) -> Vec<Grant> {
         let mut grants = Vec::new();
-        for (role_at, role) in resolved.roles.iter().enumerate() {
-            let role_id = RoleId(role_at as u32);
-            for grant in &role.grants {
-                let id = GrantId(grants.len() as u32);
-                grants.push(Grant {
-                    role: role_id,
-                    path: grant.pattern.text().clone(),
-                    label: format!("{} {}", role.id, grant.pattern).into(),
-                    place: sources.place(grant.span),
-                });
-                let groups = &mut self.facts(&grant.pattern).groups;
-                group(groups, &grant.pattern).add(role_id, grant.access, id);
+        let defaults = &resolved.role_defaults;
+        for (at, role) in resolved.roles.iter().enumerate() {
+            let own = role.grants.iter().map(|grant| (grant, false));
+            for (grant, default) in own.chain(defaults.of(role).iter().map(|grant| (grant, true))) {
+                self.grant((at, &role.id), grant, default, &mut grants, sources);
             }
         }
+        for grant in &defaults.any {
+            self.grant((resolved.roles.len(), ANYBODY), grant, true, &mut grants, sources);
+        }
         grants
+    }
+
+    fn grant(
+        &mut self,
+        (role, id): (usize, &str),
+        grant: &ResolvedGrant,
+        default: bool,
+        grants: &mut Vec<Grant>,
+        sources: &Sources,
+    ) {
+        let (role, at) = (RoleId(role as u32), GrantId(grants.len() as u32));
+        grants.push(Grant {
+            role,
+            path: grant.pattern.text().clone(),
+            label: format!("{id} {}", grant.pattern).into(),
+            place: sources.place(grant.span),
+            default,
+        });
+        let groups = &mut self.facts(&grant.pattern).groups;
+        group(groups, &grant.pattern).add(role, grant.access, at);
     }
 
     fn denials(&mut self, resolved: &Resolved, sources: &Sources) -> Vec<Denial> {

@@ -28,6 +28,7 @@ pub struct RawPolicy {
     /// `None` where the key is absent.
     pub members: Option<Vec<RawMember>>,
     pub roles: Vec<RawRole>,
+    pub role_defaults: RawRoleDefaults,
     pub restrictions: Vec<RawRestriction>,
     pub schemas: Vec<RawSchema>,
     pub resource_types: Vec<RawResourceType>,
@@ -221,6 +222,7 @@ pub struct RawRole {
     pub description: Option<Text>,
     pub app_scope: bool,
     pub default: bool,
+    pub builtin: bool,
     /// Where it says `app_access: all`.
     pub app_access_all: Option<Span>,
     pub includes: Vec<Text>,
@@ -228,6 +230,19 @@ pub struct RawRole {
     pub schemas: Vec<Text>,
     /// Roles named by `visible_to`, `assignable_by`, `editable_by`: references are checked.
     pub administration: Vec<Text>,
+}
+
+/// Grants that roles have without listing them.
+#[derive(Clone, Debug, Default)]
+pub struct RawRoleDefaults {
+    /// Of every application role.
+    pub app: Vec<RawGrant>,
+    /// Of every organization role.
+    pub org: Vec<RawGrant>,
+    /// Of every caller that has been identified.
+    pub any: Vec<RawGrant>,
+    /// The role that holds all that application roles may grant.
+    pub ceiling: Option<Text>,
 }
 
 /// A named set of denials.

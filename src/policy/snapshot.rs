@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub(super) routes: Vec<Route>,
     pub(super) upstreams: Vec<Upstream>,
     pub(super) roles: Vec<Role>,
+    /// Holds what every identified caller may do; it stands after the roles of the policy.
+    pub(super) anybody: Option<RoleId>,
     pub(super) role_ids: HashMap<Arc<str>, RoleId, foldhash::fast::RandomState>,
     pub(super) grants: Vec<Grant>,
     pub(super) restrictions: Vec<Arc<str>>,
@@ -104,6 +106,8 @@ pub struct Grant {
     pub label: Arc<str>,
     /// Where it stands in the files.
     pub place: Place,
+    /// It stands in `role_defaults`.
+    pub default: bool,
 }
 
 /// Index of a denial.
@@ -209,9 +213,15 @@ impl Snapshot {
         &self.roles[id.0 as usize]
     }
 
-    /// All roles.
+    /// All roles of the policy.
     pub fn roles(&self) -> &[Role] {
-        &self.roles
+        &self.roles[..self.anybody.map_or(self.roles.len(), |role| role.0 as usize)]
+    }
+
+    /// What holds the grants of every identified caller. No credential can name it, and no
+    /// upstream is told of it.
+    pub(crate) fn anybody(&self) -> Option<RoleId> {
+        self.anybody
     }
 
     /// The role with this id.

@@ -354,6 +354,51 @@ fn primary_unrestricted() {
 }
 
 #[test]
+fn grant_ceiling() {
+    let policy = |grant: &str| {
+        format!(
+            "role_defaults: {{ceiling: base}}\nroles: [{{id: base, scope: app, includes: [more], \
+             grants: [{{path: '/thngs/**', access: cru}}]}},\n \
+             {{id: more, scope: app, grants: [{{path: '/a/{{org}}/**', access: r}}]}},\n \
+             {{id: admin, scope: app, builtin: true, grants: [{{path: '/**', access: crud}}]}},\n \
+             {{id: boss, grants: [{{path: '/**', access: crud}}]}},\n \
+             {{id: custom, scope: app, grants: [{grant}]}}]"
+        )
+    };
+    let held = [
+        "{path: '/thngs/**', access: ru}",
+        "{path: '/thngs/{id}', access: c}",
+        "{path: '/a/{org}/x', access: r}",
+    ];
+    held.iter().for_each(|grant| loads(&policy(grant)));
+    for grant in [
+        "{path: '/thngs/**', access: rd}",
+        "{path: '/**', access: r}",
+        "{path: '/other', access: r}",
+        "{path: '/a/{id}/x', access: r}",
+        "{path: '/a/acme/x', access: r}",
+    ] {
+        refused(&policy(grant), Code::GrantCeiling, grant);
+    }
+    refused("role_defaults: {ceiling: x}", Code::RefExists, "x");
+    refused("role_defaults: {ceiling: x}\nroles: [{id: x}]", Code::RoleScope, "x");
+}
+
+#[test]
+fn default_grants_are_grants() {
+    let defaults = |grant: &str| {
+        format!(
+            "routes: [{{match: '/api/**'}}]\nrole_defaults: {{app: [{{{grant}}}]}}\nroles: [{{id: a, scope: app}}, {{id: b, scope: app}}]"
+        )
+    };
+    refused(&defaults("path: '/api/*', access: r"), Code::GrantPath, "'/api/*'");
+    refused(&defaults("path: /other, access: r"), Code::RouteTotal, "/other");
+    refused(&defaults("path: /api, access: x"), Code::GrantAccess, "x");
+    refused(&defaults("path: /api, access: r, keep: {}"), Code::NotEnforced, "keep");
+    refused("role_defaults: {all: []}", Code::UnknownKey, "all");
+}
+
+#[test]
 fn a_window_ends_after_it_begins() {
     let policy = |to: &str| {
         format!("members: [{{user: ann, not_before: 2027-01-01T00:00:00Z, expires: {to}}}]")

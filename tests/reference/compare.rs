@@ -68,6 +68,12 @@ fn the_generated_cases_reach_every_outcome() {
                 if included(&policy, &allowed) {
                     count("a grant of an included role");
                 }
+                if allowed.grants.iter().all(|(role, _)| role == "any") {
+                    count("what every caller may do");
+                }
+                if by_default(&policy, &allowed) {
+                    count("what every role may do");
+                }
                 if by_group(&policy, &request, &allowed) {
                     count("a grant through a group alone");
                 }
@@ -98,11 +104,21 @@ fn the_generated_cases_reach_every_outcome() {
         "hidden fields at risk",
         "several grants",
         "entry that was derived",
+        "what every caller may do",
+        "what every role may do",
         "a grant through a group alone",
         "a grant of an included role",
     ] {
         assert!(seen.get(outcome).is_some_and(|count| *count >= 3), "{outcome}: {seen:?}");
     }
+}
+
+/// Whether all grants are defaults of the scope of their roles.
+fn by_default(policy: &Policy, allowed: &Allowed) -> bool {
+    allowed.grants.iter().all(|(id, path)| {
+        let role = policy.roles.iter().find(|role| role.id == *id);
+        role.is_some_and(|role| role.grants.iter().all(|(own, _)| own != path))
+    })
 }
 
 /// Whether all grants are of roles that the caller has through a group only.
@@ -169,6 +185,13 @@ fn document(policy: &Policy) -> Value {
         "roles": policy.roles.iter().map(role).collect::<Vec<_>>(),
         "resource_types": policy.types.iter().map(resource_type).collect::<Vec<_>>(),
         "schemas": policy.schemas.iter().map(schema_of).collect::<Vec<_>>(),
+    });
+    let rules = |rules: &[(String, String)]| -> Value {
+        rules.iter().map(|(path, access)| json!({"path": path, "access": access})).collect()
+    };
+    document["role_defaults"] = json!({
+        "app": rules(&policy.app_defaults), "org": rules(&policy.org_defaults),
+        "any": rules(&policy.any_defaults),
     });
     let restriction = |one: &Restriction| {
         let deny = |(path, access): &(String, String)| json!({"path": path, "access": access});

@@ -16,7 +16,7 @@ pub fn policy() -> impl Strategy<Value = Policy> {
                 vec(role(), 1..6),
                 vec(resource_type(), 0..3),
                 vec(schema(), 0..4),
-                (vec(restriction(), 0..4), vec(group(), 0..3), vec(member(), 1..7)),
+                (defaults(), vec(restriction(), 0..4), vec(group(), 0..3), vec(member(), 1..7)),
             )
                 .prop_map(move |parts| assemble(parts, with_orgs, with_members))
         },
@@ -33,6 +33,7 @@ pub fn request() -> impl Strategy<Value = Request> {
     )
 }
 
+type Rule = (String, String);
 type Parts = (
     Vec<Route>,
     Vec<Org>,
@@ -40,13 +41,16 @@ type Parts = (
     Vec<Role>,
     Vec<Type>,
     Vec<Schema>,
-    (Vec<Restriction>, Vec<Group>, Vec<Member>),
+    (Vec<Vec<Rule>>, Vec<Restriction>, Vec<Group>, Vec<Member>),
 );
 
 /// Puts the parts together so that every reference resolves and every invariant holds.
 fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
     let (routes, mut orgs, mut apps, mut roles, mut types, mut schemas, people) = parts;
-    let (mut restrictions, mut groups, mut members) = people;
+    let (mut defaults, mut restrictions, mut groups, mut members) = people;
+    for rules in &mut defaults {
+        rules.retain(|(path, _)| routes.iter().any(|route| unify(path, &route.pattern)));
+    }
     for (at, of) in types.iter_mut().enumerate() {
         of.id = format!("t{at}");
     }
@@ -142,7 +146,21 @@ fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
         }
     }
     let members = with_members.then_some(members);
-    Policy { routes, orgs, apps, roles, types, schemas, restrictions, groups, members }
+    let [app_defaults, org_defaults, any_defaults] = defaults.try_into().unwrap();
+    Policy {
+        routes,
+        orgs,
+        apps,
+        roles,
+        types,
+        schemas,
+        app_defaults,
+        org_defaults,
+        any_defaults,
+        restrictions,
+        groups,
+        members,
+    }
 }
 
 /// A restriction requires earlier ones, and those of a default one are default.
@@ -360,6 +378,13 @@ fn window() -> impl Strategy<Value = Window> {
         6 => Just((None, None)),
         1 => (option::of(1..5_u64), option::of(5..9_u64)),
     ]
+}
+
+/// Of applications, organizations, everybody: mostly none, so that other grants decide.
+fn defaults() -> impl Strategy<Value = Vec<Vec<Rule>>> {
+    let rule = || (prop_oneof![broad(), pattern()], letters_of_a_grant());
+    let rules = prop_oneof![4 => Just(Vec::new()), 1 => vec(rule(), 1..3)];
+    vec(rules, 3)
 }
 
 fn restriction_names() -> impl Strategy<Value = Vec<String>> {

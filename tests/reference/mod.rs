@@ -5,8 +5,10 @@
 pub mod compare;
 mod fields;
 pub mod generate;
+mod paths;
 
 use fields::{limit, seen, unwritable};
+use paths::{best_route, captures, holds, kinds, matches, position, split, unify};
 use portcullis::decide::Reason;
 use serde_json::Value;
 
@@ -18,6 +20,10 @@ pub struct Policy {
     pub roles: Vec<Role>,
     pub types: Vec<Type>,
     pub schemas: Vec<Schema>,
+    /// Grants of every application role, of every organization role, of every caller.
+    pub app_defaults: Vec<(String, String)>,
+    pub org_defaults: Vec<(String, String)>,
+    pub any_defaults: Vec<(String, String)>,
     pub restrictions: Vec<Restriction>,
     pub groups: Vec<Group>,
     /// `None`: token membership.
@@ -218,15 +224,30 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
             }
         }
     }
-    // 8. Grants.
+    // 8. Grants. What every caller has, nobody's schemas limit.
+    let anybody = Role {
+        id: "any".into(),
+        app_scope: false,
+        default: false,
+        app_access_all: false,
+        includes: Vec::new(),
+        grants: Vec::new(),
+        schemas: Vec::new(),
+    };
     let mut held: Vec<(&Role, &str, char)> = Vec::new();
     for letter in letters.chars() {
         let before = held.len();
         for role in policy.roles.iter().filter(|role| roles.contains(&role.id)) {
-            for rule in &role.grants {
+            let defaults = if role.app_scope { &policy.app_defaults } else { &policy.org_defaults };
+            for rule in role.grants.iter().chain(defaults) {
                 if holds(rule, &letter.to_string(), &request.path, place) {
                     held.push((role, &rule.0, letter));
                 }
+            }
+        }
+        for rule in &policy.any_defaults {
+            if holds(rule, &letter.to_string(), &request.path, place) {
+                held.push((&anybody, &rule.0, letter));
             }
         }
         if held.len() == before {
@@ -254,97 +275,6 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
         unwritable: unwritable(policy, &limits),
         erases_hidden: limited && request.method == "PUT" && !route.merge,
     }))
-}
-
-// ---- paths ------------------------------------------------------------------------------
-
-fn split(path: &str) -> Vec<&str> {
-    path[1..].split('/').collect()
-}
-
-pub fn matches(pattern: &str, path: &str) -> bool {
-    let path = split(path);
-    let (node, subtree) = match pattern.strip_suffix("/**") {
-        Some(node) => (node, true),
-        None => (pattern, false),
-    };
-    let node: Vec<&str> = if node.is_empty() { Vec::new() } else { split(node) };
-    if path.len() < node.len() || (!subtree && path.len() != node.len()) {
-        return false;
-    }
-    node.iter().zip(&path).all(
-        |(want, have)| {
-            if want.starts_with('{') { !have.is_empty() } else { want == have }
-        },
-    )
-}
-
-fn captures(pattern: &str, name: &str) -> bool {
-    position(pattern, name).is_some()
-}
-
-fn position(pattern: &str, name: &str) -> Option<usize> {
-    split(pattern).iter().position(|segment| *segment == format!("{{{name}}}"))
-}
-
-/// Whether `{org}` or `{app}` in a pattern captures the addressed one.
-fn binds(pattern: &str, path: &str, name: &str, addressed: Option<&str>) -> bool {
-    match position(pattern, name) {
-        None => true,
-        Some(at) => addressed == Some(split(path)[at]),
-    }
-}
-
-/// From the left: literal, then parameter, then `/**`.
-fn kinds(pattern: &str) -> Vec<u8> {
-    let kind = |segment: &str| match segment {
-        "**" => 2,
-        other if other.starts_with('{') => 1,
-        _ => 0,
-    };
-    split(pattern).into_iter().map(kind).collect()
-}
-
-/// Whether a grant or a denial speaks of this path, for any of these letters, where this
-/// organization and this application are addressed.
-fn holds(
-    (pattern, access): &(String, String),
-    letters: &str,
-    path: &str,
-    (org, app): (Option<&str>, Option<&str>),
-) -> bool {
-    letters.chars().any(|letter| access.contains(letter))
-        && matches(pattern, path)
-        && binds(pattern, path, "org", org)
-        && binds(pattern, path, "app", app)
-}
-
-fn best_route<'a>(policy: &'a Policy, path: &str) -> Option<&'a Route> {
-    let matching = policy.routes.iter().filter(|route| matches(&route.pattern, path));
-    matching.min_by_key(|route| kinds(&route.pattern))
-}
-
-/// Whether two patterns have a path in common, by trying paths made of their own segments.
-fn unify(a: &str, b: &str) -> bool {
-    let mut words: Vec<&str> = split(a).into_iter().chain(split(b)).collect();
-    words.retain(|word| !word.starts_with('{') && *word != "**");
-    words.push("x");
-    words.sort();
-    words.dedup();
-    let longest = split(a).len().max(split(b).len());
-    let mut paths = vec![String::new()];
-    for _ in 0..longest {
-        let longer = |path: &String| {
-            let path = path.clone();
-            words.clone().into_iter().map(move |word| format!("{path}/{word}"))
-        };
-        let more: Vec<String> = paths.iter().flat_map(longer).collect();
-        if more.iter().any(|path| matches(a, path) && matches(b, path)) {
-            return true;
-        }
-        paths = more;
-    }
-    matches(a, "/") && matches(b, "/")
 }
 
 // ---- who and where ----------------------------------------------------------------------

@@ -3,7 +3,9 @@
 use super::{Fields, Harmless, Shape};
 use crate::diag::Report;
 use crate::policy::node::Node;
-use crate::policy::raw::{RawAt, RawGrant, RawResourceType, RawRestriction, RawRole, RawSchema};
+use crate::policy::raw::{
+    RawAt, RawGrant, RawResourceType, RawRestriction, RawRole, RawRoleDefaults, RawSchema,
+};
 
 const ROLE: Shape = Shape {
     what: "role",
@@ -43,6 +45,9 @@ const GRANT: Shape = Shape {
         ("require", Harmless::Never),
     ],
 };
+
+const ROLE_DEFAULTS: Shape =
+    Shape { what: "`role_defaults`", keys: &["app", "org", "any", "ceiling"], unenforced: &[] };
 
 const RESTRICTION: Shape = Shape {
     what: "restriction",
@@ -86,7 +91,7 @@ const AT: Shape = Shape {
 pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
     let mut fields = Fields::open(node, &ROLE, report)?;
     let id = fields.required_text("id");
-    for flag in ["builtin", "first_member", "fallback", "protect_last"] {
+    for flag in ["first_member", "fallback", "protect_last"] {
         fields.flag(flag);
     }
     let role = RawRole {
@@ -97,6 +102,7 @@ pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
             .word("scope", &[("org", Some(false)), ("app", Some(true))])
             .is_some_and(|app| app.value),
         default: fields.flag("default").is_some_and(|default| default.value),
+        builtin: fields.flag("builtin").is_some_and(|builtin| builtin.value),
         app_access_all: fields
             .word("app_access", &[("assigned", Some(false)), ("all", Some(true))])
             .filter(|all| all.value)
@@ -111,6 +117,16 @@ pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
         id: id?,
     };
     Some(role)
+}
+
+pub(super) fn role_defaults(node: &Node, report: &mut Report) -> Option<RawRoleDefaults> {
+    let mut fields = Fields::open(node, &ROLE_DEFAULTS, report)?;
+    Some(RawRoleDefaults {
+        app: fields.list("app", grant).unwrap_or_default(),
+        org: fields.list("org", grant).unwrap_or_default(),
+        any: fields.list("any", grant).unwrap_or_default(),
+        ceiling: fields.text("ceiling"),
+    })
 }
 
 fn grant(node: &Node, report: &mut Report) -> Option<RawGrant> {

@@ -50,6 +50,7 @@ const POLICY: Shape = Shape {
         "groups",
         "members",
         "roles",
+        "role_defaults",
         "restrictions",
         "schemas",
         "resource_types",
@@ -58,7 +59,6 @@ const POLICY: Shape = Shape {
         ("mode", Harmless::Word("enforce")),
         ("features", Harmless::Empty),
         ("users", Harmless::Empty),
-        ("role_defaults", Harmless::Empty),
         ("presets", Harmless::Empty),
         ("invitations", Harmless::Empty),
     ],
@@ -79,6 +79,8 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
     let membership = membership(&mut fields);
     let limits = fields.node("limits").map(|node| limits(node, fields.report()));
     let identity = fields.node("identity").map(|node| identity::identity(node, fields.report()));
+    let defaults = fields.node("role_defaults");
+    let role_defaults = defaults.and_then(|node| access::role_defaults(node, fields.report()));
     let mut lists = Lists { fields, left_out: Vec::new() };
     RawPolicy {
         name,
@@ -94,6 +96,7 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
         groups: lists.all("groups", Kind::Group, people::group),
         members: lists.all("members", Kind::Member, people::member),
         roles: lists.all("roles", Kind::Role, access::role).unwrap_or_default(),
+        role_defaults: role_defaults.unwrap_or_default(),
         restrictions: lists
             .all("restrictions", Kind::Restriction, access::restriction)
             .unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! Names to ids, and the invariants of the language: what was typed gets its meaning here, and
 //! everything that cannot have one is reported, all in one run.
 
+mod defaults;
 mod includes;
 mod members;
 mod paths;
@@ -8,6 +9,7 @@ mod people;
 mod restrictions;
 mod roles;
 
+pub use defaults::RoleDefaults;
 pub use members::{ResolvedGroup, ResolvedMember, ResolvedMembers};
 pub use paths::{Address, MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
 pub use people::{ResolvedApp, ResolvedOrg};
@@ -32,6 +34,7 @@ pub struct Resolved {
     pub types: Vec<ResolvedType>,
     pub schemas: Vec<ResolvedSchema>,
     pub roles: Vec<ResolvedRole>,
+    pub role_defaults: RoleDefaults,
     pub restrictions: Vec<ResolvedRestriction>,
     pub apps: Vec<ResolvedApp>,
     /// `None` where the policy lists none.
@@ -58,6 +61,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
     let types = paths::types(raw, report);
     let schemas = roles::schemas(raw, report);
     let roles = roles::roles(raw, &schemas, report);
+    let role_defaults = defaults::role_defaults(raw, &roles, report);
     let routes = paths::routes(raw, &upstreams, around, report);
     let apps = people::default_roles(raw, apps, &roles, report);
     let orgs = people::orgs(raw, &apps, report);
@@ -78,6 +82,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         types,
         schemas,
         roles,
+        role_defaults,
         restrictions,
         apps,
         orgs,
