@@ -82,6 +82,10 @@ pub(super) fn find<'a>(
     trace: &mut impl Trace,
 ) -> Result<Standing<'a>, Reason> {
     let seeker = Seeker { snapshot, people: snapshot.people(), principal, now };
+    if seeker.people.is_suspended(&principal.user) {
+        trace.note(|| "the user is suspended".into());
+        return Err(Reason::NotAMember);
+    }
     let (org, mut roles) = seeker.enter_org(addressed.org, trace)?;
     let app = seeker.enter_app(addressed.app, org, &roles, trace)?;
     if let Some((_, app_roles)) = &app {

@@ -344,6 +344,7 @@ fn people(resolved: &Resolved) -> People {
         }),
         app_ids: app_ids.collect::<HashMap<_, _, _>>(),
         apps,
+        suspended: resolved.suspended.iter().cloned().collect(),
         groups,
         default_restrictions: defaults(&resolved.restrictions)
             .map(|at| RoleId(at as u32))

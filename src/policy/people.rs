@@ -2,7 +2,7 @@
 
 use crate::policy::roleset::{RoleId, RoleSet};
 use foldhash::fast::RandomState;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 type Map<K, V> = HashMap<K, V, RandomState>;
@@ -23,6 +23,7 @@ pub struct People {
     pub(super) orgs: Option<Map<Arc<str>, Org>>,
     pub(super) apps: Vec<App>,
     pub(super) app_ids: Map<Arc<str>, AppId>,
+    pub(super) suspended: HashSet<Arc<str>, RandomState>,
     pub(super) groups: Vec<Group>,
     /// The restrictions of whoever has no list of its own, such as members by token.
     pub(super) default_restrictions: RoleSet,
@@ -105,6 +106,11 @@ pub struct Window {
 pub(super) struct BindingId(pub u32);
 
 impl People {
+    /// Whether this user is suspended, and so a member of nothing.
+    pub fn is_suspended(&self, user: &str) -> bool {
+        self.suspended.contains(user)
+    }
+
     /// Where memberships come from.
     pub fn membership(&self) -> Membership {
         self.membership

@@ -22,6 +22,7 @@ pub struct RawPolicy {
     /// `None` where the key is absent: with token membership any claimed id is then one.
     pub organizations: Option<Vec<RawOrganization>>,
     pub applications: Vec<RawApplication>,
+    pub users: Vec<RawUser>,
     /// `None` where the key is absent: this or `members`, even empty, says that memberships come
     /// from the directory.
     pub groups: Option<Vec<RawGroup>>,
@@ -52,6 +53,7 @@ pub enum Kind {
     Route,
     Organization,
     Application,
+    User,
     Group,
     Member,
     Role,
@@ -167,6 +169,13 @@ pub struct RawApplication {
     /// Where it says `default: true`: every organization has it.
     pub default: Option<Span>,
     pub default_role: Option<Text>,
+}
+
+/// What the policy says of a user; who one is says the authenticator.
+#[derive(Clone, Debug)]
+pub struct RawUser {
+    pub id: Text,
+    pub suspended: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -48,6 +48,7 @@ fn id_unique_names_both_places() {
     refused("applications: [{id: x}, {id: x}]", Code::IdUnique, "x");
     refused("upstreams: [{id: x, url: 'http://a'}, {id: x, url: 'http://b'}]", Code::IdUnique, "x");
     refused("members: [{user: ann}, {user: ann}]", Code::IdUnique, "ann");
+    refused("users: [{id: ann}, {id: ann, status: suspended}]", Code::IdUnique, "ann");
     loads(
         "routes: [{match: '/{org}/**'}]\norganizations: [{id: x}, {id: y}]\n\
          members: [{user: ann, org: x}, {user: ann, org: y}]",

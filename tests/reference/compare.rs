@@ -51,6 +51,9 @@ fn the_generated_cases_reach_every_outcome() {
     for _ in 0..12_000 {
         let (policy, request) = cases.new_tree(&mut runner).unwrap().current();
         let mut count = |what: &str| *seen.entry(what.into()).or_default() += 1;
+        if request.caller.iter().any(|caller| policy.suspended.contains(&caller.user)) {
+            count("a suspended user");
+        }
         match evaluate(&policy, &request) {
             Verdict::Refused(reason) => count(reason.as_str()),
             Verdict::Public => count("public"),
@@ -96,6 +99,7 @@ fn the_generated_cases_reach_every_outcome() {
         "app_not_assigned",
         "no_app_access",
         "app_inactive",
+        "a suspended user",
         "restricted",
         "no_grant",
         "unmapped",
@@ -193,6 +197,8 @@ fn document(policy: &Policy) -> Value {
         "app": rules(&policy.app_defaults), "org": rules(&policy.org_defaults),
         "any": rules(&policy.any_defaults),
     });
+    let user = |id: &String| json!({"id": id, "status": "suspended"});
+    document["users"] = policy.suspended.iter().map(user).collect();
     let restriction = |one: &Restriction| {
         let deny = |(path, access): &(String, String)| json!({"path": path, "access": access});
         json!({

@@ -16,7 +16,13 @@ pub fn policy() -> impl Strategy<Value = Policy> {
                 vec(role(), 1..6),
                 vec(resource_type(), 0..3),
                 vec(schema(), 0..4),
-                (defaults(), vec(restriction(), 0..4), vec(group(), 0..3), vec(member(), 1..7)),
+                (
+                    defaults(),
+                    vec(restriction(), 0..4),
+                    vec(group(), 0..3),
+                    vec(member(), 1..7),
+                    option::weighted(0.1, name()),
+                ),
             )
                 .prop_map(move |parts| assemble(parts, with_orgs, with_members))
         },
@@ -41,13 +47,13 @@ type Parts = (
     Vec<Role>,
     Vec<Type>,
     Vec<Schema>,
-    (Vec<Vec<Rule>>, Vec<Restriction>, Vec<Group>, Vec<Member>),
+    (Vec<Vec<Rule>>, Vec<Restriction>, Vec<Group>, Vec<Member>, Option<String>),
 );
 
 /// Puts the parts together so that every reference resolves and every invariant holds.
 fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
     let (routes, mut orgs, mut apps, mut roles, mut types, mut schemas, people) = parts;
-    let (mut defaults, mut restrictions, mut groups, mut members) = people;
+    let (mut defaults, mut restrictions, mut groups, mut members, suspended) = people;
     for rules in &mut defaults {
         rules.retain(|(path, _)| routes.iter().any(|route| unify(path, &route.pattern)));
     }
@@ -158,6 +164,7 @@ fn assemble(parts: Parts, with_orgs: bool, with_members: bool) -> Policy {
         org_defaults,
         any_defaults,
         restrictions,
+        suspended: suspended.into_iter().collect(),
         groups,
         members,
     }

@@ -25,6 +25,8 @@ pub struct Policy {
     pub org_defaults: Vec<(String, String)>,
     pub any_defaults: Vec<(String, String)>,
     pub restrictions: Vec<Restriction>,
+    /// Users that are suspended.
+    pub suspended: Vec<String>,
     pub groups: Vec<Group>,
     /// `None`: token membership.
     pub members: Option<Vec<Member>>,
@@ -202,7 +204,10 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
     // 4. Authenticate, then the route.
     let caller = request.caller.as_ref().ok_or(Reason::Unauthenticated)?;
     let route = route.ok_or(Reason::NoRoute)?;
-    // 5. Membership. 6. Application.
+    // 5. Membership: a suspended user is a member of nothing. 6. Application.
+    if policy.suspended.contains(&caller.user) {
+        return Err(Reason::NotAMember);
+    }
     let names_org = |route: &Route| route.org_claim || captures(&route.pattern, "org");
     let implicit = policy.orgs.is_none() && !policy.routes.iter().any(names_org);
     let org = address(route, "org", route.org_claim, caller.org.as_deref(), &request.path);

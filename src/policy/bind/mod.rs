@@ -47,6 +47,7 @@ const POLICY: Shape = Shape {
         "identity",
         "organizations",
         "applications",
+        "users",
         "groups",
         "members",
         "roles",
@@ -58,7 +59,6 @@ const POLICY: Shape = Shape {
     unenforced: &[
         ("mode", Harmless::Word("enforce")),
         ("features", Harmless::Empty),
-        ("users", Harmless::Empty),
         ("presets", Harmless::Empty),
         ("invitations", Harmless::Empty),
     ],
@@ -93,6 +93,7 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
         applications: lists
             .all("applications", Kind::Application, people::application)
             .unwrap_or_default(),
+        users: lists.all("users", Kind::User, people::user).unwrap_or_default(),
         groups: lists.all("groups", Kind::Group, people::group),
         members: lists.all("members", Kind::Member, people::member),
         roles: lists.all("roles", Kind::Role, access::role).unwrap_or_default(),

@@ -4,8 +4,8 @@ use super::{Fields, Harmless, Shape, text, wrong_type};
 use crate::diag::Report;
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::{
-    RawApplication, RawAssignedApp, RawGroup, RawGroupEntry, RawMember, RawOrganization, RawWindow,
-    Text,
+    RawApplication, RawAssignedApp, RawGroup, RawGroupEntry, RawMember, RawOrganization, RawUser,
+    RawWindow, Text,
 };
 
 const ORGANIZATION: Shape = Shape {
@@ -22,6 +22,8 @@ const APPLICATION: Shape = Shape {
     keys: &["id", "name", "active", "auto_assign", "default", "default_role"],
     unenforced: &[("upstream", Harmless::Never)],
 };
+
+const USER: Shape = Shape { what: "user", keys: &["id", "email", "status"], unenforced: &[] };
 
 const MEMBER: Shape = Shape {
     what: "member",
@@ -84,6 +86,14 @@ pub(super) fn application(node: &Node, report: &mut Report) -> Option<RawApplica
         id: id?,
     };
     Some(application)
+}
+
+pub(super) fn user(node: &Node, report: &mut Report) -> Option<RawUser> {
+    let mut fields = Fields::open(node, &USER, report)?;
+    let id = fields.required_text("id");
+    fields.text("email");
+    let suspended = suspended(&mut fields);
+    Some(RawUser { id: id?, suspended })
 }
 
 pub(super) fn member(node: &Node, report: &mut Report) -> Option<RawMember> {

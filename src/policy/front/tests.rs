@@ -218,7 +218,7 @@ fn p08_keys_are_digests_with_a_time_that_can_be_read() {
 fn what_is_not_enforced_is_refused_by_name() {
     bad("mode: monitor\n", &[(NotEnforced, "mode")]);
     bad("membership: both\n", &[(NotEnforced, "both")]);
-    for key in ["users: [x]", "presets: [x]", "features: {schemas: false}"] {
+    for key in ["presets: [x]", "features: {schemas: false}"] {
         bad(&format!("{key}\n"), &[(NotEnforced, key.split(':').next().unwrap())]);
     }
     for key in ["owner: {}", "keep: {}", "require: {}", "when: {a: b}", "query: []", "host: h"] {

@@ -39,6 +39,8 @@ pub struct Resolved {
     pub apps: Vec<ResolvedApp>,
     /// `None` where the policy lists none.
     pub orgs: Option<Vec<ResolvedOrg>>,
+    /// The ids of users that are suspended.
+    pub suspended: Vec<Arc<str>>,
     pub members: ResolvedMembers,
     /// No route names an organization and none is listed: every route addresses the one there is.
     pub implicit_org: bool,
@@ -86,6 +88,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         restrictions,
         apps,
         orgs,
+        suspended: people::suspended(raw, report),
         members,
         implicit_org,
     };
@@ -167,6 +170,7 @@ impl Kind {
             Kind::Route => "route",
             Kind::Organization => "organization",
             Kind::Application => "application",
+            Kind::User => "user",
             Kind::Group => "group",
             Kind::Member => "member",
             Kind::Role => "role",
@@ -183,6 +187,7 @@ impl Kind {
             Kind::Route => "routes",
             Kind::Organization => "organizations",
             Kind::Application => "applications",
+            Kind::User => "users",
             Kind::Group => "groups",
             Kind::Member => "members",
             Kind::Role => "roles",

@@ -46,6 +46,13 @@ pub(super) fn apps(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedApp> {
         .collect()
 }
 
+/// The ids of users that are suspended. Others need no mention: the authenticator knows them.
+pub(super) fn suspended(raw: &RawPolicy, report: &mut Report) -> Vec<Arc<str>> {
+    Names::collect(raw, Kind::User, raw.users.iter().map(|user| &user.id), report);
+    let suspended = raw.users.iter().filter(|user| user.suspended);
+    suspended.map(|user| user.id.value.as_str().into()).collect()
+}
+
 /// DEFAULT_APP_SINGLE
 fn one_default(raw: &RawPolicy, report: &mut Report) {
     let mut defaults = raw.applications.iter().filter_map(|app| app.default);
