@@ -8,7 +8,7 @@ pub mod generate;
 mod paths;
 
 use fields::{limit, seen, unwritable};
-use paths::{best_route, captures, holds, kinds, matches, position, split, unify};
+use paths::{best_route, captures, holds, kinds, letters, matches, position, split, unify};
 use portcullis::decide::Reason;
 use serde_json::Value;
 
@@ -283,18 +283,6 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
 }
 
 // ---- who and where ----------------------------------------------------------------------
-
-fn letters(route: Option<&Route>, method: &str) -> Option<String> {
-    let upsert = route.is_some_and(|route| route.upsert);
-    Some(match method {
-        "GET" | "HEAD" => "r".into(),
-        "POST" => route.and_then(|route| route.post).unwrap_or('c').to_string(),
-        "PUT" | "PATCH" if upsert => "cu".into(),
-        "PUT" | "PATCH" => "u".into(),
-        "DELETE" => "d".into(),
-        _ => return None,
-    })
-}
 
 /// The addressed id: `Ok(None)` where the route names none, `Err` where its claim is missing.
 fn address(

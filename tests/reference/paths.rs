@@ -1,4 +1,4 @@
-//! Patterns and paths, compared segment by segment.
+//! Patterns and paths, compared segment by segment, and what methods need on them.
 
 use super::{Policy, Route};
 
@@ -89,4 +89,17 @@ pub fn unify(a: &str, b: &str) -> bool {
         paths = more;
     }
     matches(a, "/") && matches(b, "/")
+}
+
+/// The letters that a method needs on a route.
+pub fn letters(route: Option<&Route>, method: &str) -> Option<String> {
+    let upsert = route.is_some_and(|route| route.upsert);
+    Some(match method {
+        "GET" | "HEAD" => "r".into(),
+        "POST" => route.and_then(|route| route.post).unwrap_or('c').to_string(),
+        "PUT" | "PATCH" if upsert => "cu".into(),
+        "PUT" | "PATCH" => "u".into(),
+        "DELETE" => "d".into(),
+        _ => return None,
+    })
 }
