@@ -117,7 +117,11 @@ impl Way<'_> {
         live: &Held,
         story: &mut Story,
     ) -> Result<Permit, Refused> {
-        let question = decide::Request { method: canonical.method(), target: canonical.target() };
+        let question = decide::Request {
+            method: canonical.method(),
+            target: canonical.target(),
+            now: story.unix_seconds(),
+        };
         let routed = decide::route(&live.snapshot, &question)?;
         story.routed(&routed, &live.snapshot);
         let principal = self.identify(canonical, live, &routed, story)?;
