@@ -258,12 +258,9 @@ struct Spare {
 
 impl Spare {
     fn of(request: &Request<RequestBody>) -> Spare {
-        let field = |(name, value): (&HeaderName, &HeaderValue)| (name.clone(), value.clone());
-        Spare {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            fields: request.headers().iter().map(field).collect(),
-        }
+        let mut fields = Vec::with_capacity(request.headers().len());
+        fields.extend(request.headers().iter().map(|(name, value)| (name.clone(), value.clone())));
+        Spare { method: request.method().clone(), uri: request.uri().clone(), fields }
     }
 
     fn request(self) -> Request<RequestBody> {
