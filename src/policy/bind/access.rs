@@ -80,6 +80,7 @@ pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
             .is_some_and(|app| app.value),
         default: fields.flag("default").is_some_and(|default| default.value),
         grants: fields.list("grants", grant).unwrap_or_default(),
+        grants_listed: fields.node("grants").is_some(),
         schemas: fields.texts("schemas"),
         administration: ["visible_to", "assignable_by", "editable_by"]
             .into_iter()

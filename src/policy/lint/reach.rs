@@ -1,0 +1,171 @@
+//! What can never act: grants that no request can use, schemas and roles that reach nothing,
+//! access to applications that nobody may enter.
+
+use crate::diag::{Code, Diagnostic, Report};
+use crate::policy::raw::{RawMember, RawPolicy, RawRole};
+use crate::policy::resolve::{
+    Address, Resolved, ResolvedGrant, ResolvedMembers, ResolvedRole, ResolvedRoute,
+};
+
+/// Grants that count only for an organization or an application that none of their routes address.
+pub(super) fn grants_that_never_hold(resolved: &Resolved, report: &mut Report) {
+    let addressed = Addressed::of(resolved);
+    for role in &resolved.roles {
+        for grant in &role.grants {
+            if let Some((what, because)) = addressed.lacks(role, grant) {
+                let message =
+                    format!("`{}` never holds: no route to it addresses {what}", grant.pattern);
+                report.push(
+                    Diagnostic::warning(Code::Unreachable, grant.path_span, message)
+                        .label(because)
+                        .help(format!(
+                            "let a route to this path address {what}, or remove the grant"
+                        )),
+                );
+            }
+        }
+    }
+}
+
+/// The routes on which a grant can count.
+struct Addressed<'a> {
+    /// There is an implicit organization, which has no id.
+    implicit: bool,
+    /// Routes that address an organization.
+    org: Routes<'a>,
+    /// Routes that address an organization, be it the implicit one, and an application.
+    app: Routes<'a>,
+}
+
+/// Some routes of a policy.
+enum Routes<'a> {
+    All,
+    These(Vec<&'a ResolvedRoute>),
+}
+
+const AN_ORG: &str = "an organization";
+const AN_APP: &str = "an application";
+
+impl<'a> Addressed<'a> {
+    fn of(resolved: &'a Resolved) -> Addressed<'a> {
+        let implicit = resolved.implicit_org;
+        let org = |route: &ResolvedRoute| route.org != Address::None;
+        let app = |route: &ResolvedRoute| (implicit || org(route)) && route.app != Address::None;
+        Addressed {
+            implicit,
+            org: Routes::that(&resolved.routes, org),
+            app: Routes::that(&resolved.routes, app),
+        }
+    }
+
+    /// What no route to a grant addresses although the grant asks for it, and why it does.
+    fn lacks(
+        &self,
+        role: &ResolvedRole,
+        grant: &ResolvedGrant,
+    ) -> Option<(&'static str, &'static str)> {
+        let asks = |name| grant.pattern.param(name).is_some();
+        if asks("org") && (self.implicit || !self.org.reach(grant)) {
+            return Some((AN_ORG, "`{org}` matches the addressed organization alone"));
+        }
+        if asks("app") && !self.app.reach(grant) {
+            return Some((AN_APP, "`{app}` matches the addressed application alone"));
+        }
+        if role.app_scope && !self.app.reach(grant) {
+            return Some((
+                AN_APP,
+                "an application role counts for the addressed application alone",
+            ));
+        }
+        if !self.implicit && !self.org.reach(grant) {
+            return Some((AN_ORG, "roles count in the addressed organization alone"));
+        }
+        None
+    }
+}
+
+impl<'a> Routes<'a> {
+    fn that(routes: &'a [ResolvedRoute], holds: impl Fn(&ResolvedRoute) -> bool) -> Routes<'a> {
+        let these: Vec<_> = routes.iter().filter(|route| holds(route)).collect();
+        if these.len() == routes.len() { Routes::All } else { Routes::These(these) }
+    }
+
+    /// Whether one of them leads to a path of the grant. That some route does has been checked.
+    fn reach(&self, grant: &ResolvedGrant) -> bool {
+        match self {
+            Routes::All => true,
+            Routes::These(routes) => {
+                routes.iter().any(|route| route.pattern.unifies(&grant.pattern))
+            }
+        }
+    }
+}
+
+/// Schemas of a role that limit a type of which none of the role's grants reaches a place.
+pub(super) fn schemas_without_grants(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
+    for (role, typed) in resolved.roles.iter().zip(&raw.roles) {
+        if role.grants.is_empty() {
+            continue;
+        }
+        for (schema, name) in role.schemas.iter().zip(&typed.schemas) {
+            let schema = &resolved.schemas[*schema];
+            let kind = &resolved.types[schema.kind];
+            let reaches = |grant: &ResolvedGrant| {
+                kind.ats.iter().any(|at| at.pattern.unifies(&grant.pattern))
+            };
+            if !role.grants.iter().any(reaches) {
+                let message = format!(
+                    "`{}` limits nothing here: no grant of `{}` reaches a place of `{}`",
+                    schema.id, role.id, kind.id
+                );
+                report.push(
+                    Diagnostic::warning(Code::Unreachable, name.span, message)
+                        .help("add the path to the type's `at`, or take the schema off the role"),
+                );
+            }
+        }
+    }
+}
+
+/// Roles that somebody has and that grant nothing, though nobody wrote that they should not.
+pub(super) fn roles_without_grants(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
+    let bound = super::unused::bound(resolved);
+    let says_nothing = |role: &RawRole| !role.grants_listed;
+    for (at, role) in raw.roles.iter().enumerate().filter(|(_, role)| says_nothing(role)) {
+        if bound.as_ref().is_none_or(|bound| bound[at]) {
+            let message = format!("the role `{}` grants nothing", role.id.value);
+            report.push(
+                Diagnostic::warning(Code::RoleEmpty, role.id.span, message)
+                    .help("list its `grants`, or write `grants: []` if that is meant"),
+            );
+        }
+    }
+}
+
+/// Access to applications that are inactive: one warning an application, however many have it.
+pub(super) fn access_to_inactive_apps(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
+    let ResolvedMembers::Directory { members, .. } = &resolved.members else { return };
+    let typed = raw.members.as_deref().unwrap_or_default();
+    let mut found: Vec<Vec<&RawMember>> = vec![Vec::new(); resolved.apps.len()];
+    for (member, typed) in members.iter().zip(typed) {
+        for (app, _) in member.apps.iter().filter(|(app, _)| !resolved.apps[*app].active) {
+            found[*app].push(typed);
+        }
+    }
+    for (app, members) in found.iter().enumerate() {
+        let Some(first) = members.first() else { continue };
+        let app = &raw.applications[app].id;
+        let who = match members.len() {
+            1 => format!("`{}` has", first.user.value),
+            more => format!("`{}` and {} more have", first.user.value, more - 1),
+        };
+        let message = format!("{who} access to `{}`, which is inactive", app.value);
+        let access = first.apps.iter().find(|(name, _)| name.value == app.value);
+        let span = access.map_or(first.span, |(name, _)| name.span);
+        report.push(
+            Diagnostic::warning(Code::AppInactive, span, message)
+                .also(app.span, "nobody may enter it")
+                .help("activate the application, or take the access away"),
+        );
+    }
+}
