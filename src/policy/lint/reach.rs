@@ -45,6 +45,10 @@ enum Routes<'a> {
 
 const AN_ORG: &str = "an organization";
 const AN_APP: &str = "an application";
+const ORG_ALONE: &str = "`{org}` matches the addressed organization alone";
+const APP_ALONE: &str = "`{app}` matches the addressed application alone";
+const APP_ROLE: &str = "an application role counts for the addressed application alone";
+const ROLE: &str = "roles count in the addressed organization alone";
 
 impl<'a> Addressed<'a> {
     fn of(resolved: &'a Resolved) -> Addressed<'a> {
@@ -65,22 +69,18 @@ impl<'a> Addressed<'a> {
         grant: &ResolvedGrant,
     ) -> Option<(&'static str, &'static str)> {
         let asks = |name| grant.pattern.param(name).is_some();
-        if asks("org") && (self.implicit || !self.org.reach(grant)) {
-            return Some((AN_ORG, "`{org}` matches the addressed organization alone"));
+        let by_org = asks("org");
+        if by_org && self.implicit {
+            return Some((AN_ORG, ORG_ALONE));
         }
-        if asks("app") && !self.app.reach(grant) {
-            return Some((AN_APP, "`{app}` matches the addressed application alone"));
+        let by_app = asks("app");
+        if by_app || role.app_scope {
+            // Where an application is addressed, so is an organization: one search is enough.
+            let because = if by_app { APP_ALONE } else { APP_ROLE };
+            return (!self.app.reach(grant)).then_some((AN_APP, because));
         }
-        if role.app_scope && !self.app.reach(grant) {
-            return Some((
-                AN_APP,
-                "an application role counts for the addressed application alone",
-            ));
-        }
-        if !self.implicit && !self.org.reach(grant) {
-            return Some((AN_ORG, "roles count in the addressed organization alone"));
-        }
-        None
+        let because = if by_org { ORG_ALONE } else { ROLE };
+        (!self.implicit && !self.org.reach(grant)).then_some((AN_ORG, because))
     }
 }
 
