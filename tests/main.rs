@@ -11,5 +11,6 @@ mod policy;
 mod proxy;
 mod readme;
 mod reference;
+mod schema;
 mod support;
 mod walls;

@@ -8,6 +8,7 @@ mod demo;
 mod explain;
 mod health;
 mod run;
+mod schema;
 mod who;
 
 use crate::diag::{Report, human};
@@ -32,6 +33,7 @@ enum Command {
     Check(check::Args),
     Explain(explain::Args),
     Health(health::Args),
+    Schema(schema::Args),
 }
 
 impl Cli {
@@ -43,6 +45,7 @@ impl Cli {
             Command::Check(args) => check::run(&args),
             Command::Explain(args) => explain::run(&args),
             Command::Health(args) => health::run(&args),
+            Command::Schema(args) => schema::run(&args),
         }
     }
 }

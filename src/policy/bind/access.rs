@@ -5,7 +5,7 @@ use crate::diag::Report;
 use crate::policy::node::Node;
 use crate::policy::raw::{RawAt, RawGrant, RawResourceType, RawRole, RawSchema};
 
-const ROLE: Shape = Shape {
+pub(super) const ROLE: Shape = Shape {
     what: "role",
     keys: &[
         "id",
@@ -33,7 +33,7 @@ const ROLE: Shape = Shape {
     ],
 };
 
-const GRANT: Shape = Shape {
+pub(super) const GRANT: Shape = Shape {
     what: "grant",
     keys: &["path", "access"],
     unenforced: &[
@@ -47,19 +47,19 @@ const GRANT: Shape = Shape {
     ],
 };
 
-const SCHEMA: Shape = Shape {
+pub(super) const SCHEMA: Shape = Shape {
     what: "schema",
     keys: &["id", "name", "type", "body"],
     unenforced: &[("redact", Harmless::Word("remove"))],
 };
 
-const RESOURCE_TYPE: Shape = Shape {
+pub(super) const RESOURCE_TYPE: Shape = Shape {
     what: "resource type",
     keys: &["id", "at", "elsewhere"],
     unenforced: &[("count", Harmless::Empty)],
 };
 
-const AT: Shape = Shape {
+pub(super) const AT: Shape = Shape {
     what: "place of a resource type",
     keys: &["path", "pointer"],
     unenforced: &[("entries", Harmless::Never), ("is", Harmless::Never)],

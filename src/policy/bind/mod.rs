@@ -8,6 +8,8 @@ mod access;
 mod fields;
 mod identity;
 mod keys;
+pub mod language;
+mod meanings;
 mod people;
 mod route;
 

@@ -5,19 +5,19 @@ use crate::diag::Report;
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::{RawApplication, RawMember, RawOrganization, Text};
 
-const ORGANIZATION: Shape = Shape {
+pub(super) const ORGANIZATION: Shape = Shape {
     what: "organization",
     keys: &["id", "name", "apps", "status"],
     unenforced: &[("operator", Harmless::False)],
 };
 
-const ASSIGNED_APP: Shape = Shape {
+pub(super) const ASSIGNED_APP: Shape = Shape {
     what: "assigned application",
     keys: &["id"],
     unenforced: &[("auto_assign", Harmless::False)],
 };
 
-const APPLICATION: Shape = Shape {
+pub(super) const APPLICATION: Shape = Shape {
     what: "application",
     keys: &["id", "name", "active", "default_role"],
     unenforced: &[
@@ -27,7 +27,7 @@ const APPLICATION: Shape = Shape {
     ],
 };
 
-const MEMBER: Shape = Shape {
+pub(super) const MEMBER: Shape = Shape {
     what: "member",
     keys: &["user", "org", "roles", "apps", "status"],
     unenforced: &[
