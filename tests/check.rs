@@ -188,11 +188,43 @@ fn a_missing_policy_is_a_finding_and_a_bad_flag_wrong_usage() {
 #[test]
 fn every_command_answers_help_with_an_example() {
     let folder = folder(&[]);
-    for command in ["check", "run"] {
+    for command in ["check", "run", "schema", "completions"] {
         let (status, out, _) = portcullis(folder.path(), &[command, "--help"]);
         assert_eq!(status, 0);
         assert!(out.contains(&format!("Example:\n  portcullis {command} ")), "{out}");
     }
+}
+
+#[test]
+fn completions_know_every_command() {
+    let folder = folder(&[]);
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let (status, out, err) = portcullis(folder.path(), &["completions", shell]);
+        assert_eq!((status, err.as_str()), (0, ""), "{shell}");
+        for command in ["run", "demo", "check", "explain", "health", "schema", "completions"] {
+            assert!(out.contains(command), "{shell}: {command}");
+        }
+        assert!(out.contains("deny"), "{shell}: the flags of `check`");
+    }
+    let (status, out, err) = portcullis(folder.path(), &["completions", "csh"]);
+    assert_eq!((status, out.as_str()), (2, ""));
+    assert!(err.contains("possible values: bash, elvish, fish, powershell, zsh"), "{err}");
+}
+
+/// What bash offers when it has read our script, where there is a bash.
+#[test]
+#[expect(clippy::print_stdout, reason = "a test that was skipped says so")]
+fn bash_completes_a_command() {
+    if Command::new("bash").arg("--version").output().is_err() {
+        println!("skipped: there is no bash");
+        return;
+    }
+    let folder = folder(&[]);
+    let (_, script, _) = portcullis(folder.path(), &["completions", "bash"]);
+    let ask = "COMP_WORDS=(portcullis che); COMP_CWORD=1; COMPREPLY=()
+               _portcullis portcullis che portcullis; echo \"${COMPREPLY[*]}\"";
+    let output = Command::new("bash").args(["-c", &format!("{script}\n{ask}")]).output().unwrap();
+    assert_eq!(self::output(output), (0, "check\n".into(), String::new()));
 }
 
 #[test]

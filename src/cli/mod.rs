@@ -4,6 +4,7 @@
 //! something that a command needs does not load.
 
 mod check;
+mod completions;
 mod demo;
 mod explain;
 mod health;
@@ -34,6 +35,7 @@ enum Command {
     Explain(explain::Args),
     Health(health::Args),
     Schema(schema::Args),
+    Completions(completions::Args),
 }
 
 impl Cli {
@@ -46,6 +48,7 @@ impl Cli {
             Command::Explain(args) => explain::run(&args),
             Command::Health(args) => health::run(&args),
             Command::Schema(args) => schema::run(&args),
+            Command::Completions(args) => completions::run(&args),
         }
     }
 }
