@@ -16,11 +16,17 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How long the access log may take to write out its last lines.
 const LOG_CLOSE: Duration = Duration::from_secs(2);
+
+/// How long the watcher of the policy may take to end.
+const WATCHER_CLOSE: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether it has.
+const WATCHER_LOOK: Duration = Duration::from_millis(5);
 
 /// How often the workers are looked after.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
@@ -126,18 +132,20 @@ impl App {
     }
 
     /// Serves until SIGTERM or SIGINT, then drains: not ready, nothing accepted, what is under way
-    /// is finished within the time that the settings give. SIGHUP reloads the policy.
-    pub fn run(self) -> io::Result<Ended> {
+    /// is finished within the time that the settings give. SIGHUP reloads the policy. `ready` is
+    /// called when signals are heard: whoever reads that it is ready may send one at once.
+    pub fn run(self, ready: impl FnOnce(&App)) -> io::Result<Ended> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let ended = runtime.block_on(self.wait())?;
+        let ended = runtime.block_on(self.wait(ready))?;
         self.stop(ended)
     }
 
-    async fn wait(&self) -> io::Result<Ended> {
+    async fn wait(&self, ready: impl FnOnce(&App)) -> io::Result<Ended> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
         let mut look = tokio::time::interval(LOOK_AFTER);
+        ready(self);
         loop {
             tokio::select! {
                 _ = terminate.recv() => return Ok(Ended::Asked),
@@ -156,8 +164,11 @@ impl App {
         tracing::info!("draining");
         let joined = self.proxy.join();
         self.watch.stop();
-        // It only compares files; a panic there has been printed already.
-        let _ = self.watcher.join();
+        // It only compares files: where it is reading a large policy, nothing is lost with it.
+        let end = Instant::now() + WATCHER_CLOSE;
+        while !self.watcher.is_finished() && Instant::now() < end {
+            std::thread::sleep(WATCHER_LOOK);
+        }
         drop(self.admin);
         if !self.parts.telemetry.close(LOG_CLOSE) {
             tracing::warn!("the access log did not take its last lines");

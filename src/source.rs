@@ -5,7 +5,10 @@
 //! the line of a grant.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+/// About how many bytes are counted at most to find a place.
+const STRETCH: usize = 1024;
 
 /// One file's text, and the name under which messages speak of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +17,17 @@ pub struct SourceFile {
     pub name: Arc<str>,
     /// The whole text, UTF-8.
     pub text: Arc<str>,
+    /// Made when the first place is asked for.
+    marks: OnceLock<Arc<[Mark]>>,
+}
+
+/// A known place: what lies behind it is counted from here and not from the start of the file,
+/// because a compiled policy remembers the place of each of its many grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    at: u32,
+    line: u32,
+    column: u32,
 }
 
 /// The files that one load read, in the order in which they merge.
@@ -61,7 +75,8 @@ impl Sources {
     /// Adds a file and returns its id.
     pub fn add(&mut self, name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).expect("fewer than 2^32 files"));
-        self.files.push(SourceFile { name: name.into(), text: text.into() });
+        let (name, text, marks) = (name.into(), text.into(), OnceLock::new());
+        self.files.push(SourceFile { name, text, marks });
         id
     }
 
@@ -89,19 +104,52 @@ impl Sources {
             return Place { file: Arc::from(""), line: 1, column: 1 };
         };
         let at = floor_char_boundary(&file.text, span.start as usize);
-        let before = &file.text[..at];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        let column = before[line_start..].chars().count() + 1;
-        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Place { file: file.name.clone(), line: small(line), column: small(column) }
+        let mark = file.mark_before(at).to(&file.text[..at]);
+        Place { file: file.name.clone(), line: mark.line, column: mark.column }
     }
+}
+
+impl SourceFile {
+    /// The last mark at or before an offset, [`STRETCH`] bytes from it at most.
+    fn mark_before(&self, at: usize) -> Mark {
+        let marks = self.marks.get_or_init(|| marks(&self.text));
+        let after = marks.partition_point(|mark| mark.at as usize <= at);
+        marks[after.saturating_sub(1)]
+    }
+}
+
+impl Mark {
+    /// The place at the end of a text that begins as the file does.
+    fn to(self, text: &str) -> Mark {
+        let new = &text[self.at as usize..];
+        let lines = memchr::memchr_iter(b'\n', new.as_bytes()).count();
+        let (start, column) = match new.rfind('\n') {
+            Some(newline) => (newline + 1, 1),
+            None => (0, self.column),
+        };
+        let column = column + small(new[start..].chars().count());
+        Mark { at: small(text.len()), line: self.line + small(lines), column }
+    }
+}
+
+/// A mark about every [`STRETCH`] bytes.
+fn marks(text: &str) -> Arc<[Mark]> {
+    let mut last = Mark { at: 0, line: 1, column: 1 };
+    let mut marks = vec![last];
+    for at in (STRETCH..text.len()).step_by(STRETCH) {
+        last = last.to(&text[..floor_char_boundary(text, at)]);
+        marks.push(last);
+    }
+    marks.into()
+}
+
+fn small(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 impl Span {
     /// A span from byte offsets.
     pub fn new(file: FileId, start: usize, end: usize) -> Span {
-        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Span { file, start: small(start), end: small(end.max(start)) }
     }
 }
@@ -155,6 +203,23 @@ mod tests {
         let span = Span::new(id, at, at + 3);
         assert_eq!(sources.place(span).to_string(), "p.yaml:2:8");
         assert_eq!(sources.text(span), "[x]");
+    }
+
+    #[test]
+    fn p12_places_are_found_without_reading_the_file_from_its_start() {
+        for line in ["é", "ab", &"x".repeat(STRETCH - 1), &"é".repeat(3 * STRETCH)] {
+            let text = format!("{line}\n").repeat(1 + 4 * STRETCH / line.len());
+            let mut sources = Sources::default();
+            let id = sources.add("p", text.as_str());
+            let (mut row, mut column) = (1, 1);
+            for (at, c) in text.char_indices() {
+                let place = sources.place(Span::new(id, at, at));
+                assert_eq!((place.line, place.column), (row, column), "at {at}");
+                (row, column) = if c == '\n' { (row + 1, 1) } else { (row, column + 1) };
+                let from = sources.file(id).mark_before(at).at as usize;
+                assert!(from <= at && at - from <= STRETCH + 4, "{at} is counted from {from}");
+            }
+        }
     }
 
     #[test]

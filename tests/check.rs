@@ -300,3 +300,15 @@ fn every_code_has_one_section() {
     let codes: Vec<_> = portcullis::diag::Code::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(sections, codes, "in the order of the codes");
 }
+
+#[test]
+fn p13_a_body_without_an_end_is_not_read_to_its_end() {
+    let folder = folder(&[(
+        "policy.yaml",
+        "policy: 1\nroles: [{id: a, grants: [{path: /a, access: c}]}]\n",
+    )]);
+    let who = ["explain", "policy.yaml", "--user", "ann", "POST", "/a", "--body", "/dev/zero"];
+    let (status, _, said) = portcullis(folder.path(), &who);
+    assert_eq!(status, 2, "{said}");
+    assert!(said.contains("`/dev/zero` is larger than"), "{said}");
+}

@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod dependencies;
 mod filter;
+mod life;
 mod main_job;
 mod policy;
 mod proxy;

@@ -18,6 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::fmt::Write as _;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -440,8 +441,18 @@ struct Removed<'a> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))
+    let failed = |error: std::io::Error| format!("cannot read `{}`: {error}", path.display());
+    let mut body = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(MAX_BODY + 1).read_to_end(&mut body).map_err(failed)?;
+    match body.len() as u64 > MAX_BODY {
+        true => Err(format!("`{}` is larger than {MAX_BODY} bytes", path.display())),
+        false => Ok(body),
+    }
 }
+
+/// Bytes of a body that is explained; also what a file without an end is read to.
+const MAX_BODY: u64 = 64 * 1024 * 1024;
 
 fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("a header is written NAME: VALUE")?;

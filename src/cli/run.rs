@@ -55,8 +55,7 @@ fn start(settings: Settings) -> ExitCode {
 
 /// Runs what was started, after telling that it is ready, to its end.
 pub(super) fn serve(app: App, tell: impl FnOnce(&App)) -> ExitCode {
-    tell(&app);
-    match app.run() {
+    match app.run(tell) {
         Ok(Ended::Asked) => ExitCode::SUCCESS,
         Ok(Ended::WorkerLost) => ExitCode::from(FINDING),
         Err(error) => complain(&error.to_string()),

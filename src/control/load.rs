@@ -71,7 +71,7 @@ pub fn load(path: &Path, around: &Surroundings, generation: u64) -> Result<Loade
 }
 
 /// The digest of what is on disk; `None` where it cannot be read any more.
-fn digest_now(path: &Path, named_files: &[PathBuf]) -> Option<Arc<str>> {
+pub(super) fn digest_now(path: &Path, named_files: &[PathBuf]) -> Option<Arc<str>> {
     let text = files::read(path).ok()?;
     let named = NamedFiles::new(text.base);
     for file in named_files {

@@ -3,7 +3,7 @@
 //! A failed reload never replaces a good snapshot. All changes go through one [`Reloader`], one
 //! after the other, so that generations only grow.
 
-use crate::control::load::{Loaded, NotLoaded, load};
+use crate::control::load::{Loaded, NotLoaded, digest_now, load};
 use crate::control::store::{Live, Store};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::resolve::Surroundings;
@@ -23,6 +23,8 @@ pub struct Reloader {
     named_files: Vec<PathBuf>,
     /// The digest of the last text that was refused, so that it is refused aloud only once.
     refused: Option<String>,
+    /// The digest of the files at the last look.
+    seen: Option<Arc<str>>,
 }
 
 /// What became of the last attempt to load, for `/policy`, `/readyz` and the metrics.
@@ -65,7 +67,8 @@ impl Reloader {
         let store = Arc::new(Store::new(live));
         let status = Arc::new(Status::default());
         let path = path.to_owned();
-        let reloader = Reloader { path, around, store, status, named_files, refused: None };
+        let reloader =
+            Reloader { path, around, store, status, named_files, refused: None, seen: None };
         Ok((reloader, report, sources))
     }
 
@@ -93,8 +96,26 @@ impl Reloader {
         folders
     }
 
-    /// Reads the files, and makes them live if they say something new and something good.
+    /// Makes the files live if they say something new and something good. Files that are as they
+    /// were at the last look are not read as a policy again.
     pub fn reload(&mut self) -> Outcome {
+        // Taken before the policy is read: a change after this is seen by the next look.
+        let seen = digest_now(&self.path, &self.named_files);
+        if seen.is_some() && seen == self.seen {
+            return if self.refused.is_some() { Outcome::StillRefused } else { Outcome::Unchanged };
+        }
+        self.seen = seen;
+        self.attempt()
+    }
+
+    /// Likewise for somebody who asks: what is refused is told although it has been told before.
+    pub fn reload_aloud(&mut self) -> Outcome {
+        self.seen = None;
+        self.refused = None;
+        self.reload()
+    }
+
+    fn attempt(&mut self) -> Outcome {
         let live = self.store.load();
         let generation = live.snapshot.generation() + 1;
         let result = load(&self.path, &self.around, generation);

@@ -7,6 +7,8 @@ use crate::control::reload::{Outcome, Reloader};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -19,9 +21,16 @@ pub const MAX_DELAY: Duration = Duration::from_millis(800);
 /// How often the content is compared although nothing was heard.
 pub const POLL: Duration = Duration::from_secs(5);
 
+/// Hints that wait; more say nothing new.
+const MAX_HINTS: usize = 64;
+
 /// Asks the watcher to look now, or to stop.
 #[derive(Clone, Debug)]
-pub struct Nudge(SyncSender<Hint>);
+pub struct Nudge {
+    hints: SyncSender<Hint>,
+    /// Apart from the hints, because a queue that events have filled takes no more of them.
+    stopped: Arc<AtomicBool>,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hint {
@@ -46,13 +55,18 @@ impl Nudge {
         self.send(Hint::Now);
     }
 
-    /// Ends the watcher.
+    /// Ends the watcher, however many hints wait.
     pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
         self.send(Hint::Stop);
     }
 
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
     fn send(&self, hint: Hint) {
-        match self.0.try_send(hint) {
+        match self.hints.try_send(hint) {
             // A full queue will be looked at; a gone watcher needs no hint.
             Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
         }
@@ -62,8 +76,8 @@ impl Nudge {
 impl Watch {
     /// Begins to listen to the file system.
     pub fn new(reloader: Reloader) -> Watch {
-        let (sender, hints) = sync_channel(64);
-        let nudge = Nudge(sender);
+        let (sender, hints) = sync_channel(MAX_HINTS);
+        let nudge = Nudge { hints: sender, stopped: Arc::default() };
         let told = nudge.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // Reading a file is an event too, and answering it by reading would never end.
@@ -88,31 +102,40 @@ impl Watch {
 
     /// Watches until stopped; `told` hears of every attempt that did or said something. Blocks.
     pub fn run(mut self, mut told: impl FnMut(&Outcome)) {
-        loop {
+        while !self.nudge.is_stopped() {
+            let mut asked = false;
             match self.hints.recv_timeout(POLL) {
                 Ok(Hint::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(Hint::Changed) => {
-                    if !self.wait_until_quiet() {
-                        return;
-                    }
-                }
-                Ok(Hint::Now) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Hint::Changed) => asked = self.wait_until_quiet(),
+                Ok(Hint::Now) => asked = true,
+                Err(RecvTimeoutError::Timeout) => {}
             }
-            let outcome = self.reloader.reload();
+            // What was asked before the files are read is answered by reading them once.
+            while let Ok(hint) = self.hints.try_recv() {
+                asked |= hint == Hint::Now;
+            }
+            if self.nudge.is_stopped() {
+                return;
+            }
+            let outcome = match asked {
+                true => self.reloader.reload_aloud(),
+                false => self.reloader.reload(),
+            };
             told(&outcome);
             self.follow_folders();
         }
     }
 
-    /// Waits for a pause in the events. False: stop.
+    /// Waits for a pause in the events, or for the word to stop. Says whether somebody asked
+    /// meanwhile, which ends the wait.
     fn wait_until_quiet(&self) -> bool {
         let deadline = Instant::now() + MAX_DELAY;
         loop {
             let left = deadline.saturating_duration_since(Instant::now()).min(QUIET);
             match self.hints.recv_timeout(left) {
-                Ok(Hint::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
-                Ok(Hint::Changed) if !left.is_zero() => {}
-                Ok(Hint::Changed | Hint::Now) | Err(RecvTimeoutError::Timeout) => return true,
+                Ok(Hint::Changed) if !left.is_zero() && !self.nudge.is_stopped() => {}
+                Ok(hint) => return hint == Hint::Now,
+                Err(_) => return false,
             }
         }
     }
@@ -135,5 +158,54 @@ impl Watch {
             }
         }
         self.watched = watched;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::resolve::Surroundings;
+    use std::sync::mpsc::channel;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn watch() -> (Watch, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.yaml");
+        std::fs::write(&path, "policy: 1\n").unwrap();
+        let reloader = Reloader::start(&path, Surroundings::default()).unwrap().0;
+        (Watch::new(reloader), folder)
+    }
+
+    /// Runs it to its end, and counts how often it looked.
+    fn looks(watch: Watch, looked: impl Fn() + Send + 'static) -> usize {
+        let (sender, ended) = channel();
+        std::thread::spawn(move || {
+            let mut looks = 0;
+            watch.run(|_| {
+                looks += 1;
+                looked();
+            });
+            sender.send(looks)
+        });
+        ended.recv_timeout(PATIENCE).expect("it does not end")
+    }
+
+    #[test]
+    fn p15_a_full_queue_does_not_lose_the_word_to_stop() {
+        for waiting in [MAX_HINTS - 1, MAX_HINTS, MAX_HINTS + 1] {
+            let (watch, _folder) = watch();
+            (0..waiting).for_each(|_| watch.nudge.send(Hint::Changed));
+            watch.nudge.stop();
+            assert_eq!(looks(watch, || ()), 0, "{waiting} hints");
+        }
+    }
+
+    #[test]
+    fn p12_many_wishes_to_reload_are_one_reload() {
+        let (watch, _folder) = watch();
+        let nudge = watch.nudge();
+        (0..MAX_HINTS + 1).for_each(|_| nudge.reload());
+        assert_eq!(looks(watch, move || nudge.stop()), 1);
     }
 }

@@ -6,7 +6,7 @@ use super::{FieldMasks, Permit, Reason, Refusal};
 use crate::filter::Limits;
 use crate::filter::mask::Mask;
 use crate::filter::write::{self, Patch, WriteFault};
-use crate::policy::snapshot::{BodyKind, Snapshot};
+use crate::policy::snapshot::{BodyKind, Snapshot, Update};
 use http::{HeaderMap, Method};
 use std::sync::Arc;
 
@@ -35,11 +35,13 @@ impl BodyCheck {
         method: &Method,
         headers: &HeaderMap,
     ) -> Result<Option<BodyCheck>, Refusal> {
-        let reads_json = snapshot.route(permit.route()).request == BodyKind::Json;
+        let route = snapshot.route(permit.route());
         let mask = permit.fields().and_then(|fields| fields.write.clone());
-        match mask.filter(|_| reads_json) {
+        match mask.filter(|_| route.request == BodyKind::Json) {
             None => Ok(None),
-            Some(mask) => Ok(Some(BodyCheck { mask, patch: patch(method, headers)? })),
+            Some(mask) => {
+                Ok(Some(BodyCheck { mask, patch: patch(method, route.update, headers)? }))
+            }
         }
     }
 
@@ -57,13 +59,18 @@ impl BodyCheck {
 }
 
 /// How a body that must be checked is applied, by its type; 415 where it cannot be read.
-fn patch(method: &Method, headers: &HeaderMap) -> Result<Patch, Refusal> {
+///
+/// A PUT that the route says is merged can erase what it replaces inside, as a PATCH can.
+fn patch(method: &Method, update: Update, headers: &HeaderMap) -> Result<Patch, Refusal> {
     let unsupported = || Refusal::because(Reason::BodyUnsupported);
     if !media::is_identity(headers) {
         return Err(unsupported());
     }
     match (media::json(headers), *method == Method::PATCH) {
         (Some(Json::Plain | Json::MergePatch), true) => Ok(Patch::Merge),
+        (Some(Json::Plain), false) if *method == Method::PUT && update == Update::Merge => {
+            Ok(Patch::Merge)
+        }
         (Some(Json::Plain), false) => Ok(Patch::No),
         _ => Err(unsupported()),
     }

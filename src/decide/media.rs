@@ -11,6 +11,9 @@ pub enum Json {
     MergePatch,
     /// `application/json-patch+json` (RFC 6902).
     JsonPatch,
+    /// Another language of changes, such as `application/strategic-merge-patch+json`: JSON, but
+    /// what it does to a field is not said by the field's name.
+    OtherPatch,
 }
 
 /// Whether the body claims to be JSON in UTF-8.
@@ -32,6 +35,9 @@ pub fn json(headers: &HeaderMap) -> Option<Json> {
         () if is("application/json") => Some(Json::Plain),
         () if is("application/merge-patch+json") => Some(Json::MergePatch),
         () if is("application/json-patch+json") => Some(Json::JsonPatch),
+        () if has_suffix(essence) && essence.to_ascii_lowercase().contains("patch") => {
+            Some(Json::OtherPatch)
+        }
         () if has_suffix(essence) => Some(Json::Plain),
         () => None,
     }
@@ -106,6 +112,8 @@ mod tests {
             ("application/vnd.api+JSON; ext=x", Json::Plain),
             ("application/merge-patch+json", Json::MergePatch),
             ("application/json-patch+json; charset=utf8", Json::JsonPatch),
+            ("application/strategic-merge-Patch+json", Json::OtherPatch),
+            ("application/json-patch-query+json", Json::OtherPatch),
         ] {
             assert_eq!(json(&typed(&[text])), Some(kind), "{text}");
         }

@@ -7,7 +7,7 @@
 pub mod body;
 pub mod media;
 mod permit;
-mod query;
+pub mod query;
 mod reason;
 mod standing;
 
@@ -91,6 +91,9 @@ pub fn route(snapshot: &Snapshot, request: &Request<'_>) -> Result<Routed, Refus
     if request.target.has_params() && !route.is_some_and(|route| route.params_keep) {
         return Err(Refusal::because(Reason::BadPath));
     }
+    if query::overrides_method(request.target.query()) {
+        return Err(Refusal::because(Reason::BadRequest));
+    }
     let public = route.is_some_and(|route| route.public.has(access));
     Ok(Routed { route: found, access, public, matches })
 }
@@ -114,7 +117,8 @@ pub fn decide(
     let standing =
         standing::find(snapshot, &addressed, &principal, trace).map_err(Refusal::because)?;
     let held = held_grants(snapshot, request.target, &routed, &standing, trace)?;
-    let fields = limits(snapshot, &routed.matches, &held, trace)?;
+    let creates = sends_an_element(request.method, routed.access);
+    let fields = limits(snapshot, &routed.matches, &held, creates, trace)?;
     query::check(request.target.query(), fields.as_deref())?;
     let erases_hidden = fields.is_some() && replaces(request.method, route);
     let first_letter = routed.access.positions().next().unwrap_or_default();
@@ -211,11 +215,12 @@ fn limits(
     snapshot: &Snapshot,
     matches: &Matches,
     held: &[Held<'_>],
+    creates: bool,
     trace: &mut impl Trace,
 ) -> Result<Option<Arc<FieldMasks>>, Refusal> {
     let mut all: Option<Arc<FieldMasks>> = None;
     for held in held {
-        let masks = match snapshot.limits(matches, held) {
+        let masks = match snapshot.limits(matches, held, creates) {
             Limits::Nothing => continue,
             Limits::Masks(masks) => masks,
             Limits::Unmapped => {
@@ -234,6 +239,12 @@ fn limits(
         });
     }
     Ok(all)
+}
+
+/// Whether the body is one more element of what the path holds. A POST that only reads sends a
+/// question.
+fn sends_an_element(method: &http::Method, access: Access) -> bool {
+    access != Access::READ && *method == http::Method::POST
 }
 
 /// Whether what the body does not mention is lost.

@@ -3,7 +3,7 @@
 use super::Limits;
 use super::mask::{HIDE, Mask, MaskBuilder, Node, NodeId, SHOW, Types};
 use super::plan::Extra;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Why a pointer says no place.
@@ -81,6 +81,58 @@ pub fn hidden_names(mask: &Mask) -> (Vec<Arc<str>>, bool) {
         }
     }
     (names.into_iter().collect(), unnamed)
+}
+
+/// A mask for bodies of unknown shape under `mask`: what it hides by name is hidden at any depth, and
+/// a value that stands where hidden parts would be, but is of another type, is hidden as well (a
+/// card's number where the card should be). `None` where something is hidden that has no name.
+pub fn unknown_shape(mask: &Mask) -> Option<Mask> {
+    let (names, unnamed) = hidden_names(mask);
+    if unnamed {
+        return None;
+    }
+    let mut builder = MaskBuilder::new();
+    let everywhere = builder.reserve();
+    let mut fields: Vec<(Arc<str>, NodeId)> = Vec::new();
+    for (name, [own, element]) in types_around_hidden(mask) {
+        if names.contains(&name) {
+            continue;
+        }
+        let inside = Node { others: everywhere, items: everywhere, ..Node::open() };
+        let items = builder.add(Node { types: element, ..inside.clone() });
+        let value = builder.add(Node { types: own, items, ..inside });
+        // Inside of them the same names are hidden: see below.
+        fields.push((name, value));
+    }
+    let inner: Vec<NodeId> = fields.iter().map(|(_, id)| *id).collect();
+    fields.extend(names.into_iter().map(|name| (name, HIDE)));
+    for id in inner {
+        let items = builder.node(id).items;
+        for id in [id, items] {
+            let node = Node { fields: fields.clone(), ..builder.node(id).clone() };
+            builder.set(id, node);
+        }
+    }
+    builder.set(everywhere, Node { fields, others: everywhere, items: everywhere, ..Node::open() });
+    Some(builder.finish(everywhere))
+}
+
+/// For every name whose value is shown but hides something inside: the types that its values may
+/// have, and those of their elements.
+fn types_around_hidden(mask: &Mask) -> BTreeMap<Arc<str>, [Types; 2]> {
+    let mut found: BTreeMap<Arc<str>, [Types; 2]> = BTreeMap::new();
+    let ids = (0..).map(NodeId).take(mask.len()).filter(|id| *id != SHOW && *id != HIDE);
+    for (name, child) in ids.flat_map(|id| mask.node(id).fields.iter()) {
+        if *child == HIDE || !mask.hides(*child) {
+            continue;
+        }
+        let node = mask.node(*child);
+        let inside = mask.hides(node.items) && node.types.has(Types::ARRAY);
+        let element = if inside { mask.node(node.items).types } else { Types::ANY };
+        let [own, elements] = found.entry(name.clone()).or_insert([Types::ANY; 2]);
+        (*own, *elements) = (own.and(node.types), elements.and(element));
+    }
+    found
 }
 
 /// Copies `inner`, and its root once more as the place itself, so that where the mask refers to
@@ -186,6 +238,35 @@ mod tests {
             let placed = place("/a", alternative, &hidden());
             assert_eq!(placed.is_ok(), fits);
             assert!(placed.is_err() || placed.unwrap().alternatives() == 1 << alternative);
+        }
+    }
+
+    #[test]
+    fn p11_in_a_body_of_unknown_shape_a_value_around_what_is_hidden_keeps_its_type() {
+        let mut builder = MaskBuilder::new();
+        let part = |name: &str| Node {
+            types: Types::OBJECT,
+            fields: vec![(name.into(), HIDE)],
+            ..Node::open()
+        };
+        let card = builder.add(part("number"));
+        let order = builder.add(part("margin"));
+        let orders = builder.add(Node { types: Types::ARRAY, items: order, ..Node::open() });
+        let fields = vec![("ssn".into(), HIDE), ("card".into(), card), ("orders".into(), orders)];
+        let root = builder.add(Node { types: Types::OBJECT, fields, ..Node::open() });
+        let mask =
+            Arc::new(unknown_shape(&place("/data/*", 0, &builder.finish(root)).unwrap()).unwrap());
+        for (body, shown) in [
+            (r#"{"card":"4111","e":{"card":["4111"],"ssn":1}}"#, r#"{"e":{}}"#),
+            (r#"{"card":{"number":1,"card":7,"b":2}}"#, r#"{"card":{"b":2}}"#),
+            (r#"{"orders":["7%",{"margin":7,"a":1}]}"#, r#"{"orders":[{"a":1}]}"#),
+            (r#"["x",{"message":"ok"}]"#, r#"["x",{"message":"ok"}]"#),
+        ] {
+            let (mut filter, mut out) =
+                (crate::filter::Filter::new(mask.clone(), Limits::default()), Vec::new());
+            filter.push(body.as_bytes(), &mut out).unwrap();
+            filter.finish(&mut out).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), shown);
         }
     }
 

@@ -61,8 +61,9 @@ struct Check<'a> {
     fields: Pointers,
     types: Pointers,
     unfit: u32,
-    /// The names of a node's fields, folded.
-    folded: HashMap<NodeId, Rc<HashSet<String>>>,
+    /// The names of a node's fields, folded, and what applies to a key that is one of them but for
+    /// its case.
+    folded: HashMap<NodeId, Rc<HashMap<String, NodeId>>>,
 }
 
 /// The keys of one object. They are the client's, so the table is keyed (by the standard library's
@@ -73,6 +74,9 @@ struct Names<'a> {
     /// Folded keys that a field's name folds to, and whether one of them is that name itself.
     variants: HashMap<String, bool>,
 }
+
+/// A member of the whole body that many servers take for the request's method.
+const METHOD: &str = "_method";
 
 /// Up to so many keys are compared one by one.
 const FEW: usize = 12;
@@ -196,10 +200,13 @@ impl<'a> Check<'a> {
             if self.names > self.limits.names {
                 return Err(Fault::TooManyKeys { offset: self.input.offset(self.pos) });
             }
-            self.compare(node, &key, &mut names)?;
+            let member = self.compare(node, &key, &mut names)?;
             self.byte(b':')?;
             self.way.member(&key);
-            self.value(self.member(node, &key), patch)?;
+            if self.depth == 1 && key.eq_ignore_ascii_case(METHOD) {
+                self.fields.add(self.way.as_str());
+            }
+            self.value(member, patch)?;
             self.way.up();
             names.add(key);
             expected = self.comma(b'}')?;
@@ -223,34 +230,26 @@ impl<'a> Check<'a> {
         self.leave()
     }
 
-    /// Refuses a key that stood before, or that differs from one before in case only where the
-    /// mask names either.
-    fn compare(&mut self, node: NodeId, key: &str, names: &mut Names<'_>) -> Result<(), Fault> {
+    /// The node of a member. Refuses a key that stood before, or that differs from one before in
+    /// case only where the mask names either.
+    fn compare(&mut self, node: NodeId, key: &str, names: &mut Names<'_>) -> Result<NodeId, Fault> {
         let offset = self.input.offset(self.pos);
         if names.has(key) {
             return Err(Fault::DuplicateKey { offset });
         }
-        let fields = &self.mask.node(node).fields;
+        let mask = self.mask;
+        let Node { fields, others, .. } = mask.node(node);
         if fields.is_empty() {
-            return Ok(());
+            return Ok(*others);
         }
-        let known = self.folded.entry(node);
-        let known =
-            known.or_insert_with(|| Rc::new(fields.iter().map(|(name, _)| fold(name)).collect()));
+        let known = self.folded.entry(node).or_insert_with(|| Rc::new(fold_names(mask, node)));
         let folded = fold(key);
-        if !known.contains(&folded) {
-            return Ok(());
+        let Some(alike) = known.get(&folded).copied() else { return Ok(*others) };
+        let named = mask.plan(node).find(fields, key.as_bytes());
+        match names.variants.insert(folded, named.is_some()) {
+            Some(before) if before || named.is_some() => Err(Fault::CaseVariant { offset }),
+            _ => Ok(named.map_or(alike, |at| fields[at].1)),
         }
-        let named = self.mask.plan(node).find(fields, key.as_bytes()).is_some();
-        match names.variants.insert(folded, named) {
-            Some(before) if before || named => Err(Fault::CaseVariant { offset }),
-            _ => Ok(()),
-        }
-    }
-
-    fn member(&self, node: NodeId, key: &str) -> NodeId {
-        let Node { fields, others, .. } = self.mask.node(node);
-        self.mask.plan(node).find(fields, key.as_bytes()).map_or(*others, |at| fields[at].1)
     }
 
     fn key(&mut self) -> Result<Cow<'a, str>, Fault> {
@@ -363,6 +362,21 @@ impl<'a> Check<'a> {
             Fault::Truncated
         }
     }
+}
+
+/// What applies to keys that are a field's name but for their case. Many servers read such a key as
+/// the field (Go and ASP.NET do), so it cannot be sent where the field cannot.
+fn fold_names(mask: &Mask, node: NodeId) -> HashMap<String, NodeId> {
+    let Node { fields, others, .. } = mask.node(node);
+    let mut names = HashMap::new();
+    for (name, child) in fields {
+        let strict = *child == HIDE || *others == SHOW && mask.hides(*child);
+        let alike = names.entry(fold(name)).or_insert(*others);
+        if strict && *alike != HIDE {
+            *alike = *child;
+        }
+    }
+    names
 }
 
 impl<'a> Names<'a> {

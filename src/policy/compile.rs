@@ -122,7 +122,11 @@ impl Shapes {
         for (kind, resource) in resolved.types.iter().enumerate() {
             for at in &resource.ats {
                 self.facts(&at.pattern).ats.push(ats.len() as u32);
-                ats.push(At { kind: kind as u32, pointer: at.pointer.clone() });
+                ats.push(At {
+                    kind: kind as u32,
+                    pointer: at.pointer.clone(),
+                    element: element(&at.pointer),
+                });
             }
         }
         ats
@@ -182,6 +186,12 @@ impl GrantGroup {
         }
         self.grants.push((role, access, grant));
     }
+}
+
+/// Where the object sits in one element of a list: what follows the last `*` of a pointer.
+fn element(pointer: &str) -> Option<Arc<str>> {
+    let last = pointer.rmatch_indices("/*").map(|(at, _)| &pointer[at + 2..]);
+    last.into_iter().find(|rest| rest.is_empty() || rest.starts_with('/')).map(Arc::from)
 }
 
 fn types(resolved: &Resolved) -> Vec<ResourceType> {

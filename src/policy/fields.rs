@@ -11,28 +11,6 @@ use std::sync::{Arc, OnceLock};
 /// is slower but the same.
 pub const MAX_REMEMBERED: usize = 4096;
 
-/// What query parameters append to the name of a field.
-const MODIFIERS: &[&str] = &[
-    "_contains",
-    "_eq",
-    "_gt",
-    "_gte",
-    "_in",
-    "_like",
-    "_lt",
-    "_lte",
-    "_ne",
-    "__contains",
-    "__eq",
-    "__gt",
-    "__gte",
-    "__in",
-    "__like",
-    "__lt",
-    "__lte",
-    "__ne",
-];
-
 /// Places in the memo that are tried for one key.
 const PROBES: usize = 8;
 
@@ -42,8 +20,9 @@ pub struct FieldMasks {
     /// For 2xx bodies; `None` shows everything.
     pub read: Option<Arc<Mask>>,
     /// For redirects and errors with a JSON body: everything that `read` hides by name is hidden at
-    /// any depth. `None` where `read` hides nothing, or hides by allow-list: then such a body cannot
-    /// be judged and a generic problem document takes its place.
+    /// any depth, and so is what stands in place of a value that has hidden parts. `None` where
+    /// `read` hides nothing, or hides by allow-list: then such a body cannot be judged and a generic
+    /// problem document takes its place.
     pub error: Option<Arc<Mask>>,
     /// For request bodies; `None` lets everything be sent.
     pub write: Option<Arc<Mask>>,
@@ -57,6 +36,10 @@ struct Names {
     shown: HashSet<String>,
     /// Somewhere, everything that is not named is hidden.
     closed: bool,
+    /// Everything that is not named is hidden where the objects are, not only inside of a field.
+    lists: bool,
+    /// Fields in whose values everything that is not named is hidden.
+    list_within: HashSet<String>,
 }
 
 impl FieldMasks {
@@ -68,11 +51,7 @@ impl FieldMasks {
             return None;
         }
         let names = read.as_deref().map(Names::of).unwrap_or_default();
-        let exact = place::hidden_names(read.as_deref().unwrap_or(&Mask::show()));
-        let error = match (&read, exact) {
-            (Some(_), (names, false)) => Some(Arc::new(place::anywhere(names))),
-            _ => None,
-        };
+        let error = read.as_deref().and_then(place::unknown_shape).map(Arc::new);
         Some(FieldMasks { read, error, write, names })
     }
 
@@ -93,20 +72,8 @@ impl FieldMasks {
         if self.names.hidden.contains(&word) {
             return true;
         }
-        !self.names.shown.contains(&word)
-            && self.names.hidden.iter().any(|name| stands_in(name, &word))
-    }
-
-    /// Whether a word of a query parameter's name could be a field that is hidden because nothing
-    /// names it: everything unnamed is hidden, and this is no visible field's name, alone or with a
-    /// modifier (`title_like`).
-    pub fn leaves_out(&self, word: &str) -> bool {
-        let word = word.to_lowercase();
-        let modified = |rest: &str| MODIFIERS.contains(&rest);
-        let is = |name: &String| {
-            word.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || modified(rest))
-        };
-        self.names.closed && !self.names.shown.iter().any(is)
+        let is = |name: &String| stands_in(name, &word) || plain(name).eq(plain(&word));
+        !self.names.shown.contains(&word) && self.names.hidden.iter().any(is)
     }
 
     /// Whether a word in a parameter that sorts, filters or selects could be a hidden field's name.
@@ -114,11 +81,31 @@ impl FieldMasks {
         self.hides_parameter(word)
             || (self.names.closed && !self.names.shown.contains(&word.to_lowercase()))
     }
+
+    /// Whether a word is the name of a field that is shown.
+    pub fn shows_word(&self, word: &str) -> bool {
+        self.names.shown.contains(&word.to_lowercase())
+    }
+
+    /// Whether the objects of this path show the fields that the policy lists, and no others.
+    pub fn lists_fields(&self) -> bool {
+        self.names.lists
+    }
+
+    /// Whether the value of this field does so.
+    pub fn lists_fields_of(&self, word: &str) -> bool {
+        self.names.list_within.contains(&word.to_lowercase())
+    }
 }
 
 impl Names {
     fn of(mask: &Mask) -> Names {
         let hidden = |id: NodeId| id == HIDE || mask.node(id).types == Types::NONE;
+        // Where no object may stand, nothing speaks of members.
+        let lists = |id: NodeId| {
+            let node = mask.node(id);
+            !hidden(id) && node.types.has(Types::OBJECT) && hidden(node.others)
+        };
         let mut names = Names::default();
         let (mut seen, mut todo) = (HashSet::from([SHOW, HIDE]), vec![mask.root()]);
         while let Some(id) = todo.pop() {
@@ -126,19 +113,32 @@ impl Names {
                 continue;
             }
             let node = mask.node(id);
-            // Where no object may stand, nothing speaks of members.
+            names.closed |= lists(id);
+            // A pointer leads here, or the body is the object.
+            names.lists |= (id == mask.root() || node.way != 0) && lists(id);
             if node.types.has(Types::OBJECT) {
                 for (name, field) in &node.fields {
-                    let list = if hidden(*field) { &mut names.hidden } else { &mut names.shown };
-                    list.insert(name.to_lowercase());
+                    names.add(
+                        name,
+                        hidden(*field),
+                        lists(*field) || lists(mask.node(*field).items),
+                    );
                 }
-                names.closed |= hidden(node.others);
                 todo.extend(node.fields.iter().map(|(_, id)| *id).chain([node.others]));
             }
             let listed = mask.extra(id).into_iter().flat_map(|extra| &extra.elements);
             todo.extend(listed.map(|(_, id)| *id).chain([node.items]));
         }
         names
+    }
+
+    fn add(&mut self, name: &str, hidden: bool, lists: bool) {
+        let name = name.to_lowercase();
+        if lists {
+            self.list_within.insert(name.clone());
+        }
+        let list = if hidden { &mut self.hidden } else { &mut self.shown };
+        list.insert(name);
     }
 }
 
@@ -199,6 +199,12 @@ impl std::fmt::Debug for FieldMemo {
         let used = self.slots.iter().filter(|slot| slot.get().is_some()).count();
         write!(f, "FieldMemo({used} of {MAX_REMEMBERED})")
     }
+}
+
+/// The letters and digits of a name: `creditLimit` and `credit-limit` are `credit_limit` to many
+/// servers.
+fn plain(name: &str) -> impl Iterator<Item = char> + '_ {
+    name.chars().filter(|c| c.is_alphanumeric())
 }
 
 /// Whether a name stands in a word with no letter or digit beside it: `ssn` in `user__ssn_like`.

@@ -7,6 +7,7 @@ use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::bind::{LISTS, wrong_type};
 use crate::policy::node::{Node, NodeKind};
 use crate::source::{Span, Spanned};
+use std::collections::HashMap;
 
 /// The version of the language that this program reads.
 pub const LANGUAGE_VERSION: i64 = 1;
@@ -16,7 +17,7 @@ type Entry = (Spanned<String>, Node);
 /// Joins the trees of all files. Where there is only one, it is checked in the same way.
 pub fn merge(roots: Vec<Node>, report: &mut Report) -> Node {
     let span = roots.first().map(|root| root.span).unwrap_or_default();
-    let mut merged = Vec::new();
+    let mut merged = Merged::default();
     for root in roots {
         let at = root.span;
         match root.kind {
@@ -28,15 +29,23 @@ pub fn merge(roots: Vec<Node>, report: &mut Report) -> Node {
             _ => report.push(wrong_type("a policy file", "a mapping", &root, at)),
         }
     }
-    Node { kind: NodeKind::Map(merged), span }
+    Node { kind: NodeKind::Map(merged.entries), span }
 }
 
-fn add(merged: &mut Vec<Entry>, (key, node): Entry, report: &mut Report) {
-    let Some((first, before)) = merged.iter_mut().find(|(known, _)| known.value == key.value)
-    else {
-        merged.push((key, node));
+/// The joined mapping, and where in it each key stands.
+#[derive(Default)]
+struct Merged {
+    entries: Vec<Entry>,
+    places: HashMap<String, usize>,
+}
+
+fn add(merged: &mut Merged, (key, node): Entry, report: &mut Report) {
+    let Some(place) = merged.places.get(&key.value) else {
+        merged.places.insert(key.value.clone(), merged.entries.len());
+        merged.entries.push((key, node));
         return;
     };
+    let (first, before) = &mut merged.entries[*place];
     if !LISTS.contains(&key.value.as_str()) {
         if key.value != "policy" {
             report.push(conflict(&key, first.span));

@@ -131,7 +131,13 @@ pub(crate) struct ResourceType {
 pub(crate) struct At {
     pub(super) kind: u32,
     pub(super) pointer: Arc<str>,
+    /// Where it leads to every element or member of something: where the object is in a body that
+    /// is one of these.
+    pub(super) element: Option<Arc<str>>,
 }
+
+/// Marks a place that is meant in a body that is one element, see [`Snapshot::limits`].
+const IN_ELEMENT: u32 = 1 << 31;
 
 /// Grants that match a path, for one access letter and the addressed organization and application.
 pub(crate) struct Held<'s> {
@@ -242,7 +248,11 @@ impl Snapshot {
 
     /// What limits bodies where these grants are what allows the request. Masks come from the
     /// grants that held, not from the roles that are bound.
-    pub(crate) fn limits(&self, matches: &Matches, held: &Held<'_>) -> Limits {
+    ///
+    /// A request that `creates` where a type has lists alone (a POST to `/customers`, whose objects
+    /// are at `/data/*`) sends one element as the body itself, and often gets it back so: there
+    /// the body is a place as well.
+    pub(crate) fn limits(&self, matches: &Matches, held: &Held<'_>, creates: bool) -> Limits {
         // One contributing role without any schema contributes whole objects.
         if !held.roles.is_subset(&self.limited) {
             return Limits::Nothing;
@@ -250,7 +260,10 @@ impl Snapshot {
         let limits = |kind: u32| held.roles.is_subset(&self.types[kind as usize].limited);
         let here = self.most_specific_ats(matches);
         let applies = |at: &u32| limits(self.ats[*at as usize].kind);
-        let ats: smallvec::SmallVec<[u32; 8]> = here.iter().copied().filter(applies).collect();
+        let mut ats: smallvec::SmallVec<[u32; 8]> = here.iter().copied().filter(applies).collect();
+        if creates {
+            self.add_elements(&mut ats);
+        }
         if ats.is_empty() {
             let near = held.shapes.iter().flat_map(|shape| &self.facts(*shape).near);
             return match near.copied().any(limits) {
@@ -262,6 +275,20 @@ impl Snapshot {
             Some(masks) => Limits::Masks(masks),
             None => Limits::Nothing,
         }
+    }
+
+    /// Adds the element of every type that has lists alone among `ats`.
+    fn add_elements(&self, ats: &mut smallvec::SmallVec<[u32; 8]>) {
+        let at = |id: u32| &self.ats[id as usize];
+        let has_one = |kind| ats.iter().any(|id| at(*id).kind == kind && at(*id).element.is_none());
+        let same = |a: u32, b: u32| at(a).kind == at(b).kind && at(a).element == at(b).element;
+        let mut elements: smallvec::SmallVec<[u32; 8]> = smallvec::SmallVec::new();
+        for id in ats.iter().copied().filter(|id| !has_one(at(*id).kind)) {
+            if !elements.iter().any(|other| same(*other, id)) {
+                elements.push(id);
+            }
+        }
+        ats.extend(elements.into_iter().map(|id| id | IN_ELEMENT));
     }
 
     /// The places on a path: for each type those of the most specific shape, in order.
@@ -293,14 +320,18 @@ impl Snapshot {
         let places: Vec<(&str, Mask, Mask)> = ats
             .iter()
             .map(|at| {
-                let at = &self.ats[*at as usize];
+                let place = &self.ats[(at & !IN_ELEMENT) as usize];
+                let pointer = match &place.element {
+                    Some(element) if at & IN_ELEMENT != 0 => element,
+                    _ => &place.pointer,
+                };
                 let (mut see, mut send) = (Mask::hide(), Mask::hide());
                 for role in roles.iter() {
-                    let masks = &self.role(role).limits[&(at.kind as usize)];
+                    let masks = &self.role(role).limits[&(place.kind as usize)];
                     see = union(&see, &masks.read);
                     send = union(&send, &masks.write);
                 }
-                (&*at.pointer, see, send)
+                (&**pointer, see, send)
             })
             .collect();
         masks_at(&places)

@@ -1,5 +1,6 @@
 //! One client connection: which protocol it speaks, and serving it until it ends.
 
+use super::deadline::Deadline;
 use super::headers::Forwarded;
 use super::io::{ClientIo, Pulse, Socket};
 use super::reply::Reply;
@@ -14,7 +15,7 @@ use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::IpAddr;
@@ -110,7 +111,7 @@ async fn serve_http1(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientI
     builder.max_headers(limits.max_headers);
     builder.max_header_size(limits.max_header_bytes);
     builder.max_buf_size(limits.max_header_bytes.max(MIN_BUFFER));
-    let service = service_fn(|request| answer(worker.clone(), client.clone(), request));
+    let service = service_fn(|request| answer(worker.clone(), client.clone(), request, None));
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut told = false;
     std::future::poll_fn(|cx| {
@@ -128,7 +129,8 @@ async fn serve_http1(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientI
 
 async fn serve_http2(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientIo>) {
     let limits = &worker.limits;
-    let mut builder = http2::Builder::new(Local);
+    let streams = Streams::default();
+    let mut builder = http2::Builder::new(streams.clone());
     builder.timer(TokioTimer::new());
     builder.max_concurrent_streams(limits.streams);
     builder.max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX));
@@ -137,7 +139,11 @@ async fn serve_http2(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientI
     builder.max_send_buf_size(SEND_BUFFER);
     builder.keep_alive_interval(limits.idle);
     builder.keep_alive_timeout(limits.write_idle);
-    let service = service_fn(|request| answer(worker.clone(), client.clone(), request));
+    let service = service_fn(|request| {
+        let taking = worker.clock.deadline();
+        streams.next.set(Some(taking.clone()));
+        answer(worker.clone(), client.clone(), request, Some(taking))
+    });
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut told = false;
     std::future::poll_fn(|cx| {
@@ -167,18 +173,30 @@ async fn answer(
     worker: Rc<Worker>,
     client: Rc<Client>,
     request: Request<Incoming>,
+    taking: Option<Rc<Deadline>>,
 ) -> Result<Response<Reply>, Infallible> {
-    Ok(request::handle(worker, client, request).await)
+    Ok(request::handle(worker, client, request, taking).await)
 }
 
-/// Runs HTTP/2's streams on the worker's own thread.
-#[derive(Clone, Copy, Debug)]
-struct Local;
+/// Runs HTTP/2's streams on the worker's own thread, each for as long as its client takes what it
+/// is given. A client that opens no window holds no byte of the socket back, so nobody else would
+/// notice; giving the stream up resets it, and the connection goes on.
+#[derive(Clone, Default)]
+struct Streams {
+    /// Of the stream that is being started: hyper makes the answer and runs it in one breath.
+    next: Rc<Cell<Option<Rc<Deadline>>>>,
+}
 
-impl<F: Future + 'static> Executor<F> for Local {
+impl<F: Future + 'static> Executor<F> for Streams {
     fn execute(&self, future: F) {
+        let taking = self.next.take();
         tokio::task::spawn_local(async move {
-            future.await;
+            let mut future = pin!(future);
+            std::future::poll_fn(|cx| match &taking {
+                Some(taking) if taking.poll(cx).is_ready() => Poll::Ready(()),
+                _ => future.as_mut().poll(cx).map(drop),
+            })
+            .await;
         });
     }
 }

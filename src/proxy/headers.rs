@@ -1,14 +1,16 @@
 //! Which fields pass, in both directions, and which are ours to say. Pure.
 //!
 //! The order matters: what a Connection header names is removed **before** anything is injected,
-//! or a client could take our own statements away. Names are compared with `_` read as `-`,
-//! because servers that follow CGI (RFC 3875 section 4.1.18) see no difference.
+//! or a client could take our own statements away. Names are compared with every sign read as
+//! `-`, because servers that follow CGI (RFC 3875 section 4.1.18) see no difference: all of them
+//! make `_` of `-`, and some make it of everything that is no letter or digit.
 
-use crate::decide::{Permit, Reason};
+use crate::decide::{FieldMasks, Permit, Reason, query};
 use crate::identity::Identity;
 use crate::policy::snapshot::Snapshot;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use smallvec::SmallVec;
 use std::net::IpAddr;
 
 /// Everything that an upstream is told besides what the client said.
@@ -73,7 +75,7 @@ pub(super) fn clean_request(
         let drop = is_ours(name.as_str())
             || identity.is_identity_header(name)
             || identity.is_credential(name) && !keep_credential
-            || name.as_str().contains('_') && is_ours_in_disguise(name, identity);
+            || has_other_signs(name) && is_ours_in_disguise(name, identity);
         if drop {
             gone.push(name.clone());
         }
@@ -129,6 +131,16 @@ pub(super) fn ask_for_json(headers: &mut HeaderMap, safe: bool) -> Result<(), Re
     Ok(())
 }
 
+/// Whether a response says two things about its end, or has a coding besides `chunked`: hyper
+/// would hand on the coded bytes as if they were the body (RFC 9112 section 6.1).
+pub(super) fn is_framed_oddly(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else { return false };
+    !coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+        || codings.next().is_some()
+        || headers.contains_key(header::CONTENT_LENGTH)
+}
+
 /// Takes out what belongs to the connection that a response came over. The length is told anew.
 pub(super) fn clean_response(headers: &mut HeaderMap) {
     let mut gone: Vec<HeaderName> = connection_options(headers).unwrap_or_default();
@@ -138,14 +150,38 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
     }
 }
 
-/// Takes out what speaks of the bytes before they were filtered, and says that what is left is for
-/// this caller alone.
-pub(super) fn mark_filtered(headers: &mut HeaderMap, vary: &HeaderValue) {
-    for name in ABOUT_THE_BYTES {
+/// Takes out what speaks of the bytes before they were filtered or names what is hidden, and says
+/// that what is left is for this caller alone.
+pub(super) fn mark_filtered(headers: &mut HeaderMap, fields: &FieldMasks) {
+    let for_caches = |name: &&HeaderName| is_for_caches(name.as_str());
+    let mut gone: Vec<HeaderName> = headers.keys().filter(for_caches).cloned().collect();
+    gone.extend(ABOUT_THE_BYTES);
+    let names_hidden = |value: &HeaderValue| match value.to_str() {
+        Ok(text) => query::mentions_hidden(text, fields),
+        Err(_) => true,
+    };
+    gone.extend(LINKS.into_iter().filter(|name| headers.get_all(name).iter().any(names_hidden)));
+    for name in gone {
         headers.remove(name);
     }
+    for name in [header::LOCATION, header::CONTENT_LOCATION] {
+        clean_reference(headers, name, fields);
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    headers.append(header::VARY, vary.clone());
+}
+
+/// A reference may carry what the body must not (`/customers?ssn=…`).
+fn clean_reference(headers: &mut HeaderMap, name: HeaderName, fields: &FieldMasks) {
+    let Some(value) = headers.remove(&name) else { return };
+    let Ok(text) = value.to_str() else { return };
+    if let Ok(clean) = HeaderValue::try_from(query::without_hidden(text, fields)) {
+        headers.insert(name, clean);
+    }
+}
+
+/// Fields that some caches obey before Cache-Control, which says `private` (RFC 9213 section 2.1).
+fn is_for_caches(name: &str) -> bool {
+    name.ends_with("-cache-control") || matches!(name, "surrogate-control" | "x-accel-expires")
 }
 
 /// An id that may go into logs as it is: 1 to 128 letters, digits, `.`, `_` and `-`, given once.
@@ -222,11 +258,25 @@ fn is_ours(name: &str) -> bool {
             name,
             "expect"
                 | "forwarded"
+                | "x-forwarded"
+                | "x-host"
+                | "x-http-host-override"
+                | "x-http-path-override"
+                | "x-override-url"
                 | "x-real-ip"
                 | "x-client-ip"
+                | "client-ip"
+                | "x-originating-ip"
+                | "x-remote-addr"
+                | "x-remote-ip"
                 | "true-client-ip"
                 | "cf-connecting-ip"
+                | "fastly-client-ip"
                 | "x-cluster-client-ip"
+                // CGI makes REMOTE_USER's and HTTP_PROXY's twins of these (CVE-2016-5385).
+                | "remote-user"
+                | "x-remote-user"
+                | "proxy"
                 | "x-http-method-override"
                 | "x-http-method"
                 | "x-method-override"
@@ -235,6 +285,7 @@ fn is_ours(name: &str) -> bool {
         || name.starts_with("x-portcullis-")
         || name.starts_with("x-original-")
         || name.starts_with("x-rewrite-")
+        || name.starts_with("x-envoy-")
 }
 
 /// Fields of one connection, and the length, which is told anew in our own words.
@@ -255,10 +306,15 @@ fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
-/// A name with `_` that a server may take for one that matters.
+/// Whether a name has signs besides `-`, as nearly none has.
+fn has_other_signs(name: &HeaderName) -> bool {
+    name.as_str().bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-')
+}
+
+/// A name that a server may take for one that matters.
 fn is_ours_in_disguise(name: &HeaderName, identity: &Identity) -> bool {
-    let plain: smallvec::SmallVec<[u8; 64]> =
-        name.as_str().bytes().map(|byte| if byte == b'_' { b'-' } else { byte }).collect();
+    let dash = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
+    let plain: SmallVec<[u8; 64]> = name.as_str().bytes().map(dash).collect();
     let Ok(plain) = HeaderName::from_bytes(&plain) else { return true };
     is_ours(plain.as_str())
         || must_not_be_listed(&plain, identity)
@@ -322,6 +378,9 @@ const CONDITIONS: [HeaderName; 4] = [
     header::IF_MODIFIED_SINCE,
     header::IF_UNMODIFIED_SINCE,
 ];
+
+/// References that are not worth taking apart.
+const LINKS: [HeaderName; 2] = [header::LINK, header::REFRESH];
 
 /// Speaks of a representation's bytes.
 const ABOUT_THE_BYTES: [HeaderName; 11] = [

@@ -32,11 +32,22 @@ fn connection_may_list_as_many_options_as_its_limit() {
 }
 
 #[test]
-fn p03_names_with_underscores_are_read_as_servers_read_them() {
-    for name in
-        ["x_portcullis_user", "X_Forwarded_For", "content_length", "transfer_encoding", "x_real_ip"]
-    {
-        assert_eq!(cleaned(&[(name, "1"), ("x_other_name", "1")]).unwrap(), ["x_other_name"]);
+fn p03_names_with_other_signs_are_read_as_servers_read_them() {
+    for name in [
+        "x_portcullis_user",
+        "X.Portcullis.User",
+        "x-portcullis+user",
+        "x~portcullis`roles",
+        "X_Forwarded_For",
+        "x-original.url",
+        "content_length",
+        "content.type",
+        "transfer_encoding",
+        "x_real_ip",
+        "x!api!key",
+    ] {
+        let kept = cleaned(&[(name, "1"), ("x_other.name", "1")]);
+        assert_eq!(kept.unwrap(), ["x_other.name"], "{name}");
     }
 }
 

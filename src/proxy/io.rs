@@ -126,10 +126,9 @@ impl Pulse {
     }
 
     fn read(&self, bytes: &[u8]) {
+        // On HTTP/2 only a request is a sign of life: a client that answers our PING, or sends
+        // its own, could stay for ever.
         if !self.http1.get() {
-            if self.is_idle() {
-                self.reading.set(self.idle);
-            }
             return;
         }
         let mut framing = self.framing.borrow_mut();

@@ -9,6 +9,7 @@ use super::io::Socket;
 use super::outgoing::Outgoing;
 use super::upload::{RequestBody, Upload};
 use super::{AtEnd, Recorder};
+use crate::decide::Reason;
 use crate::policy::upstream::UpstreamAddress;
 use crate::settings::Limits;
 use foldhash::fast::RandomState;
@@ -77,8 +78,8 @@ pub(super) enum SendError {
     Failed,
     /// The upstream was waited for too long.
     Timeout,
-    /// The client was waited for too long, or went away.
-    Client,
+    /// The client was waited for too long, went away, or sent what is no body.
+    Client(Reason),
 }
 
 impl Pool {
@@ -166,7 +167,7 @@ impl Pool {
     async fn open(&self, address: &UpstreamAddress) -> Result<Link, SendError> {
         let socket = match tokio::time::timeout(self.times.connect, connect(address)).await {
             Ok(socket) => socket.map_err(|_| SendError::Failed)?,
-            Err(_) => return Err(SendError::Failed),
+            Err(_) => return Err(SendError::Timeout),
         };
         let mut builder = Builder::new();
         builder.max_buf_size(self.times.max_header_bytes.max(MIN_BUFFER));
@@ -210,8 +211,9 @@ impl Lease {
         let sent = self.link.sender.try_send_request(request).await;
         let late = deadline.passed();
         deadline.clear();
-        sent.map_err(|mut error| match &self.upload {
-            Some(upload) if upload.is_clients_fault() => (SendError::Client, None),
+        let fault = self.upload.as_ref().and_then(|upload| upload.clients_fault());
+        sent.map_err(|mut error| match fault {
+            Some(reason) => (SendError::Client(reason), None),
             _ if late => (SendError::Timeout, None),
             _ => (SendError::Failed, error.take_message().map(Box::new)),
         })

@@ -171,6 +171,7 @@ impl Body for Reply {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let Reply { source, story } = &mut *self;
+        story.taken();
         let chunk = match source {
             Source::Empty => None,
             Source::Whole(bytes) => {
@@ -183,6 +184,7 @@ impl Body for Reply {
         };
         match &chunk {
             Some(Ok(bytes)) => {
+                story.gave();
                 story.record().bytes_out += bytes.len() as u64;
                 if source.is_over() {
                     story.complete();

@@ -2,6 +2,7 @@
 
 use super::canonical::{Canonical, Wire};
 use super::connection::Client;
+use super::deadline::Deadline;
 use super::headers::{self, Told};
 use super::outgoing::Outgoing;
 use super::pool::{Lease, SendError};
@@ -30,16 +31,19 @@ use std::task::Poll;
 use std::time::Instant;
 
 /// Answers a request. Whatever goes wrong on the way is a refusal; nothing is forwarded before the
-/// policy has allowed it, and nothing comes back but through [`shape::show`].
+/// policy has allowed it, and nothing comes back but through [`shape::show`]. `taking` is set while
+/// the client is to take what it was given, where the connection cannot tell.
 pub(super) async fn handle(
     worker: Rc<Worker>,
     client: Rc<Client>,
     request: Request<Incoming>,
+    taking: Option<Rc<Deadline>>,
 ) -> Response<Reply> {
     let (parts, body) = request.into_parts();
     let request_id = headers::request_id(&parts.headers).unwrap_or_else(|| worker.random.id());
     let method = &parts.method;
     let mut story = Story::begin(&worker, &client.pulse, client.address(), method, &request_id);
+    story.is_taken_within(taking);
     let mut asked = Asked { method: method.clone(), version: parts.version, unread: false };
     let expects = parts.headers.contains_key(header::EXPECT);
     let mut body = Some(body);
@@ -78,13 +82,14 @@ impl Way<'_> {
         }
         let method = canonical.method().clone();
         let fields = body::view(&permit, &live.snapshot);
+        let asks_who = permit.principal().is_some();
         let outgoing = self.outgoing(canonical, body, &permit, &live, fields.is_some())?;
         let (response, lease) = self.forward(permit, outgoing, &live, story).await?;
         let view = View {
             fields: fields.as_deref(),
             method: &method,
             limits: self.json(),
-            vary: live.identity.vary(),
+            vary: asks_who.then(|| live.identity.vary()),
         };
         Ok(shape::show(response, lease, &view, story).await?)
     }
@@ -221,7 +226,7 @@ impl Way<'_> {
             let reason = match error {
                 SendError::Failed => Reason::UpstreamFailed,
                 SendError::Timeout => Reason::UpstreamTimeout,
-                SendError::Client => Reason::ClientTimeout,
+                SendError::Client(reason) => reason,
             };
             reason.into()
         })

@@ -28,8 +28,8 @@ pub(super) struct View<'a> {
     pub(super) method: &'a Method,
     /// What bounds the filter.
     pub(super) limits: Limits,
-    /// The headers on which the answer depends.
-    pub(super) vary: &'a HeaderValue,
+    /// The headers that say who is calling; `None` where nobody was asked.
+    pub(super) vary: Option<&'a HeaderValue>,
 }
 
 /// Makes the client's response of the upstream's.
@@ -44,13 +44,22 @@ pub(super) async fn show(
         // 101 that nobody asked for; the connection speaks something else now.
         return Err(Reason::UpstreamFailed);
     }
+    if headers::is_framed_oddly(&head.headers) {
+        return Err(Reason::UpstreamFailed);
+    }
     let download = Download::new(body, lease);
+    if let Some(vary) = view.vary {
+        // Another caller may be refused, or see less.
+        head.headers.append(header::VARY, vary.clone());
+    }
     let fields = view.fields.and_then(|fields| Some((fields, fields.read.as_ref()?)));
     let Some((fields, read)) = fields else {
         return Ok(pass(head, download, view.method));
     };
     headers::clean_response(&mut head.headers);
-    headers::mark_filtered(&mut head.headers, view.vary);
+    headers::mark_filtered(&mut head.headers, fields);
+    // hyper keeps the upstream's reason phrase here, and that may say anything.
+    head.extensions.clear();
     match head.status {
         StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => Err(Reason::Shape),
         status if status.is_success() => show_success(head, download, read, view, story).await,

@@ -1,5 +1,6 @@
 //! What is told of a request when it is over, however it ends.
 
+use super::deadline::Deadline;
 use super::io::Pulse;
 use super::worker::Worker;
 use crate::decide::{Permit, Reason, Refusal, Routed};
@@ -19,6 +20,7 @@ pub(super) struct Story {
     worker: Rc<Worker>,
     pulse: Rc<Pulse>,
     ends_with_connection: bool,
+    taking: Option<Rc<Deadline>>,
 }
 
 impl Story {
@@ -61,6 +63,7 @@ impl Story {
             worker: worker.clone(),
             pulse: pulse.clone(),
             ends_with_connection: false,
+            taking: None,
         })
     }
 
@@ -119,6 +122,25 @@ impl Story {
         self.ends_with_connection = true;
     }
 
+    /// The deadline of a client that must take what it is given, on a stream of many.
+    pub(super) fn is_taken_within(&mut self, taking: Option<Rc<Deadline>>) {
+        self.taking = taking;
+    }
+
+    /// Bytes were handed over; the client has to take them before it is given more.
+    pub(super) fn gave(&self) {
+        if let Some(taking) = &self.taking {
+            taking.set(self.worker.limits.write_idle);
+        }
+    }
+
+    /// The client has taken what it was given.
+    pub(super) fn taken(&self) {
+        if let Some(taking) = &self.taking {
+            taking.clear();
+        }
+    }
+
     /// The body was broken off.
     pub(super) fn cut(&mut self) {
         if self.ends_with_connection {
@@ -142,6 +164,7 @@ impl Drop for Story {
         self.pulse.end();
         if let Some(mut record) = self.record.take() {
             record.total = self.started.elapsed();
+            record.aborted |= self.taking.as_ref().is_some_and(|taking| taking.passed());
             self.worker.recorder.record(record);
         }
     }

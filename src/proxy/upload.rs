@@ -6,7 +6,9 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use std::cell::{Cell, RefCell};
+use std::error::Error;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -31,7 +33,7 @@ pub(super) struct Upload {
     client_idle: Duration,
     upstream_idle: Duration,
     waiting_for_client: Cell<bool>,
-    client_failed: Cell<bool>,
+    client_fault: Cell<Option<Reason>>,
     done: Cell<bool>,
     bytes: Cell<u64>,
 }
@@ -56,7 +58,7 @@ impl RequestBody {
             client_idle,
             upstream_idle,
             waiting_for_client: Cell::new(false),
-            client_failed: Cell::new(false),
+            client_fault: Cell::new(None),
             done: Cell::new(false),
             bytes: Cell::new(0),
         };
@@ -88,9 +90,11 @@ impl Upload {
         self.done.get()
     }
 
-    /// Whether it is the client for whom everybody waited, or who went away.
-    pub(super) fn is_clients_fault(&self) -> bool {
-        self.client_failed.get() || self.waiting_for_client.get()
+    /// What the client did, if it is the client for whom everybody waited, who went away, or who
+    /// sent what is no body.
+    pub(super) fn clients_fault(&self) -> Option<Reason> {
+        let waited = self.waiting_for_client.get().then_some(Reason::ClientTimeout);
+        self.client_fault.get().or(waited)
     }
 
     /// Bytes that were handed over.
@@ -140,8 +144,8 @@ impl Body for RequestBody {
                     upload.done.set(true);
                     Poll::Ready(None)
                 }
-                Some(Err(_)) => {
-                    upload.client_failed.set(true);
+                Some(Err(error)) => {
+                    upload.client_fault.set(Some(fault(&error)));
                     Poll::Ready(Some(Err(ClientFailed)))
                 }
                 Some(Ok(frame)) => match frame.into_data() {
@@ -174,6 +178,15 @@ impl Body for RequestBody {
     }
 }
 
+/// Whether a body ended because of what came, or because nothing more came.
+fn fault(error: &hyper::Error) -> Reason {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    match cause.map(io::Error::kind) {
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => Reason::BadRequest,
+        _ => Reason::ClientTimeout,
+    }
+}
+
 /// Reads a body to its end, within `max` bytes and with no pause longer than `idle`.
 pub(super) async fn read_whole(
     body: &mut Incoming,
@@ -193,7 +206,7 @@ pub(super) async fn read_whole(
             Poll::Ready(frame) => Poll::Ready(Ok(frame)),
         });
         let Some(frame) = frame.await? else { break };
-        let Ok(data) = frame.map_err(|_| Reason::ClientTimeout)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|error| fault(&error))?.into_data() else { continue };
         if data.len() > max - whole.len() {
             return Err(Reason::BodyTooLarge);
         }

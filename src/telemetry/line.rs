@@ -30,7 +30,8 @@ impl Formatter {
         optional(out, "user", record.user.as_deref());
         optional(out, "org", record.org.as_deref());
         optional(out, "app", record.app.as_deref());
-        optional(out, "method", Some(record.method.as_str()));
+        let method = record.method.as_str();
+        optional(out, "method", Some(method.get(..MAX_METHOD).unwrap_or(method)));
         optional(out, "route", record.route.as_deref());
         optional(out, "access", record.access.map(|access| access.as_str()));
         optional(out, "decision", Some(if record.refused { "refuse" } else { "allow" }));
@@ -110,8 +111,13 @@ fn shown(out: &mut Vec<u8>, value: impl Display) {
     write!(out, "\"{value}\"").expect("writing into a Vec cannot fail");
 }
 
+/// The longest method that a letter can stand for has six bytes; a longer one is a stranger's
+/// text, which may be as long as a head.
+const MAX_METHOD: usize = 32;
+
 /// A JSON string. Beyond what JSON asks, every control character is escaped, also DEL and those
-/// above 127 that terminals obey, and what a reader might take for the end of a line.
+/// above 127 that terminals obey, what a reader might take for the end of a line, and what turns
+/// the direction of the text after it.
 fn quoted(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let plain = |byte: u8| (b' '..0x7f).contains(&byte) && byte != b'"' && byte != b'\\';
@@ -126,11 +132,17 @@ fn escaped(out: &mut Vec<u8>, c: char) {
     match c {
         '"' => out.extend_from_slice(b"\\\""),
         '\\' => out.extend_from_slice(b"\\\\"),
-        c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
+        c if c.is_control() || is_invisible(c) => {
             write!(out, "\\u{:04x}", u32::from(c)).expect("writing into a Vec cannot fail");
         }
         c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
     }
+}
+
+/// Marks of direction, separators, and characters without a width (UTS #55, section 3).
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -176,6 +188,24 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(text).unwrap();
         assert_eq!(value["user"], odd);
         assert!(text.contains("é€🦀"));
+    }
+
+    #[test]
+    fn p16_what_cannot_be_seen_is_escaped() {
+        let odd = "a\u{202e}b\u{2066}c\u{200b}d\u{feff}";
+        let line = line(&Record { user: Some(odd.into()), ..record() });
+        assert!(line.contains(r"a\u202eb\u2066c\u200bd\ufeff"), "{line}");
+    }
+
+    #[test]
+    fn p16_a_method_is_told_up_to_its_limit() {
+        for (length, told) in
+            [(MAX_METHOD - 1, MAX_METHOD - 1), (MAX_METHOD, MAX_METHOD), (20_000, MAX_METHOD)]
+        {
+            let method = http::Method::from_bytes("X".repeat(length).as_bytes()).unwrap();
+            let line = line(&Record { method, ..record() });
+            assert!(line.contains(&format!("\"method\":\"{}\",", "X".repeat(told))), "{line}");
+        }
     }
 
     #[test]

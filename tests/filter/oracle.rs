@@ -426,9 +426,28 @@ impl Judge<'_> {
             let key = String::from_utf16(&item.key).unwrap();
             let alike = items.iter().filter(|other| lower(other) == lower(item)).count();
             self.variants |= find(&key).is_some() && alike > 1;
-            let child = find(&key).unwrap_or(self.mask.node(id).others);
+            let child = find(&key).unwrap_or_else(|| self.other(id, &lower(item)));
             let token = key.replace('~', "~0").replace('/', "~1");
             self.value(child, &item.value, patch, format!("{at}/{token}"));
+        }
+    }
+}
+
+impl Judge<'_> {
+    /// What applies to a key that is no field's name. Where it is one but for its case, and the
+    /// field hides something, that.
+    fn other(&self, id: NodeId, key: &str) -> NodeId {
+        let node = self.mask.node(id);
+        let alike = node.fields.iter().filter(|(name, _)| name.to_lowercase() == key);
+        let strict = |child: NodeId| {
+            child == HIDE || node.others == SHOW && hides(self.mask, child, &mut vec![])
+        };
+        let mut strict: Vec<_> = alike.map(|(_, id)| *id).filter(|id| strict(*id)).collect();
+        strict.sort_by_key(|id| *id != HIDE);
+        match strict.as_slice() {
+            [HIDE, ..] => HIDE,
+            [.., last] => *last,
+            [] => node.others,
         }
     }
 }

@@ -86,3 +86,14 @@ fn p12_a_named_file_is_part_of_the_policy() {
     policy.remove("jwt.secret");
     assert_eq!(refused(&mut reloader), [Code::IdentityValid]);
 }
+
+#[test]
+fn p12_somebody_who_asks_is_told_again_what_is_refused() {
+    let policy = TempPolicy::file(ONE);
+    let mut reloader = start(&policy);
+    policy.write("policy.yaml", "policy: 1\nrols: []\n");
+    assert_eq!(refused(&mut reloader), [Code::UnknownKey]);
+    assert!(matches!(reloader.reload(), Outcome::StillRefused));
+    assert!(matches!(reloader.reload_aloud(), Outcome::Refused(_)));
+    assert!(matches!(reloader.reload(), Outcome::StillRefused));
+}

@@ -162,6 +162,71 @@ fn p11_errors_and_redirects_keep_their_status_and_lose_what_is_hidden() {
 }
 
 #[test]
+fn p11_a_reason_phrase_says_nothing_that_is_hidden() {
+    for status in ["200", "404"] {
+        let body = "{\"id\": 1}";
+        let upstream = Upstream::answering(&format!(
+            "HTTP/1.1 {status} CANARY\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        ));
+        let response = ask(&guard(&upstream), "GET", "", "");
+        assert_eq!(response.status.to_string(), status);
+        assert!(!format!("{response:?}").contains("CANARY"), "{response:?}");
+    }
+}
+
+#[test]
+fn p11_no_header_says_what_the_body_may_not() {
+    let upstream = Upstream::answering(
+        "HTTP/1.1 201 Created\r\nLocation: /customers/1?ssn=CANARY&a=1#ssn=CANARY\r\n\
+         Content-Location: /customers/1?s%73n=CANARY\r\nLink: </c?ssn=CANARY>; rel=next\r\n\
+         Refresh: 1; url=/c?ssn=CANARY\r\nCDN-Cache-Control: public\r\n\
+         Surrogate-Control: max-age=60\r\nX-Accel-Expires: 60\r\n\
+         Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+    );
+    let response = ask(&guard(&upstream), "POST", JSON, "{\"a\": 1}");
+    assert_eq!(response.status, 201);
+    assert!(!response.head.contains("CANARY"), "{}", response.head);
+    assert_eq!(response.header("location"), Some("/customers/1?a=1"));
+    assert_eq!(response.header("content-location"), Some("/customers/1"));
+    for gone in ["link", "refresh", "cdn-cache-control", "surrogate-control", "x-accel-expires"] {
+        assert_eq!(response.header(gone), None, "{gone}");
+    }
+}
+
+#[test]
+fn p11_a_body_that_is_not_filtered_is_still_one_callers() {
+    let policy = NO_SSN.replace(", schemas: [no-ssn]", "");
+    let upstream = Upstream::json("{}");
+    let url = format!("http://{}", upstream.address);
+    let response = ask(&Proxy::with(&policy, &url, Limits::default()), "GET", "", "");
+    assert_eq!(response.header("vary"), Some("authorization, x-api-key"));
+    assert_eq!(
+        Proxy::open(&upstream).once("GET / HTTP/1.1\r\nHost: a\r\n\r\n").header("vary"),
+        None
+    );
+}
+
+#[test]
+fn p11_an_allow_list_also_says_what_can_be_asked_about() {
+    let policy = NO_SSN
+        .replace("additionalProperties: true", "additionalProperties: false")
+        .replace("{ssn: false}", "{name: true}");
+    let upstream = Upstream::json("{\"name\": \"x\"}");
+    let url = format!("http://{}", upstream.address);
+    let proxy = Proxy::with(&policy, &url, Limits::default());
+    for (query, status) in
+        [("ssn=1", 403), ("ssn_like=^1", 403), ("filter[ssn]=1", 403), ("name_like=x&_page=2", 200)]
+    {
+        let request =
+            format!("GET /customers/1?{query} HTTP/1.1\r\nHost: a\r\nX-API-Key: key\r\n\r\n");
+        assert_eq!(proxy.once(&request).status, status, "{query}");
+    }
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[test]
 fn p11_after_a_write_an_unreadable_answer_keeps_its_status() {
     let upstream = Upstream::answering(
         "HTTP/1.1 201 Created\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nCANARY",
@@ -272,6 +337,7 @@ fn p10_a_field_that_may_not_be_written_is_named_and_nothing_is_sent() {
         ("Content-Type: text/plain\r\n", "{}", 415),
         ("Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "{}", 415),
         ("Content-Type: application/json-patch+json\r\n", "[]", 415),
+        ("Content-Type: application/strategic-merge-patch+json\r\n", "{}", 415),
         (JSON, "{\"a\": 1, \"a\": 2}", 400),
         (JSON, "{", 400),
         (JSON, "{} x", 400),
@@ -282,6 +348,51 @@ fn p10_a_field_that_may_not_be_written_is_named_and_nothing_is_sent() {
     let put = ask(&proxy, "PUT", JSON, "{\"a\": 1}");
     assert_eq!(put.status, 409);
     upstream.assert_untouched();
+}
+
+#[test]
+fn p10_a_merged_put_erases_nothing_that_is_hidden() {
+    let policy = NO_SSN.replace(
+        "properties: {ssn: false}",
+        "properties: {card: {type: [object, \"null\"], additionalProperties: true, \
+         properties: {number: false}}}",
+    );
+    let upstream = Upstream::json("{}");
+    let url = format!("http://{}", upstream.address);
+    let merged = format!("{policy}routes:\n  - {{match: \"/**\", update: merge}}\n");
+    let proxy = Proxy::with(&merged, &url, Limits::default());
+    for (body, status) in [("{\"card\": null}", 403), ("{\"card\": {\"brand\": \"x\"}}", 200)] {
+        assert_eq!(ask(&proxy, "PUT", JSON, body).status, status, "{body}");
+    }
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[test]
+fn p10_p11_an_object_sent_to_a_list_is_checked_and_its_echo_filtered() {
+    // The policy says where the objects of a list are, but a POST sends one, and gets one back.
+    let policy = NO_SSN.replace("\"/*\"", "\"/data/*\"");
+    let upstream = Upstream::json("{\"id\": 1, \"ssn\": \"CANARY\"}");
+    let url = format!("http://{}", upstream.address);
+    let proxy = Proxy::with(&policy, &url, Limits::default());
+    let post = |body: &str| {
+        let length = body.len();
+        proxy.once(&format!(
+            "POST /customers HTTP/1.1\r\nHost: a\r\nX-API-Key: key\r\n{JSON}\
+             Content-Length: {length}\r\n\r\n{body}"
+        ))
+    };
+    for (body, pointer) in [
+        ("{\"name\": \"x\", \"ssn\": 1}", "/ssn"),
+        ("{\"data\": [], \"ssn\": 1}", "/ssn"),
+        ("{\"data\": [{\"ssn\": 1}]}", "/data/0/ssn"),
+    ] {
+        let response = post(body);
+        assert_eq!(response.status, 403, "{body}");
+        assert!(response.body.contains(&format!("\"{pointer}\"")), "{}", response.body);
+    }
+    assert_eq!(upstream.requests().len(), 0);
+    let response = post("{\"name\": \"x\"}");
+    assert_eq!((response.status, response.body.as_str()), (200, "{\"id\": 1}"));
 }
 
 #[test]

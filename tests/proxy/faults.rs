@@ -3,7 +3,7 @@
 use super::support::{Answer, NOBODY, OPEN, Proxy, Upstream, eventually, ok};
 use portcullis::decide::Reason;
 use portcullis::settings::Limits;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -35,6 +35,21 @@ fn p14_nobody_listens() {
     assert_eq!(socket.once(GET).status, 502);
 }
 
+/// A listener whose queue is full answers no SYN, as a machine that is gone does.
+#[test]
+fn p14_a_connection_that_does_not_come_about_is_504() {
+    let listener =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let knock = || TcpStream::connect_timeout(&address, Duration::from_millis(300));
+    let _queue: Vec<_> = std::iter::from_fn(|| knock().ok()).take(16).collect();
+    let proxy = Proxy::with(OPEN, &format!("http://{address}"), quick());
+    assert_eq!(proxy.once(GET).status, 504);
+    assert_eq!(proxy.record().reason, Reason::UpstreamTimeout);
+}
+
 #[test]
 fn p14_what_is_no_http_is_502_and_its_connection_is_not_used_again() {
     for nonsense in [
@@ -42,6 +57,9 @@ fn p14_what_is_no_http_is_502_and_its_connection_is_not_used_again() {
         "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         "HTTP/1.1 2 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n",
     ] {
         let upstream = Upstream::answering(nonsense);
         let proxy = Proxy::open(&upstream);

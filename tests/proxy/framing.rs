@@ -50,6 +50,20 @@ fn p04_malformed_heads_are_400_and_reach_nobody() {
 }
 
 #[test]
+fn p04_a_body_that_is_badly_framed_is_400_and_never_arrives_whole() {
+    let upstream = Upstream::json("{}");
+    let proxy = Proxy::open(&upstream);
+    for chunks in
+        ["zz\r\n", "2\nhi\r\n0\r\n\r\n", "2\r\nhi\n0\r\n\r\n", "2;a\nb\r\nhi\r\n0\r\n\r\n"]
+    {
+        let head = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(proxy.once(&format!("{head}{chunks}")).status, 400, "{chunks:?}");
+        assert_eq!(proxy.record().reason, Reason::BadRequest);
+    }
+    assert!(upstream.requests().is_empty(), "{:?}", upstream.requests());
+}
+
+#[test]
 fn p04_a_length_is_told_anew_as_a_number() {
     let upstream = Upstream::json("{}");
     let proxy = Proxy::open(&upstream);

@@ -55,6 +55,17 @@ fn p03_statements_about_the_caller_never_come_from_outside() {
         "X-Original-URL",
         "X-Rewrite-URL",
         "X_Original_Url",
+        "X.Portcullis.User",
+        "X~Portcullis~Roles",
+        "X.Forwarded.For",
+        "X-Forwarded",
+        "X-Host",
+        "X-HTTP-Host-Override",
+        "X-Envoy-Original-Path",
+        "Remote-User",
+        "Remote.User",
+        "Proxy",
+        "Client-IP",
         "True-Client-IP",
         "Content_Length",
         "Transfer_Encoding",
@@ -207,4 +218,15 @@ fn p03_strangers_learn_nothing_but_that_they_are_strangers() {
             "{\"type\":\"about:blank\",\"title\":\"Unauthorized\",\"status\":401}\n"
         );
     }
+}
+
+#[test]
+fn p02_neither_query_nor_body_overrides_the_method() {
+    let upstream = Upstream::json("{}");
+    let proxy = Proxy::open(&upstream);
+    for target in ["/a?_method=DELETE", "/a?b=1&%5FMethod=PUT", "/a?x-http-method-override=PUT"] {
+        let request = format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(proxy.once(&request).status, 400, "{target}");
+    }
+    upstream.assert_untouched();
 }

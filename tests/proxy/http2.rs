@@ -1,10 +1,11 @@
 //! HTTP/2 with prior knowledge: the same decisions as over HTTP/1.
 
-use super::support::{Proxy, Upstream, eventually, header};
+use super::support::{OPEN, Proxy, Upstream, eventually, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2;
 use hyper::{Request, Response, body::Bytes};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use portcullis::settings::Limits;
 use std::time::Duration;
 
 type Sender = http2::SendRequest<Full<Bytes>>;
@@ -98,6 +99,51 @@ fn p14_a_body_that_breaks_off_resets_the_stream() {
         response.into_body().collect().await.expect_err("the end should be missing");
     });
     assert!(proxy.record().aborted);
+}
+
+#[test]
+fn p05_a_client_that_opens_no_window_loses_the_stream_and_not_the_connection() {
+    let upstream = Upstream::scripted(|_, request| {
+        let body = if request.starts_with("GET /empty") { "" } else { "{}" };
+        super::support::Answer::Bytes(super::support::ok("application/json", body).into())
+    });
+    let limits = Limits { write_idle: Duration::from_millis(200), ..Limits::default() };
+    let proxy = Proxy::with(OPEN, &format!("http://{}", upstream.address), limits);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(proxy.address).await.unwrap();
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.initial_stream_window_size(0);
+        let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        // Our own refusals wait for a window as well.
+        for uri in ["http://a/x", "http://a/x//y"] {
+            let response = sender.send_request(request("GET", uri, &[], "")).await.unwrap();
+            let body =
+                tokio::time::timeout(Duration::from_secs(10), response.into_body().collect());
+            body.await.expect("the stream should end").expect_err("nothing of it can arrive");
+        }
+        assert_eq!(ask(&mut sender, request("GET", "http://a/empty", &[], "")).await.0, 200);
+    });
+    assert!(proxy.record().aborted);
+}
+
+#[test]
+fn p13_a_client_that_only_sends_pings_is_idle() {
+    let upstream = Upstream::json("{}");
+    let limits = Limits { idle: Duration::from_millis(500), ..Limits::default() };
+    let proxy = Proxy::with(OPEN, &format!("http://{}", upstream.address), limits);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(proxy.address).await.unwrap();
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.timer(TokioTimer::new()).keep_alive_while_idle(true);
+        builder.keep_alive_interval(Duration::from_millis(20));
+        let (_sender, connection) =
+            builder.handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(10), connection).await;
+        ended.expect("the connection should end").unwrap_or_default();
+    });
 }
 
 #[test]

@@ -90,6 +90,18 @@ fn p02_method_overrides_are_stripped() {
 }
 
 #[test]
+fn p02_a_method_in_the_query_is_refused() {
+    let upstream = Upstream::json("{}");
+    let proxy = Proxy::open(&upstream);
+    for query in ["_method=DELETE", "a=1&_METHOD=DELETE", "%5Fmethod=DELETE", "a=1;_method=DELETE"]
+    {
+        let request = format!("POST /a?{query} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(proxy.once(&request).status, 400, "{query}");
+    }
+    upstream.assert_untouched();
+}
+
+#[test]
 fn p02_a_body_on_get_is_forwarded_and_never_dropped() {
     let upstream = Upstream::json("{}");
     let proxy = Proxy::open(&upstream);

@@ -28,6 +28,8 @@ pub struct Shell {
 /// A running `portcullis demo`.
 pub struct Demo {
     child: Child,
+    /// Where it makes its folder: gone with the test, however that ends.
+    _parent: TempDir,
     banner: Vec<String>,
 }
 
@@ -64,8 +66,10 @@ impl Demo {
     }
 
     fn launch() -> Demo {
+        let parent = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
             .arg("demo")
+            .env("TMPDIR", parent.path())
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -74,7 +78,7 @@ impl Demo {
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // From here on a panic ends the process, too.
-        let mut demo = Demo { child, banner: Vec::new() };
+        let mut demo = Demo { child, _parent: parent, banner: Vec::new() };
         for line in lines.map_while(Result::ok) {
             let last = line.starts_with("Ctrl-C");
             demo.banner.push(line);

@@ -5,7 +5,7 @@ use super::*;
 /// At these pointers, objects of this type, seen by these roles.
 pub struct Limit<'a> {
     of: &'a str,
-    pointers: Vec<&'a str>,
+    pub pointers: Vec<&'a str>,
     roles: Vec<&'a Role>,
 }
 

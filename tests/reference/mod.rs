@@ -191,7 +191,14 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
     let mut limits = Vec::new();
     for letter in letters.chars() {
         let held: Vec<_> = held.iter().filter(|(.., l)| *l == letter).copied().collect();
-        limits.extend(limit(policy, &held, &request.path)?);
+        let mut found = limit(policy, &held, &request.path)?;
+        // What is posted to a list is one of its objects, and it is the body itself.
+        if letter != 'r' && request.method == "POST" {
+            for limit in found.iter_mut().filter(|limit| !limit.pointers.contains(&"")) {
+                limit.pointers.push("");
+            }
+        }
+        limits.extend(found);
     }
     let mut grants: Vec<_> =
         held.iter().map(|(role, path, _)| (role.id.clone(), path.to_string())).collect();

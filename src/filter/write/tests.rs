@@ -120,6 +120,24 @@ fn p10_siblings_that_fold_alike_are_invalid_where_one_is_named() {
 }
 
 #[test]
+fn p10_a_hidden_name_in_another_case_is_that_name() {
+    for (body, pointer) in [
+        (r#"{"SSN":1}"#, "/SSN"),
+        (r#"{"ſſn":1}"#, "/ſſn"),
+        (r#"{"Cards":[{"secret":1}]}"#, "/Cards/0/secret"),
+    ] {
+        assert_eq!(put(body), fields(&[pointer]), "{body}");
+    }
+    assert_eq!(put(r#"{"NAME":1}"#), Ok(()));
+}
+
+#[test]
+fn p02_a_body_does_not_override_the_method() {
+    assert_eq!(put(r#"{"_method":"DELETE"}"#), fields(&["/_method"]));
+    assert_eq!(put(r#"{"tags":{"_method":1}}"#), Ok(()));
+}
+
+#[test]
 fn p10_limits_hold() {
     let limits = Limits { depth: 3, key: 4, names: 20, pointers: 2, ..Limits::default() };
     let run = |body: &str| check(&mask(), body.as_bytes(), &limits, Patch::No);
