@@ -72,6 +72,7 @@ fn one_of(shape: &Shape) -> Option<[&'static str; 2]> {
     }
 }
 
+/// What stands beside a key whose harmless value alone is accepted.
 fn not_yet(about: &str) -> String {
     let colon = if about.is_empty() { "" } else { ": " };
     format!(

@@ -97,6 +97,11 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
             may("roles", Many(&ROLE), "What may be done, and which schemas limit it"),
             may("schemas", Many(&SCHEMA), "Which fields of a type pass"),
             may("resource_types", Many(&RESOURCE_TYPE), "Where objects of a type are in bodies"),
+            may(
+                "mode",
+                Word(&["enforce", "monitor"]),
+                "`monitor` tells what would be refused and lets it pass; `enforce`",
+            ),
         ],
     ),
     (
@@ -291,9 +296,17 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
             may("name", Text, "For people"),
             may("apps", ManyOrId(&ASSIGNED_APP), "The applications that it has"),
             may("status", STATUS, "Nobody acts in a suspended organization; `active`"),
+            may("operator", Flag, "The vendor's own: its roles may reach other organizations"),
         ],
     ),
-    (&ASSIGNED_APP, "An application of an organization", &[must("id", Id, "The application's id")]),
+    (
+        &ASSIGNED_APP,
+        "An application of an organization",
+        &[
+            must("id", Id, "The application's id"),
+            may("auto_assign", Flag, "Given to every user of the organization"),
+        ],
+    ),
     (
         &APPLICATION,
         "What an organization may be given",
@@ -302,6 +315,8 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
             may("name", Text, "For people"),
             may("active", Flag, "Nobody enters an inactive application; true"),
             may("default_role", Id, "The application role that acts where an access lists none"),
+            may("auto_assign", Flag, "Given to every organization and user"),
+            may("default", Flag, "Assigned to every organization"),
         ],
     ),
     (
@@ -317,6 +332,14 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
                 "Applications, each with a list of application roles; an empty one means the application's default",
             ),
             may("status", STATUS, "A suspended member has no access; `active`"),
+            may("primary", Flag, "The organization's first user, whom no restriction binds"),
+            may(
+                "restrictions",
+                Texts,
+                "Restrictions that bind the member; left out means those that are default",
+            ),
+            may("not_before", Time, "From when the membership counts, in UTC"),
+            may("expires", Time, "Until when the membership counts, in UTC"),
         ],
     ),
     (
@@ -341,6 +364,22 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
             may("first_member", Flag, "Administration: who creates an organization has it"),
             may("fallback", Flag, "Administration: members whose role is deleted get it"),
             may("protect_last", Flag, "Administration: its last holder stays"),
+            may("includes", Texts, "Roles that whoever has this one has, too"),
+            may(
+                "app_access",
+                Word(&["all", "assigned"]),
+                "`all`: every application of the organization, without access being given; `assigned`",
+            ),
+            may(
+                "reach",
+                Word(&["own", "all-orgs"]),
+                "`all-orgs`, in an operator's organization: counts in every organization; `own`",
+            ),
+            may(
+                "from_token",
+                Flag,
+                "With `membership: both`: also counts where a credential claims it",
+            ),
         ],
     ),
     (
@@ -363,6 +402,7 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
             may("name", Text, "For people"),
             must("type", Id, "The resource type that it limits"),
             must("body", Schema, "JSON Schema"),
+            may("redact", Word(&["remove", "null"]), "What becomes of a hidden property; `remove`"),
         ],
     ),
     (
