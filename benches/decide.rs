@@ -50,7 +50,7 @@ fn caller(roles: &[usize]) -> Arc<Principal> {
 }
 
 fn decide(snapshot: &Snapshot, target: &Target, caller: &Arc<Principal>) -> Permit {
-    let request = Request { method: &http::Method::GET, target };
+    let request = Request { method: &http::Method::GET, target, now: 0 };
     let routed = decide::route(snapshot, &request).expect("a route");
     decide::decide(snapshot, &request, routed, Some(caller.clone()), &mut ()).expect("a permit")
 }

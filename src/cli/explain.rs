@@ -1,6 +1,6 @@
 //! `portcullis explain`: what the proxy would do with a request, and why.
 
-use super::who::{Found, Who};
+use super::who::{Found, Who, now};
 use super::{FINDING, complain, complain_of, print};
 use crate::control::load;
 use crate::control::store::Live;
@@ -9,7 +9,7 @@ use crate::decide::{self, Permit, Reason, Refusal, Trace};
 use crate::diag::did_you_mean;
 use crate::filter::{Filter, Limits};
 use crate::policy::resolve::Surroundings;
-use crate::policy::snapshot::{GrantId, Snapshot};
+use crate::policy::snapshot::{DenialId, GrantId, Snapshot};
 use crate::policy::target::MAX_TARGET;
 use crate::policy::{Target, TargetFault};
 use crate::principal::Principal;
@@ -127,7 +127,7 @@ impl Asked {
                 _ => Reason::BadPath,
             })
         })?;
-        let question = decide::Request { method: &self.method, target };
+        let question = decide::Request { method: &self.method, target, now: now() };
         let routed = decide::route(snapshot, &question)?;
         story.route = routed.route().map(|route| snapshot.route(route).pattern.clone());
         story.access = Some(routed.access().as_str());
@@ -216,6 +216,7 @@ struct Story {
     public: bool,
     filtered: bool,
     grants: Vec<Granted>,
+    restrictions: Vec<Denied>,
     schemas: Vec<Arc<str>>,
     removed: Vec<String>,
     body: Option<String>,
@@ -233,6 +234,16 @@ struct Caller {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Granted {
     role: Arc<str>,
+    path: Arc<str>,
+    at: String,
+    /// It stands in `role_defaults`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    default: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Denied {
+    restriction: Arc<str>,
     path: Arc<str>,
     at: String,
 }
@@ -264,6 +275,7 @@ impl Trace for Heard<'_> {
             role: role.id().clone(),
             path: grant.path.clone(),
             at: grant.place.to_string(),
+            default: grant.default,
         };
         if self.story.grants.contains(&granted) {
             return;
@@ -274,6 +286,18 @@ impl Trace for Heard<'_> {
             }
         }
         self.story.grants.push(granted);
+    }
+
+    fn denial(&mut self, denial: DenialId) {
+        let denial = self.snapshot.denial(denial);
+        let denied = Denied {
+            restriction: self.snapshot.restriction_of(denial).clone(),
+            path: denial.path.clone(),
+            at: denial.place.to_string(),
+        };
+        if !self.story.restrictions.contains(&denied) {
+            self.story.restrictions.push(denied);
+        }
     }
 
     fn note(&mut self, say: impl FnOnce() -> String) {
@@ -334,7 +358,7 @@ impl Story {
             reason: self.reason().as_str(),
             filtered: self.filtered,
             grants: &self.grants,
-            restrictions: [],
+            restrictions: &self.restrictions,
             schemas: &self.schemas,
             request: Refused { refused },
             response: Removed { removed: &self.removed },
@@ -373,6 +397,10 @@ impl Story {
         for (at, grant) in self.grants.iter().enumerate() {
             let label = if at == 0 { "because" } else { "" };
             line(label, format!("{} has {} ({})", grant.role, grant.path, grant.at));
+        }
+        for denied in &self.restrictions {
+            let text = format!("{} denies {} ({})", denied.restriction, denied.path, denied.at);
+            line("because", text);
         }
         if !self.schemas.is_empty() {
             line("schemas", self.schemas.join(", "));
@@ -422,7 +450,7 @@ struct Told<'a> {
     reason: &'static str,
     filtered: bool,
     grants: &'a [Granted],
-    restrictions: [(); 0],
+    restrictions: &'a [Denied],
     schemas: &'a [Arc<str>],
     request: Refused<'a>,
     response: Removed<'a>,

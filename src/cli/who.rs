@@ -81,6 +81,6 @@ fn claim(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

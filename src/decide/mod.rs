@@ -18,10 +18,13 @@ pub use reason::Reason;
 
 use crate::policy::Target;
 use crate::policy::index::Matches;
-use crate::policy::snapshot::{GrantId, Held, Limits, Route, RouteId, Snapshot, Update};
+use crate::policy::snapshot::{
+    DenialId, GrantId, Held, Limits, Route, RouteId, RuleGroup, Snapshot, Update,
+};
 use crate::principal::Principal;
 use smallvec::SmallVec;
 use standing::{Addressed, Standing};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What a decision reads of a request.
@@ -31,6 +34,8 @@ pub struct Request<'a> {
     pub method: &'a http::Method,
     /// The canonical path and query.
     pub target: &'a Target,
+    /// When it came, in seconds since 1970: nothing here looks at a clock.
+    pub now: u64,
 }
 
 /// A request whose route and access letters are known, and nothing else.
@@ -59,6 +64,8 @@ pub trait Trace {
     const LISTENS: bool;
     /// A grant that holds.
     fn grant(&mut self, grant: GrantId);
+    /// A line of a restriction that denies the request.
+    fn denial(&mut self, denial: DenialId);
     /// A sentence on what was found.
     fn note(&mut self, say: impl FnOnce() -> String);
 }
@@ -66,6 +73,7 @@ pub trait Trace {
 impl Trace for () {
     const LISTENS: bool = false;
     fn grant(&mut self, _: GrantId) {}
+    fn denial(&mut self, _: DenialId) {}
     fn note(&mut self, _: impl FnOnce() -> String) {}
 }
 
@@ -114,8 +122,9 @@ pub fn decide(
     let route_id = routed.route.ok_or(Refusal::because(Reason::NoRoute))?;
     let route = snapshot.route(route_id);
     let addressed = Addressed::of(route, request.target, &principal);
-    let standing =
-        standing::find(snapshot, &addressed, &principal, trace).map_err(Refusal::because)?;
+    let standing = standing::find(snapshot, &addressed, &principal, request.now, trace)
+        .map_err(Refusal::because)?;
+    restrict(snapshot, request.target, &routed, &standing, trace)?;
     let held = held_grants(snapshot, request.target, &routed, &standing, trace)?;
     let creates = sends_an_element(request.method, routed.access);
     let fields = limits(snapshot, &routed.matches, &held, creates, trace)?;
@@ -182,6 +191,33 @@ fn public_permit(snapshot: &Snapshot, route: RouteId, access: Access) -> Permit 
     }
 }
 
+/// Step 7, before any grant: what a restriction denies stays denied, whatever the order.
+fn restrict<T: Trace>(
+    snapshot: &Snapshot,
+    target: &Target,
+    routed: &Routed,
+    standing: &Standing<'_>,
+    trace: &mut T,
+) -> Result<(), Refusal> {
+    let restrictions = &standing.restrictions;
+    if restrictions.is_empty() {
+        return Ok(());
+    }
+    let addressed =
+        |group: &RuleGroup<DenialId>| group.addresses(target, standing.org, standing.app);
+    let mut denied = false;
+    for letter in routed.access.positions() {
+        if snapshot.denies(&routed.matches, letter, restrictions, addressed) {
+            denied = true;
+            if T::LISTENS {
+                let denials = snapshot.denials(&routed.matches, letter, restrictions, addressed);
+                denials.into_iter().for_each(|denial| trace.denial(denial));
+            }
+        }
+    }
+    if denied { Err(Refusal::because(Reason::Restricted)) } else { Ok(()) }
+}
+
 /// The grants that hold, for each letter that is needed; every letter needs one.
 fn held_grants<'s>(
     snapshot: &'s Snapshot,
@@ -191,8 +227,12 @@ fn held_grants<'s>(
     trace: &mut impl Trace,
 ) -> Result<SmallVec<[Held<'s>; 2]>, Refusal> {
     let mut found = SmallVec::new();
+    let mut roles = Cow::Borrowed(&standing.roles);
+    if let Some(anybody) = snapshot.anybody() {
+        roles.to_mut().insert(anybody);
+    }
     for letter in routed.access.positions() {
-        let held = snapshot.held(&routed.matches, letter, &standing.roles, |group| {
+        let held = snapshot.held(&routed.matches, letter, &roles, |group| {
             group.addresses(target, standing.org, standing.app)
         });
         if held.roles.is_empty() {

@@ -5,7 +5,7 @@ use super::{Reason, Trace};
 use crate::policy::Target;
 use crate::policy::people::{AppId, Membership, Org, People};
 use crate::policy::resolve::Address;
-use crate::policy::roleset::RoleSet;
+use crate::policy::roleset::{RoleId, RoleSet};
 use crate::policy::snapshot::{Route, Snapshot};
 use crate::principal::{AuthMethod, Principal};
 
@@ -35,6 +35,8 @@ pub(super) struct Standing<'a> {
     pub app: Option<&'a str>,
     /// Organization roles, and the application roles of the addressed application.
     pub roles: RoleSet,
+    /// What restricts the membership.
+    pub restrictions: RoleSet,
 }
 
 impl<'a> Addressed<'a> {
@@ -76,11 +78,16 @@ pub(super) fn find<'a>(
     snapshot: &Snapshot,
     addressed: &Addressed<'a>,
     principal: &Principal,
+    now: u64,
     trace: &mut impl Trace,
 ) -> Result<Standing<'a>, Reason> {
-    let seeker = Seeker { snapshot, people: snapshot.people(), principal };
+    let seeker = Seeker { snapshot, people: snapshot.people(), principal, now };
+    if seeker.people.is_suspended(&principal.user) {
+        trace.note(|| "the user is suspended".into());
+        return Err(Reason::NotAMember);
+    }
     let (org, mut roles) = seeker.enter_org(addressed.org, trace)?;
-    let app = seeker.enter_app(addressed.app, org, trace)?;
+    let app = seeker.enter_app(addressed.app, org, &roles, trace)?;
     if let Some((_, app_roles)) = &app {
         roles.union_with(app_roles);
     }
@@ -88,7 +95,8 @@ pub(super) fn find<'a>(
         Place::Named(id) => Some(id),
         _ => None,
     };
-    Ok(Standing { org: named(addressed.org), app: app.map(|(id, _)| id), roles })
+    let restrictions = seeker.restrictions(org);
+    Ok(Standing { org: named(addressed.org), app: app.map(|(id, _)| id), roles, restrictions })
 }
 
 /// The organization that was entered.
@@ -106,6 +114,8 @@ struct Seeker<'p> {
     snapshot: &'p Snapshot,
     people: &'p People,
     principal: &'p Principal,
+    /// Seconds since 1970.
+    now: u64,
 }
 
 impl<'p> Seeker<'p> {
@@ -161,8 +171,21 @@ impl<'p> Seeker<'p> {
             }
             Membership::Directory => {
                 let member = self.member(entered).ok_or(Reason::NotAMember)?;
-                Ok(self.narrowed(self.people.roles(member)))
+                Ok(self.narrowed(self.people.roles(member, self.now)))
             }
+        }
+    }
+
+    /// What restricts the caller in the organization that it entered. A key that names fewer roles
+    /// is restricted as its member is.
+    fn restrictions(&self, entered: Entered<'p>) -> RoleSet {
+        match (entered, self.people.membership()) {
+            (Entered::Nowhere, _) => RoleSet::new(),
+            (_, Membership::Token) => self.people.default_restrictions().clone(),
+            (_, Membership::Directory) => match self.member(entered) {
+                Some(member) => self.people.restrictions(member, self.now),
+                None => self.people.default_restrictions().clone(),
+            },
         }
     }
 
@@ -172,6 +195,7 @@ impl<'p> Seeker<'p> {
         &self,
         addressed: Place<'a>,
         entered: Entered<'p>,
+        org_roles: &RoleSet,
         trace: &mut impl Trace,
     ) -> Result<Option<(&'a str, RoleSet)>, Reason> {
         let id = match addressed {
@@ -191,7 +215,7 @@ impl<'p> Seeker<'p> {
         };
         let app = self.people.app_id(id).ok_or(Reason::AppNotAssigned)?;
         let assigned = match entered {
-            Entered::Known(org) => org.has_app(app),
+            Entered::Known(org) => org.has_app(app) || self.people.app(app).is_everywhere(),
             Entered::Claimed => true,
             Entered::Nowhere => false,
         };
@@ -202,14 +226,31 @@ impl<'p> Seeker<'p> {
             trace.note(|| "the credential acts in another application alone".into());
             return Err(Reason::NoAppAccess);
         }
-        let roles = self.app_roles(entered, app).ok_or(Reason::NoAppAccess)?;
+        let roles = match self.app_roles(entered, app) {
+            Some(roles) => roles,
+            None if self.is_open(entered, app, org_roles) => {
+                trace.note(|| "nobody assigned the application: entry is derived".into());
+                RoleSet::new()
+            }
+            None => return Err(Reason::NoAppAccess),
+        };
         if !self.people.app(app).is_active() {
             return Err(Reason::AppInactive);
         }
         Ok(Some((id, roles)))
     }
 
-    /// `None` where the caller has no access to the application.
+    /// Whether a member may enter the application without having been given it. This is derived at
+    /// each decision and never stored, so that it holds for what came before and after. It brings
+    /// no role of the application.
+    fn is_open(&self, entered: Entered<'p>, app: AppId, org_roles: &RoleSet) -> bool {
+        let by_org = matches!(entered, Entered::Known(org) if org.auto_assigns(app));
+        by_org
+            || self.people.app(app).is_auto_assigned()
+            || org_roles.intersects(self.snapshot.enters_all())
+    }
+
+    /// `None` where the caller has not been given the application.
     fn app_roles(&self, entered: Entered<'p>, app: AppId) -> Option<RoleSet> {
         match self.people.membership() {
             Membership::Token => {
@@ -223,7 +264,7 @@ impl<'p> Seeker<'p> {
             }
             Membership::Directory => {
                 let member = self.member(entered)?;
-                Some(self.narrowed(self.people.app_roles(member, app)?))
+                Some(self.narrowed(self.people.app_roles(member, app, self.now)?))
             }
         }
     }
@@ -231,25 +272,33 @@ impl<'p> Seeker<'p> {
     fn member(&self, entered: Entered<'p>) -> Option<&'p crate::policy::people::Member> {
         match entered {
             Entered::Known(org) => {
-                org.member(&self.principal.user).filter(|member| member.is_active())
+                org.member(&self.principal.user).filter(|member| member.is_active(self.now))
             }
             Entered::Nowhere | Entered::Claimed => None,
         }
     }
 
-    /// The declared roles of one scope that the credential claims; unknown names are ignored.
+    /// The declared roles of one scope that the credential claims, with those that they include;
+    /// unknown names are ignored.
     fn claimed_roles(&self, app_scope: bool) -> RoleSet {
-        let claimed = self.principal.roles.iter().flatten();
-        let known = claimed.filter_map(|name| self.snapshot.role_id(name));
-        known.filter(|role| self.snapshot.role(*role).is_app_scope() == app_scope).collect()
+        self.named(|role| self.snapshot.role(role).is_app_scope() == app_scope)
     }
 
     /// A member's roles as far as an API key lets them through: key roles only narrow.
-    fn narrowed(&self, roles: &RoleSet) -> RoleSet {
-        let mut roles = roles.clone();
-        if let (AuthMethod::ApiKey, Some(names)) = (self.principal.method, &self.principal.roles) {
-            let named = names.iter().filter_map(|name| self.snapshot.role_id(name));
-            roles.intersect_with(&named.collect());
+    fn narrowed(&self, mut roles: RoleSet) -> RoleSet {
+        if self.principal.method == AuthMethod::ApiKey && self.principal.roles.is_some() {
+            roles.intersect_with(&self.named(|_| true));
+        }
+        roles
+    }
+
+    /// Those roles that the credential names, and what they include.
+    fn named(&self, is: impl Fn(RoleId) -> bool) -> RoleSet {
+        let mut roles = RoleSet::new();
+        let names = self.principal.roles.iter().flatten();
+        for role in names.filter_map(|name| self.snapshot.role_id(name)).filter(|role| is(*role)) {
+            roles.insert(role);
+            self.snapshot.role(role).includes().iter().for_each(|other| roles.insert(*other));
         }
         roles
     }

@@ -80,6 +80,13 @@ codes! {
     AppInactive = "APP_INACTIVE",
     /// A setting has a value that cannot be used.
     Setting = "SETTING",
+    IncludesAcyclic = "INCLUDES_ACYCLIC",
+    DefaultAppSingle = "DEFAULT_APP_SINGLE",
+    AppAutoDerived = "APP_AUTO_DERIVED",
+    OrgIsolation = "ORG_ISOLATION",
+    RestrictionRequires = "RESTRICTION_REQUIRES",
+    PrimaryUnrestricted = "PRIMARY_UNRESTRICTED",
+    GrantCeiling = "GRANT_CEILING",
 }
 
 impl fmt::Display for Code {

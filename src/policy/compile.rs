@@ -6,12 +6,17 @@ use crate::policy::access::Access;
 use crate::policy::fields::{FieldMemo, RoleLimits};
 use crate::policy::index::{PathIndexBuilder, ShapeId};
 use crate::policy::pattern::Pattern;
-use crate::policy::people::{App, AppId, Bindings, Member, Membership, Org, People};
-use crate::policy::resolve::{Resolved, ResolvedMember, ResolvedMembers, ResolvedRole};
+use crate::policy::people::{
+    Accesses, App, AppId, Bindings, Group, Member, Membership, More, Org, People, Window,
+};
+use crate::policy::resolve::{
+    Resolved, ResolvedGrant, ResolvedGroup, ResolvedMember, ResolvedMembers, ResolvedRole, defaults,
+};
 use crate::policy::roleset::{RoleId, RoleSet};
 use crate::policy::schema::SchemaMasks;
 use crate::policy::snapshot::{
-    At, Grant, GrantGroup, GrantId, ResourceType, Role, Route, RouteId, ShapeFacts, Snapshot,
+    At, Denial, DenialId, Grant, GrantId, ResourceType, Role, Route, RouteId, RuleGroup,
+    ShapeFacts, Snapshot,
 };
 use crate::source::Sources;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -38,6 +43,7 @@ pub fn compile(
     let routes = shapes.routes(&resolved);
     let ats = shapes.ats(&resolved);
     let grants = shapes.grants(&resolved, sources);
+    let denials = shapes.denials(&resolved, sources);
     shapes.near(&resolved);
     let index = match shapes.builder.build() {
         Ok(index) => index,
@@ -50,20 +56,31 @@ pub fn compile(
         }
     };
     let types = types(&resolved);
-    let roles: Vec<Role> =
+    let mut roles: Vec<Role> =
         resolved.roles.iter().map(|role| compile_role(role, &resolved)).collect();
     let ids = roles.iter().enumerate().map(|(at, role)| (role.id.clone(), RoleId(at as u32)));
+    let role_ids = ids.collect();
+    // What everybody has is held by a role that nobody can name, after those of the policy.
+    let anybody = (!resolved.role_defaults.any.is_empty()).then(|| {
+        let nobody = ResolvedRole { id: ANYBODY.into(), ..ResolvedRole::default() };
+        roles.push(compile_role(&nobody, &resolved));
+        RoleId((roles.len() - 1) as u32)
+    });
     Some(Snapshot {
+        anybody,
         generation: stamp.generation,
         digest: stamp.digest,
         name: resolved.name.clone(),
         index,
         facts: shapes.facts,
-        role_ids: ids.collect(),
-        limited: limited(&roles, |role| !role.limits.is_empty()),
+        role_ids,
+        limited: those(&roles, |role| !role.limits.is_empty()),
+        enters_all: those(&roles, |role| role.app_access_all),
         roles,
         routes,
         grants,
+        restrictions: resolved.restrictions.iter().map(|one| one.id.clone()).collect(),
+        denials,
         types,
         ats,
         people: people(&resolved),
@@ -71,6 +88,9 @@ pub fn compile(
         memo: FieldMemo::new(),
     })
 }
+
+/// What explanations call the holder of `role_defaults.any`.
+const ANYBODY: &str = "any";
 
 /// The shapes of all patterns and what is known of each.
 #[derive(Default)]
@@ -134,20 +154,54 @@ impl Shapes {
 
     fn grants(&mut self, resolved: &Resolved, sources: &Sources) -> Vec<Grant> {
         let mut grants = Vec::new();
-        for (role_at, role) in resolved.roles.iter().enumerate() {
-            let role_id = RoleId(role_at as u32);
-            for grant in &role.grants {
-                let id = GrantId(grants.len() as u32);
-                grants.push(Grant {
-                    role: role_id,
-                    path: grant.pattern.text().clone(),
-                    label: format!("{} {}", role.id, grant.pattern).into(),
-                    place: sources.place(grant.span),
-                });
-                self.facts(&grant.pattern).group(&grant.pattern).add(role_id, grant.access, id);
+        let defaults = &resolved.role_defaults;
+        for (at, role) in resolved.roles.iter().enumerate() {
+            let own = role.grants.iter().map(|grant| (grant, false));
+            for (grant, default) in own.chain(defaults.of(role).iter().map(|grant| (grant, true))) {
+                self.grant((at, &role.id), grant, default, &mut grants, sources);
             }
         }
+        for grant in &defaults.any {
+            self.grant((resolved.roles.len(), ANYBODY), grant, true, &mut grants, sources);
+        }
         grants
+    }
+
+    fn grant(
+        &mut self,
+        (role, id): (usize, &str),
+        grant: &ResolvedGrant,
+        default: bool,
+        grants: &mut Vec<Grant>,
+        sources: &Sources,
+    ) {
+        let (role, at) = (RoleId(role as u32), GrantId(grants.len() as u32));
+        grants.push(Grant {
+            role,
+            path: grant.pattern.text().clone(),
+            label: format!("{id} {}", grant.pattern).into(),
+            place: sources.place(grant.span),
+            default,
+        });
+        let groups = &mut self.facts(&grant.pattern).groups;
+        group(groups, &grant.pattern).add(role, grant.access, at);
+    }
+
+    fn denials(&mut self, resolved: &Resolved, sources: &Sources) -> Vec<Denial> {
+        let mut denials = Vec::new();
+        for (at, restriction) in resolved.restrictions.iter().enumerate() {
+            for deny in &restriction.deny {
+                let id = DenialId(denials.len() as u32);
+                denials.push(Denial {
+                    restriction: at as u32,
+                    path: deny.pattern.text().clone(),
+                    place: sources.place(deny.span),
+                });
+                let groups = &mut self.facts(&deny.pattern).denials;
+                group(groups, &deny.pattern).add(RoleId(at as u32), deny.access, id);
+            }
+        }
+        denials
     }
 
     /// For each shape with grants, the types whose objects may be under it.
@@ -165,26 +219,24 @@ impl Shapes {
     }
 }
 
-impl ShapeFacts {
-    fn group(&mut self, pattern: &Pattern) -> &mut GrantGroup {
-        let (org_at, app_at) = (pattern.param("org"), pattern.param("app"));
-        let same = |group: &GrantGroup| group.org_at == org_at && group.app_at == app_at;
-        let at = self.groups.iter().position(same).unwrap_or_else(|| {
-            let letters = Default::default();
-            self.groups.push(GrantGroup { org_at, app_at, letters, grants: Vec::new() });
-            self.groups.len() - 1
-        });
-        &mut self.groups[at]
-    }
+/// The group for patterns that bind the same segments.
+fn group<'g, Id>(groups: &'g mut Vec<RuleGroup<Id>>, pattern: &Pattern) -> &'g mut RuleGroup<Id> {
+    let (org_at, app_at) = (pattern.param("org"), pattern.param("app"));
+    let same = |group: &RuleGroup<Id>| group.org_at == org_at && group.app_at == app_at;
+    let at = groups.iter().position(same).unwrap_or_else(|| {
+        groups.push(RuleGroup { org_at, app_at, letters: Default::default(), rules: Vec::new() });
+        groups.len() - 1
+    });
+    &mut groups[at]
 }
 
-impl GrantGroup {
-    /// Roles come in ascending order, so that `grants` stays sorted.
-    fn add(&mut self, role: RoleId, access: Access, grant: GrantId) {
+impl<Id> RuleGroup<Id> {
+    /// Roles (or restrictions) come in ascending order, so that `rules` stays sorted.
+    fn add(&mut self, holder: RoleId, access: Access, id: Id) {
         for letter in access.positions() {
-            self.letters[letter].insert(role);
+            self.letters[letter].insert(holder);
         }
-        self.grants.push((role, access, grant));
+        self.rules.push((holder, access, id));
     }
 }
 
@@ -223,35 +275,51 @@ fn compile_role(role: &ResolvedRole, resolved: &Resolved) -> Role {
         };
         limits.insert(schema.kind, masks);
     }
+    let include = |at: &usize| RoleId(*at as u32);
     Role {
         id: role.id.clone(),
+        includes: role.includes.iter().map(include).collect(),
         header: utf8_percent_encode(&role.id, ROLE_IN_HEADER).to_string().into(),
         app_scope: role.app_scope,
+        app_access_all: role.app_access_all,
         limits,
         schemas: role.schemas.iter().map(|schema| resolved.schemas[*schema].id.clone()).collect(),
     }
 }
 
-fn limited(roles: &[Role], is: impl Fn(&Role) -> bool) -> RoleSet {
+fn those(roles: &[Role], is: impl Fn(&Role) -> bool) -> RoleSet {
     let roles = roles.iter().enumerate().filter(|(_, role)| is(role));
     roles.map(|(at, _)| RoleId(at as u32)).collect()
 }
 
 fn people(resolved: &Resolved) -> People {
     let mut bindings = Bindings::default();
-    let no_members: &[ResolvedMember] = &[];
-    let (membership, explicit, members) = match &resolved.members {
-        ResolvedMembers::Token { explicit } => (Membership::Token, *explicit, no_members),
-        ResolvedMembers::Directory { explicit, members } => {
-            (Membership::Directory, *explicit, &members[..])
+    let (membership, explicit, groups, members) = match &resolved.members {
+        ResolvedMembers::Token { explicit } => (Membership::Token, *explicit, &[][..], &[][..]),
+        ResolvedMembers::Directory { explicit, groups, members } => {
+            (Membership::Directory, *explicit, &groups[..], &members[..])
         }
     };
+    let group = |typed: &ResolvedGroup| {
+        let roles = bindings.intern(with_included(resolved, &typed.roles));
+        let restrictions = bindings.intern(indices(&typed.restrictions));
+        Group { roles, restrictions, apps: accesses(&typed.apps, resolved, &mut bindings) }
+    };
+    let groups = groups.iter().map(group).collect();
     let mut implicit = resolved.implicit_org.then(|| Org { active: true, ..Org::default() });
     let mut orgs: Option<Vec<Org>> = resolved.orgs.as_ref().map(|orgs| {
         let org = |org: &crate::policy::resolve::ResolvedOrg| {
-            let mut apps: Vec<AppId> = org.apps.iter().map(|app| AppId(*app as u32)).collect();
-            apps.sort_unstable();
-            Org { active: org.active, apps: Some(apps), ..Org::default() }
+            let sorted = |apps: &[usize]| {
+                let mut apps: Vec<AppId> = apps.iter().map(|app| AppId(*app as u32)).collect();
+                apps.sort_unstable();
+                apps
+            };
+            Org {
+                active: org.active,
+                apps: Some(sorted(&org.apps)),
+                auto_apps: sorted(&org.auto_apps),
+                ..Org::default()
+            }
         };
         orgs.iter().map(org).collect()
     });
@@ -261,7 +329,7 @@ fn people(resolved: &Resolved) -> People {
             Some(at) => orgs.as_mut().and_then(|orgs| orgs.get_mut(at)),
         };
         if let Some(org) = org {
-            org.members.insert(typed.user.clone(), member(typed, &mut bindings));
+            org.members.insert(typed.user.clone(), member(typed, resolved, &mut bindings));
         }
     }
     let apps: Vec<App> = resolved
@@ -270,7 +338,9 @@ fn people(resolved: &Resolved) -> People {
         .map(|app| App {
             id: app.id.clone(),
             active: app.active,
-            default_roles: app.default_roles.iter().map(|role| RoleId(*role as u32)).collect(),
+            auto_assign: app.auto_assign,
+            everywhere: app.everywhere,
+            default_roles: with_included(resolved, &app.default_roles).collect(),
         })
         .collect();
     let app_ids = apps.iter().enumerate().map(|(at, app)| (app.id.clone(), AppId(at as u32)));
@@ -284,16 +354,50 @@ fn people(resolved: &Resolved) -> People {
         }),
         app_ids: app_ids.collect::<HashMap<_, _, _>>(),
         apps,
+        suspended: resolved.suspended.iter().cloned().collect(),
+        groups,
+        default_restrictions: defaults(&resolved.restrictions)
+            .map(|at| RoleId(at as u32))
+            .collect(),
         bindings: bindings.finish(),
         members: members.len(),
     }
 }
 
-fn member(typed: &ResolvedMember, bindings: &mut Bindings) -> Member {
-    let bound = |(app, roles): &(usize, Vec<usize>)| (AppId(*app as u32), roles.to_vec());
+fn member(typed: &ResolvedMember, resolved: &Resolved, bindings: &mut Bindings) -> Member {
+    let more = || {
+        let groups = typed.groups.iter().map(|(group, window)| (*group as u32, *window));
+        Box::new(More { window: typed.window, groups: groups.collect() })
+    };
+    let plain = typed.groups.is_empty() && typed.window == Window::default();
+    Member {
+        roles: bindings.intern(with_included(resolved, &typed.roles)),
+        restrictions: bindings.intern(indices(&typed.restrictions)),
+        apps: accesses(&typed.apps, resolved, bindings),
+        active: typed.active,
+        more: (!plain).then(more),
+    }
+}
+
+fn accesses(
+    typed: &[(usize, Vec<usize>)],
+    resolved: &Resolved,
+    bindings: &mut Bindings,
+) -> Accesses {
+    let mut bind = |roles: &[usize]| bindings.intern(with_included(resolved, roles));
     let mut apps: Vec<_> =
-        typed.apps.iter().map(bound).map(|(app, roles)| (app, bindings.intern(roles))).collect();
+        typed.iter().map(|(app, roles)| (AppId(*app as u32), bind(roles))).collect();
     apps.sort_unstable_by_key(|(app, _)| *app);
-    let roles = bindings.intern(typed.roles.iter().copied());
-    Member { roles, apps: apps.into(), active: typed.active }
+    apps.into()
+}
+
+fn indices(list: &[usize]) -> impl Iterator<Item = RoleId> {
+    list.iter().map(|at| RoleId(*at as u32))
+}
+
+/// The roles and all that they include: an included role contributes as itself.
+fn with_included(resolved: &Resolved, roles: &[usize]) -> impl Iterator<Item = RoleId> {
+    let own = roles.iter();
+    own.flat_map(|role| [*role].into_iter().chain(resolved.roles[*role].includes.iter().copied()))
+        .map(|role| RoleId(role as u32))
 }

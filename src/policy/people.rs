@@ -2,7 +2,7 @@
 
 use crate::policy::roleset::{RoleId, RoleSet};
 use foldhash::fast::RandomState;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 type Map<K, V> = HashMap<K, V, RandomState>;
@@ -23,7 +23,11 @@ pub struct People {
     pub(super) orgs: Option<Map<Arc<str>, Org>>,
     pub(super) apps: Vec<App>,
     pub(super) app_ids: Map<Arc<str>, AppId>,
-    /// Role sets of members, each stored once.
+    pub(super) suspended: HashSet<Arc<str>, RandomState>,
+    pub(super) groups: Vec<Group>,
+    /// The restrictions of whoever has no list of its own, such as members by token.
+    pub(super) default_restrictions: RoleSet,
+    /// Sets of roles and of restrictions, each stored once.
     pub(super) bindings: Vec<RoleSet>,
     pub(super) members: usize,
 }
@@ -43,6 +47,8 @@ pub struct Org {
     pub(super) active: bool,
     /// Sorted. `None`: every application is assigned to it.
     pub(super) apps: Option<Vec<AppId>>,
+    /// Sorted: those that every user of it may enter.
+    pub(super) auto_apps: Vec<AppId>,
     pub(super) members: Map<Arc<str>, Member>,
 }
 
@@ -51,6 +57,8 @@ pub struct Org {
 pub struct App {
     pub(super) id: Arc<str>,
     pub(super) active: bool,
+    pub(super) auto_assign: bool,
+    pub(super) everywhere: bool,
     pub(super) default_roles: RoleSet,
 }
 
@@ -58,8 +66,39 @@ pub struct App {
 #[derive(Debug)]
 pub struct Member {
     pub(super) roles: BindingId,
-    pub(super) apps: Box<[(AppId, BindingId)]>,
+    /// A set of restrictions.
+    pub(super) restrictions: BindingId,
+    pub(super) apps: Accesses,
     pub(super) active: bool,
+    /// What few members have.
+    pub(super) more: Option<Box<More>>,
+}
+
+/// What a membership may have besides.
+#[derive(Debug, Default)]
+pub(super) struct More {
+    pub window: Window,
+    /// Indices of groups, and when the member is in each.
+    pub groups: Box<[(u32, Window)]>,
+}
+
+/// What the members of a group have besides their own.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub roles: BindingId,
+    /// A set of restrictions.
+    pub restrictions: BindingId,
+    pub apps: Accesses,
+}
+
+/// Applications and the roles in each, sorted by application.
+pub(super) type Accesses = Box<[(AppId, BindingId)]>;
+
+/// When something holds, in seconds since 1970: from the first second up to, and without, the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    not_before: u64,
+    expires: u64,
 }
 
 /// Index of a role set.
@@ -67,6 +106,11 @@ pub struct Member {
 pub(super) struct BindingId(pub u32);
 
 impl People {
+    /// Whether this user is suspended, and so a member of nothing.
+    pub fn is_suspended(&self, user: &str) -> bool {
+        self.suspended.contains(user)
+    }
+
     /// Where memberships come from.
     pub fn membership(&self) -> Membership {
         self.membership
@@ -112,17 +156,57 @@ impl People {
         &self.apps[id.0 as usize]
     }
 
-    /// The roles of a membership.
-    pub fn roles(&self, member: &Member) -> &RoleSet {
-        &self.bindings[member.roles.0 as usize]
+    /// The roles of a membership at a time, with those that they include: its own, and those of
+    /// the groups that the member is in then.
+    pub fn roles(&self, member: &Member, now: u64) -> RoleSet {
+        let mut roles = self.binding(member.roles).clone();
+        for group in self.groups(member, now) {
+            roles.union_with(self.binding(group.roles));
+        }
+        roles
     }
 
-    /// The roles of a membership in an application, `None` without access to it. An access that
-    /// lists none acts with the application's default roles.
-    pub fn app_roles(&self, member: &Member, app: AppId) -> Option<&RoleSet> {
-        let at = member.apps.binary_search_by_key(&app, |(id, _)| *id).ok()?;
-        let roles = &self.bindings[member.apps[at].1.0 as usize];
+    /// The restrictions of a membership at a time: its own, and those of the groups that the
+    /// member is in then. They are a set of restrictions' indices.
+    pub fn restrictions(&self, member: &Member, now: u64) -> RoleSet {
+        let mut restrictions = self.binding(member.restrictions).clone();
+        for group in self.groups(member, now) {
+            restrictions.union_with(self.binding(group.restrictions));
+        }
+        restrictions
+    }
+
+    /// The restrictions of whoever has no list of its own, such as members by token.
+    pub fn default_restrictions(&self) -> &RoleSet {
+        &self.default_restrictions
+    }
+
+    /// The roles of a membership in an application at a time, `None` without access to it. Each
+    /// access counts for itself: one that lists none acts with the application's default roles,
+    /// also where another one, of a group, lists some.
+    pub fn app_roles(&self, member: &Member, app: AppId, now: u64) -> Option<RoleSet> {
+        let mut found = self.access(&member.apps, app).cloned();
+        for roles in self.groups(member, now).filter_map(|group| self.access(&group.apps, app)) {
+            found.get_or_insert_default().union_with(roles);
+        }
+        found
+    }
+
+    /// The groups that a member is in at a time.
+    fn groups(&self, member: &Member, now: u64) -> impl Iterator<Item = &Group> {
+        let entries = member.more.iter().flat_map(|more| &more.groups);
+        let current = entries.filter(move |(_, window)| window.holds(now));
+        current.map(|(group, _)| &self.groups[*group as usize])
+    }
+
+    fn access(&self, apps: &Accesses, app: AppId) -> Option<&RoleSet> {
+        let at = apps.binary_search_by_key(&app, |(id, _)| *id).ok()?;
+        let roles = self.binding(apps[at].1);
         Some(if roles.is_empty() { self.app(app).default_roles() } else { roles })
+    }
+
+    fn binding(&self, id: BindingId) -> &RoleSet {
+        &self.bindings[id.0 as usize]
     }
 }
 
@@ -132,9 +216,14 @@ impl Org {
         self.active
     }
 
-    /// Whether the application is assigned to this organization.
+    /// Whether the application is assigned to this organization by name.
     pub fn has_app(&self, app: AppId) -> bool {
         self.apps.as_ref().is_none_or(|apps| apps.binary_search(&app).is_ok())
+    }
+
+    /// Whether every user of this organization may enter the application.
+    pub fn auto_assigns(&self, app: AppId) -> bool {
+        self.auto_apps.binary_search(&app).is_ok()
     }
 
     /// A user's membership.
@@ -154,6 +243,16 @@ impl App {
         self.active
     }
 
+    /// Every user of an organization may enter it.
+    pub fn is_auto_assigned(&self) -> bool {
+        self.auto_assign
+    }
+
+    /// Every organization has it.
+    pub fn is_everywhere(&self) -> bool {
+        self.everywhere
+    }
+
     /// The roles that act where an access lists none.
     pub fn default_roles(&self) -> &RoleSet {
         &self.default_roles
@@ -161,9 +260,27 @@ impl App {
 }
 
 impl Member {
-    /// Suspended members are not.
-    pub fn is_active(&self) -> bool {
-        self.active
+    /// Suspended members are not, nor those whose time has not come or is over.
+    pub fn is_active(&self, now: u64) -> bool {
+        self.active && self.more.as_ref().is_none_or(|more| more.window.holds(now))
+    }
+}
+
+impl Window {
+    /// From `not_before` (always, if there is none) up to `expires` (for ever, if there is none).
+    pub fn new(not_before: Option<u64>, expires: Option<u64>) -> Window {
+        Window { not_before: not_before.unwrap_or(0), expires: expires.unwrap_or(u64::MAX) }
+    }
+
+    /// Whether it holds at this second.
+    pub fn holds(self, now: u64) -> bool {
+        self.not_before <= now && now < self.expires
+    }
+}
+
+impl Default for Window {
+    fn default() -> Window {
+        Window::new(None, None)
     }
 }
 
@@ -175,8 +292,8 @@ pub(super) struct Bindings {
 }
 
 impl Bindings {
-    pub(super) fn intern(&mut self, roles: impl IntoIterator<Item = usize>) -> BindingId {
-        let set: RoleSet = roles.into_iter().map(|role| RoleId(role as u32)).collect();
+    pub(super) fn intern(&mut self, roles: impl Iterator<Item = RoleId>) -> BindingId {
+        let set: RoleSet = roles.collect();
         let list = &mut self.list;
         *self.ids.entry(set.words().to_vec()).or_insert_with(|| {
             list.push(set);
@@ -186,5 +303,18 @@ impl Bindings {
 
     pub(super) fn finish(self) -> Vec<RoleSet> {
         self.list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_holds_from_its_first_second_and_not_in_its_last() {
+        let window = Window::new(Some(10), Some(20));
+        let holds = [9, 10, 19, 20].map(|now| window.holds(now));
+        assert_eq!(holds, [false, true, true, false]);
+        assert!(Window::default().holds(0) && Window::default().holds(u64::MAX - 1));
     }
 }

@@ -22,9 +22,15 @@ pub struct RawPolicy {
     /// `None` where the key is absent: with token membership any claimed id is then one.
     pub organizations: Option<Vec<RawOrganization>>,
     pub applications: Vec<RawApplication>,
-    /// `None` where the key is absent, which decides the membership mode.
+    pub users: Vec<RawUser>,
+    /// `None` where the key is absent: this or `members`, even empty, says that memberships come
+    /// from the directory.
+    pub groups: Option<Vec<RawGroup>>,
+    /// `None` where the key is absent.
     pub members: Option<Vec<RawMember>>,
     pub roles: Vec<RawRole>,
+    pub role_defaults: RawRoleDefaults,
+    pub restrictions: Vec<RawRestriction>,
     pub schemas: Vec<RawSchema>,
     pub resource_types: Vec<RawResourceType>,
     /// What was typed but could not be read, and has been reported.
@@ -47,8 +53,11 @@ pub enum Kind {
     Route,
     Organization,
     Application,
+    User,
+    Group,
     Member,
     Role,
+    Restriction,
     Schema,
     ResourceType,
 }
@@ -137,8 +146,16 @@ pub struct RawOrganization {
     pub span: Span,
     pub id: Text,
     pub name: Option<Text>,
-    pub apps: Vec<Text>,
+    pub apps: Vec<RawAssignedApp>,
     pub suspended: bool,
+}
+
+/// An application that an organization has.
+#[derive(Clone, Debug)]
+pub struct RawAssignedApp {
+    pub id: Text,
+    /// Every user of this organization may enter it.
+    pub auto_assign: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -147,7 +164,45 @@ pub struct RawApplication {
     pub id: Text,
     pub name: Option<Text>,
     pub active: bool,
+    /// Every organization has it, and every user may enter it.
+    pub auto_assign: bool,
+    /// Where it says `default: true`: every organization has it.
+    pub default: Option<Span>,
     pub default_role: Option<Text>,
+}
+
+/// What the policy says of a user; who one is says the authenticator.
+#[derive(Clone, Debug)]
+pub struct RawUser {
+    pub id: Text,
+    pub suspended: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawGroup {
+    pub span: Span,
+    pub id: Text,
+    pub org: Option<Text>,
+    pub roles: Vec<Text>,
+    pub restrictions: Vec<Text>,
+    /// Application and its roles, in the order typed.
+    pub apps: Vec<(Text, Vec<Text>)>,
+}
+
+/// A group that a member is in.
+#[derive(Clone, Debug)]
+pub struct RawGroupEntry {
+    pub id: Text,
+    pub window: RawWindow,
+}
+
+/// When something holds, in seconds since 1970.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RawWindow {
+    /// From this second.
+    pub not_before: Option<Spanned<u64>>,
+    /// Up to, and without, this second.
+    pub expires: Option<Spanned<u64>>,
 }
 
 #[derive(Clone, Debug)]
@@ -156,6 +211,13 @@ pub struct RawMember {
     pub user: Text,
     pub org: Option<Text>,
     pub roles: Vec<Text>,
+    pub groups: Vec<RawGroupEntry>,
+    /// `None` where the key is absent: then those that are default.
+    pub restrictions: Option<Vec<Text>>,
+    /// Where it says `primary: true`.
+    pub primary: Option<Span>,
+    /// When the membership holds.
+    pub window: RawWindow,
     /// Application and its roles, in the order typed.
     pub apps: Vec<(Text, Vec<Text>)>,
     pub suspended: bool,
@@ -169,12 +231,40 @@ pub struct RawRole {
     pub description: Option<Text>,
     pub app_scope: bool,
     pub default: bool,
+    pub builtin: bool,
+    /// Where it says `app_access: all`.
+    pub app_access_all: Option<Span>,
+    pub includes: Vec<Text>,
     pub grants: Vec<RawGrant>,
     /// `grants` was written, be it empty.
     pub grants_listed: bool,
     pub schemas: Vec<Text>,
     /// Roles named by `visible_to`, `assignable_by`, `editable_by`: references are checked.
     pub administration: Vec<Text>,
+}
+
+/// Grants that roles have without listing them.
+#[derive(Clone, Debug, Default)]
+pub struct RawRoleDefaults {
+    /// Of every application role.
+    pub app: Vec<RawGrant>,
+    /// Of every organization role.
+    pub org: Vec<RawGrant>,
+    /// Of every caller that has been identified.
+    pub any: Vec<RawGrant>,
+    /// The role that holds all that application roles may grant.
+    pub ceiling: Option<Text>,
+}
+
+/// A named set of denials.
+#[derive(Clone, Debug)]
+pub struct RawRestriction {
+    pub span: Span,
+    pub id: Text,
+    pub name: Option<Text>,
+    pub deny: Vec<RawGrant>,
+    pub requires: Vec<Text>,
+    pub default: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoleId(pub u32);
 
-/// A set of roles.
+/// A set of roles; or of restrictions, by their indices, which are counted apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RoleSet(SmallVec<[u64; 16]>);
 

@@ -25,12 +25,18 @@ pub struct Snapshot {
     pub(super) routes: Vec<Route>,
     pub(super) upstreams: Vec<Upstream>,
     pub(super) roles: Vec<Role>,
+    /// Holds what every identified caller may do; it stands after the roles of the policy.
+    pub(super) anybody: Option<RoleId>,
     pub(super) role_ids: HashMap<Arc<str>, RoleId, foldhash::fast::RandomState>,
     pub(super) grants: Vec<Grant>,
+    pub(super) restrictions: Vec<Arc<str>>,
+    pub(super) denials: Vec<Denial>,
     pub(super) types: Vec<ResourceType>,
     pub(super) ats: Vec<At>,
     /// Roles that have schemas.
     pub(super) limited: RoleSet,
+    /// Roles that say `app_access: all`.
+    pub(super) enters_all: RoleSet,
     pub(super) people: People,
     pub(super) memo: FieldMemo,
 }
@@ -81,6 +87,9 @@ pub struct Role {
     /// Percent-encoded, for the header that tells the upstream.
     pub(super) header: Arc<str>,
     pub(super) app_scope: bool,
+    pub(super) app_access_all: bool,
+    /// The roles that it includes, directly and through others.
+    pub(super) includes: Box<[RoleId]>,
     /// What its schemas leave of each type that they limit.
     pub(super) limits: RoleLimits,
     pub(super) schemas: Vec<Arc<str>>,
@@ -97,6 +106,23 @@ pub struct Grant {
     pub label: Arc<str>,
     /// Where it stands in the files.
     pub place: Place,
+    /// It stands in `role_defaults`.
+    pub default: bool,
+}
+
+/// Index of a denial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DenialId(pub u32);
+
+/// One line of a restriction, as explanations name it.
+#[derive(Debug)]
+pub struct Denial {
+    /// Index of the restriction.
+    pub(super) restriction: u32,
+    /// The pattern as typed.
+    pub path: Arc<str>,
+    /// Where it stands in the files.
+    pub place: Place,
 }
 
 /// What the policy says of one shape of path.
@@ -104,22 +130,27 @@ pub struct Grant {
 pub(crate) struct ShapeFacts {
     pub(super) route: Option<RouteId>,
     pub(super) groups: Vec<GrantGroup>,
+    /// Denials: their letters are sets of restrictions.
+    pub(super) denials: Vec<RuleGroup<DenialId>>,
     /// Places of resource types, as indices into `ats`.
     pub(super) ats: Vec<u32>,
     /// Types whose objects may be somewhere under this shape, though not `elsewhere: pass`.
     pub(super) near: Vec<u32>,
 }
 
-/// Grants of one shape that bind the same segments to the addressed organization and application.
+/// Rules of one shape that bind the same segments to the addressed organization and application.
 #[derive(Debug)]
-pub(crate) struct GrantGroup {
+pub(crate) struct RuleGroup<Id> {
     pub(super) org_at: Option<usize>,
     pub(super) app_at: Option<usize>,
-    /// By position of the letter: the roles that have it here.
+    /// By position of the letter: the roles (or restrictions) that have it here.
     pub(super) letters: [RoleSet; 4],
-    /// Sorted by role.
-    pub(super) grants: Vec<(RoleId, Access, GrantId)>,
+    /// Sorted by role (or restriction).
+    pub(super) rules: Vec<(RoleId, Access, Id)>,
 }
+
+/// Grants of one shape, held by roles.
+pub(crate) type GrantGroup = RuleGroup<GrantId>;
 
 #[derive(Debug)]
 pub(crate) struct ResourceType {
@@ -188,9 +219,15 @@ impl Snapshot {
         &self.roles[id.0 as usize]
     }
 
-    /// All roles.
+    /// All roles of the policy.
     pub fn roles(&self) -> &[Role] {
-        &self.roles
+        &self.roles[..self.anybody.map_or(self.roles.len(), |role| role.0 as usize)]
+    }
+
+    /// What holds the grants of every identified caller. No credential can name it, and no
+    /// upstream is told of it.
+    pub(crate) fn anybody(&self) -> Option<RoleId> {
+        self.anybody
     }
 
     /// The role with this id.
@@ -198,9 +235,24 @@ impl Snapshot {
         self.role_ids.get(id).copied()
     }
 
+    /// Roles that open every application of the organization.
+    pub(crate) fn enters_all(&self) -> &RoleSet {
+        &self.enters_all
+    }
+
     /// A grant.
     pub fn grant(&self, id: GrantId) -> &Grant {
         &self.grants[id.0 as usize]
+    }
+
+    /// A denial.
+    pub fn denial(&self, id: DenialId) -> &Denial {
+        &self.denials[id.0 as usize]
+    }
+
+    /// The id of the restriction that a denial is a line of.
+    pub fn restriction_of(&self, denial: &Denial) -> &Arc<str> {
+        &self.restrictions[denial.restriction as usize]
     }
 
     /// Who belongs where.
@@ -244,6 +296,37 @@ impl Snapshot {
             }
         }
         held
+    }
+
+    /// Whether one of these restrictions denies a letter, given by its position.
+    pub(crate) fn denies(
+        &self,
+        matches: &Matches,
+        letter: usize,
+        restrictions: &RoleSet,
+        addressed: impl Fn(&RuleGroup<DenialId>) -> bool,
+    ) -> bool {
+        let mut groups = matches.iter().flat_map(|shape| &self.facts(*shape).denials);
+        groups.any(|group| group.letters[letter].intersects(restrictions) && addressed(group))
+    }
+
+    /// The denials of which [`Snapshot::denies`] speaks, for explanations.
+    pub(crate) fn denials(
+        &self,
+        matches: &Matches,
+        letter: usize,
+        restrictions: &RoleSet,
+        addressed: impl Fn(&RuleGroup<DenialId>) -> bool,
+    ) -> Vec<DenialId> {
+        let needed = Access::LETTERS[letter];
+        let groups = matches.iter().flat_map(|shape| &self.facts(*shape).denials);
+        let rules = groups.filter(|group| addressed(group)).flat_map(|group| &group.rules);
+        let mut found: Vec<DenialId> = rules
+            .filter(|(holder, access, _)| restrictions.contains(*holder) && access.has(needed))
+            .map(|(_, _, denial)| *denial)
+            .collect();
+        found.sort_unstable();
+        found
     }
 
     /// What limits bodies where these grants are what allows the request. Masks come from the
@@ -349,7 +432,7 @@ impl Held<'_> {
         let mut found: Vec<GrantId> = self
             .groups
             .iter()
-            .flat_map(|group| &group.grants)
+            .flat_map(|group| &group.rules)
             .filter(|(role, access, _)| self.roles.contains(*role) && access.has(needed))
             .map(|(_, _, grant)| *grant)
             .collect();
@@ -363,13 +446,13 @@ impl Held<'_> {
         let needed = Access::LETTERS[letter];
         let group = self.groups.first()?;
         let role = self.roles.iter().find(|role| group.letters[letter].contains(*role))?;
-        let start = group.grants.partition_point(|(other, _, _)| *other < role);
-        let mut own = group.grants[start..].iter().take_while(|(other, _, _)| *other == role);
+        let start = group.rules.partition_point(|(other, _, _)| *other < role);
+        let mut own = group.rules[start..].iter().take_while(|(other, _, _)| *other == role);
         own.find(|(_, access, _)| access.has(needed)).map(|(_, _, grant)| *grant)
     }
 }
 
-impl GrantGroup {
+impl<Id> RuleGroup<Id> {
     /// Whether the segments that `{org}` and `{app}` capture are the addressed ones.
     pub fn addresses(&self, target: &Target, org: Option<&str>, app: Option<&str>) -> bool {
         let is = |at: Option<usize>, id: Option<&str>| match at {
@@ -394,6 +477,11 @@ impl Role {
     /// Bound to an application access, not to a membership.
     pub fn is_app_scope(&self) -> bool {
         self.app_scope
+    }
+
+    /// The roles that it includes, directly and through others: each contributes as itself.
+    pub fn includes(&self) -> &[RoleId] {
+        &self.includes
     }
 
     /// The ids of its schemas.

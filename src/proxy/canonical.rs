@@ -21,7 +21,7 @@ pub struct Canonical {
 }
 
 /// What the connection knows that the head does not say.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Wire {
     /// A head on this connection carried both Content-Length and Transfer-Encoding.
     pub(super) ambiguous: bool,
@@ -31,6 +31,8 @@ pub(super) struct Wire {
     pub(super) max_target: usize,
     /// Fields that a head may have.
     pub(super) max_headers: usize,
+    /// A host that this connection has named before and that was found to be one.
+    pub(super) known_host: Option<HeaderValue>,
 }
 
 impl Canonical {
@@ -45,7 +47,7 @@ impl Canonical {
             return Err(Reason::BadPath);
         }
         let uri = uri.into_parts();
-        let host = host(uri.scheme.as_ref(), uri.authority.as_ref(), &headers)?;
+        let host = host(uri.scheme.as_ref(), uri.authority.as_ref(), &headers, wire.known_host)?;
         let raw = target_of(uri.path_and_query, &method)?;
         let target = Target::new(raw, wire.max_target).map_err(fault_reason)?;
         Ok(Canonical { method, target, host, headers })
@@ -123,6 +125,7 @@ fn host(
     scheme: Option<&Scheme>,
     authority: Option<&Authority>,
     headers: &HeaderMap,
+    known: Option<HeaderValue>,
 ) -> Result<HeaderValue, Reason> {
     let mut fields = headers.get_all(header::HOST).iter();
     let field = fields.next();
@@ -130,6 +133,7 @@ fn host(
         return Err(Reason::BadRequest);
     }
     match (field, authority) {
+        (Some(host), None) if known.as_ref() == Some(host) => Ok(host.clone()),
         (Some(host), None) => {
             parse_host(host.as_bytes()).ok_or(Reason::BadRequest)?;
             Ok(host.clone())
@@ -212,7 +216,13 @@ mod tests {
     use super::*;
     use http::Request;
 
-    const WIRE: Wire = Wire { ambiguous: false, fragment: false, max_target: 64, max_headers: 4 };
+    const WIRE: Wire = Wire {
+        ambiguous: false,
+        fragment: false,
+        max_target: 64,
+        max_headers: 4,
+        known_host: None,
+    };
 
     fn read(uri: &str, headers: &[(&'static str, &str)]) -> Result<Canonical, Reason> {
         read_as(Version::HTTP_11, Method::POST, uri, headers, WIRE)

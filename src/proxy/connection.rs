@@ -3,6 +3,7 @@
 use super::deadline::Deadline;
 use super::headers::Forwarded;
 use super::io::{ClientIo, Pulse, Socket};
+use super::pool::MAX_BUFFER;
 use super::reply::Reply;
 use super::request;
 use super::worker::Worker;
@@ -47,6 +48,11 @@ impl Client {
             Peer::Ip(address) => Some(address),
             Peer::Unix => None,
         }
+    }
+
+    /// The host that was named last and found to be one.
+    pub(super) fn known_host(&self) -> Option<HeaderValue> {
+        self.forwarded.borrow().as_ref().map(|forwarded| forwarded.host.clone())
     }
 
     /// What is said of this client to an upstream.
@@ -110,7 +116,7 @@ async fn serve_http1(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientI
     builder.half_close(false);
     builder.max_headers(limits.max_headers);
     builder.max_header_size(limits.max_header_bytes);
-    builder.max_buf_size(limits.max_header_bytes.max(MIN_BUFFER));
+    builder.max_buf_size(MAX_BUFFER.max(limits.max_header_bytes));
     let service = service_fn(|request| answer(worker.clone(), client.clone(), request, None));
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut told = false;
@@ -206,9 +212,6 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Bytes that are read before the protocol is known; a head of common size fits.
 const FIRST_READ: usize = 2048;
-
-/// hyper's smallest read buffer.
-const MIN_BUFFER: usize = 8192;
 
 /// What a client may send on one stream before we read it.
 const STREAM_WINDOW: u32 = 64 * 1024;

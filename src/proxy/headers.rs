@@ -22,6 +22,8 @@ pub(super) struct Told<'a> {
     pub(super) snapshot: &'a Snapshot,
     /// Where the request came from.
     pub(super) forwarded: &'a Forwarded,
+    /// The first digits of the policy's digest, see [`policy_value`].
+    pub(super) policy: &'a HeaderValue,
     /// The id under which this request is logged.
     pub(super) request_id: &'a HeaderValue,
     /// A new trace, for requests that bring none.
@@ -110,7 +112,7 @@ pub(super) fn inject(headers: &mut HeaderMap, told: &Told<'_>) -> Result<(), Rea
     if let Some(app) = permit.app() {
         set(X_PORTCULLIS_APP, encoded(app)?)?;
     }
-    set(X_PORTCULLIS_POLICY, plain(short(told.snapshot.digest()))?)?;
+    set(X_PORTCULLIS_POLICY, told.policy.clone())?;
     trace(headers, told.traceparent)
 }
 
@@ -333,6 +335,10 @@ fn join_cookies(headers: &mut HeaderMap) -> Result<(), Reason> {
 }
 
 /// The first 16 digits of a digest.
+pub(super) fn policy_value(digest: &str) -> HeaderValue {
+    HeaderValue::from_str(short(digest)).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
 fn short(digest: &str) -> &str {
     let digits = digest.split_once(':').map_or(digest, |(_, digits)| digits);
     digits.get(..16).unwrap_or(digits)

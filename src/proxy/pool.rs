@@ -13,7 +13,7 @@ use crate::decide::Reason;
 use crate::policy::upstream::UpstreamAddress;
 use crate::settings::Limits;
 use foldhash::fast::RandomState;
-use http::Request;
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -109,20 +109,23 @@ impl Pool {
         let upload = request.body().upload();
         if let Some(link) = endpoint.reusable().await {
             self.recorder.upstream_reused();
-            let spare = replayable.then(|| copy(&request));
+            let spare = replayable.then(|| Spare::of(&request));
             let mut lease = self.lease(link, &endpoint, &upload);
             match lease.exchange(request).await {
                 Ok(response) => return Ok((response, lease)),
                 Err((SendError::Failed, unsent)) => {
-                    let Some(again) = unsent.map(|request| *request).or(spare) else {
+                    let Some(again) =
+                        unsent.map(|request| *request).or_else(|| spare.map(Spare::request))
+                    else {
                         return Err(SendError::Failed);
                     };
-                    return self.send_on_new(&endpoint, again, &upload).await;
+                    return Box::pin(self.send_on_new(&endpoint, again, &upload)).await;
                 }
                 Err((error, _)) => return Err(error),
             }
         }
-        self.send_on_new(&endpoint, request, &upload).await
+        // Boxed, because it is rare and what it needs is large.
+        Box::pin(self.send_on_new(&endpoint, request, &upload)).await
     }
 
     /// Closes what has lain unused for too long, and what the upstream has closed. Called now and
@@ -170,7 +173,8 @@ impl Pool {
             Err(_) => return Err(SendError::Timeout),
         };
         let mut builder = Builder::new();
-        builder.max_buf_size(self.times.max_header_bytes.max(MIN_BUFFER));
+        builder.max_header_size(self.times.max_header_bytes);
+        builder.max_buf_size(MAX_BUFFER.max(self.times.max_header_bytes));
         let (sender, connection) =
             builder.handshake(TokioIo::new(socket)).await.map_err(|_| SendError::Failed)?;
         let deadline = self.clock.deadline();
@@ -244,13 +248,30 @@ impl Lease {
     }
 }
 
-/// A copy of a request whose body is empty.
-fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
-    let mut copy = Request::new(RequestBody::Empty);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    copy
+/// A request whose body is empty, kept in case that it must be sent once more. A list, because to
+/// copy a map for every request takes twice the work.
+struct Spare {
+    method: Method,
+    uri: Uri,
+    fields: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Spare {
+    fn of(request: &Request<RequestBody>) -> Spare {
+        let mut fields = Vec::with_capacity(request.headers().len());
+        fields.extend(request.headers().iter().map(|(name, value)| (name.clone(), value.clone())));
+        Spare { method: request.method().clone(), uri: request.uri().clone(), fields }
+    }
+
+    fn request(self) -> Request<RequestBody> {
+        let mut request = Request::new(RequestBody::Empty);
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        for (name, value) in self.fields {
+            request.headers_mut().append(name, value);
+        }
+        request
+    }
 }
 
 /// Carries a connection until it ends or its deadline passes.
@@ -296,5 +317,6 @@ async fn connect_by_name(host: &Arc<str>, port: u16) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// hyper's smallest read buffer.
-const MIN_BUFFER: usize = 8192;
+/// What one read of a connection may bring. hyper's buffer begins with 8 KiB and grows while reads
+/// fill it, so that only long bodies have so much.
+pub(super) const MAX_BUFFER: usize = 400 * 1024;

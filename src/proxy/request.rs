@@ -11,8 +11,7 @@ use super::respond::{self, Asked, Refused};
 use super::shape::{self, View};
 use super::story::Story;
 use super::upload::{self, RequestBody};
-use super::worker::Worker;
-use crate::control::Live;
+use super::worker::{Held, Worker};
 use crate::decide::body::{self, BodyCheck};
 use crate::decide::{self, Permit, Reason, Refusal, Routed};
 use crate::filter::Limits;
@@ -48,10 +47,12 @@ pub(super) async fn handle(
     let expects = parts.headers.contains_key(header::EXPECT);
     let mut body = Some(body);
     let way = Way { worker: &worker, client: &client, request_id: &request_id };
-    match guarded(way.walk(parts, &mut body, &mut story)).await {
+    // Boxed where they begin: a future of some kilobytes inside this one would be copied each time
+    // that this one moves, for every request.
+    match guarded(Box::pin(way.walk(parts, &mut body, &mut story))).await {
         Ok(response) => relay(response, &asked, story),
         Err(refused) => {
-            asked.unread = finish_reading(&worker, body, expects).await;
+            asked.unread = Box::pin(finish_reading(&worker, body, expects)).await;
             respond::refuse(refused, &asked, story)
         }
     }
@@ -101,6 +102,7 @@ impl Way<'_> {
             fragment: self.client.pulse.has_fragment(),
             max_target: limits.max_target,
             max_headers: limits.max_headers,
+            known_host: self.client.known_host(),
         }
     }
 
@@ -112,10 +114,14 @@ impl Way<'_> {
     fn judge(
         &self,
         canonical: &Canonical,
-        live: &Live,
+        live: &Held,
         story: &mut Story,
     ) -> Result<Permit, Refused> {
-        let question = decide::Request { method: canonical.method(), target: canonical.target() };
+        let question = decide::Request {
+            method: canonical.method(),
+            target: canonical.target(),
+            now: story.unix_seconds(),
+        };
         let routed = decide::route(&live.snapshot, &question)?;
         story.routed(&routed, &live.snapshot);
         let principal = self.identify(canonical, live, &routed, story)?;
@@ -125,7 +131,7 @@ impl Way<'_> {
     fn identify(
         &self,
         canonical: &Canonical,
-        live: &Live,
+        live: &Held,
         routed: &Routed,
         story: &mut Story,
     ) -> Result<Option<Arc<Principal>>, Refused> {
@@ -151,7 +157,7 @@ impl Way<'_> {
         &self,
         canonical: &Canonical,
         permit: &Permit,
-        live: &Live,
+        live: &Held,
         body: &mut Option<Incoming>,
         story: &mut Story,
     ) -> Result<RequestBody, Refused> {
@@ -189,7 +195,7 @@ impl Way<'_> {
         canonical: Canonical,
         body: RequestBody,
         permit: &Permit,
-        live: &Live,
+        live: &Held,
         filtered: bool,
     ) -> Result<Outgoing, Refused> {
         let snapshot = &live.snapshot;
@@ -198,6 +204,7 @@ impl Way<'_> {
             permit,
             snapshot,
             forwarded: &forwarded,
+            policy: live.policy(),
             request_id: self.request_id,
             traceparent: &|| self.worker.random.traceparent(),
         };
@@ -210,7 +217,7 @@ impl Way<'_> {
         &self,
         permit: Permit,
         outgoing: Outgoing,
-        live: &Live,
+        live: &Held,
         story: &mut Story,
     ) -> Result<(Response<Incoming>, Lease), Refused> {
         let upstream = live.snapshot.upstream(permit.upstream());

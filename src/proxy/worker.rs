@@ -5,6 +5,7 @@
 
 use super::connection;
 use super::deadline::{Clock, TICK};
+use super::headers;
 use super::io::Socket;
 use super::listener::Listener;
 use super::pool::Pool;
@@ -13,6 +14,7 @@ use super::{AtEnd, ProxyConfig, Recorder};
 use crate::control::{Live, Reader};
 use crate::identity::Peer;
 use crate::settings::Limits;
+use http::HeaderValue;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::ops::Deref;
@@ -45,13 +47,28 @@ pub(super) struct Worker {
 }
 
 /// What is live, counted once for the whole worker.
-pub(super) struct Held(Arc<Live>);
+pub(super) struct Held {
+    live: Arc<Live>,
+    policy: HeaderValue,
+}
+
+impl Held {
+    fn new(live: Arc<Live>) -> Held {
+        let policy = headers::policy_value(live.snapshot.digest());
+        Held { live, policy }
+    }
+
+    /// The first digits of the policy's digest, as upstreams are told.
+    pub(super) fn policy(&self) -> &HeaderValue {
+        &self.policy
+    }
+}
 
 impl Deref for Held {
     type Target = Live;
 
     fn deref(&self) -> &Live {
-        &self.0
+        &self.live
     }
 }
 
@@ -104,7 +121,7 @@ impl Worker {
             recorder,
             random: Random::new(),
             reader: RefCell::new(config.store.reader()),
-            live: RefCell::new(Rc::new(Held(config.store.load()))),
+            live: RefCell::new(Rc::new(Held::new(config.store.load()))),
             draining: Cell::new(false),
             own: Cell::new(0),
             all,
@@ -117,8 +134,8 @@ impl Worker {
         let mut reader = self.reader.borrow_mut();
         let current = reader.current();
         let mut live = self.live.borrow_mut();
-        if !Arc::ptr_eq(current, &live.0) {
-            *live = Rc::new(Held(current.clone()));
+        if !Arc::ptr_eq(current, &live.live) {
+            *live = Rc::new(Held::new(current.clone()));
         }
         live.clone()
     }

@@ -1,12 +1,17 @@
 //! The main job, end to end: the real binary between a raw client and a raw recording upstream.
 
+mod defaults;
 mod explain;
+mod gate;
+mod groups;
 mod identity;
+mod inclusion;
 mod keys;
 mod letters;
 mod life;
 mod reads;
 mod reload;
+mod restrictions;
 mod streams;
 mod tenants;
 mod watching;

@@ -158,3 +158,26 @@ members: [{{user: eng, org: acme, roles: [reads, writes]}}]
     assert_eq!(status("key-of-acme", "POST", "/thngs"), 200);
     assert_eq!(status("key-that-reads", "GET", "/thngs"), 200);
 }
+
+/// A suspended user is a member of nothing, whatever it asks for, and is one again afterwards.
+#[test]
+fn a_suspended_user_is_a_member_of_nothing() {
+    let rules = r#"
+routes: [{match: "/orgs/{org}/**"}, {match: "/open/**", public: r}, {match: "/**"}]
+organizations: [{id: acme}]
+users: [{id: ann, email: ann@acme.test, status: suspended}, {id: bob, status: active}]
+role_defaults: {any: [{path: /me, access: r}]}
+roles: [{id: reads, grants: [{path: "/orgs/{org}/**", access: r}]}]
+members: [{user: ann, org: acme, roles: [reads]}, {user: bob, org: acme, roles: [reads]}]
+"#;
+    let api = Api::start(rules);
+    for target in ["/orgs/acme/x", "/me"] {
+        api.refuses("ann", "GET", target, 404);
+    }
+    assert_eq!(api.call("ann", "GET", "/open/x").status, 200, "public: nobody is asked");
+    assert_eq!(api.call("bob", "GET", "/me").status, 200);
+    let text = super::with_tokens(&rules.replace("suspended", "active"));
+    api.policy.write("policy.yaml", text);
+    api.proxy.wait_for_generation(2);
+    assert_eq!(api.call("ann", "GET", "/orgs/acme/x").status, 200);
+}

@@ -8,7 +8,7 @@ use portcullis::filter::{Filter, Limits};
 use portcullis::policy::Target;
 use portcullis::policy::compile::Stamp;
 use portcullis::policy::resolve::Surroundings;
-use portcullis::policy::snapshot::{GrantId, Snapshot};
+use portcullis::policy::snapshot::{DenialId, GrantId, Snapshot};
 use portcullis::principal::{AuthMethod, Principal};
 use portcullis::source::Sources;
 use proptest::prelude::*;
@@ -48,9 +48,12 @@ fn the_generated_cases_reach_every_outcome() {
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let cases = (generate::policy(), generate::request());
     let mut seen = std::collections::BTreeMap::<String, u32>::new();
-    for _ in 0..6_000 {
+    for _ in 0..12_000 {
         let (policy, request) = cases.new_tree(&mut runner).unwrap().current();
         let mut count = |what: &str| *seen.entry(what.into()).or_default() += 1;
+        if request.caller.iter().any(|caller| policy.suspended.contains(&caller.user)) {
+            count("a suspended user");
+        }
         match evaluate(&policy, &request) {
             Verdict::Refused(reason) => count(reason.as_str()),
             Verdict::Public => count("public"),
@@ -64,6 +67,21 @@ fn the_generated_cases_reach_every_outcome() {
                 }
                 if allowed.erases_hidden {
                     count("hidden fields at risk");
+                }
+                if included(&policy, &allowed) {
+                    count("a grant of an included role");
+                }
+                if allowed.grants.iter().all(|(role, _)| role == "any") {
+                    count("what every caller may do");
+                }
+                if by_default(&policy, &allowed) {
+                    count("what every role may do");
+                }
+                if by_group(&policy, &request, &allowed) {
+                    count("a grant through a group alone");
+                }
+                if derived_entry(&policy, &request, &allowed) {
+                    count("entry that was derived");
                 }
                 if allowed.grants.len() > 1 {
                     count("several grants");
@@ -81,15 +99,72 @@ fn the_generated_cases_reach_every_outcome() {
         "app_not_assigned",
         "no_app_access",
         "app_inactive",
+        "a suspended user",
+        "restricted",
         "no_grant",
         "unmapped",
         "fields hidden",
         "fields not writable",
         "hidden fields at risk",
         "several grants",
+        "entry that was derived",
+        "what every caller may do",
+        "what every role may do",
+        "a grant through a group alone",
+        "a grant of an included role",
     ] {
         assert!(seen.get(outcome).is_some_and(|count| *count >= 3), "{outcome}: {seen:?}");
     }
+}
+
+/// Whether all grants are defaults of the scope of their roles.
+fn by_default(policy: &Policy, allowed: &Allowed) -> bool {
+    allowed.grants.iter().all(|(id, path)| {
+        let role = policy.roles.iter().find(|role| role.id == *id);
+        role.is_some_and(|role| role.grants.iter().all(|(own, _)| own != path))
+    })
+}
+
+/// Whether all grants are of roles that the caller has through a group only.
+fn by_group(policy: &Policy, request: &Request, allowed: &Allowed) -> bool {
+    let user = &request.caller.as_ref().unwrap().user;
+    let own = policy.members.iter().flatten().filter(|member| member.user == *user);
+    let listed = |member: &Member| {
+        [member.roles.clone(), member.apps.iter().flat_map(|(_, r)| r.clone()).collect()].concat()
+    };
+    let own = with_included(policy, &own.flat_map(listed).collect::<Vec<_>>());
+    policy.members.is_some()
+        && policy
+            .groups
+            .iter()
+            .any(|group| allowed.roles.iter().any(|role| group.roles.contains(role)))
+        && allowed.grants.iter().all(|(role, _)| !own.contains(role))
+}
+
+/// Whether a member is in an application that it was not given.
+fn derived_entry(policy: &Policy, request: &Request, allowed: &Allowed) -> bool {
+    let route = policy.routes.iter().find(|route| route.pattern == allowed.route);
+    let captured =
+        |name| position(&route.unwrap().pattern, name).map(|at| split(&request.path)[at]);
+    let (app, org) = (captured("app"), captured("org"));
+    let caller = request.caller.as_ref().unwrap();
+    let given = |member: &Member| {
+        let groups = groups(policy, member, request.now).into_iter();
+        let mut apps = groups.flat_map(|group| &group.apps).chain(&member.apps);
+        apps.any(|(id, _)| Some(id.as_str()) == app)
+    };
+    let here = |member: &Member| org.is_none() || member.org.as_deref() == org;
+    let members = policy.members.iter().flatten();
+    let mut own = members.filter(|member| member.user == caller.user && here(member));
+    app.is_some() && policy.members.is_some() && !own.any(given)
+}
+
+/// Whether a grant holds whose role another one that counts includes.
+fn included(policy: &Policy, allowed: &Allowed) -> bool {
+    let includes = |id: &String, other: &String| {
+        policy.roles.iter().any(|role| role.id == *id && role.includes.contains(other))
+    };
+    allowed.grants.iter().any(|(role, _)| allowed.roles.iter().any(|id| includes(id, role)))
 }
 
 fn explain(policy: &Policy, request: &Request) -> String {
@@ -115,13 +190,37 @@ fn document(policy: &Policy) -> Value {
         "resource_types": policy.types.iter().map(resource_type).collect::<Vec<_>>(),
         "schemas": policy.schemas.iter().map(schema_of).collect::<Vec<_>>(),
     });
+    let rules = |rules: &[(String, String)]| -> Value {
+        rules.iter().map(|(path, access)| json!({"path": path, "access": access})).collect()
+    };
+    document["role_defaults"] = json!({
+        "app": rules(&policy.app_defaults), "org": rules(&policy.org_defaults),
+        "any": rules(&policy.any_defaults),
+    });
+    let user = |id: &String| json!({"id": id, "status": "suspended"});
+    document["users"] = policy.suspended.iter().map(user).collect();
+    let restriction = |one: &Restriction| {
+        let deny = |(path, access): &(String, String)| json!({"path": path, "access": access});
+        json!({
+            "id": one.id, "deny": one.deny.iter().map(deny).collect::<Vec<_>>(),
+            "requires": one.requires, "default": one.default,
+        })
+    };
+    document["restrictions"] = policy.restrictions.iter().map(restriction).collect();
     if let Some(orgs) = &policy.orgs {
-        let org =
-            |org: &Org| json!({"id": org.id, "apps": org.apps, "status": status(org.suspended)});
+        let assigned = |org: &Org, app: &String| match org.auto.contains(app) {
+            true => json!({"id": app, "auto_assign": true}),
+            false => json!(app),
+        };
+        let org = |org: &Org| {
+            let apps: Vec<_> = org.apps.iter().map(|app| assigned(org, app)).collect();
+            json!({"id": org.id, "apps": apps, "status": status(org.suspended)})
+        };
         document["organizations"] = orgs.iter().map(org).collect();
     }
     if let Some(members) = &policy.members {
         document["members"] = members.iter().map(member_of).collect();
+        document["groups"] = policy.groups.iter().map(group_of).collect();
     }
     document
 }
@@ -146,7 +245,9 @@ fn route(route: &Route) -> Value {
 }
 
 fn app(app: &App) -> Value {
-    let mut value = json!({"id": app.id, "active": app.active});
+    let mut value = json!({
+        "id": app.id, "active": app.active, "auto_assign": app.auto_assign, "default": app.default,
+    });
     if let Some(role) = &app.default_role {
         value["default_role"] = role.clone().into();
     }
@@ -157,6 +258,8 @@ fn role(role: &Role) -> Value {
     let grant = |(path, access): &(String, String)| json!({"path": path, "access": access});
     json!({
         "id": role.id, "scope": if role.app_scope { "app" } else { "org" }, "default": role.default,
+        "app_access": if role.app_access_all { "all" } else { "assigned" },
+        "includes": role.includes,
         "grants": role.grants.iter().map(grant).collect::<Vec<_>>(), "schemas": role.schemas,
     })
 }
@@ -187,24 +290,61 @@ fn schema_of(schema: &Schema) -> Value {
 fn member_of(member: &Member) -> Value {
     let apps: serde_json::Map<_, _> =
         member.apps.iter().map(|(app, roles)| (app.clone(), json!(roles))).collect();
+    let groups: Vec<_> = member
+        .groups
+        .iter()
+        .map(|(id, window)| match window {
+            (None, None) => json!(id),
+            window => timed(json!({"id": id}), *window),
+        })
+        .collect();
     let mut value = json!({
+        "groups": groups,
+        "primary": member.primary,
         "user": member.user, "roles": member.roles, "apps": apps,
         "status": status(member.suspended),
     });
     if let Some(org) = &member.org {
         value["org"] = org.clone().into();
     }
+    if let Some(restrictions) = &member.restrictions {
+        value["restrictions"] = json!(restrictions);
+    }
+    timed(value, member.window)
+}
+
+fn group_of(group: &Group) -> Value {
+    let apps: serde_json::Map<_, _> =
+        group.apps.iter().map(|(app, roles)| (app.clone(), json!(roles))).collect();
+    let mut value = json!({
+        "id": group.id, "roles": group.roles, "restrictions": group.restrictions, "apps": apps,
+    });
+    if let Some(org) = &group.org {
+        value["org"] = org.clone().into();
+    }
+    value
+}
+
+fn timed(mut value: Value, (from, to): Window) -> Value {
+    for (key, time) in [("not_before", from), ("expires", to)] {
+        if let Some(seconds) = time {
+            value[key] = format!("1970-01-01T00:00:0{seconds}Z").into();
+        }
+    }
     value
 }
 
 /// Lists the grants that hold.
 #[derive(Default)]
-struct Grants(Vec<GrantId>);
+struct Grants(Vec<GrantId>, Vec<DenialId>);
 
 impl Trace for Grants {
     const LISTENS: bool = true;
     fn grant(&mut self, grant: GrantId) {
         self.0.push(grant);
+    }
+    fn denial(&mut self, denial: DenialId) {
+        self.1.push(denial);
     }
     fn note(&mut self, _: impl FnOnce() -> String) {}
 }
@@ -212,7 +352,7 @@ impl Trace for Grants {
 fn compiled(snapshot: &Snapshot, request: &Request) -> Verdict {
     let target = Target::parse(&request.path, 8192).unwrap();
     let method: http::Method = request.method.parse().unwrap();
-    let asked = decide::Request { method: &method, target: &target };
+    let asked = decide::Request { method: &method, target: &target, now: request.now };
     let mut grants = Grants::default();
     let judged = decide::route(snapshot, &asked).and_then(|routed| {
         let public = routed.is_public();
@@ -222,7 +362,11 @@ fn compiled(snapshot: &Snapshot, request: &Request) -> Verdict {
     });
     let (public, permit) = match judged {
         Ok(judged) => judged,
-        Err(refusal) => return Verdict::Refused(refusal.reason),
+        Err(refusal) => {
+            // What is refused so, an explanation can name; what is not, no denial speaks of.
+            assert_eq!(refusal.reason == Reason::Restricted, !grants.1.is_empty());
+            return Verdict::Refused(refusal.reason);
+        }
     };
     if public {
         return Verdict::Public;

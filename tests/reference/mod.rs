@@ -5,8 +5,10 @@
 pub mod compare;
 mod fields;
 pub mod generate;
+mod paths;
 
 use fields::{limit, seen, unwritable};
+use paths::{best_route, captures, holds, kinds, letters, matches, position, split, unify};
 use portcullis::decide::Reason;
 use serde_json::Value;
 
@@ -18,6 +20,14 @@ pub struct Policy {
     pub roles: Vec<Role>,
     pub types: Vec<Type>,
     pub schemas: Vec<Schema>,
+    /// Grants of every application role, of every organization role, of every caller.
+    pub app_defaults: Vec<(String, String)>,
+    pub org_defaults: Vec<(String, String)>,
+    pub any_defaults: Vec<(String, String)>,
+    pub restrictions: Vec<Restriction>,
+    /// Users that are suspended.
+    pub suspended: Vec<String>,
+    pub groups: Vec<Group>,
     /// `None`: token membership.
     pub members: Option<Vec<Member>>,
 }
@@ -38,6 +48,8 @@ pub struct Route {
 pub struct Org {
     pub id: String,
     pub apps: Vec<String>,
+    /// Those of `apps` that every user of it may enter.
+    pub auto: Vec<String>,
     pub suspended: bool,
 }
 
@@ -45,6 +57,8 @@ pub struct Org {
 pub struct App {
     pub id: String,
     pub active: bool,
+    pub auto_assign: bool,
+    pub default: bool,
     pub default_role: Option<String>,
 }
 
@@ -53,6 +67,8 @@ pub struct Role {
     pub id: String,
     pub app_scope: bool,
     pub default: bool,
+    pub app_access_all: bool,
+    pub includes: Vec<String>,
     /// Path and letters.
     pub grants: Vec<(String, String)>,
     pub schemas: Vec<String>,
@@ -90,7 +106,34 @@ pub struct Member {
     pub org: Option<String>,
     pub roles: Vec<String>,
     pub apps: Vec<(String, Vec<String>)>,
+    /// Groups, and when the member is in each.
+    pub groups: Vec<(String, Window)>,
+    /// `None`: those that are default.
+    pub restrictions: Option<Vec<String>>,
+    pub primary: bool,
+    pub window: Window,
     pub suspended: bool,
+}
+
+/// From the first second; up to, and without, the last.
+pub type Window = (Option<u64>, Option<u64>);
+
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub id: String,
+    pub org: Option<String>,
+    pub roles: Vec<String>,
+    pub restrictions: Vec<String>,
+    pub apps: Vec<(String, Vec<String>)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Restriction {
+    pub id: String,
+    /// Path and letters.
+    pub deny: Vec<(String, String)>,
+    pub requires: Vec<String>,
+    pub default: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -108,6 +151,8 @@ pub struct Request {
     pub method: String,
     pub path: String,
     pub caller: Option<Caller>,
+    /// Seconds since 1970.
+    pub now: u64,
 }
 
 /// What the decision says.
@@ -159,28 +204,55 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
     // 4. Authenticate, then the route.
     let caller = request.caller.as_ref().ok_or(Reason::Unauthenticated)?;
     let route = route.ok_or(Reason::NoRoute)?;
-    // 5. Membership. 6. Application.
+    // 5. Membership: a suspended user is a member of nothing. 6. Application.
+    if policy.suspended.contains(&caller.user) {
+        return Err(Reason::NotAMember);
+    }
     let names_org = |route: &Route| route.org_claim || captures(&route.pattern, "org");
     let implicit = policy.orgs.is_none() && !policy.routes.iter().any(names_org);
     let org = address(route, "org", route.org_claim, caller.org.as_deref(), &request.path);
     let org = org.map_err(|()| Reason::NotAMember)?;
-    let mut roles = membership(policy, caller, org.as_deref(), implicit)?;
+    let mut roles = membership(policy, caller, request.now, org.as_deref(), implicit)?;
     let app = address(route, "app", route.app_claim, caller.app.as_deref(), &request.path);
     let app = app.ok().flatten();
-    roles.extend(app_gate(policy, caller, org.as_deref(), implicit, app.as_deref())?);
-    // 7. Restrictions are not enforced yet. 8. Grants.
+    roles.extend({
+        let place = (org.as_deref(), implicit, app.as_deref());
+        app_gate(policy, caller, request.now, &roles, place)?
+    });
+    // 7. Restrictions: of members, so not where no organization is addressed.
+    let place = (org.as_deref(), app.as_deref());
+    if org.is_some() || implicit {
+        let attached = attached(policy, caller, request.now, org.as_deref());
+        for restriction in policy.restrictions.iter().filter(|one| attached.contains(&one.id)) {
+            if restriction.deny.iter().any(|rule| holds(rule, &letters, &request.path, place)) {
+                return Err(Reason::Restricted);
+            }
+        }
+    }
+    // 8. Grants. What every caller has, nobody's schemas limit.
+    let anybody = Role {
+        id: "any".into(),
+        app_scope: false,
+        default: false,
+        app_access_all: false,
+        includes: Vec::new(),
+        grants: Vec::new(),
+        schemas: Vec::new(),
+    };
     let mut held: Vec<(&Role, &str, char)> = Vec::new();
     for letter in letters.chars() {
         let before = held.len();
         for role in policy.roles.iter().filter(|role| roles.contains(&role.id)) {
-            for (path, access) in &role.grants {
-                if access.contains(letter)
-                    && matches(path, &request.path)
-                    && binds(path, &request.path, "org", org.as_deref())
-                    && binds(path, &request.path, "app", app.as_deref())
-                {
-                    held.push((role, path, letter));
+            let defaults = if role.app_scope { &policy.app_defaults } else { &policy.org_defaults };
+            for rule in role.grants.iter().chain(defaults) {
+                if holds(rule, &letter.to_string(), &request.path, place) {
+                    held.push((role, &rule.0, letter));
                 }
+            }
+        }
+        for rule in &policy.any_defaults {
+            if holds(rule, &letter.to_string(), &request.path, place) {
+                held.push((&anybody, &rule.0, letter));
             }
         }
         if held.len() == before {
@@ -217,96 +289,7 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
     }))
 }
 
-// ---- paths ------------------------------------------------------------------------------
-
-fn split(path: &str) -> Vec<&str> {
-    path[1..].split('/').collect()
-}
-
-pub fn matches(pattern: &str, path: &str) -> bool {
-    let path = split(path);
-    let (node, subtree) = match pattern.strip_suffix("/**") {
-        Some(node) => (node, true),
-        None => (pattern, false),
-    };
-    let node: Vec<&str> = if node.is_empty() { Vec::new() } else { split(node) };
-    if path.len() < node.len() || (!subtree && path.len() != node.len()) {
-        return false;
-    }
-    node.iter().zip(&path).all(
-        |(want, have)| {
-            if want.starts_with('{') { !have.is_empty() } else { want == have }
-        },
-    )
-}
-
-fn captures(pattern: &str, name: &str) -> bool {
-    position(pattern, name).is_some()
-}
-
-fn position(pattern: &str, name: &str) -> Option<usize> {
-    split(pattern).iter().position(|segment| *segment == format!("{{{name}}}"))
-}
-
-/// Whether `{org}` or `{app}` in a pattern captures the addressed one.
-fn binds(pattern: &str, path: &str, name: &str, addressed: Option<&str>) -> bool {
-    match position(pattern, name) {
-        None => true,
-        Some(at) => addressed == Some(split(path)[at]),
-    }
-}
-
-/// From the left: literal, then parameter, then `/**`.
-fn kinds(pattern: &str) -> Vec<u8> {
-    let kind = |segment: &str| match segment {
-        "**" => 2,
-        other if other.starts_with('{') => 1,
-        _ => 0,
-    };
-    split(pattern).into_iter().map(kind).collect()
-}
-
-fn best_route<'a>(policy: &'a Policy, path: &str) -> Option<&'a Route> {
-    let matching = policy.routes.iter().filter(|route| matches(&route.pattern, path));
-    matching.min_by_key(|route| kinds(&route.pattern))
-}
-
-/// Whether two patterns have a path in common, by trying paths made of their own segments.
-fn unify(a: &str, b: &str) -> bool {
-    let mut words: Vec<&str> = split(a).into_iter().chain(split(b)).collect();
-    words.retain(|word| !word.starts_with('{') && *word != "**");
-    words.push("x");
-    words.sort();
-    words.dedup();
-    let longest = split(a).len().max(split(b).len());
-    let mut paths = vec![String::new()];
-    for _ in 0..longest {
-        let longer = |path: &String| {
-            let path = path.clone();
-            words.clone().into_iter().map(move |word| format!("{path}/{word}"))
-        };
-        let more: Vec<String> = paths.iter().flat_map(longer).collect();
-        if more.iter().any(|path| matches(a, path) && matches(b, path)) {
-            return true;
-        }
-        paths = more;
-    }
-    matches(a, "/") && matches(b, "/")
-}
-
 // ---- who and where ----------------------------------------------------------------------
-
-fn letters(route: Option<&Route>, method: &str) -> Option<String> {
-    let upsert = route.is_some_and(|route| route.upsert);
-    Some(match method {
-        "GET" | "HEAD" => "r".into(),
-        "POST" => route.and_then(|route| route.post).unwrap_or('c').to_string(),
-        "PUT" | "PATCH" if upsert => "cu".into(),
-        "PUT" | "PATCH" => "u".into(),
-        "DELETE" => "d".into(),
-        _ => return None,
-    })
-}
 
 /// The addressed id: `Ok(None)` where the route names none, `Err` where its claim is missing.
 fn address(
@@ -325,6 +308,7 @@ fn address(
 fn membership(
     policy: &Policy,
     caller: &Caller,
+    now: u64,
     org: Option<&str>,
     implicit: bool,
 ) -> Result<Vec<String>, Reason> {
@@ -345,8 +329,11 @@ fn membership(
         None if caller.org.as_deref() != org => Err(Reason::NotAMember),
         None => Ok(claimed(policy, caller, false)),
         Some(_) => {
-            let member = member(policy, caller, org).ok_or(Reason::NotAMember)?;
-            Ok(narrowed(caller, &member.roles))
+            let member = member(policy, caller, org, now).ok_or(Reason::NotAMember)?;
+            let groups = groups(policy, member, now).into_iter();
+            let roles: Vec<_> =
+                groups.flat_map(|group| &group.roles).chain(&member.roles).collect();
+            Ok(narrowed(policy, caller, &roles.into_iter().cloned().collect::<Vec<_>>()))
         }
     }
 }
@@ -354,9 +341,9 @@ fn membership(
 fn app_gate(
     policy: &Policy,
     caller: &Caller,
-    org: Option<&str>,
-    implicit: bool,
-    app: Option<&str>,
+    now: u64,
+    org_roles: &[String],
+    (org, implicit, app): (Option<&str>, bool, Option<&str>),
 ) -> Result<Vec<String>, Reason> {
     let Some(app) = app else {
         return if caller.app.is_some() { Err(Reason::NoAppAccess) } else { Ok(Vec::new()) };
@@ -365,6 +352,7 @@ fn app_gate(
     let assigned = match (org, &policy.orgs) {
         (None, _) => implicit,
         (Some(_), None) => true,
+        (Some(_), Some(_)) if known.default || known.auto_assign => true,
         (Some(org), Some(orgs)) => {
             orgs.iter().any(|known| known.id == org && known.apps.iter().any(|a| a == app))
         }
@@ -376,20 +364,47 @@ fn app_gate(
         return Err(Reason::NoAppAccess);
     }
     let listed = match &policy.members {
-        None if caller.app.is_none() => return Err(Reason::NoAppAccess),
-        None => claimed(policy, caller, true),
+        None => caller.app.is_some().then(|| claimed(policy, caller, true)),
         Some(_) => {
-            let member = member(policy, caller, org).ok_or(Reason::NoAppAccess)?;
-            let access = member.apps.iter().find(|(id, _)| id == app);
-            access.ok_or(Reason::NoAppAccess)?.1.clone()
+            let member = member(policy, caller, org, now).ok_or(Reason::NoAppAccess)?;
+            let groups = groups(policy, member, now).into_iter();
+            let accesses = groups.flat_map(|group| &group.apps).chain(&member.apps);
+            let acting: Vec<_> = accesses
+                .filter(|(id, _)| id == app)
+                .map(|(_, roles)| match roles.is_empty() {
+                    true => default_roles(policy, known),
+                    false => roles.clone(),
+                })
+                .collect();
+            (!acting.is_empty()).then(|| acting.concat())
         }
     };
+    if listed.is_none() && !is_open(policy, org_roles, org, known) {
+        return Err(Reason::NoAppAccess);
+    }
     if !known.active {
         return Err(Reason::AppInactive);
     }
-    let acting = if listed.is_empty() { default_roles(policy, known) } else { listed };
+    // Derived entry brings no role of the application.
+    let Some(listed) = listed else { return Ok(Vec::new()) };
+    let acting = match &policy.members {
+        None if listed.is_empty() => default_roles(policy, known),
+        _ => listed,
+    };
     // Claimed roles are what the credential says; only listed ones can be narrowed by a key.
-    Ok(if policy.members.is_some() { narrowed(caller, &acting) } else { acting })
+    Ok(match policy.members {
+        Some(_) => narrowed(policy, caller, &acting),
+        None => with_included(policy, &acting),
+    })
+}
+
+/// Whether a member enters without having been given the application.
+fn is_open(policy: &Policy, org_roles: &[String], org: Option<&str>, app: &App) -> bool {
+    let mut orgs = policy.orgs.iter().flatten().filter(|known| Some(known.id.as_str()) == org);
+    let mut held = policy.roles.iter().filter(|role| org_roles.contains(&role.id));
+    app.auto_assign
+        || orgs.any(|org| org.auto.contains(&app.id))
+        || held.any(|role| role.app_access_all)
 }
 
 fn default_roles(policy: &Policy, app: &App) -> Vec<String> {
@@ -404,11 +419,47 @@ fn default_roles(policy: &Policy, app: &App) -> Vec<String> {
     }
 }
 
-fn member<'a>(policy: &'a Policy, caller: &Caller, org: Option<&str>) -> Option<&'a Member> {
+fn member<'a>(
+    policy: &'a Policy,
+    caller: &Caller,
+    org: Option<&str>,
+    now: u64,
+) -> Option<&'a Member> {
     let members = policy.members.as_ref()?;
     members.iter().find(|member| {
-        member.user == caller.user && member.org.as_deref() == org && !member.suspended
+        member.user == caller.user
+            && member.org.as_deref() == org
+            && !member.suspended
+            && in_time(member.window, now)
     })
+}
+
+/// The restrictions of a member, by id. Who is no listed member has those that are default.
+fn attached(policy: &Policy, caller: &Caller, now: u64, org: Option<&str>) -> Vec<String> {
+    let defaults = || {
+        let defaults = policy.restrictions.iter().filter(|restriction| restriction.default);
+        defaults.map(|restriction| restriction.id.clone()).collect()
+    };
+    let Some(member) = member(policy, caller, org, now) else { return defaults() };
+    let mut all = match &member.restrictions {
+        Some(listed) => listed.clone(),
+        None if member.primary => Vec::new(),
+        None => defaults(),
+    };
+    for group in groups(policy, member, now) {
+        all.extend(group.restrictions.iter().cloned());
+    }
+    all
+}
+
+/// The groups that a member is in at this time.
+fn groups<'a>(policy: &'a Policy, member: &Member, now: u64) -> Vec<&'a Group> {
+    let current = member.groups.iter().filter(|(_, window)| in_time(*window, now));
+    current.flat_map(|(id, _)| policy.groups.iter().filter(move |group| group.id == *id)).collect()
+}
+
+fn in_time((from, to): Window, now: u64) -> bool {
+    from.is_none_or(|from| from <= now) && to.is_none_or(|to| now < to)
 }
 
 fn claimed(policy: &Policy, caller: &Caller, app_scope: bool) -> Vec<String> {
@@ -416,13 +467,31 @@ fn claimed(policy: &Policy, caller: &Caller, app_scope: bool) -> Vec<String> {
     let of_scope = |name: &&String| {
         policy.roles.iter().any(|role| role.id == **name && role.app_scope == app_scope)
     };
-    names.filter(of_scope).cloned().collect()
+    with_included(policy, &names.filter(of_scope).cloned().collect::<Vec<_>>())
 }
 
-fn narrowed(caller: &Caller, roles: &[String]) -> Vec<String> {
-    let let_through = |role: &&String| match (&caller.roles, caller.api_key) {
-        (Some(named), true) => named.contains(role),
-        _ => true,
-    };
-    roles.iter().filter(let_through).cloned().collect()
+/// What a member has, as far as a key has it too: both with what they include.
+fn narrowed(policy: &Policy, caller: &Caller, roles: &[String]) -> Vec<String> {
+    let mut roles = with_included(policy, roles);
+    if let (Some(named), true) = (&caller.roles, caller.api_key) {
+        let named = with_included(policy, named);
+        roles.retain(|role| named.contains(role));
+    }
+    roles
+}
+
+/// These roles, what they include, what that includes, until nothing is new.
+fn with_included(policy: &Policy, roles: &[String]) -> Vec<String> {
+    let mut all = roles.to_vec();
+    let mut at = 0;
+    while at < all.len() {
+        let included = policy.roles.iter().filter(|role| role.id == all[at]);
+        for other in included.flat_map(|role| &role.includes).cloned().collect::<Vec<_>>() {
+            if !all.contains(&other) {
+                all.push(other);
+            }
+        }
+        at += 1;
+    }
+    all
 }

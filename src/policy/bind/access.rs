@@ -1,9 +1,11 @@
-//! Roles with their grants, schemas, and the places of resource types.
+//! Roles with their grants, restrictions, schemas, and the places of resource types.
 
 use super::{Fields, Harmless, Shape};
 use crate::diag::Report;
 use crate::policy::node::Node;
-use crate::policy::raw::{RawAt, RawGrant, RawResourceType, RawRole, RawSchema};
+use crate::policy::raw::{
+    RawAt, RawGrant, RawResourceType, RawRestriction, RawRole, RawRoleDefaults, RawSchema,
+};
 
 pub(super) const ROLE: Shape = Shape {
     what: "role",
@@ -12,8 +14,10 @@ pub(super) const ROLE: Shape = Shape {
         "name",
         "description",
         "scope",
+        "includes",
         "grants",
         "schemas",
+        "app_access",
         "default",
         // These direct administration, and nothing administers yet: their kinds are checked, and
         // that the roles they name exist.
@@ -25,12 +29,7 @@ pub(super) const ROLE: Shape = Shape {
         "fallback",
         "protect_last",
     ],
-    unenforced: &[
-        ("includes", Harmless::Empty),
-        ("app_access", Harmless::Word("assigned")),
-        ("reach", Harmless::Word("own")),
-        ("from_token", Harmless::False),
-    ],
+    unenforced: &[("reach", Harmless::Word("own")), ("from_token", Harmless::False)],
 };
 
 pub(super) const GRANT: Shape = Shape {
@@ -40,6 +39,30 @@ pub(super) const GRANT: Shape = Shape {
         ("host", Harmless::Never),
         ("when", Harmless::Empty),
         // An empty list lets no parameter through.
+        ("query", Harmless::Never),
+        ("owner", Harmless::Never),
+        ("keep", Harmless::Never),
+        ("require", Harmless::Never),
+    ],
+};
+
+pub(super) const ROLE_DEFAULTS: Shape =
+    Shape { what: "`role_defaults`", keys: &["app", "org", "any", "ceiling"], unenforced: &[] };
+
+pub(super) const RESTRICTION: Shape = Shape {
+    what: "restriction",
+    // `confirm` directs administration: its kind is checked.
+    keys: &["id", "name", "deny", "requires", "default", "confirm"],
+    unenforced: &[],
+};
+
+pub(super) const DENY: Shape = Shape {
+    what: "denial",
+    keys: &["path", "access"],
+    // What holds under a condition is not denied where the condition fails.
+    unenforced: &[
+        ("host", Harmless::Never),
+        ("when", Harmless::Empty),
         ("query", Harmless::Never),
         ("owner", Harmless::Never),
         ("keep", Harmless::Never),
@@ -68,7 +91,7 @@ pub(super) const AT: Shape = Shape {
 pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
     let mut fields = Fields::open(node, &ROLE, report)?;
     let id = fields.required_text("id");
-    for flag in ["builtin", "first_member", "fallback", "protect_last"] {
+    for flag in ["first_member", "fallback", "protect_last"] {
         fields.flag(flag);
     }
     let role = RawRole {
@@ -79,6 +102,12 @@ pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
             .word("scope", &[("org", Some(false)), ("app", Some(true))])
             .is_some_and(|app| app.value),
         default: fields.flag("default").is_some_and(|default| default.value),
+        builtin: fields.flag("builtin").is_some_and(|builtin| builtin.value),
+        app_access_all: fields
+            .word("app_access", &[("assigned", Some(false)), ("all", Some(true))])
+            .filter(|all| all.value)
+            .map(|all| all.span),
+        includes: fields.texts("includes"),
         grants: fields.list("grants", grant).unwrap_or_default(),
         grants_listed: fields.node("grants").is_some(),
         schemas: fields.texts("schemas"),
@@ -91,10 +120,43 @@ pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
     Some(role)
 }
 
+pub(super) fn role_defaults(node: &Node, report: &mut Report) -> Option<RawRoleDefaults> {
+    let mut fields = Fields::open(node, &ROLE_DEFAULTS, report)?;
+    Some(RawRoleDefaults {
+        app: fields.list("app", grant).unwrap_or_default(),
+        org: fields.list("org", grant).unwrap_or_default(),
+        any: fields.list("any", grant).unwrap_or_default(),
+        ceiling: fields.text("ceiling"),
+    })
+}
+
 fn grant(node: &Node, report: &mut Report) -> Option<RawGrant> {
-    let mut fields = Fields::open(node, &GRANT, report)?;
+    rule(node, &GRANT, report)
+}
+
+fn deny(node: &Node, report: &mut Report) -> Option<RawGrant> {
+    rule(node, &DENY, report)
+}
+
+fn rule(node: &Node, shape: &Shape, report: &mut Report) -> Option<RawGrant> {
+    let mut fields = Fields::open(node, shape, report)?;
     let (path, access) = (fields.required_text("path"), fields.required_text("access"));
     Some(RawGrant { span: node.span, path: path?, access: access? })
+}
+
+pub(super) fn restriction(node: &Node, report: &mut Report) -> Option<RawRestriction> {
+    let mut fields = Fields::open(node, &RESTRICTION, report)?;
+    let id = fields.required_text("id");
+    fields.flag("confirm");
+    let restriction = RawRestriction {
+        span: node.span,
+        name: fields.text("name"),
+        deny: fields.required_node("deny").and_then(|_| fields.list("deny", deny))?,
+        requires: fields.texts("requires"),
+        default: fields.flag("default").is_some_and(|default| default.value),
+        id: id?,
+    };
+    Some(restriction)
 }
 
 pub(super) fn schema(node: &Node, report: &mut Report) -> Option<RawSchema> {

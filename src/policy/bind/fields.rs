@@ -8,6 +8,7 @@ use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::Text;
 use crate::source::{Span, Spanned};
 use std::ops::RangeInclusive;
+use std::time::SystemTime;
 
 /// What a kind of mapping may hold.
 #[derive(Debug)]
@@ -104,6 +105,20 @@ impl<'n, 'r> Fields<'n, 'r> {
                 None
             }
         }
+    }
+
+    /// A time in UTC (RFC 3339), as seconds since 1970.
+    pub fn time(&mut self, key: &str) -> Option<Spanned<u64>> {
+        let typed = self.text(key)?;
+        let time = humantime::parse_rfc3339(&typed.value).ok();
+        let seconds = time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        if seconds.is_none() {
+            let message = format!("`{}` is not a time", typed.value);
+            let problem = Diagnostic::error(Code::BadValue, typed.span, message)
+                .help("write a time in UTC: `2027-01-01T00:00:00Z`");
+            self.report.push(problem);
+        }
+        seconds.map(|since| Spanned::new(since.as_secs(), typed.span))
     }
 
     /// A whole number within a range.

@@ -5,7 +5,6 @@ use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::{RawApiKey, RawApiKeys, Text};
 use crate::source::Spanned;
-use std::time::SystemTime;
 
 pub(super) const API_KEYS: Shape =
     Shape { what: "`api_keys`", keys: &["in", "header", "prefix", "keys"], unenforced: &[] };
@@ -63,7 +62,7 @@ fn api_key(node: &Node, report: &mut Report) -> Option<RawApiKey> {
         app: fields.text("app"),
         roles: fields.optional_texts("roles"),
         claims: fields.pairs("claims", claim),
-        expires: expires(&mut fields),
+        expires: fields.time("expires"),
         user: user?,
         sha256: digest(sha256?, fields.report())?,
     };
@@ -89,18 +88,4 @@ fn digest(typed: Text, report: &mut Report) -> Option<Text> {
         .help("write 64 lower-case hexadecimal digits: `printf %s \"$KEY\" | sha256sum`");
     report.push(problem);
     None
-}
-
-/// RFC 3339 in UTC, as seconds since 1970.
-fn expires(fields: &mut Fields<'_, '_>) -> Option<Spanned<u64>> {
-    let typed = fields.text("expires")?;
-    let time = humantime::parse_rfc3339(&typed.value).ok();
-    let seconds = time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
-    if seconds.is_none() {
-        let message = format!("`{}` is not a time", typed.value);
-        let problem = Diagnostic::error(Code::BadValue, typed.span, message)
-            .help("write a time in UTC: `2027-01-01T00:00:00Z`");
-        fields.report().push(problem);
-    }
-    seconds.map(|since| Spanned::new(since.as_secs(), typed.span))
 }

@@ -1,9 +1,9 @@
 //! What each key of a policy holds, and what it means, in a line.
 
-use super::access::{AT, GRANT, RESOURCE_TYPE, ROLE, SCHEMA};
+use super::access::{AT, DENY, GRANT, RESOURCE_TYPE, RESTRICTION, ROLE, ROLE_DEFAULTS, SCHEMA};
 use super::identity::{CLAIMS, FORWARDED, IDENTITY, JWKS, JWT, MAX_LEEWAY, SECRET};
 use super::keys::{API_KEY, API_KEYS};
-use super::people::{APPLICATION, ASSIGNED_APP, MEMBER, ORGANIZATION};
+use super::people::{APPLICATION, ASSIGNED_APP, GROUP, GROUP_ENTRY, MEMBER, ORGANIZATION, USER};
 use super::route::{ROUTE, UPSTREAM};
 use super::{LIMITS, POLICY, Shape};
 
@@ -77,7 +77,7 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
             may(
                 "membership",
                 Word(&["directory", "token"]),
-                "Where roles come from: `members`, or credentials. `directory` if there is `members`, else `token`",
+                "Where roles come from: `members`, or credentials. `directory` if there is `members` or `groups`, else `token`",
             ),
             may("limits", One(&LIMITS), "How many roles a binding may have"),
             may("upstreams", Many(&UPSTREAM), "Where bytes go; without it, where the settings say"),
@@ -93,8 +93,24 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
             ),
             may("organizations", Many(&ORGANIZATION), "The tenants"),
             may("applications", Many(&APPLICATION), "What an organization may be given"),
+            may("users", Many(&USER), "Which users are suspended"),
+            may(
+                "groups",
+                Many(&GROUP),
+                "Roles, restrictions and applications that several members have",
+            ),
             may("members", Many(&MEMBER), "Who has which roles where"),
             may("roles", Many(&ROLE), "What may be done, and which schemas limit it"),
+            may(
+                "role_defaults",
+                One(&ROLE_DEFAULTS),
+                "Grants that roles have without listing them",
+            ),
+            may(
+                "restrictions",
+                Many(&RESTRICTION),
+                "Named sets of denials, attached to members and groups",
+            ),
             may("schemas", Many(&SCHEMA), "Which fields of a type pass"),
             may("resource_types", Many(&RESOURCE_TYPE), "Where objects of a type are in bodies"),
             may(
@@ -304,7 +320,7 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
         "An application of an organization",
         &[
             must("id", Id, "The application's id"),
-            may("auto_assign", Flag, "Given to every user of the organization"),
+            may("auto_assign", Flag, "Every user of the organization may enter it"),
         ],
     ),
     (
@@ -315,8 +331,41 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
             may("name", Text, "For people"),
             may("active", Flag, "Nobody enters an inactive application; true"),
             may("default_role", Id, "The application role that acts where an access lists none"),
-            may("auto_assign", Flag, "Given to every organization and user"),
-            may("default", Flag, "Assigned to every organization"),
+            may("auto_assign", Flag, "Every organization has it, and every user may enter it"),
+            may("default", Flag, "Every organization has it; one application at most"),
+        ],
+    ),
+    (
+        &USER,
+        "A user: who one is say credentials",
+        &[
+            must("id", Id, "The user's id, with its authenticator's prefix"),
+            may("email", Text, "For people"),
+            may("status", STATUS, "A suspended user is a member of nothing; `active`"),
+        ],
+    ),
+    (
+        &GROUP,
+        "What its members have besides their own",
+        &[
+            must("id", Id, "What members call it"),
+            may("org", Id, "The organization; left out where the policy has none"),
+            may("roles", Texts, "Organization roles"),
+            may("restrictions", Texts, "Restrictions that bind its members"),
+            may(
+                "apps",
+                RolesByApp,
+                "Applications, each with a list of application roles; an empty one means the application's default",
+            ),
+        ],
+    ),
+    (
+        &GROUP_ENTRY,
+        "A group that a member is in",
+        &[
+            must("id", Id, "The group's id"),
+            may("not_before", Time, "From when the member is in it, in UTC"),
+            may("expires", Time, "Until when the member is in it, in UTC"),
         ],
     ),
     (
@@ -333,6 +382,7 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
             ),
             may("status", STATUS, "A suspended member has no access; `active`"),
             may("primary", Flag, "The organization's first user, whom no restriction binds"),
+            may("groups", ManyOrId(&GROUP_ENTRY), "Groups of its organization"),
             may(
                 "restrictions",
                 Texts,
@@ -364,7 +414,7 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
             may("first_member", Flag, "Administration: who creates an organization has it"),
             may("fallback", Flag, "Administration: members whose role is deleted get it"),
             may("protect_last", Flag, "Administration: its last holder stays"),
-            may("includes", Texts, "Roles that whoever has this one has, too"),
+            may("includes", Texts, "Roles of the same scope that whoever has this one has, too"),
             may(
                 "app_access",
                 Word(&["all", "assigned"]),
@@ -385,6 +435,48 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
     (
         &GRANT,
         "An allow",
+        &[
+            must(
+                "path",
+                PATH,
+                "Literal segments, `{name}` for one segment, a trailing `/**` for the subtree. `{org}` and `{app}` match the addressed ones alone",
+            ),
+            must("access", LETTERS, "`c` create, `r` read, `u` update, `d` delete"),
+        ],
+    ),
+    (
+        &ROLE_DEFAULTS,
+        "Grants that roles have without listing them",
+        &[
+            may("app", Many(&GRANT), "Of every application role"),
+            may("org", Many(&GRANT), "Of every organization role"),
+            may("any", Many(&GRANT), "Of every caller that has been identified"),
+            may(
+                "ceiling",
+                Id,
+                "An application role: others, save those that are `builtin`, may grant only what it grants",
+            ),
+        ],
+    ),
+    (
+        &RESTRICTION,
+        "A named set of denials, attached to members and groups; they go before every grant",
+        &[
+            must("id", Id, "What members and groups call it"),
+            may("name", Text, "For people"),
+            must("deny", Many(&DENY), "What it denies"),
+            may("requires", Texts, "Restrictions that must stand in the same list"),
+            may(
+                "default",
+                Flag,
+                "Binds every member that has no `restrictions` and is not primary",
+            ),
+            may("confirm", Flag, "Administration: whoever attaches it is asked again"),
+        ],
+    ),
+    (
+        &DENY,
+        "A denial",
         &[
             must(
                 "path",

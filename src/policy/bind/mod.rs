@@ -49,19 +49,18 @@ const POLICY: Shape = Shape {
         "identity",
         "organizations",
         "applications",
+        "users",
+        "groups",
         "members",
         "roles",
+        "role_defaults",
+        "restrictions",
         "schemas",
         "resource_types",
     ],
     unenforced: &[
         ("mode", Harmless::Word("enforce")),
         ("features", Harmless::Empty),
-        ("users", Harmless::Empty),
-        // Even an empty list of groups says that memberships come from the directory.
-        ("groups", Harmless::Never),
-        ("restrictions", Harmless::Empty),
-        ("role_defaults", Harmless::Empty),
         ("presets", Harmless::Empty),
         ("invitations", Harmless::Empty),
     ],
@@ -82,6 +81,8 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
     let membership = membership(&mut fields);
     let limits = fields.node("limits").map(|node| limits(node, fields.report()));
     let identity = fields.node("identity").map(|node| identity::identity(node, fields.report()));
+    let defaults = fields.node("role_defaults");
+    let role_defaults = defaults.and_then(|node| access::role_defaults(node, fields.report()));
     let mut lists = Lists { fields, left_out: Vec::new() };
     RawPolicy {
         name,
@@ -94,8 +95,14 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
         applications: lists
             .all("applications", Kind::Application, people::application)
             .unwrap_or_default(),
+        users: lists.all("users", Kind::User, people::user).unwrap_or_default(),
+        groups: lists.all("groups", Kind::Group, people::group),
         members: lists.all("members", Kind::Member, people::member),
         roles: lists.all("roles", Kind::Role, access::role).unwrap_or_default(),
+        role_defaults: role_defaults.unwrap_or_default(),
+        restrictions: lists
+            .all("restrictions", Kind::Restriction, access::restriction)
+            .unwrap_or_default(),
         schemas: lists.all("schemas", Kind::Schema, access::schema).unwrap_or_default(),
         resource_types: lists
             .all("resource_types", Kind::ResourceType, access::resource_type)

@@ -208,8 +208,7 @@ mod tests {
     }
 
     fn role(grants: Vec<ResolvedGrant>) -> Resolved {
-        let (id, schemas) = ("r".into(), Vec::new());
-        let role = ResolvedRole { id, app_scope: false, default: false, grants, schemas };
+        let role = ResolvedRole { id: "r".into(), grants, ..ResolvedRole::default() };
         Resolved { roles: vec![role], ..Resolved::default() }
     }
 

@@ -1,12 +1,19 @@
 //! Names to ids, and the invariants of the language: what was typed gets its meaning here, and
 //! everything that cannot have one is reported, all in one run.
 
+mod defaults;
+mod includes;
+mod members;
 mod paths;
 mod people;
+mod restrictions;
 mod roles;
 
+pub use defaults::RoleDefaults;
+pub use members::{ResolvedGroup, ResolvedMember, ResolvedMembers};
 pub use paths::{Address, MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
-pub use people::{ResolvedApp, ResolvedMember, ResolvedMembers, ResolvedOrg};
+pub use people::{ResolvedApp, ResolvedOrg};
+pub use restrictions::{ResolvedRestriction, defaults};
 pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};
 
 use crate::diag::{Code, Diagnostic, Report, did_you_mean};
@@ -27,9 +34,13 @@ pub struct Resolved {
     pub types: Vec<ResolvedType>,
     pub schemas: Vec<ResolvedSchema>,
     pub roles: Vec<ResolvedRole>,
+    pub role_defaults: RoleDefaults,
+    pub restrictions: Vec<ResolvedRestriction>,
     pub apps: Vec<ResolvedApp>,
     /// `None` where the policy lists none.
     pub orgs: Option<Vec<ResolvedOrg>>,
+    /// The ids of users that are suspended.
+    pub suspended: Vec<Arc<str>>,
     pub members: ResolvedMembers,
     /// No route names an organization and none is listed: every route addresses the one there is.
     pub implicit_org: bool,
@@ -52,11 +63,20 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
     let types = paths::types(raw, report);
     let schemas = roles::schemas(raw, report);
     let roles = roles::roles(raw, &schemas, report);
+    let role_defaults = defaults::role_defaults(raw, &roles, report);
     let routes = paths::routes(raw, &upstreams, around, report);
     let apps = people::default_roles(raw, apps, &roles, report);
     let orgs = people::orgs(raw, &apps, report);
     let implicit_org = orgs.is_none() && routes.iter().all(|route| route.org == Address::None);
-    let members = people::members(raw, &roles, &apps, orgs.as_deref(), implicit_org, report);
+    let restrictions = restrictions::restrictions(raw, report);
+    let about = members::About {
+        roles: &roles,
+        restrictions: &restrictions,
+        apps: &apps,
+        orgs: orgs.as_deref(),
+        implicit_org,
+    };
+    let members = members::members(raw, &about, report);
     let resolved = Resolved {
         name: raw.name.as_ref().map(|name| name.value.as_str().into()),
         upstreams: upstreams.list,
@@ -64,8 +84,11 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         types,
         schemas,
         roles,
+        role_defaults,
+        restrictions,
         apps,
         orgs,
+        suspended: people::suspended(raw, report),
         members,
         implicit_org,
     };
@@ -147,8 +170,11 @@ impl Kind {
             Kind::Route => "route",
             Kind::Organization => "organization",
             Kind::Application => "application",
+            Kind::User => "user",
+            Kind::Group => "group",
             Kind::Member => "member",
             Kind::Role => "role",
+            Kind::Restriction => "restriction",
             Kind::Schema => "schema",
             Kind::ResourceType => "resource type",
         }
@@ -161,8 +187,11 @@ impl Kind {
             Kind::Route => "routes",
             Kind::Organization => "organizations",
             Kind::Application => "applications",
+            Kind::User => "users",
+            Kind::Group => "groups",
             Kind::Member => "members",
             Kind::Role => "roles",
+            Kind::Restriction => "restrictions",
             Kind::Schema => "schemas",
             Kind::ResourceType => "resource_types",
         }

@@ -236,13 +236,17 @@ pub(super) fn types(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedType> {
         .collect()
 }
 
-/// ROUTE_TOTAL: a grant that no route can carry is a mistake.
+/// ROUTE_TOTAL: a grant that no route can carry is a mistake, and a denial that denies nothing is
+/// one too: what was meant stays open.
 pub(super) fn grants_are_reachable(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
     if raw.may_exist(Kind::Route, "") {
         // A route that could not be read might have been the one.
         return;
     }
-    for grant in resolved.roles.iter().flat_map(|role| &role.grants) {
+    let own = resolved.roles.iter().flat_map(|role| &role.grants);
+    let grants = own.chain(resolved.role_defaults.all());
+    let denials = resolved.restrictions.iter().flat_map(|restriction| &restriction.deny);
+    for grant in grants.chain(denials) {
         if resolved.routes.iter().any(|route| route.pattern.unifies(&grant.pattern)) {
             continue;
         }
@@ -268,7 +272,7 @@ pub(super) fn schemas_cover_grants(resolved: &Resolved, report: &mut Report) {
             .filter_map(|schema| resolved.types.get(resolved.schemas[*schema].kind))
             .filter(|kind| !kind.elsewhere_pass)
             .collect();
-        for grant in &role.grants {
+        for grant in role.grants.iter().chain(resolved.role_defaults.of(role)) {
             let near: Vec<&Pattern> = limited
                 .iter()
                 .flat_map(|kind| &kind.ats)

@@ -1,30 +1,35 @@
 //! Roles, their grants, and the schemas that limit what they see and write.
 
 use super::Names;
+use super::includes;
 use super::paths::{letters, pattern};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
 use crate::policy::pattern::Pattern;
-use crate::policy::raw::{Kind, RawPolicy, RawRole};
+use crate::policy::raw::{Kind, RawGrant, RawPolicy, RawRole};
 use crate::policy::schema::{self, SchemaMasks};
 use crate::source::Span;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A role.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ResolvedRole {
     pub id: Arc<str>,
     /// Bound to an application access, not to a membership.
     pub app_scope: bool,
     /// An application role that acts where an access lists none.
     pub default: bool,
+    /// Whoever has it may enter every application of the organization.
+    pub app_access_all: bool,
+    /// Indices of the roles that it includes, directly and through others.
+    pub includes: Vec<usize>,
     pub grants: Vec<ResolvedGrant>,
     /// Indices of schemas.
     pub schemas: Vec<usize>,
 }
 
-/// An allow.
+/// An allow; or, of a restriction, a denial.
 #[derive(Clone, Debug)]
 pub struct ResolvedGrant {
     pub span: Span,
@@ -72,13 +77,17 @@ pub(super) fn roles(
     for role in raw.roles.iter().flat_map(|role| &role.administration) {
         names.find(role, report);
     }
+    let included = includes::closures(raw, &names, report);
     raw.roles
         .iter()
-        .map(|role| ResolvedRole {
+        .zip(included)
+        .map(|(role, includes)| ResolvedRole {
             id: role.id.value.as_str().into(),
             app_scope: role.app_scope,
             default: role.default,
-            grants: grants(role, report),
+            app_access_all: app_access_all(role, report),
+            includes,
+            grants: rules(&role.grants, report),
             schemas: role
                 .schemas
                 .iter()
@@ -89,13 +98,26 @@ pub(super) fn roles(
         .collect()
 }
 
-fn grants(role: &RawRole, report: &mut Report) -> Vec<ResolvedGrant> {
-    role.grants
+/// It is a right over an organization's applications, so an application's role cannot give it.
+fn app_access_all(role: &RawRole, report: &mut Report) -> bool {
+    if let (Some(span), true) = (role.app_access_all, role.app_scope) {
+        let message = format!("`{}` counts in one application and cannot open all", role.id.value);
+        report.push(
+            Diagnostic::error(Code::RoleScope, span, message)
+                .help("write `app_access: all` in a role of `scope: org`"),
+        );
+    }
+    role.app_access_all.is_some()
+}
+
+/// Grants, or denials, which have the same form.
+pub(super) fn rules(typed: &[RawGrant], report: &mut Report) -> Vec<ResolvedGrant> {
+    typed
         .iter()
-        .filter_map(|grant| {
-            let access = letters(&grant.access, report);
-            let pattern = pattern(&grant.path, report)?;
-            Some(ResolvedGrant { span: grant.span, path_span: grant.path.span, pattern, access })
+        .filter_map(|rule| {
+            let access = letters(&rule.access, report);
+            let pattern = pattern(&rule.path, report)?;
+            Some(ResolvedGrant { span: rule.span, path_span: rule.path.span, pattern, access })
         })
         .collect()
 }
