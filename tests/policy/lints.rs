@@ -192,6 +192,71 @@ fn roles_that_nobody_has() {
 }
 
 #[test]
+fn roles_that_somebody_has_through_groups_and_other_roles() {
+    let roles = "roles: [{id: a, includes: [b]}, {id: b, includes: [c], grants: []}, {id: c, grants: []}]\n";
+    silent(&format!("{roles}members: [{{user: ann, roles: [a]}}]"));
+    silent(&format!(
+        "{roles}groups: [{{id: g, roles: [a]}}]\nmembers: [{{user: ann, groups: [g]}}]"
+    ));
+    // What the included role includes is had with it, and the one above it is not.
+    warns(&format!("{roles}members: [{{user: ann, roles: [b]}}]"), &[(Code::Unused, "a", "")]);
+    // Others may assign the role, and with it those that it includes.
+    silent(
+        "roles: [{id: a, grants: [], includes: [b], assignable_by: [c]}, {id: b, grants: []}, \
+         {id: c, grants: []}]\nmembers: [{user: ann, roles: [c]}]",
+    );
+    // A ceiling is used without being had.
+    silent(
+        "roles: [{id: top, scope: app, grants: []}, {id: c, grants: []}]\n\
+         role_defaults: {ceiling: top}\nmembers: [{user: ann, roles: [c]}]",
+    );
+}
+
+#[test]
+fn default_grants_are_judged_by_who_has_them() {
+    let routes = "routes: [{match: '/o/{org}/**'}, {match: '/me/**'}]\n";
+    let with = |who: &str, path: &str| {
+        format!("{routes}role_defaults: {{{who}: [{{path: '{path}', access: r}}]}}")
+    };
+    silent(&with("any", "/me/x"));
+    silent(&with("any", "/o/{org}/x"));
+    warns(&with("any", "/me/{org}"), &[(Code::Unreachable, "'/me/{org}'", "")]);
+    warns(&with("any", "/me/{app}"), &[(Code::Unreachable, "'/me/{app}'", "")]);
+    silent(&with("org", "/o/1/x"));
+    warns(&with("org", "/me/x"), &[(Code::Unreachable, "'/me/x'", "")]);
+    warns(&with("app", "/o/1/x"), &[(Code::Unreachable, "'/o/1/x'", "")]);
+}
+
+#[test]
+fn a_schema_limits_default_grants_as_well() {
+    let with = |defaults: &str| {
+        format!(
+            "{TYPE}{SCHEMA}roles: [{{id: r, schemas: [s], grants: [{{path: /b, access: r}}]}}]\n\
+             role_defaults: {{{defaults}: [{{path: '/a/{{id}}', access: r}}]}}"
+        )
+    };
+    silent(&with("org"));
+    warns(&with("any"), &[(Code::Unreachable, "s", "")]);
+}
+
+#[test]
+fn applications_that_all_are_given() {
+    let policy = |app: &str, more: &str| {
+        format!("routes: [{{match: '/{{app}}/**'}}]\napplications: [{{id: x{app}}}]\n{more}")
+    };
+    let ann = "members: [{user: ann, roles: []}]";
+    warns(&policy("", ann), &[(Code::Unused, "x", "")]);
+    silent(&policy(", auto_assign: true", ann));
+    silent(&policy(", default: true", ann));
+    silent(&policy("", "roles: [{id: a, app_access: all}]\nmembers: [{user: ann, roles: [a]}]"));
+    silent(&policy("", "groups: [{id: g, apps: {x: []}}]\nmembers: [{user: ann, groups: [g]}]"));
+    let orgs = "routes: [{match: '/{org}/{app}/**'}]\norganizations: [{id: o}]\n";
+    silent(&format!("{orgs}applications: [{{id: x, auto_assign: true}}]"));
+    silent(&format!("{orgs}applications: [{{id: x, default: true}}]"));
+    warns(&format!("{orgs}applications: [{{id: x}}]"), &[(Code::Unused, "x", "")]);
+}
+
+#[test]
 fn applications_without_use() {
     warns("applications: [{id: x}]", &[(Code::Unused, "x", "")]);
     let routes = "routes: [{match: '/{org}/{app}/**'}]\napplications: [{id: x}, {id: y}]\n";
@@ -212,6 +277,14 @@ fn a_role_that_says_nothing_is_told_and_one_that_says_so_is_meant() {
         &[(Code::Unused, "a", "")],
     );
     warns(&format!("roles: [{{id: b}}]\n{members}"), &[(Code::RoleEmpty, "b", "")]);
+    // What it gives is said elsewhere.
+    silent("roles: [{id: a, includes: [b]}, {id: b, grants: []}]");
+    silent("roles: [{id: a, app_access: all}]");
+    silent("roles: [{id: a}]\nrole_defaults: {org: [{path: /a, access: r}]}");
+    warns(
+        "roles: [{id: a}]\nrole_defaults: {any: [{path: /a, access: r}]}",
+        &[(Code::RoleEmpty, "a", "")],
+    );
 }
 
 #[test]

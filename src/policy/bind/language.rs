@@ -4,7 +4,8 @@
 //! means stands in the sibling module `meanings`. An editor's view is wider than the language where JSON Schema has no
 //! words (references, ids that stand twice): `check` has the last word.
 
-use super::meanings::{Key, Kind, METHODS, SHAPES};
+use super::kinds::{Key, Kind};
+use super::meanings::{METHODS, SHAPES};
 use super::{Harmless, Shape};
 use crate::policy::schema::{ANNOTATIONS, ENFORCED, TYPES};
 use serde_json::{Map, Value, json};
@@ -26,7 +27,7 @@ pub fn json_schema() -> Value {
 
 /// What a shape's definition is called.
 fn name(shape: &Shape) -> String {
-    shape.what.trim_matches('`').replace(' ', "_")
+    shape.what.replace('`', "").replace(' ', "_")
 }
 
 fn reference(shape: &Shape) -> Value {

@@ -3,59 +3,11 @@
 use super::access::{AT, DENY, GRANT, RESOURCE_TYPE, RESTRICTION, ROLE, ROLE_DEFAULTS, SCHEMA};
 use super::identity::{CLAIMS, FORWARDED, IDENTITY, JWKS, JWT, MAX_LEEWAY, SECRET};
 use super::keys::{API_KEY, API_KEYS};
+use super::kinds::Kind::*;
+use super::kinds::{Key, Kind};
 use super::people::{APPLICATION, ASSIGNED_APP, GROUP, GROUP_ENTRY, MEMBER, ORGANIZATION, USER};
 use super::route::{ROUTE, UPSTREAM};
 use super::{LIMITS, POLICY, Shape};
-
-/// A key of a mapping.
-#[derive(Debug)]
-pub(super) struct Key {
-    pub name: &'static str,
-    /// A mapping without it is refused.
-    pub required: bool,
-    pub kind: Kind,
-    /// Shown beside the key by editors.
-    pub about: &'static str,
-}
-
-/// What a key holds.
-#[derive(Debug)]
-pub(super) enum Kind {
-    Text,
-    /// A text that is not empty.
-    Id,
-    /// A text that this regular expression (ECMA-262) matches.
-    Matching(&'static str),
-    /// RFC 3339.
-    Time,
-    Flag,
-    /// A whole number from the one to the other.
-    Whole(u64, u64),
-    /// A number from 1, or `many`.
-    Count,
-    /// The language's version.
-    Version,
-    /// One of these.
-    Word(&'static [&'static str]),
-    /// One of these, or a list of them.
-    Words(&'static [&'static str]),
-    Texts,
-    TextOrTexts,
-    One(&'static Shape),
-    Many(&'static Shape),
-    /// A list of ids and mappings.
-    ManyOrId(&'static Shape),
-    /// Names and texts, numbers or booleans.
-    Claims,
-    /// Applications and lists of roles.
-    RolesByApp,
-    /// Methods and a letter for each.
-    Verbs,
-    /// JSON Schema.
-    Schema,
-}
-
-use Kind::*;
 
 /// The methods that a letter can stand for.
 pub(super) const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];

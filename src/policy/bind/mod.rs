@@ -8,6 +8,7 @@ mod access;
 mod fields;
 mod identity;
 mod keys;
+mod kinds;
 pub mod language;
 mod meanings;
 mod people;

@@ -10,9 +10,16 @@ use crate::policy::resolve::{
 /// Grants that count only for an organization or an application that none of their routes address.
 pub(super) fn grants_that_never_hold(resolved: &Resolved, report: &mut Report) {
     let addressed = Addressed::of(resolved);
-    for role in &resolved.roles {
-        for grant in &role.grants {
-            if let Some((what, because)) = addressed.lacks(role, grant) {
+    let defaults = &resolved.role_defaults;
+    let of_roles = resolved.roles.iter().map(|role| (Holder::of(role), &role.grants));
+    let by_default = [
+        (Holder::App, &defaults.app),
+        (Holder::Org, &defaults.org),
+        (Holder::Anybody, &defaults.any),
+    ];
+    for (holder, grants) in of_roles.chain(by_default) {
+        for grant in grants {
+            if let Some((what, because)) = addressed.lacks(holder, grant) {
                 let message =
                     format!("`{}` never holds: no route to it addresses {what}", grant.pattern);
                 report.push(
@@ -24,6 +31,21 @@ pub(super) fn grants_that_never_hold(resolved: &Resolved, report: &mut Report) {
                 );
             }
         }
+    }
+}
+
+/// Who has a grant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    App,
+    Org,
+    /// Every caller that has been identified, so that the grant counts on every route.
+    Anybody,
+}
+
+impl Holder {
+    fn of(role: &ResolvedRole) -> Holder {
+        if role.app_scope { Holder::App } else { Holder::Org }
     }
 }
 
@@ -63,21 +85,20 @@ impl<'a> Addressed<'a> {
     }
 
     /// What no route to a grant addresses although the grant asks for it, and why it does.
-    fn lacks(
-        &self,
-        role: &ResolvedRole,
-        grant: &ResolvedGrant,
-    ) -> Option<(&'static str, &'static str)> {
+    fn lacks(&self, holder: Holder, grant: &ResolvedGrant) -> Option<(&'static str, &'static str)> {
         let asks = |name| grant.pattern.param(name).is_some();
         let by_org = asks("org");
         if by_org && self.implicit {
             return Some((AN_ORG, ORG_ALONE));
         }
         let by_app = asks("app");
-        if by_app || role.app_scope {
+        if by_app || holder == Holder::App {
             // Where an application is addressed, so is an organization: one search is enough.
             let because = if by_app { APP_ALONE } else { APP_ROLE };
             return (!self.app.reach(grant)).then_some((AN_APP, because));
+        }
+        if holder == Holder::Anybody && !by_org {
+            return None;
         }
         let because = if by_org { ORG_ALONE } else { ROLE };
         (!self.implicit && !self.org.reach(grant)).then_some((AN_ORG, because))
@@ -104,7 +125,9 @@ impl<'a> Routes<'a> {
 /// Schemas of a role that limit a type of which none of the role's grants reaches a place.
 pub(super) fn schemas_without_grants(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
     for (role, typed) in resolved.roles.iter().zip(&raw.roles) {
-        if role.grants.is_empty() {
+        // Included roles contribute with their own schemas, default grants with those of the role.
+        let grants = || role.grants.iter().chain(resolved.role_defaults.of(role));
+        if grants().next().is_none() {
             continue;
         }
         for (schema, name) in role.schemas.iter().zip(&typed.schemas) {
@@ -113,7 +136,7 @@ pub(super) fn schemas_without_grants(raw: &RawPolicy, resolved: &Resolved, repor
             let reaches = |grant: &ResolvedGrant| {
                 kind.ats.iter().any(|at| at.pattern.unifies(&grant.pattern))
             };
-            if !role.grants.iter().any(reaches) {
+            if !grants().any(reaches) {
                 let message = format!(
                     "`{}` limits nothing here: no grant of `{}` reaches a place of `{}`",
                     schema.id, role.id, kind.id
@@ -127,11 +150,17 @@ pub(super) fn schemas_without_grants(raw: &RawPolicy, resolved: &Resolved, repor
     }
 }
 
-/// Roles that somebody has and that grant nothing, though nobody wrote that they should not.
+/// Roles that somebody has and that give nothing, though nobody wrote that they should not: no
+/// grants, none by default, no other role, no application.
 pub(super) fn roles_without_grants(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
     let bound = super::unused::bound(resolved);
-    let says_nothing = |role: &RawRole| !role.grants_listed;
+    let says_nothing = |role: &RawRole| {
+        !role.grants_listed && role.includes.is_empty() && role.app_access_all.is_none()
+    };
     for (at, role) in raw.roles.iter().enumerate().filter(|(_, role)| says_nothing(role)) {
+        if !resolved.role_defaults.of(&resolved.roles[at]).is_empty() {
+            continue;
+        }
         if bound.as_ref().is_none_or(|bound| bound[at]) {
             let message = format!("the role `{}` grants nothing", role.id.value);
             report.push(

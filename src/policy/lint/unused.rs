@@ -6,31 +6,48 @@ use crate::policy::resolve::{Address, Resolved, ResolvedMembers};
 use std::collections::HashSet;
 
 /// Roles that nobody has and nobody can be given: members are listed, none of them is bound to the
-/// role, no membership or access starts with it, and no administration knows it.
+/// role, not through a group or another role either, no access starts with it, it is no ceiling,
+/// and no administration knows it.
 pub(super) fn roles(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
     let ResolvedMembers::Directory { members, .. } = &resolved.members else { return };
-    let (Some(bound), false) = (bound(resolved), members.is_empty()) else { return };
+    let (Some(mut used), false) = (bound(resolved), members.is_empty()) else { return };
     let named: HashSet<&str> =
         raw.roles.iter().flat_map(|role| &role.administration).map(|n| n.value.as_str()).collect();
+    let ceiling = raw.role_defaults.ceiling.as_ref().map(|role| role.value.as_str());
     for (at, role) in raw.roles.iter().enumerate() {
-        let administered = !role.administration.is_empty() || named.contains(&*role.id.value);
-        if !bound[at] && !role.default && !administered {
+        let id = role.id.value.as_str();
+        let administered = !role.administration.is_empty() || named.contains(id);
+        used[at] |= administered || role.default || ceiling == Some(id);
+    }
+    with_included(resolved, &mut used);
+    for (at, role) in raw.roles.iter().enumerate() {
+        if !used[at] {
             let help = "bind it to a member, say in `assignable_by` who may, or remove it";
             unused(report, &role.id, "no member has the role", help);
         }
     }
 }
 
-/// The roles that somebody has, by position; `None` where credentials say who has which.
+/// The roles that somebody has, be it through a group or another role, by position; `None` where
+/// credentials say who has which.
 pub(super) fn bound(resolved: &Resolved) -> Option<Vec<bool>> {
-    let ResolvedMembers::Directory { members, .. } = &resolved.members else { return None };
+    let ResolvedMembers::Directory { groups, members, .. } = &resolved.members else { return None };
     let mut bound = vec![false; resolved.roles.len()];
     let of_apps = resolved.apps.iter().flat_map(|app| &app.default_roles);
-    let of_members = members.iter().flat_map(|member| {
-        member.roles.iter().chain(member.apps.iter().flat_map(|(_, roles)| roles))
-    });
-    of_members.chain(of_apps).for_each(|role| bound[*role] = true);
+    let bindings = members.iter().map(|member| (&member.roles, &member.apps));
+    let bindings = bindings.chain(groups.iter().map(|group| (&group.roles, &group.apps)));
+    let listed =
+        bindings.flat_map(|(roles, apps)| roles.iter().chain(apps.iter().flat_map(|(_, r)| r)));
+    listed.chain(of_apps).for_each(|role| bound[*role] = true);
+    with_included(resolved, &mut bound);
     Some(bound)
+}
+
+/// Adds the roles that others of these include.
+fn with_included(resolved: &Resolved, roles: &mut [bool]) {
+    let having: Vec<usize> = (0..roles.len()).filter(|at| roles[*at]).collect();
+    let included = having.iter().flat_map(|role| &resolved.roles[*role].includes);
+    included.for_each(|role| roles[*role] = true);
 }
 
 /// Schemas on no role, and types that no schema limits.
@@ -75,13 +92,19 @@ pub(super) fn applications(raw: &RawPolicy, resolved: &Resolved, report: &mut Re
     }
 }
 
-/// The applications that an organization or a member has; `None` where credentials may name any.
+/// The applications that an organization, a member or a group has, or that all have; `None` where
+/// credentials may name any, or where a role opens them all.
 fn given(resolved: &Resolved) -> Option<Vec<bool>> {
-    let mut given = vec![false; resolved.apps.len()];
+    let mut given: Vec<bool> = resolved.apps.iter().map(|app| app.everywhere).collect();
     match (&resolved.orgs, &resolved.members) {
         (Some(orgs), _) => orgs.iter().flat_map(|org| &org.apps).for_each(|app| given[*app] = true),
-        (None, ResolvedMembers::Directory { members, .. }) => {
-            members.iter().flat_map(|member| &member.apps).for_each(|(app, _)| given[*app] = true);
+        (None, ResolvedMembers::Directory { groups, members, .. }) => {
+            if resolved.roles.iter().any(|role| role.app_access_all) {
+                return None;
+            }
+            let of_members = members.iter().flat_map(|member| &member.apps);
+            let of_groups = groups.iter().flat_map(|group| &group.apps);
+            of_members.chain(of_groups).for_each(|(app, _)| given[*app] = true);
         }
         (None, ResolvedMembers::Token { .. }) => return None,
     }
