@@ -123,6 +123,57 @@ fn the_ten_line_policy_has_no_mistakes() {
 }
 
 #[test]
+fn what_is_probably_not_meant_is_told_and_fails_where_warnings_are_denied() {
+    let folder = folder(&[(
+        "p.yaml",
+        concat!(
+            "policy: 1\n",
+            "identity: {forwarded: {peers: [127.0.0.1/32], user: X-User}}\n",
+            "roles:\n",
+            "  - id: clerk\n",
+            "    grants:\n",
+            "      - {path: \"/orders/**\", access: ru}\n",
+            "      - {path: \"/orders/{id}\", access: r}\n",
+            "  - {id: auditor, grants: [{path: \"/tenants/{org}\", access: r}]}\n",
+            "members: [{user: ann, roles: [clerk]}]\n",
+        ),
+    )]);
+    let (status, out, err) = portcullis(folder.path(), &["check", "p.yaml"]);
+    insta::assert_snapshot!(out, @r#"
+    warning[SHADOWED]: `/orders/{id}` with `r` adds nothing: another grant of `clerk` has `/orders/**` with `ru`
+     --> p.yaml:7:16
+      |
+    6 |       - {path: "/orders/**", access: ru}
+      |                ------------ this one covers it
+    7 |       - {path: "/orders/{id}", access: r}
+      |                ^^^^^^^^^^^^^^
+      |
+      = help: remove it, or narrow the other one
+
+    warning[UNUSED]: no member has the role `auditor`
+     --> p.yaml:8:10
+      |
+    8 |   - {id: auditor, grants: [{path: "/tenants/{org}", access: r}]}
+      |          ^^^^^^^
+      |
+      = help: bind it to a member, say in `assignable_by` who may, or remove it
+
+    warning[UNREACHABLE]: `/tenants/{org}` never holds: no route to it addresses an organization
+     --> p.yaml:8:35
+      |
+    8 |   - {id: auditor, grants: [{path: "/tenants/{org}", access: r}]}
+      |                                   ^^^^^^^^^^^^^^^^ `{org}` matches the addressed organization alone
+      |
+      = help: let a route to this path address an organization, or remove the grant
+
+    3 warnings
+    "#);
+    assert_eq!((status, err.as_str()), (0, ""));
+    let denied = portcullis(folder.path(), &["check", "--deny", "warnings", "p.yaml"]);
+    assert_eq!(denied, (1, out, String::new()));
+}
+
+#[test]
 fn a_missing_policy_is_a_finding_and_a_bad_flag_wrong_usage() {
     let folder = folder(&[]);
     let (status, out, _) = portcullis(folder.path(), &["check", "nowhere"]);
@@ -137,11 +188,43 @@ fn a_missing_policy_is_a_finding_and_a_bad_flag_wrong_usage() {
 #[test]
 fn every_command_answers_help_with_an_example() {
     let folder = folder(&[]);
-    for command in ["check", "run"] {
+    for command in ["check", "run", "schema", "completions"] {
         let (status, out, _) = portcullis(folder.path(), &[command, "--help"]);
         assert_eq!(status, 0);
         assert!(out.contains(&format!("Example:\n  portcullis {command} ")), "{out}");
     }
+}
+
+#[test]
+fn completions_know_every_command() {
+    let folder = folder(&[]);
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let (status, out, err) = portcullis(folder.path(), &["completions", shell]);
+        assert_eq!((status, err.as_str()), (0, ""), "{shell}");
+        for command in ["run", "demo", "check", "explain", "health", "schema", "completions"] {
+            assert!(out.contains(command), "{shell}: {command}");
+        }
+        assert!(out.contains("deny"), "{shell}: the flags of `check`");
+    }
+    let (status, out, err) = portcullis(folder.path(), &["completions", "csh"]);
+    assert_eq!((status, out.as_str()), (2, ""));
+    assert!(err.contains("possible values: bash, elvish, fish, powershell, zsh"), "{err}");
+}
+
+/// What bash offers when it has read our script, where there is a bash.
+#[test]
+#[expect(clippy::print_stdout, reason = "a test that was skipped says so")]
+fn bash_completes_a_command() {
+    if Command::new("bash").arg("--version").output().is_err() {
+        println!("skipped: there is no bash");
+        return;
+    }
+    let folder = folder(&[]);
+    let (_, script, _) = portcullis(folder.path(), &["completions", "bash"]);
+    let ask = "COMP_WORDS=(portcullis che); COMP_CWORD=1; COMPREPLY=()
+               _portcullis portcullis che portcullis; echo \"${COMPREPLY[*]}\"";
+    let output = Command::new("bash").args(["-c", &format!("{script}\n{ask}")]).output().unwrap();
+    assert_eq!(self::output(output), (0, "check\n".into(), String::new()));
 }
 
 #[test]

@@ -12,5 +12,6 @@ mod policy;
 mod proxy;
 mod readme;
 mod reference;
+mod schema;
 mod support;
 mod walls;

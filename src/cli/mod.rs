@@ -4,10 +4,12 @@
 //! something that a command needs does not load.
 
 mod check;
+mod completions;
 mod demo;
 mod explain;
 mod health;
 mod run;
+mod schema;
 mod who;
 
 use crate::diag::{Report, human};
@@ -32,6 +34,8 @@ enum Command {
     Check(check::Args),
     Explain(explain::Args),
     Health(health::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
 }
 
 impl Cli {
@@ -43,6 +47,8 @@ impl Cli {
             Command::Check(args) => check::run(&args),
             Command::Explain(args) => explain::run(&args),
             Command::Health(args) => health::run(&args),
+            Command::Schema(args) => schema::run(&args),
+            Command::Completions(args) => completions::run(&args),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::diag::{Code, Diagnostic, Report};
 use crate::identity::{Identity, Inputs};
 use crate::policy::compile::{Stamp, compile};
 use crate::policy::front;
+use crate::policy::lint::lint;
 use crate::policy::raw::RawPolicy;
 use crate::policy::resolve::{Surroundings, resolve};
 use crate::source::Sources;
@@ -91,6 +92,9 @@ fn load_once(
     let named = NamedFiles::new(text.base);
     let (raw, mut report) = front::read(&text.sources);
     let resolved = resolve(&raw, around, &mut report);
+    if !report.has_errors() {
+        lint(&raw, &resolved, &mut report);
+    }
     let identity = identity(&raw, &named, &mut report);
     let (named_files, digest) = named.digest(&text.sources);
     let snapshot = match report.has_errors() {

@@ -70,6 +70,14 @@ codes! {
     QueryUnlisted = "QUERY_UNLISTED",
     /// Warning: something is defined that nothing uses.
     Unused = "UNUSED",
+    /// Warning: a grant or a route that others leave nothing to do.
+    Shadowed = "SHADOWED",
+    /// Warning: something that can never act.
+    Unreachable = "UNREACHABLE",
+    /// Warning: a role that somebody has and that grants nothing.
+    RoleEmpty = "ROLE_EMPTY",
+    /// Warning: somebody is given an application that nobody may enter.
+    AppInactive = "APP_INACTIVE",
     /// A setting has a value that cannot be used.
     Setting = "SETTING",
     IncludesAcyclic = "INCLUDES_ACYCLIC",

@@ -9,6 +9,7 @@ pub mod compile;
 pub mod fields;
 pub mod front;
 pub mod index;
+pub mod lint;
 pub mod merge;
 pub mod node;
 pub mod pattern;

@@ -236,6 +236,8 @@ pub struct RawRole {
     pub app_access_all: Option<Span>,
     pub includes: Vec<Text>,
     pub grants: Vec<RawGrant>,
+    /// `grants` was written, be it empty.
+    pub grants_listed: bool,
     pub schemas: Vec<Text>,
     /// Roles named by `visible_to`, `assignable_by`, `editable_by`: references are checked.
     pub administration: Vec<Text>,

@@ -232,7 +232,7 @@ fn add(builder: &mut MaskBuilder, node: MaskNode, hidden: bool) -> NodeId {
     }
 }
 
-const TYPES: &[(&str, Types)] = &[
+pub(super) const TYPES: &[(&str, Types)] = &[
     ("object", Types::OBJECT),
     ("array", Types::ARRAY),
     ("string", Types::STRING),
@@ -242,10 +242,10 @@ const TYPES: &[(&str, Types)] = &[
     ("null", Types::NULL),
 ];
 
-const ENFORCED: &[&str] =
+pub(super) const ENFORCED: &[&str] =
     &["type", "properties", "additionalProperties", "items", "readOnly", "writeOnly"];
 
-const ANNOTATIONS: &[&str] =
+pub(super) const ANNOTATIONS: &[&str] =
     &["title", "description", "default", "examples", "deprecated", "format", "$comment", "$schema"];
 
 const NOT_ENFORCED: &[&str] = &[

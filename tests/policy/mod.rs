@@ -2,4 +2,5 @@
 //! underlined.
 
 mod invariants;
+mod lints;
 mod reload;

@@ -7,7 +7,7 @@ use crate::policy::raw::{
     RawAt, RawGrant, RawResourceType, RawRestriction, RawRole, RawRoleDefaults, RawSchema,
 };
 
-const ROLE: Shape = Shape {
+pub(super) const ROLE: Shape = Shape {
     what: "role",
     keys: &[
         "id",
@@ -32,7 +32,7 @@ const ROLE: Shape = Shape {
     unenforced: &[("reach", Harmless::Word("own")), ("from_token", Harmless::False)],
 };
 
-const GRANT: Shape = Shape {
+pub(super) const GRANT: Shape = Shape {
     what: "grant",
     keys: &["path", "access"],
     unenforced: &[
@@ -46,17 +46,17 @@ const GRANT: Shape = Shape {
     ],
 };
 
-const ROLE_DEFAULTS: Shape =
+pub(super) const ROLE_DEFAULTS: Shape =
     Shape { what: "`role_defaults`", keys: &["app", "org", "any", "ceiling"], unenforced: &[] };
 
-const RESTRICTION: Shape = Shape {
+pub(super) const RESTRICTION: Shape = Shape {
     what: "restriction",
     // `confirm` directs administration: its kind is checked.
     keys: &["id", "name", "deny", "requires", "default", "confirm"],
     unenforced: &[],
 };
 
-const DENY: Shape = Shape {
+pub(super) const DENY: Shape = Shape {
     what: "denial",
     keys: &["path", "access"],
     // What holds under a condition is not denied where the condition fails.
@@ -70,19 +70,19 @@ const DENY: Shape = Shape {
     ],
 };
 
-const SCHEMA: Shape = Shape {
+pub(super) const SCHEMA: Shape = Shape {
     what: "schema",
     keys: &["id", "name", "type", "body"],
     unenforced: &[("redact", Harmless::Word("remove"))],
 };
 
-const RESOURCE_TYPE: Shape = Shape {
+pub(super) const RESOURCE_TYPE: Shape = Shape {
     what: "resource type",
     keys: &["id", "at", "elsewhere"],
     unenforced: &[("count", Harmless::Empty)],
 };
 
-const AT: Shape = Shape {
+pub(super) const AT: Shape = Shape {
     what: "place of a resource type",
     keys: &["path", "pointer"],
     unenforced: &[("entries", Harmless::Never), ("is", Harmless::Never)],
@@ -109,6 +109,7 @@ pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
             .map(|all| all.span),
         includes: fields.texts("includes"),
         grants: fields.list("grants", grant).unwrap_or_default(),
+        grants_listed: fields.node("grants").is_some(),
         schemas: fields.texts("schemas"),
         administration: ["visible_to", "assignable_by", "editable_by"]
             .into_iter()

@@ -6,15 +6,15 @@ use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::{RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeys, RawSecret, Text};
 
 /// Clocks may differ by this many seconds at most.
-const MAX_LEEWAY: u64 = 300;
+pub(super) const MAX_LEEWAY: u64 = 300;
 
-const IDENTITY: Shape = Shape {
+pub(super) const IDENTITY: Shape = Shape {
     what: "`identity`",
     keys: &["jwt", "api_keys", "forwarded", "same_users"],
     unenforced: &[("mtls", Harmless::Never)],
 };
 
-const JWT: Shape = Shape {
+pub(super) const JWT: Shape = Shape {
     what: "jwt authenticator",
     keys: &[
         "issuer",
@@ -30,7 +30,7 @@ const JWT: Shape = Shape {
     unenforced: &[("cookie", Harmless::Never)],
 };
 
-const JWKS: Shape = Shape {
+pub(super) const JWKS: Shape = Shape {
     what: "`jwks`",
     keys: &["file"],
     unenforced: &[
@@ -44,15 +44,15 @@ const JWKS: Shape = Shape {
     ],
 };
 
-const SECRET: Shape = Shape { what: "secret", keys: &["file", "env"], unenforced: &[] };
+pub(super) const SECRET: Shape = Shape { what: "secret", keys: &["file", "env"], unenforced: &[] };
 
-const CLAIMS: Shape = Shape {
+pub(super) const CLAIMS: Shape = Shape {
     what: "`claims`",
     keys: &["user", "org", "app", "roles", "email"],
     unenforced: &[("map", Harmless::Empty)],
 };
 
-const FORWARDED: Shape = Shape {
+pub(super) const FORWARDED: Shape = Shape {
     what: "`forwarded`",
     keys: &["peers", "user", "org", "app", "roles", "email", "prefix"],
     unenforced: &[],

@@ -6,10 +6,10 @@ use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::{RawApiKey, RawApiKeys, Text};
 use crate::source::Spanned;
 
-const API_KEYS: Shape =
+pub(super) const API_KEYS: Shape =
     Shape { what: "`api_keys`", keys: &["in", "header", "prefix", "keys"], unenforced: &[] };
 
-const API_KEY: Shape = Shape {
+pub(super) const API_KEY: Shape = Shape {
     what: "key",
     keys: &["user", "org", "app", "sha256", "roles", "claims", "expires"],
     unenforced: &[],

@@ -8,6 +8,9 @@ mod access;
 mod fields;
 mod identity;
 mod keys;
+mod kinds;
+pub mod language;
+mod meanings;
 mod people;
 mod route;
 

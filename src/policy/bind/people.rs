@@ -8,24 +8,25 @@ use crate::policy::raw::{
     RawWindow, Text,
 };
 
-const ORGANIZATION: Shape = Shape {
+pub(super) const ORGANIZATION: Shape = Shape {
     what: "organization",
     keys: &["id", "name", "apps", "status"],
     unenforced: &[("operator", Harmless::False)],
 };
 
-const ASSIGNED_APP: Shape =
+pub(super) const ASSIGNED_APP: Shape =
     Shape { what: "assigned application", keys: &["id", "auto_assign"], unenforced: &[] };
 
-const APPLICATION: Shape = Shape {
+pub(super) const APPLICATION: Shape = Shape {
     what: "application",
     keys: &["id", "name", "active", "auto_assign", "default", "default_role"],
     unenforced: &[("upstream", Harmless::Never)],
 };
 
-const USER: Shape = Shape { what: "user", keys: &["id", "email", "status"], unenforced: &[] };
+pub(super) const USER: Shape =
+    Shape { what: "user", keys: &["id", "email", "status"], unenforced: &[] };
 
-const MEMBER: Shape = Shape {
+pub(super) const MEMBER: Shape = Shape {
     what: "member",
     keys: &[
         "user",
@@ -42,10 +43,10 @@ const MEMBER: Shape = Shape {
     unenforced: &[],
 };
 
-const GROUP: Shape =
+pub(super) const GROUP: Shape =
     Shape { what: "group", keys: &["id", "org", "roles", "restrictions", "apps"], unenforced: &[] };
 
-const GROUP_ENTRY: Shape =
+pub(super) const GROUP_ENTRY: Shape =
     Shape { what: "entry of `groups`", keys: &["id", "not_before", "expires"], unenforced: &[] };
 
 pub(super) fn organization(node: &Node, report: &mut Report) -> Option<RawOrganization> {

@@ -5,7 +5,7 @@ use crate::diag::Report;
 use crate::policy::node::Node;
 use crate::policy::raw::{BodyKind, RawRoute, RawUpstream, Text, Update};
 
-const UPSTREAM: Shape = Shape {
+pub(super) const UPSTREAM: Shape = Shape {
     what: "upstream",
     keys: &["id", "url", "host"],
     unenforced: &[
@@ -15,7 +15,7 @@ const UPSTREAM: Shape = Shape {
     ],
 };
 
-const ROUTE: Shape = Shape {
+pub(super) const ROUTE: Shape = Shape {
     what: "route",
     keys: &[
         "match",

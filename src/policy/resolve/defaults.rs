@@ -12,8 +12,10 @@ pub const MAX_DEFAULT_GRANTS: usize = 1_000_000;
 /// Grants that roles have without listing them.
 #[derive(Clone, Debug, Default)]
 pub struct RoleDefaults {
-    app: Vec<ResolvedGrant>,
-    org: Vec<ResolvedGrant>,
+    /// Of every application role.
+    pub app: Vec<ResolvedGrant>,
+    /// Of every organization role.
+    pub org: Vec<ResolvedGrant>,
     /// Of every caller that has been identified, whatever its roles.
     pub any: Vec<ResolvedGrant>,
 }

@@ -1,0 +1,51 @@
+//! What a key of a policy can hold, as an editor is told.
+
+use super::Shape;
+
+/// A key of a mapping.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub name: &'static str,
+    /// A mapping without it is refused.
+    pub required: bool,
+    pub kind: Kind,
+    /// Shown beside the key by editors.
+    pub about: &'static str,
+}
+
+/// What a key holds.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Text,
+    /// A text that is not empty.
+    Id,
+    /// A text that this regular expression (ECMA-262) matches.
+    Matching(&'static str),
+    /// RFC 3339.
+    Time,
+    Flag,
+    /// A whole number from the one to the other.
+    Whole(u64, u64),
+    /// A number from 1, or `many`.
+    Count,
+    /// The language's version.
+    Version,
+    /// One of these.
+    Word(&'static [&'static str]),
+    /// One of these, or a list of them.
+    Words(&'static [&'static str]),
+    Texts,
+    TextOrTexts,
+    One(&'static Shape),
+    Many(&'static Shape),
+    /// A list of ids and mappings.
+    ManyOrId(&'static Shape),
+    /// Names and texts, numbers or booleans.
+    Claims,
+    /// Applications and lists of roles.
+    RolesByApp,
+    /// Methods and a letter for each.
+    Verbs,
+    /// JSON Schema.
+    Schema,
+}

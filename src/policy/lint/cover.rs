@@ -1,0 +1,250 @@
+//! SHADOWED: grants and routes that others leave nothing to do.
+
+use crate::diag::{Code, Diagnostic, Report};
+use crate::policy::access::Letters;
+use crate::policy::index::shape_text;
+use crate::policy::pattern::{Pattern, Segment};
+use crate::policy::raw::RawPolicy;
+use crate::policy::resolve::{Resolved, ResolvedGrant};
+use std::collections::HashMap;
+
+/// Steps that the search for shadowed grants may take in one policy. Patterns of everyday policies
+/// need a few a segment; only ones that mix literals and parameters in every position need more.
+const MAX_STEPS: usize = 20_000_000;
+
+/// Grants whose paths and letters another grant of the same role has, too. Nothing is lost with
+/// them: both contribute under the same schemas.
+pub(super) fn shadowed_grants(resolved: &Resolved, report: &mut Report) {
+    shadowed_within(resolved, MAX_STEPS, report);
+}
+
+fn shadowed_within(resolved: &Resolved, most: usize, report: &mut Report) {
+    let mut steps = Steps { left: most };
+    for role in resolved.roles.iter().filter(|role| role.grants.len() > 1) {
+        let trie = GrantTrie::of(&role.grants);
+        for (at, grant) in role.grants.iter().enumerate() {
+            let found = trie.wider((at, grant), &mut steps);
+            if steps.left == 0 {
+                let message = format!("shadowed grants were not looked for beyond {most} steps");
+                report.push(Diagnostic::warning_nowhere(Code::Shadowed, message));
+                return;
+            }
+            if let Some(wider) = found {
+                report.push(shadowed(grant, wider, &role.id));
+            }
+        }
+    }
+}
+
+fn shadowed(grant: &ResolvedGrant, wider: &ResolvedGrant, role: &str) -> Diagnostic {
+    let message = format!(
+        "`{}` with `{}` adds nothing: another grant of `{role}` has `{}` with `{}`",
+        grant.pattern,
+        Letters(grant.access),
+        wider.pattern,
+        Letters(wider.access),
+    );
+    Diagnostic::warning(Code::Shadowed, grant.path_span, message)
+        .also(wider.path_span, "this one covers it")
+        .help("remove it, or narrow the other one")
+}
+
+/// Subtree routes that are never the most specific one: the node, the node with a slash at its end,
+/// and everything below each have a route of their own. Nothing less can hide a route, because a
+/// pattern that matches all that another one matches is never the more specific of the two.
+pub(super) fn hidden_routes(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
+    let shapes: HashMap<String, usize> =
+        (0..).zip(&resolved.routes).map(|(at, route)| (shape_text(&route.pattern), at)).collect();
+    for (route, typed) in resolved.routes.iter().zip(raw.routes.iter().flatten()) {
+        let Some(below) = hidden_by(&route.pattern, &shapes) else { continue };
+        let hiding = raw.routes.as_deref().unwrap_or_default();
+        let message =
+            format!("`{}` is never used: more specific routes take all its paths", route.pattern);
+        let problem = Diagnostic::warning(Code::Shadowed, typed.pattern.span, message)
+            .help("remove it, or one of those that hide it");
+        report.push(match hiding.get(below) {
+            Some(below) => problem.also(below.pattern.span, "takes the last of them"),
+            None => problem,
+        });
+    }
+}
+
+/// The position of the subtree route that takes the last paths of a pattern.
+fn hidden_by(pattern: &Pattern, shapes: &HashMap<String, usize>) -> Option<usize> {
+    let shape = shape_text(pattern);
+    let mut node = shape.strip_suffix("/**")?.to_owned();
+    // Each turn needs two more routes, so there are fewer turns than routes.
+    for depth in pattern.segments().len().. {
+        let has_node = depth == 0 || shapes.contains_key(&node);
+        if !has_node || !shapes.contains_key(&format!("{node}/")) {
+            return None;
+        }
+        node.push_str(&format!("/{{p{depth}}}"));
+        if let Some(at) = shapes.get(&format!("{node}/**")) {
+            return Some(*at);
+        }
+    }
+    None
+}
+
+/// How far the search may still go.
+struct Steps {
+    left: usize,
+}
+
+/// The grants of one role by segment, so that those that cover a pattern are found without asking
+/// every one.
+struct GrantTrie<'a> {
+    nodes: Vec<TrieNode<'a>>,
+}
+
+/// A grant and its position in the role.
+type Entry<'a> = (usize, &'a ResolvedGrant);
+
+#[derive(Default)]
+struct TrieNode<'a> {
+    literals: HashMap<&'a str, usize>,
+    param: Option<usize>,
+    exact: Vec<Entry<'a>>,
+    subtree: Vec<Entry<'a>>,
+}
+
+impl<'a> GrantTrie<'a> {
+    fn of(grants: &'a [ResolvedGrant]) -> GrantTrie<'a> {
+        let mut trie = GrantTrie { nodes: vec![TrieNode::default()] };
+        grants.iter().enumerate().for_each(|entry| trie.add(entry));
+        trie
+    }
+
+    fn add(&mut self, entry: Entry<'a>) {
+        let pattern = &entry.1.pattern;
+        let node = pattern.segments().iter().fold(0, |node, segment| self.child(node, segment));
+        let node = &mut self.nodes[node];
+        let here = if pattern.is_subtree() { &mut node.subtree } else { &mut node.exact };
+        // One that adds nothing covers nothing that the other does not cover.
+        if !here.iter().any(|other| covers(other.1, entry.1)) {
+            here.push(entry);
+        }
+    }
+
+    fn child(&mut self, node: usize, segment: &'a Segment) -> usize {
+        let next = self.nodes.len();
+        let child = match segment {
+            Segment::Literal(text) => *self.nodes[node].literals.entry(text).or_insert(next),
+            Segment::Param(_) => *self.nodes[node].param.get_or_insert(next),
+        };
+        if child == next {
+            self.nodes.push(TrieNode::default());
+        }
+        child
+    }
+
+    /// A grant that covers this one: a wider one, or an equal one that stands before it.
+    fn wider(&self, entry: Entry<'a>, steps: &mut Steps) -> Option<&'a ResolvedGrant> {
+        let pattern = &entry.1.pattern;
+        let mut open = vec![(0, 0)];
+        while let Some((node, depth)) = open.pop() {
+            steps.left = steps.left.checked_sub(1)?;
+            let node = &self.nodes[node];
+            let ends = depth == pattern.segments().len();
+            let exact = if ends && !pattern.is_subtree() { node.exact.as_slice() } else { &[] };
+            if let Some(found) = node.subtree.iter().chain(exact).find(|o| takes_over(o, &entry)) {
+                return Some(found.1);
+            }
+            let next = pattern.segments().get(depth);
+            open.extend(
+                next.into_iter()
+                    .flat_map(|segment| node.matching(segment))
+                    .map(|child| (child, depth + 1)),
+            );
+        }
+        None
+    }
+}
+
+impl TrieNode<'_> {
+    /// The children whose segment matches all that this one matches.
+    fn matching(&self, segment: &Segment) -> impl Iterator<Item = usize> {
+        let (literal, param) = match segment {
+            Segment::Literal(text) => {
+                (self.literals.get(&**text).copied(), self.param.filter(|_| !text.is_empty()))
+            }
+            Segment::Param(_) => (None, self.param),
+        };
+        literal.into_iter().chain(param)
+    }
+}
+
+/// Whether a grant found beside the pattern of another leaves that nothing to do. Of two that cover
+/// each other the first stays.
+fn takes_over(other: &Entry<'_>, entry: &Entry<'_>) -> bool {
+    let equal = entry.1.pattern.covers(&other.1.pattern) && covers(entry.1, other.1);
+    other.0 != entry.0 && covers(other.1, entry.1) && (!equal || other.0 < entry.0)
+}
+
+/// Whether a grant, whose pattern covers that of `other`, has its letters and asks for no other
+/// organization or application: `{org}` matches the addressed one alone, so it does not cover `{id}`.
+fn covers(wider: &ResolvedGrant, other: &ResolvedGrant) -> bool {
+    let asks_no_more = |name| {
+        let at = wider.pattern.param(name);
+        at.is_none() || at == other.pattern.param(name)
+    };
+    wider.access.has(other.access) && asks_no_more("org") && asks_no_more("app")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::resolve::ResolvedRole;
+    use crate::source::Span;
+
+    fn grant(path: &str, access: &str) -> ResolvedGrant {
+        ResolvedGrant {
+            span: Span::default(),
+            path_span: Span::default(),
+            pattern: Pattern::parse(path).unwrap(),
+            access: access.parse::<Letters>().unwrap().0,
+        }
+    }
+
+    fn role(grants: Vec<ResolvedGrant>) -> Resolved {
+        let role = ResolvedRole { id: "r".into(), grants, ..ResolvedRole::default() };
+        Resolved { roles: vec![role], ..Resolved::default() }
+    }
+
+    #[test]
+    fn the_search_ends_at_its_limit() {
+        // `/a` takes two steps and `/b` as many, because each looks at the root and its own node.
+        let resolved = role(vec![grant("/a", "r"), grant("/b", "r")]);
+        for (most, given_up) in [(3, true), (4, true), (5, false)] {
+            let mut report = Report::default();
+            shadowed_within(&resolved, most, &mut report);
+            assert_eq!(!report.is_empty(), given_up, "{most}");
+        }
+    }
+
+    /// The trie against the definition, on patterns that collide on purpose.
+    #[test]
+    fn the_trie_finds_what_a_comparison_of_all_pairs_finds() {
+        let mut paths = vec!["/**".to_owned(), "/".to_owned()];
+        for first in ["a", "{x}", "{org}"] {
+            for second in ["", "/", "/b", "/{y}", "/{app}"] {
+                paths.extend([format!("/{first}{second}"), format!("/{first}{second}/**")]);
+            }
+        }
+        paths.retain(|path| Pattern::parse(path).is_ok());
+        let letters = ["r", "ru", "crud"];
+        let grants: Vec<_> =
+            paths.iter().flat_map(|path| letters.map(|access| grant(path, access))).collect();
+        assert!(grants.len() > 70, "{}", grants.len());
+        let trie = GrantTrie::of(&grants);
+        for entry in grants.iter().enumerate() {
+            let by_definition = grants.iter().enumerate().any(|other| {
+                other.1.pattern.covers(&entry.1.pattern) && takes_over(&other, &entry)
+            });
+            let found = trie.wider(entry, &mut Steps { left: MAX_STEPS });
+            assert_eq!(found.is_some(), by_definition, "{}", entry.1.pattern);
+            assert!(found.is_none_or(|wider| wider.pattern.covers(&entry.1.pattern)));
+        }
+    }
+}

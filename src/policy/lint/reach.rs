@@ -1,0 +1,200 @@
+//! What can never act: grants that no request can use, schemas and roles that reach nothing,
+//! access to applications that nobody may enter.
+
+use crate::diag::{Code, Diagnostic, Report};
+use crate::policy::raw::{RawMember, RawPolicy, RawRole};
+use crate::policy::resolve::{
+    Address, Resolved, ResolvedGrant, ResolvedMembers, ResolvedRole, ResolvedRoute,
+};
+
+/// Grants that count only for an organization or an application that none of their routes address.
+pub(super) fn grants_that_never_hold(resolved: &Resolved, report: &mut Report) {
+    let addressed = Addressed::of(resolved);
+    let defaults = &resolved.role_defaults;
+    let of_roles = resolved.roles.iter().map(|role| (Holder::of(role), &role.grants));
+    let by_default = [
+        (Holder::App, &defaults.app),
+        (Holder::Org, &defaults.org),
+        (Holder::Anybody, &defaults.any),
+    ];
+    for (holder, grants) in of_roles.chain(by_default) {
+        for grant in grants {
+            if let Some((what, because)) = addressed.lacks(holder, grant) {
+                let message =
+                    format!("`{}` never holds: no route to it addresses {what}", grant.pattern);
+                report.push(
+                    Diagnostic::warning(Code::Unreachable, grant.path_span, message)
+                        .label(because)
+                        .help(format!(
+                            "let a route to this path address {what}, or remove the grant"
+                        )),
+                );
+            }
+        }
+    }
+}
+
+/// Who has a grant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    App,
+    Org,
+    /// Every caller that has been identified, so that the grant counts on every route.
+    Anybody,
+}
+
+impl Holder {
+    fn of(role: &ResolvedRole) -> Holder {
+        if role.app_scope { Holder::App } else { Holder::Org }
+    }
+}
+
+/// The routes on which a grant can count.
+struct Addressed<'a> {
+    /// There is an implicit organization, which has no id.
+    implicit: bool,
+    /// Routes that address an organization.
+    org: Routes<'a>,
+    /// Routes that address an organization, be it the implicit one, and an application.
+    app: Routes<'a>,
+}
+
+/// Some routes of a policy.
+enum Routes<'a> {
+    All,
+    These(Vec<&'a ResolvedRoute>),
+}
+
+const AN_ORG: &str = "an organization";
+const AN_APP: &str = "an application";
+const ORG_ALONE: &str = "`{org}` matches the addressed organization alone";
+const APP_ALONE: &str = "`{app}` matches the addressed application alone";
+const APP_ROLE: &str = "an application role counts for the addressed application alone";
+const ROLE: &str = "roles count in the addressed organization alone";
+
+impl<'a> Addressed<'a> {
+    fn of(resolved: &'a Resolved) -> Addressed<'a> {
+        let implicit = resolved.implicit_org;
+        let org = |route: &ResolvedRoute| route.org != Address::None;
+        let app = |route: &ResolvedRoute| (implicit || org(route)) && route.app != Address::None;
+        Addressed {
+            implicit,
+            org: Routes::that(&resolved.routes, org),
+            app: Routes::that(&resolved.routes, app),
+        }
+    }
+
+    /// What no route to a grant addresses although the grant asks for it, and why it does.
+    fn lacks(&self, holder: Holder, grant: &ResolvedGrant) -> Option<(&'static str, &'static str)> {
+        let asks = |name| grant.pattern.param(name).is_some();
+        let by_org = asks("org");
+        if by_org && self.implicit {
+            return Some((AN_ORG, ORG_ALONE));
+        }
+        let by_app = asks("app");
+        if by_app || holder == Holder::App {
+            // Where an application is addressed, so is an organization: one search is enough.
+            let because = if by_app { APP_ALONE } else { APP_ROLE };
+            return (!self.app.reach(grant)).then_some((AN_APP, because));
+        }
+        if holder == Holder::Anybody && !by_org {
+            return None;
+        }
+        let because = if by_org { ORG_ALONE } else { ROLE };
+        (!self.implicit && !self.org.reach(grant)).then_some((AN_ORG, because))
+    }
+}
+
+impl<'a> Routes<'a> {
+    fn that(routes: &'a [ResolvedRoute], holds: impl Fn(&ResolvedRoute) -> bool) -> Routes<'a> {
+        let these: Vec<_> = routes.iter().filter(|route| holds(route)).collect();
+        if these.len() == routes.len() { Routes::All } else { Routes::These(these) }
+    }
+
+    /// Whether one of them leads to a path of the grant. That some route does has been checked.
+    fn reach(&self, grant: &ResolvedGrant) -> bool {
+        match self {
+            Routes::All => true,
+            Routes::These(routes) => {
+                routes.iter().any(|route| route.pattern.unifies(&grant.pattern))
+            }
+        }
+    }
+}
+
+/// Schemas of a role that limit a type of which none of the role's grants reaches a place.
+pub(super) fn schemas_without_grants(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
+    for (role, typed) in resolved.roles.iter().zip(&raw.roles) {
+        // Included roles contribute with their own schemas, default grants with those of the role.
+        let grants = || role.grants.iter().chain(resolved.role_defaults.of(role));
+        if grants().next().is_none() {
+            continue;
+        }
+        for (schema, name) in role.schemas.iter().zip(&typed.schemas) {
+            let schema = &resolved.schemas[*schema];
+            let kind = &resolved.types[schema.kind];
+            let reaches = |grant: &ResolvedGrant| {
+                kind.ats.iter().any(|at| at.pattern.unifies(&grant.pattern))
+            };
+            if !grants().any(reaches) {
+                let message = format!(
+                    "`{}` limits nothing here: no grant of `{}` reaches a place of `{}`",
+                    schema.id, role.id, kind.id
+                );
+                report.push(
+                    Diagnostic::warning(Code::Unreachable, name.span, message)
+                        .help("add the path to the type's `at`, or take the schema off the role"),
+                );
+            }
+        }
+    }
+}
+
+/// Roles that somebody has and that give nothing, though nobody wrote that they should not: no
+/// grants, none by default, no other role, no application.
+pub(super) fn roles_without_grants(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
+    let bound = super::unused::bound(resolved);
+    let says_nothing = |role: &RawRole| {
+        !role.grants_listed && role.includes.is_empty() && role.app_access_all.is_none()
+    };
+    for (at, role) in raw.roles.iter().enumerate().filter(|(_, role)| says_nothing(role)) {
+        if !resolved.role_defaults.of(&resolved.roles[at]).is_empty() {
+            continue;
+        }
+        if bound.as_ref().is_none_or(|bound| bound[at]) {
+            let message = format!("the role `{}` grants nothing", role.id.value);
+            report.push(
+                Diagnostic::warning(Code::RoleEmpty, role.id.span, message)
+                    .help("list its `grants`, or write `grants: []` if that is meant"),
+            );
+        }
+    }
+}
+
+/// Access to applications that are inactive: one warning an application, however many have it.
+pub(super) fn access_to_inactive_apps(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
+    let ResolvedMembers::Directory { members, .. } = &resolved.members else { return };
+    let typed = raw.members.as_deref().unwrap_or_default();
+    let mut found: Vec<Vec<&RawMember>> = vec![Vec::new(); resolved.apps.len()];
+    for (member, typed) in members.iter().zip(typed) {
+        for (app, _) in member.apps.iter().filter(|(app, _)| !resolved.apps[*app].active) {
+            found[*app].push(typed);
+        }
+    }
+    for (app, members) in found.iter().enumerate() {
+        let Some(first) = members.first() else { continue };
+        let app = &raw.applications[app].id;
+        let who = match members.len() {
+            1 => format!("`{}` has", first.user.value),
+            more => format!("`{}` and {} more have", first.user.value, more - 1),
+        };
+        let message = format!("{who} access to `{}`, which is inactive", app.value);
+        let access = first.apps.iter().find(|(name, _)| name.value == app.value);
+        let span = access.map_or(first.span, |(name, _)| name.span);
+        report.push(
+            Diagnostic::warning(Code::AppInactive, span, message)
+                .also(app.span, "nobody may enter it")
+                .help("activate the application, or take the access away"),
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! UNUSED: what is defined and changes nothing, because nothing refers to it.
+
+use crate::diag::{Code, Diagnostic, Report};
+use crate::policy::raw::{RawPolicy, Text};
+use crate::policy::resolve::{Address, Resolved, ResolvedMembers};
+use std::collections::HashSet;
+
+/// Roles that nobody has and nobody can be given: members are listed, none of them is bound to the
+/// role, not through a group or another role either, no access starts with it, it is no ceiling,
+/// and no administration knows it.
+pub(super) fn roles(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
+    let ResolvedMembers::Directory { members, .. } = &resolved.members else { return };
+    let (Some(mut used), false) = (bound(resolved), members.is_empty()) else { return };
+    let named: HashSet<&str> =
+        raw.roles.iter().flat_map(|role| &role.administration).map(|n| n.value.as_str()).collect();
+    let ceiling = raw.role_defaults.ceiling.as_ref().map(|role| role.value.as_str());
+    for (at, role) in raw.roles.iter().enumerate() {
+        let id = role.id.value.as_str();
+        let administered = !role.administration.is_empty() || named.contains(id);
+        used[at] |= administered || role.default || ceiling == Some(id);
+    }
+    with_included(resolved, &mut used);
+    for (at, role) in raw.roles.iter().enumerate() {
+        if !used[at] {
+            let help = "bind it to a member, say in `assignable_by` who may, or remove it";
+            unused(report, &role.id, "no member has the role", help);
+        }
+    }
+}
+
+/// The roles that somebody has, be it through a group or another role, by position; `None` where
+/// credentials say who has which.
+pub(super) fn bound(resolved: &Resolved) -> Option<Vec<bool>> {
+    let ResolvedMembers::Directory { groups, members, .. } = &resolved.members else { return None };
+    let mut bound = vec![false; resolved.roles.len()];
+    let of_apps = resolved.apps.iter().flat_map(|app| &app.default_roles);
+    let bindings = members.iter().map(|member| (&member.roles, &member.apps));
+    let bindings = bindings.chain(groups.iter().map(|group| (&group.roles, &group.apps)));
+    let listed =
+        bindings.flat_map(|(roles, apps)| roles.iter().chain(apps.iter().flat_map(|(_, r)| r)));
+    listed.chain(of_apps).for_each(|role| bound[*role] = true);
+    with_included(resolved, &mut bound);
+    Some(bound)
+}
+
+/// Adds the roles that others of these include.
+fn with_included(resolved: &Resolved, roles: &mut [bool]) {
+    let having: Vec<usize> = (0..roles.len()).filter(|at| roles[*at]).collect();
+    let included = having.iter().flat_map(|role| &resolved.roles[*role].includes);
+    included.for_each(|role| roles[*role] = true);
+}
+
+/// Schemas on no role, and types that no schema limits.
+pub(super) fn schemas_and_types(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
+    let used: HashSet<usize> =
+        resolved.roles.iter().flat_map(|role| &role.schemas).copied().collect();
+    for (_, schema) in raw.schemas.iter().enumerate().filter(|(at, _)| !used.contains(at)) {
+        let help = "list it in the `schemas` of a role, or remove it";
+        unused(report, &schema.id, "no role has the schema", help);
+    }
+    let limited: HashSet<usize> = resolved.schemas.iter().map(|schema| schema.kind).collect();
+    for (_, kind) in raw.resource_types.iter().enumerate().filter(|(at, _)| !limited.contains(at)) {
+        let help = "write a schema for it, or remove it";
+        unused(report, &kind.id, "no schema limits the resource type", help);
+    }
+}
+
+/// Upstreams that no route names.
+pub(super) fn upstreams(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
+    let used: HashSet<usize> =
+        resolved.routes.iter().map(|route| route.upstream.0 as usize).collect();
+    // The first one is the settings', not the policy's.
+    for (_, upstream) in (1..).zip(&raw.upstreams).filter(|(at, _)| !used.contains(at)) {
+        let help = "name it as the `upstream` of a route, or remove it";
+        unused(report, &upstream.id, "no route goes to the upstream", help);
+    }
+}
+
+/// Applications that no request can address, or that nobody is given.
+pub(super) fn applications(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
+    let addressed = resolved.routes.iter().any(|route| route.app != Address::None);
+    let given = given(resolved);
+    for (at, app) in raw.applications.iter().enumerate() {
+        if !addressed {
+            let help =
+                "write `{app}` in the `match` of a route, or `app: claims.NAME`; or remove it";
+            unused(report, &app.id, "no route addresses the application", help);
+        } else if given.as_ref().is_some_and(|given| !given[at]) {
+            let help = "list it in the `apps` of an organization, or remove it";
+            unused(report, &app.id, "nobody is given the application", help);
+        }
+    }
+}
+
+/// The applications that an organization, a member or a group has, or that all have; `None` where
+/// credentials may name any, or where a role opens them all.
+fn given(resolved: &Resolved) -> Option<Vec<bool>> {
+    let mut given: Vec<bool> = resolved.apps.iter().map(|app| app.everywhere).collect();
+    match (&resolved.orgs, &resolved.members) {
+        (Some(orgs), _) => orgs.iter().flat_map(|org| &org.apps).for_each(|app| given[*app] = true),
+        (None, ResolvedMembers::Directory { groups, members, .. }) => {
+            if resolved.roles.iter().any(|role| role.app_access_all) {
+                return None;
+            }
+            let of_members = members.iter().flat_map(|member| &member.apps);
+            let of_groups = groups.iter().flat_map(|group| &group.apps);
+            of_members.chain(of_groups).for_each(|(app, _)| given[*app] = true);
+        }
+        (None, ResolvedMembers::Token { .. }) => return None,
+    }
+    Some(given)
+}
+
+fn unused(report: &mut Report, id: &Text, what: &str, help: &str) {
+    let message = format!("{what} `{}`", id.value);
+    report.push(Diagnostic::warning(Code::Unused, id.span, message).help(help));
+}
