@@ -177,7 +177,9 @@ impl From<Diagnostic> for Report {
 
 /// The nearest of `known` to a name that is not known, if one is near enough to suggest.
 pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (typed.chars().count() / 3).max(1);
+    // Of one or two letters every other short name is near, and none is meant.
+    let letters = typed.chars().count();
+    let limit = if letters < 3 { 0 } else { (letters / 3).max(1) };
     known
         .into_iter()
         .map(|name| (strsim::osa_distance(typed, name), name))
