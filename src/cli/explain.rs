@@ -131,6 +131,7 @@ impl Asked {
         let routed = decide::route(snapshot, &question)?;
         story.route = routed.route().map(|route| snapshot.route(route).pattern.clone());
         story.access = Some(routed.access().as_str());
+        story.identified = true;
         let principal = match who {
             Ok(principal) => principal,
             // On a public route no credential is evaluated.
@@ -214,6 +215,8 @@ struct Story {
     route: Option<Arc<str>>,
     access: Option<&'static str>,
     public: bool,
+    /// Whether it came to the question who is calling.
+    identified: bool,
     filtered: bool,
     grants: Vec<Granted>,
     restrictions: Vec<Denied>,
@@ -387,7 +390,8 @@ impl Story {
         };
         match &self.principal {
             Some(caller) => line("caller", caller.describe()),
-            None => line("caller", "nobody".into()),
+            None if self.identified => line("caller", "nobody".into()),
+            None => {}
         }
         match (&self.route, self.access) {
             (Some(route), Some(access)) => line("route", format!("{route}, {access}")),
