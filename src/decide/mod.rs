@@ -17,10 +17,10 @@ pub use permit::Permit;
 pub use reason::Reason;
 
 use crate::policy::Target;
+use crate::policy::held::Held;
 use crate::policy::index::Matches;
-use crate::policy::snapshot::{
-    DenialId, GrantId, Held, Limits, Route, RouteId, RuleGroup, Snapshot, Update,
-};
+use crate::policy::limits::Limits;
+use crate::policy::snapshot::{DenialId, GrantId, Route, RouteId, RuleGroup, Snapshot, Update};
 use crate::principal::Principal;
 use smallvec::SmallVec;
 use standing::{Addressed, Standing};
