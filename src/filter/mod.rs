@@ -3,6 +3,7 @@
 //! A [`mask::Mask`] says which parts of a document pass. [`Filter`] takes a body chunk by chunk and
 //! gives out what passes, byte for byte as it came; [`write::check`] says whether a request body
 //! holds only what passes. [`algebra`] joins masks, [`place`] puts one where a pointer says.
+//! [`pick`] reads values out of a body.
 //!
 //! What the filter promises: all of the input is checked against RFC 8259, hidden parts too; keys
 //! compare decoded; number text, escapes and key order stay; any chunking of the input gives the
@@ -13,9 +14,11 @@ mod blind;
 mod engine;
 mod fault;
 mod fold;
+mod follow;
 mod key;
 pub mod mask;
 mod pen;
+pub mod pick;
 pub mod place;
 mod plan;
 mod scan;
@@ -133,7 +136,7 @@ impl Filter {
     }
 
     fn text(&mut self, bytes: &[u8], base: u64, out: &mut Vec<u8>) -> Result<(), Fault> {
-        if base == 0 && bytes.starts_with(b"\xef\xbb\xbf") {
+        if base == 0 && bytes.starts_with(utf8::BOM) {
             return Err(Fault::Bom);
         }
         self.engine.read(Input { bytes, base }, out)
