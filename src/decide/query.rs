@@ -124,11 +124,15 @@ pub(super) fn overrides_method(query: Option<&str>) -> bool {
     })
 }
 
-/// Refuses a query that asks about a hidden field.
-pub(super) fn check(query: Option<&str>, fields: Option<&FieldMasks>) -> Result<(), Refusal> {
+/// Refuses a query that asks about a hidden field. What grants list by name may be asked about.
+pub(super) fn check(
+    query: Option<&str>,
+    fields: Option<&FieldMasks>,
+    listed: &[&str],
+) -> Result<(), Refusal> {
     let (Some(query), Some(fields)) = (query, fields) else { return Ok(()) };
     let mut pairs = query.split('&').filter(|pair| !pair.is_empty());
-    if pairs.any(|pair| pair_asks(pair, fields)) {
+    if pairs.any(|pair| !is_allowed(pair, listed) && pair_asks(pair, fields)) {
         Err(Refusal::because(Reason::QueryNotAllowed))
     } else {
         Ok(())
@@ -155,6 +159,12 @@ pub fn without_hidden(reference: &str, fields: &FieldMasks) -> String {
 /// Whether a text has the name of a hidden field among its words.
 pub fn mentions_hidden(text: &str, fields: &FieldMasks) -> bool {
     decode(text).is_none_or(|text| words(&text).any(|word| fields.hides_parameter(word)))
+}
+
+/// Whether grants list a parameter by name.
+fn is_allowed(pair: &str, listed: &[&str]) -> bool {
+    let name = pair.split('=').next().unwrap_or(pair);
+    !pair.contains(';') && decode(name).is_some_and(|name| listed.contains(&&*name))
 }
 
 /// Some servers separate parameters by `;` as well.
@@ -261,7 +271,7 @@ mod tests {
     }
 
     fn allowed(query: &str, closed: bool) -> bool {
-        check(Some(query), Some(&fields(closed))).is_ok()
+        check(Some(query), Some(&fields(closed)), &[]).is_ok()
     }
 
     #[test]
