@@ -296,8 +296,9 @@ fn people(resolved: &Resolved) -> People {
     let mut bindings = Bindings::default();
     let (membership, explicit, groups, members) = match &resolved.members {
         ResolvedMembers::Token { explicit } => (Membership::Token, *explicit, &[][..], &[][..]),
-        ResolvedMembers::Directory { explicit, groups, members } => {
-            (Membership::Directory, *explicit, &groups[..], &members[..])
+        ResolvedMembers::Directory { explicit, tokens, groups, members } => {
+            let mode = if *tokens { Membership::Both } else { Membership::Directory };
+            (mode, *explicit, &groups[..], &members[..])
         }
     };
     let group = |typed: &ResolvedGroup| {
@@ -316,6 +317,7 @@ fn people(resolved: &Resolved) -> People {
             };
             Org {
                 active: org.active,
+                operator: org.operator,
                 apps: Some(sorted(&org.apps)),
                 auto_apps: sorted(&org.auto_apps),
                 ..Org::default()
@@ -352,6 +354,9 @@ fn people(resolved: &Resolved) -> People {
             let ids = resolved.orgs.iter().flatten().map(|org| org.id.clone());
             ids.zip(list).collect()
         }),
+        operators: operators(resolved),
+        reaching: role_set(resolved, |role| role.reach),
+        from_token: role_set(resolved, |role| role.from_token),
         app_ids: app_ids.collect::<HashMap<_, _, _>>(),
         apps,
         suspended: resolved.suspended.iter().cloned().collect(),
@@ -362,6 +367,16 @@ fn people(resolved: &Resolved) -> People {
         bindings: bindings.finish(),
         members: members.len(),
     }
+}
+
+fn operators(resolved: &Resolved) -> Box<[Arc<str>]> {
+    let orgs = resolved.orgs.iter().flatten();
+    orgs.filter(|org| org.operator).map(|org| org.id.clone()).collect()
+}
+
+fn role_set(resolved: &Resolved, is: impl Fn(&ResolvedRole) -> bool) -> RoleSet {
+    let roles = resolved.roles.iter().enumerate().filter(|(_, role)| is(role));
+    roles.map(|(at, _)| RoleId(at as u32)).collect()
 }
 
 fn member(typed: &ResolvedMember, resolved: &Resolved, bindings: &mut Bindings) -> Member {

@@ -78,11 +78,13 @@ impl RawPolicy {
     }
 }
 
-/// Where memberships come from. (`both` is not enforced yet and refused by name.)
+/// Where memberships come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RawMembership {
     Directory,
     Token,
+    /// The directory, and claimed roles that say `from_token`.
+    Both,
 }
 
 /// How many roles a binding may have.
@@ -148,6 +150,8 @@ pub struct RawOrganization {
     pub name: Option<Text>,
     pub apps: Vec<RawAssignedApp>,
     pub suspended: bool,
+    /// Its roles may reach other organizations.
+    pub operator: bool,
 }
 
 /// An application that an organization has.
@@ -234,6 +238,10 @@ pub struct RawRole {
     pub builtin: bool,
     /// Where it says `app_access: all`.
     pub app_access_all: Option<Span>,
+    /// Where it says `reach: all-orgs`.
+    pub reach: Option<Span>,
+    /// With `membership: both`, it counts where a credential claims it.
+    pub from_token: bool,
     pub includes: Vec<Text>,
     pub grants: Vec<RawGrant>,
     /// `grants` was written, be it empty.

@@ -2,5 +2,6 @@
 //! underlined.
 
 mod invariants;
+mod isolation;
 mod lints;
 mod reload;

@@ -18,6 +18,8 @@ pub(super) const ROLE: Shape = Shape {
         "grants",
         "schemas",
         "app_access",
+        "reach",
+        "from_token",
         "default",
         // These direct administration, and nothing administers yet: their kinds are checked, and
         // that the roles they name exist.
@@ -29,7 +31,7 @@ pub(super) const ROLE: Shape = Shape {
         "fallback",
         "protect_last",
     ],
-    unenforced: &[("reach", Harmless::Word("own")), ("from_token", Harmless::False)],
+    unenforced: &[],
 };
 
 pub(super) const GRANT: Shape = Shape {
@@ -107,6 +109,11 @@ pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
             .word("app_access", &[("assigned", Some(false)), ("all", Some(true))])
             .filter(|all| all.value)
             .map(|all| all.span),
+        reach: fields
+            .word("reach", &[("own", Some(false)), ("all-orgs", Some(true))])
+            .filter(|all| all.value)
+            .map(|all| all.span),
+        from_token: fields.flag("from_token").is_some_and(|token| token.value),
         includes: fields.texts("includes"),
         grants: fields.list("grants", grant).unwrap_or_default(),
         grants_listed: fields.node("grants").is_some(),

@@ -217,7 +217,6 @@ fn p08_keys_are_digests_with_a_time_that_can_be_read() {
 #[test]
 fn what_is_not_enforced_is_refused_by_name() {
     bad("mode: monitor\n", &[(NotEnforced, "mode")]);
-    bad("membership: both\n", &[(NotEnforced, "both")]);
     for key in ["presets: [x]", "features: {schemas: false}"] {
         bad(&format!("{key}\n"), &[(NotEnforced, key.split(':').next().unwrap())]);
     }
@@ -232,10 +231,6 @@ fn what_is_not_enforced_is_refused_by_name() {
     for value in ["request: form", "response: events", "update: merge_hidden", "org: header.x"] {
         let text = format!("routes: [{{match: /, {value}}}]\n");
         bad(&text, &[(NotEnforced, value.split(' ').nth(1).unwrap())]);
-    }
-    for key in ["reach: all-orgs", "from_token: true"] {
-        let text = format!("roles: [{{id: r, {key}}}]\n");
-        bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }
     bad("identity: {mtls: {}}\n", &[(NotEnforced, "mtls")]);
     bad(

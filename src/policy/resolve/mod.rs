@@ -6,6 +6,7 @@ mod includes;
 mod members;
 mod paths;
 mod people;
+mod reach;
 mod restrictions;
 mod roles;
 
@@ -13,6 +14,7 @@ pub use defaults::RoleDefaults;
 pub use members::{ResolvedGroup, ResolvedMember, ResolvedMembers};
 pub use paths::{Address, MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
 pub use people::{ResolvedApp, ResolvedOrg};
+pub use reach::MAX_OPERATORS;
 pub use restrictions::{ResolvedRestriction, defaults};
 pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};
 

@@ -3,6 +3,7 @@
 use super::Names;
 use super::includes;
 use super::paths::{letters, pattern};
+use super::reach;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
 use crate::policy::pattern::Pattern;
@@ -22,6 +23,10 @@ pub struct ResolvedRole {
     pub default: bool,
     /// Whoever has it may enter every application of the organization.
     pub app_access_all: bool,
+    /// Held in an operator's organization, it counts in every organization.
+    pub reach: bool,
+    /// With `membership: both`, it counts where a credential claims it.
+    pub from_token: bool,
     /// Indices of the roles that it includes, directly and through others.
     pub includes: Vec<usize>,
     pub grants: Vec<ResolvedGrant>,
@@ -86,6 +91,8 @@ pub(super) fn roles(
             app_scope: role.app_scope,
             default: role.default,
             app_access_all: app_access_all(role, report),
+            reach: reach::of(role, report),
+            from_token: role.from_token,
             includes,
             grants: rules(&role.grants, report),
             schemas: role
