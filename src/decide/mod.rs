@@ -15,6 +15,7 @@ pub use crate::policy::access::Access;
 pub use crate::policy::fields::FieldMasks;
 pub use permit::Permit;
 pub use reason::Reason;
+pub use standing::Subject;
 
 use crate::policy::Target;
 use crate::policy::index::Matches;

@@ -3,6 +3,9 @@
 
 mod gate;
 mod membership;
+mod subject;
+
+pub use subject::Subject;
 
 use super::{Reason, Trace};
 use crate::policy::Target;
@@ -40,6 +43,9 @@ pub(super) struct Standing<'a> {
     pub roles: RoleSet,
     /// What restricts the memberships that count here.
     pub restrictions: RoleSet,
+    seeker: Seeker<'a>,
+    entered: Entered<'a>,
+    ground: Ground<'a>,
 }
 
 impl<'a> Addressed<'a> {
@@ -101,7 +107,15 @@ pub(super) fn find<'a>(
         _ => None,
     };
     let app = app.map(|(id, _)| id);
-    Ok(Standing { org, app, roles, restrictions })
+    Ok(Standing { org, app, roles, restrictions, seeker, entered, ground })
+}
+
+impl Standing<'_> {
+    /// What conditions ask of the caller here.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no condition asks it yet"))]
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject::of(self)
+    }
 }
 
 /// The organization that was entered.

@@ -7,7 +7,7 @@ use crate::policy::fields::{FieldMemo, RoleLimits};
 use crate::policy::index::{PathIndexBuilder, ShapeId};
 use crate::policy::pattern::Pattern;
 use crate::policy::people::{
-    Accesses, App, AppId, Bindings, Group, Member, Membership, More, Org, People, Window,
+    Accesses, App, AppId, Bindings, Group, Listing, Member, Membership, More, Org, People, Window,
 };
 use crate::policy::resolve::{
     Resolved, ResolvedGrant, ResolvedGroup, ResolvedMember, ResolvedMembers, ResolvedRole, defaults,
@@ -84,6 +84,7 @@ pub fn compile(
         types,
         ats,
         people: people(&resolved),
+        administration: resolved.administration,
         upstreams: resolved.upstreams,
         memo: FieldMemo::new(),
     })
@@ -366,6 +367,7 @@ fn people(resolved: &Resolved) -> People {
             .collect(),
         bindings: bindings.finish(),
         members: members.len(),
+        listing: Listing::default(),
     }
 }
 

@@ -1,5 +1,9 @@
 //! Organizations, applications and memberships, arranged for looking up.
 
+mod listing;
+
+pub(super) use listing::Listing;
+
 use crate::policy::roleset::{RoleId, RoleSet};
 use foldhash::fast::RandomState;
 use std::collections::{HashMap, HashSet};
@@ -36,6 +40,7 @@ pub struct People {
     /// Sets of roles and of restrictions, each stored once.
     pub(super) bindings: Vec<RoleSet>,
     pub(super) members: usize,
+    pub(super) listing: Listing,
 }
 
 /// Where memberships come from.
@@ -174,6 +179,11 @@ impl People {
     /// The application with this id.
     pub fn app_id(&self, id: &str) -> Option<AppId> {
         self.app_ids.get(id).copied()
+    }
+
+    /// Every application.
+    pub fn app_indices(&self) -> impl Iterator<Item = AppId> {
+        (0..self.apps.len() as u32).map(AppId)
     }
 
     /// An application.

@@ -247,8 +247,26 @@ pub struct RawRole {
     /// `grants` was written, be it empty.
     pub grants_listed: bool,
     pub schemas: Vec<Text>,
-    /// Roles named by `visible_to`, `assignable_by`, `editable_by`: references are checked.
-    pub administration: Vec<Text>,
+    pub rights: RawRights,
+}
+
+/// Who may see, assign and change a role, and what becomes of it in administration.
+#[derive(Clone, Debug, Default)]
+pub struct RawRights {
+    pub visible_to: Vec<Text>,
+    pub assignable_by: Vec<Text>,
+    pub editable_by: Vec<Text>,
+    /// Where it says `first_member: true`, and so on.
+    pub first_member: Option<Span>,
+    pub fallback: Option<Span>,
+    pub protect_last: Option<Span>,
+}
+
+impl RawRights {
+    /// Every role that is named.
+    pub fn names(&self) -> impl Iterator<Item = &Text> {
+        self.visible_to.iter().chain(&self.assignable_by).chain(&self.editable_by)
+    }
 }
 
 /// Grants that roles have without listing them.

@@ -1,6 +1,7 @@
 //! The immutable result of a load: what decisions read.
 
 use crate::policy::access::Access;
+use crate::policy::administration::Administration;
 use crate::policy::fields::{FieldMasks, FieldMemo, RoleLimits, masks_at};
 use crate::policy::index::{Matches, PathIndex, ShapeId};
 use crate::policy::people::People;
@@ -25,6 +26,7 @@ pub struct Snapshot {
     pub(super) routes: Vec<Route>,
     pub(super) upstreams: Vec<Upstream>,
     pub(super) roles: Vec<Role>,
+    pub(super) administration: Administration,
     /// Holds what every identified caller may do; it stands after the roles of the policy.
     pub(super) anybody: Option<RoleId>,
     pub(super) role_ids: HashMap<Arc<str>, RoleId, foldhash::fast::RandomState>,

@@ -77,7 +77,7 @@ impl<'p> Seeker<'p> {
     }
 
     /// What the caller has in an organization without any role that reaches.
-    fn own_footing(&self, entered: Entered<'p>, id: Option<&str>) -> Option<Footing<'p>> {
+    fn own_footing<'o>(&self, entered: Entered<'o>, id: Option<&str>) -> Option<Footing<'o>> {
         if !self.may_act_in(id) {
             return None;
         }
@@ -98,7 +98,13 @@ impl<'p> Seeker<'p> {
         }
     }
 
-    fn footing_of(&self, ground: Ground<'p>) -> Footing<'p> {
+    /// Whether the caller is an active member of its own.
+    pub(super) fn is_member(&self, entered: Entered<'_>, id: &str) -> bool {
+        !matches!(entered, Entered::Known(org) if !org.is_active())
+            && self.own_footing(entered, Some(id)).is_some()
+    }
+
+    fn footing_of<'o>(&self, ground: Ground<'o>) -> Footing<'o> {
         let mut roles = match ground.member {
             Some(member) => self.narrowed(self.people.roles(member, self.now)),
             None => RoleSet::new(),

@@ -4,7 +4,8 @@ use super::{Fields, Harmless, Shape};
 use crate::diag::Report;
 use crate::policy::node::Node;
 use crate::policy::raw::{
-    RawAt, RawGrant, RawResourceType, RawRestriction, RawRole, RawRoleDefaults, RawSchema,
+    RawAt, RawGrant, RawResourceType, RawRestriction, RawRights, RawRole, RawRoleDefaults,
+    RawSchema,
 };
 
 pub(super) const ROLE: Shape = Shape {
@@ -21,8 +22,7 @@ pub(super) const ROLE: Shape = Shape {
         "reach",
         "from_token",
         "default",
-        // These direct administration, and nothing administers yet: their kinds are checked, and
-        // that the roles they name exist.
+        // These direct administration.
         "visible_to",
         "assignable_by",
         "editable_by",
@@ -93,9 +93,6 @@ pub(super) const AT: Shape = Shape {
 pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
     let mut fields = Fields::open(node, &ROLE, report)?;
     let id = fields.required_text("id");
-    for flag in ["first_member", "fallback", "protect_last"] {
-        fields.flag(flag);
-    }
     let role = RawRole {
         span: node.span,
         name: fields.text("name"),
@@ -118,13 +115,21 @@ pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
         grants: fields.list("grants", grant).unwrap_or_default(),
         grants_listed: fields.node("grants").is_some(),
         schemas: fields.texts("schemas"),
-        administration: ["visible_to", "assignable_by", "editable_by"]
-            .into_iter()
-            .flat_map(|key| fields.texts(key))
-            .collect(),
+        rights: rights(&mut fields),
         id: id?,
     };
     Some(role)
+}
+
+fn rights(fields: &mut Fields<'_, '_>) -> RawRights {
+    RawRights {
+        visible_to: fields.texts("visible_to"),
+        assignable_by: fields.texts("assignable_by"),
+        editable_by: fields.texts("editable_by"),
+        first_member: fields.on("first_member"),
+        fallback: fields.on("fallback"),
+        protect_last: fields.on("protect_last"),
+    }
 }
 
 pub(super) fn role_defaults(node: &Node, report: &mut Report) -> Option<RawRoleDefaults> {

@@ -99,7 +99,7 @@ identity:
     assert_eq!(apps, ["a", "b"]);
     assert!(!policy.applications[0].active && policy.applications[1].active);
     assert_eq!(policy.members.as_ref().unwrap()[0].apps[1].1.len(), 0);
-    assert_eq!(policy.roles[0].administration.len(), 3);
+    assert_eq!(policy.roles[0].rights.names().count(), 3);
     let identity = policy.identity.as_ref().unwrap();
     assert_eq!(identity.jwt[0].claims.roles.len(), 2);
     let keys = identity.api_keys.as_ref().unwrap();

@@ -79,9 +79,6 @@ pub(super) fn roles(
     let names = Names::collect(raw, Kind::Role, raw.roles.iter().map(|role| &role.id), report);
     let schema_names = Names::again(raw, Kind::Schema, raw.schemas.iter().map(|schema| &schema.id));
     display_names_are_unique(&raw.roles, report);
-    for role in raw.roles.iter().flat_map(|role| &role.administration) {
-        names.find(role, report);
-    }
     let included = includes::closures(raw, &names, report);
     raw.roles
         .iter()
