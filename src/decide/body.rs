@@ -3,9 +3,9 @@
 
 use super::media::{self, Json};
 use super::{FieldMasks, Permit, Reason, Refusal, RowPlan};
-use crate::filter::{Filter, Limits};
 use crate::filter::mask::Mask;
 use crate::filter::write::{self, Patch, WriteFault};
+use crate::filter::{Filter, Limits};
 use crate::policy::snapshot::{BodyKind, Snapshot, Update};
 use http::{HeaderMap, Method};
 use std::sync::Arc;
@@ -122,7 +122,11 @@ impl BodyCheck {
 /// How a body that must be checked is applied, by its type; 415 where it cannot be read.
 ///
 /// A PUT that the route says is merged can erase what it replaces inside, as a PATCH can.
-pub(super) fn patch(method: &Method, update: Update, headers: &HeaderMap) -> Result<Patch, Refusal> {
+pub(super) fn patch(
+    method: &Method,
+    update: Update,
+    headers: &HeaderMap,
+) -> Result<Patch, Refusal> {
     let unsupported = || Refusal::because(Reason::BodyUnsupported);
     if !media::is_identity(headers) {
         return Err(unsupported());

@@ -1,6 +1,6 @@
 //! Conditions that the head of a request decides: `when` and `query`.
 
-use super::subject::Subject;
+use super::caller::Caller;
 use super::{Reason, Refusal, Request};
 use crate::policy::condition::{Conditions, Selector, Test, Wanted};
 use http::HeaderName;
@@ -21,9 +21,9 @@ pub(super) enum Head {
 pub(super) fn judge(
     conditions: &Conditions,
     request: &Request<'_>,
-    subject: &Subject<'_>,
+    caller: &Caller<'_>,
 ) -> Result<Head, Refusal> {
-    if !holds(&conditions.when, request, subject)? {
+    if !holds(&conditions.when, request, caller)? {
         return Ok(Head::Fails);
     }
     let listed = |names: &[Box<str>]| lists(names, request.target.query());
@@ -37,21 +37,17 @@ pub(super) fn judge(
 pub(super) fn holds(
     tests: &[Test],
     request: &Request<'_>,
-    subject: &Subject<'_>,
+    caller: &Caller<'_>,
 ) -> Result<bool, Refusal> {
     // All are looked at, so that what is refused does not depend on their order.
     let mut all = true;
     for test in tests {
-        all &= test_holds(test, request, subject)?;
+        all &= test_holds(test, request, caller)?;
     }
     Ok(all)
 }
 
-fn test_holds(
-    test: &Test,
-    request: &Request<'_>,
-    subject: &Subject<'_>,
-) -> Result<bool, Refusal> {
+fn test_holds(test: &Test, request: &Request<'_>, caller: &Caller<'_>) -> Result<bool, Refusal> {
     let values = match &test.wanted {
         Wanted::OneOf(values) => values,
         Wanted::Within(networks) => {
@@ -62,14 +58,14 @@ fn test_holds(
             return Ok(windows.iter().any(|window| window.holds(request.now)));
         }
     };
-    let is = |text: &str| subject.is_one_of(values, text);
+    let is = |text: &str| caller.is_one_of(values, text);
     Ok(match &test.selector {
         Selector::Param(at) => *at < request.target.len() && is(request.target.segment(*at)),
         Selector::Query(name) => parameter(request.target.query(), name)?.is_some_and(|v| is(&v)),
         Selector::Header(name) => header(request, name)?.is_some_and(is),
         Selector::Claim(name) => {
             let mut any = false;
-            subject.claim(name, &mut |text| any |= is(text));
+            caller.claim(name, &mut |text| any |= is(text));
             any
         }
         Selector::ClientIp | Selector::Time => false,
@@ -135,7 +131,9 @@ mod tests {
         assert_eq!(read("x=1"), Ok(None));
         assert_eq!(read("a%20b=1%2B&x=2"), Ok(Some("1+".into())));
         assert_eq!(read("a%20b"), Ok(Some(String::new())));
-        for doubtful in ["a%20b=1&a%20b=1", "a+b=1", "a%20b=1;x=2", "x=1;a%20b=2", "a%20b=1+2", "a%20b=%ff"] {
+        for doubtful in
+            ["a%20b=1&a%20b=1", "a+b=1", "a%20b=1;x=2", "x=1;a%20b=2", "a%20b=1+2", "a%20b=%ff"]
+        {
             assert_eq!(read(doubtful), Err(Reason::BadRequest), "{doubtful}");
         }
     }
@@ -146,7 +144,8 @@ mod tests {
         for listed in ["", "page=1", "page=1&page=2", "filter%5Bname%5D:like=x&page", "&page="] {
             assert!(lists(&names, Some(listed)), "{listed}");
         }
-        for other in ["pages=1", "filter[name]=x", "Page=1", "page=1;x=2", "pag+e=1", "%ff=1", "=1"] {
+        for other in ["pages=1", "filter[name]=x", "Page=1", "page=1;x=2", "pag+e=1", "%ff=1", "=1"]
+        {
             assert!(!lists(&names, Some(other)), "{other}");
         }
         assert!(lists(&[], None) && !lists(&[], Some("a")));

@@ -2,12 +2,12 @@
 //! for. Nothing has reached the upstream yet but the look at those objects.
 
 use super::body;
+use super::caller::Caller;
 use super::facts::{Bearing, Facts, Judge};
 use super::head::{self, Head};
 use super::permit::Permit;
 use super::rows::RowPlan;
-use super::standing::Standing;
-use super::subject::Subject;
+use super::standing::{self, Addressed, Standing};
 use super::{Reason, Refusal, Request, Routed, Trace, query};
 use crate::filter;
 use crate::policy::access::Access;
@@ -17,9 +17,7 @@ use crate::policy::held::{Candidate, Held};
 use crate::policy::index::Matches;
 use crate::policy::limits::Limits;
 use crate::policy::roleset::RoleSet;
-use crate::policy::snapshot::{
-    BodyKind, GrantGroup, GrantId, RouteId, Snapshot, Update,
-};
+use crate::policy::snapshot::{BodyKind, GrantGroup, GrantId, RouteId, Snapshot, Update};
 use crate::policy::target::{MAX_TARGET, Target};
 use crate::principal::Principal;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -82,7 +80,7 @@ impl Inquiry {
         request: &Request<'_>,
         routed: Routed,
         route: RouteId,
-        (principal, standing): (&Arc<Principal>, Standing<'_>),
+        (principal, standing): (&Arc<Principal>, &Standing<'_>),
         trace: &mut T,
     ) -> Result<Inquiry, Refusal> {
         let mut inquiry = Inquiry {
@@ -91,13 +89,14 @@ impl Inquiry {
             access: routed.access,
             org: standing.org.map(Arc::from),
             app: standing.app.map(Arc::from),
-            roles: standing.roles,
+            roles: standing.roles.clone(),
             matches: routed.matches,
             letters: SmallVec::new(),
             objects: Vec::new(),
         };
+        let caller = Caller { principal: Some(principal), stands: Some(standing.subject()) };
         for letter in routed.access.positions() {
-            let found = inquiry.letter(snapshot, request, letter, trace)?;
+            let found = inquiry.letter(snapshot, request, letter, &caller, trace)?;
             if found.held.is_empty() && found.pending.is_empty() {
                 return Err(Refusal::because(found.failed.reason()));
             }
@@ -152,21 +151,24 @@ impl Inquiry {
         limits: &filter::Limits,
         trace: &mut T,
     ) -> Result<Permit, Refusal> {
-        let merges = matches!(
-            body::patch(request.method, snapshot.route(self.route).update, request.headers),
-            Ok(filter::write::Patch::Merge)
-        );
-        let opaque = snapshot.route(self.route).response == BodyKind::Opaque;
+        let (principal, route) = (self.principal.clone(), snapshot.route(self.route));
+        // What a request cannot hold on to while it waits is found again.
+        let addressed = Addressed::of(route, request.target, &principal);
+        let standing = standing::find(snapshot, &addressed, &principal, request.now, &mut ())
+            .map_err(Refusal::because)?;
+        let caller = Caller { principal: Some(&principal), stands: Some(standing.subject()) };
+        let patch = body::patch(request.method, route.update, request.headers);
+        let merges = matches!(patch, Ok(filter::write::Patch::Merge));
         let mut rows = Vec::new();
-        for mut letter in std::mem::take(&mut self.letters) {
-            let subject = self.subject(snapshot, request.now);
-            let judge = Judge { facts, limits, subject, letter: Access::LETTERS[letter.at], merges };
+        for letter in &mut self.letters {
+            let needed = Access::LETTERS[letter.at];
+            let judge = Judge { facts, limits, snapshot, caller, letter: needed, merges };
             for found in std::mem::take(&mut letter.pending) {
                 let object = object_path(snapshot, &found, letter.at, request.target)
                     .map(|path| self.objects.iter().position(|other| *other == path));
                 let bearing = match judge.grant(&found, object)? {
                     // Nobody reads the rows of such a route.
-                    Bearing::InRows if opaque => Bearing::NotOwner,
+                    Bearing::InRows if route.response == BodyKind::Opaque => Bearing::NotOwner,
                     bearing => bearing,
                 };
                 letter.heard(found, bearing, &mut rows, trace);
@@ -174,20 +176,16 @@ impl Inquiry {
             if letter.held.is_empty() && rows.is_empty() {
                 return Err(Refusal::because(letter.failed.reason()));
             }
-            self.letters.push(letter);
         }
-        self.permit(snapshot, request, rows, trace)
-    }
-
-    fn subject<'a>(&'a self, snapshot: &'a Snapshot, now: u64) -> Subject<'a> {
-        Subject {
-            snapshot,
-            principal: Some(&self.principal),
-            org: self.org.as_deref(),
-            app: self.app.as_deref(),
-            roles: &self.roles,
-            now,
-        }
+        let plan = match rows.is_empty() {
+            true => None,
+            false => {
+                let base = self.letters.first().map(|letter| letter.held.clone());
+                let grants = (base.unwrap_or_default(), rows.clone());
+                Some(RowPlan::new(snapshot, &caller, self.matches.clone(), grants, trace)?)
+            }
+        };
+        self.permit(snapshot, request, (plan, &rows), trace)
     }
 
     /// What the head says of the grants for one letter.
@@ -196,6 +194,7 @@ impl Inquiry {
         snapshot: &Snapshot,
         request: &Request<'_>,
         at: usize,
+        caller: &Caller<'_>,
         trace: &mut T,
     ) -> Result<Letter, Refusal> {
         let mut roles = Cow::Borrowed(&self.roles);
@@ -212,7 +211,7 @@ impl Inquiry {
         }
         let mut letter = Letter { at, held, pending: Vec::new(), failed: Failed::default() };
         for found in candidates {
-            letter.head(&found, request, &self.subject(snapshot, request.now), trace)?;
+            letter.head(snapshot, &found, request, caller, trace)?;
         }
         if !letter.pending.is_empty() && self.shows_all(snapshot, &letter.held) {
             // Whatever the others would add, this has it already.
@@ -260,25 +259,18 @@ impl Inquiry {
         }
     }
 
-    fn permit<T: Trace>(
+    /// Nothing is waited for any more.
+    pub(super) fn permit<T: Trace>(
         self,
         snapshot: &Snapshot,
         request: &Request<'_>,
-        rows: Vec<Candidate>,
+        (plan, rows): (Option<RowPlan>, &[Candidate]),
         trace: &mut T,
     ) -> Result<Permit, Refusal> {
         let creates = sends_an_element(request.method, self.access);
-        let first = self.letters.first();
-        let grant = first.and_then(|letter| letter.held.first).or(rows.first().map(|r| r.grant));
-        let listed = self.listed(snapshot, &rows);
-        let plan = match rows.is_empty() {
-            true => None,
-            false => {
-                let held = first.map(|letter| letter.held.clone()).unwrap_or_default();
-                let subject = self.subject(snapshot, request.now);
-                RowPlan::new(&subject, self.matches.clone(), held, rows, trace)?
-            }
-        };
+        let held = self.letters.first().and_then(|letter| letter.held.first);
+        let grant = held.or(rows.first().map(|row| row.grant));
+        let listed = self.listed(snapshot, rows);
         let fields = match &plan {
             Some(plan) => plan.fields().cloned(),
             None => self.fields(snapshot, creates, trace)?,
@@ -366,7 +358,10 @@ impl Letter {
             }
             Bearing::WrongValue => {
                 self.failed.value = true;
-                trace.failed(found.grant, "the body does not have a value that its `require` allows");
+                trace.failed(
+                    found.grant,
+                    "the body does not have a value that its `require` allows",
+                );
             }
         }
     }
@@ -374,13 +369,14 @@ impl Letter {
     /// What the head of a request says of a grant with conditions.
     fn head<T: Trace>(
         &mut self,
+        snapshot: &Snapshot,
         found: &Candidate,
         request: &Request<'_>,
-        subject: &Subject<'_>,
+        caller: &Caller<'_>,
         trace: &mut T,
     ) -> Result<(), Refusal> {
-        let Some(conditions) = subject.snapshot.conditions(found.grant) else { return Ok(()) };
-        match head::judge(conditions, request, subject)? {
+        let Some(conditions) = snapshot.conditions(found.grant) else { return Ok(()) };
+        match head::judge(conditions, request, caller)? {
             Head::Holds if conditions.is_of_head() => {
                 trace.grant(found.grant);
                 self.held.add(found);
@@ -392,7 +388,10 @@ impl Letter {
             }
             Head::Unlisted => {
                 self.failed.query = true;
-                trace.failed(found.grant, "the query has a parameter that its `query` does not list");
+                trace.failed(
+                    found.grant,
+                    "the query has a parameter that its `query` does not list",
+                );
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use crate::policy::fields::{FieldMemo, RoleLimits};
 use crate::policy::index::{PathIndexBuilder, ShapeId};
 use crate::policy::pattern::Pattern;
 use crate::policy::people::{
-    Accesses, App, AppId, Bindings, Group, Member, Membership, More, Org, People, Window,
+    Accesses, App, AppId, Bindings, Group, Listing, Member, Membership, More, Org, People, Window,
 };
 use crate::policy::resolve::{
     Resolved, ResolvedGrant, ResolvedGroup, ResolvedMember, ResolvedMembers, ResolvedRole, defaults,
@@ -85,6 +85,7 @@ pub fn compile(
         types,
         ats,
         people: people(&resolved),
+        administration: resolved.administration,
         upstreams: resolved.upstreams,
         memo: FieldMemo::new(),
     })
@@ -328,8 +329,9 @@ fn people(resolved: &Resolved) -> People {
     let mut bindings = Bindings::default();
     let (membership, explicit, groups, members) = match &resolved.members {
         ResolvedMembers::Token { explicit } => (Membership::Token, *explicit, &[][..], &[][..]),
-        ResolvedMembers::Directory { explicit, groups, members } => {
-            (Membership::Directory, *explicit, &groups[..], &members[..])
+        ResolvedMembers::Directory { explicit, tokens, groups, members } => {
+            let mode = if *tokens { Membership::Both } else { Membership::Directory };
+            (mode, *explicit, &groups[..], &members[..])
         }
     };
     let group = |typed: &ResolvedGroup| {
@@ -348,6 +350,7 @@ fn people(resolved: &Resolved) -> People {
             };
             Org {
                 active: org.active,
+                operator: org.operator,
                 apps: Some(sorted(&org.apps)),
                 auto_apps: sorted(&org.auto_apps),
                 ..Org::default()
@@ -384,6 +387,9 @@ fn people(resolved: &Resolved) -> People {
             let ids = resolved.orgs.iter().flatten().map(|org| org.id.clone());
             ids.zip(list).collect()
         }),
+        operators: operators(resolved),
+        reaching: role_set(resolved, |role| role.reach),
+        from_token: role_set(resolved, |role| role.from_token),
         app_ids: app_ids.collect::<HashMap<_, _, _>>(),
         apps,
         suspended: resolved.suspended.iter().cloned().collect(),
@@ -393,7 +399,18 @@ fn people(resolved: &Resolved) -> People {
             .collect(),
         bindings: bindings.finish(),
         members: members.len(),
+        listing: Listing::default(),
     }
+}
+
+fn operators(resolved: &Resolved) -> Box<[Arc<str>]> {
+    let orgs = resolved.orgs.iter().flatten();
+    orgs.filter(|org| org.operator).map(|org| org.id.clone()).collect()
+}
+
+fn role_set(resolved: &Resolved, is: impl Fn(&ResolvedRole) -> bool) -> RoleSet {
+    let roles = resolved.roles.iter().enumerate().filter(|(_, role)| is(role));
+    roles.map(|(at, _)| RoleId(at as u32)).collect()
 }
 
 fn member(typed: &ResolvedMember, resolved: &Resolved, bindings: &mut Bindings) -> Member {

@@ -163,7 +163,8 @@ impl RuleGroup<GrantId> {
     ) -> impl Iterator<Item = Candidate> {
         let needed = Access::LETTERS[letter];
         let rules = self.conditional.iter().copied();
-        let held = rules.filter(move |(role, access, _)| roles.contains(*role) && access.has(needed));
+        let held =
+            rules.filter(move |(role, access, _)| roles.contains(*role) && access.has(needed));
         held.map(move |(role, access, grant)| Candidate { role, access, grant, shape })
     }
 }

@@ -10,8 +10,8 @@ use super::upload::RequestBody;
 use super::worker::Held;
 use crate::decide::{self, Body, Facts, Inquiry, Object, Permit, Preread, Reason};
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderValue};
 use http::StatusCode;
+use http::header::{self, HeaderMap, HeaderValue};
 use hyper::body::{Body as _, Incoming};
 
 impl Way<'_> {
@@ -93,7 +93,11 @@ impl Way<'_> {
         }
     }
 
-    pub(super) fn question<'r>(&'r self, canonical: &'r Canonical, now: u64) -> decide::Request<'r> {
+    pub(super) fn question<'r>(
+        &'r self,
+        canonical: &'r Canonical,
+        now: u64,
+    ) -> decide::Request<'r> {
         decide::Request {
             method: canonical.method(),
             target: canonical.target(),

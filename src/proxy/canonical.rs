@@ -81,7 +81,8 @@ impl Canonical {
             let name = name.as_str();
             name.starts_with("content-") || name.starts_with("if-") || name == "transfer-encoding"
         };
-        let gone: Vec<HeaderName> = headers.keys().filter(|name| about_body(name)).cloned().collect();
+        let gone: Vec<HeaderName> =
+            headers.keys().filter(|name| about_body(name)).cloned().collect();
         for name in gone.into_iter().chain([header::EXPECT, header::RANGE]) {
             headers.remove(name);
         }

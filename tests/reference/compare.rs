@@ -354,8 +354,13 @@ fn compiled(snapshot: &Snapshot, request: &Request) -> Verdict {
     let target = Target::parse(&request.path, 8192).unwrap();
     let method: http::Method = request.method.parse().unwrap();
     let headers = &http::HeaderMap::new();
-    let asked =
-        decide::Request { method: &method, target: &target, headers, client: None, now: request.now };
+    let asked = decide::Request {
+        method: &method,
+        target: &target,
+        headers,
+        client: None,
+        now: request.now,
+    };
     let mut grants = Grants::default();
     let judged = decide::route(snapshot, &asked).and_then(|routed| {
         let public = routed.is_public();

@@ -284,4 +284,3 @@ struct Refused<'a> {
 struct Removed<'a> {
     removed: &'a [String],
 }
-

@@ -6,7 +6,8 @@ use crate::filter::pick;
 use crate::policy::access::Access;
 use crate::policy::bind::not_enforced;
 use crate::policy::condition::{
-    Conditions, Fact, Field, Keep, Object, Owner, Part, Piece, Require, Selector, Test, Value, Wanted,
+    Conditions, Fact, Field, Keep, Object, Owner, Part, Piece, Require, Selector, Test, Value,
+    Wanted,
 };
 use crate::policy::pattern::{Pattern, Segment};
 use crate::policy::raw::{RawConditions, RawKeep, RawOwner, RawRequire, RawTest, Text};
@@ -39,7 +40,8 @@ pub(super) fn conditions(
     let keep = typed.keep.as_ref().map(|typed| keep(typed, beside, report));
     let require = typed.require.as_ref().map(|typed| require(typed, beside, report));
     let reads = owner.as_ref().and_then(|found| found.as_ref()?.1.clone());
-    let query = typed.query.as_ref().map(|names| names.iter().map(|name| name.value.as_str().into()));
+    let query =
+        typed.query.as_ref().map(|names| names.iter().map(|name| name.value.as_str().into()));
     let conditions = Conditions {
         when: when?,
         query: query.map(Iterator::collect),
@@ -277,11 +279,7 @@ fn same_shape(a: &Pattern, b: &Pattern) -> bool {
 }
 
 /// `of`: the path of an object, its parameters captured by the grant's path.
-fn object(
-    of: &Text,
-    beside: &Beside<'_>,
-    report: &mut Report,
-) -> Option<(Pattern, Box<[Piece]>)> {
+fn object(of: &Text, beside: &Beside<'_>, report: &mut Report) -> Option<(Pattern, Box<[Piece]>)> {
     let at = pattern(of, report)?;
     if at.is_subtree() {
         report.push(
@@ -292,7 +290,9 @@ fn object(
     }
     let piece = |segment: &Segment| match segment {
         Segment::Literal(text) => Ok(Piece::Literal((**text).into())),
-        Segment::Param(name) => beside.pattern.param(name).map(Piece::Segment).ok_or_else(|| name.clone()),
+        Segment::Param(name) => {
+            beside.pattern.param(name).map(Piece::Segment).ok_or_else(|| name.clone())
+        }
     };
     match at.segments().iter().map(piece).collect::<Result<_, _>>() {
         Ok(pieces) => Some((at, pieces)),
@@ -358,14 +358,15 @@ fn field(typed: &Text, report: &mut Report) -> Option<Field> {
 }
 
 fn path(typed: &Text, report: &mut Report) -> Option<pick::Path> {
-    pick::Path::parse(&typed.value).map_err(|error| {
-        let message = format!("`{}` is no JSON pointer: {error}", typed.value);
-        report.push(
-            Diagnostic::error(Code::BadValue, typed.span, message)
-                .help("write `/user_id` for a member, `/owners/*/id` for any of several"),
-        );
-    })
-    .ok()
+    pick::Path::parse(&typed.value)
+        .map_err(|error| {
+            let message = format!("`{}` is no JSON pointer: {error}", typed.value);
+            report.push(
+                Diagnostic::error(Code::BadValue, typed.span, message)
+                    .help("write `/user_id` for a member, `/owners/*/id` for any of several"),
+            );
+        })
+        .ok()
 }
 
 /// Where rows are: a pointer to one list.
@@ -411,7 +412,16 @@ mod tests {
         assert_eq!(read("query.q.x"), Some(Selector::Query("q.x".into())));
         assert_eq!(read("client.ip"), Some(Selector::ClientIp));
         assert_eq!(read("time"), Some(Selector::Time));
-        for bad in ["param.id", "query.", "header.a b", "time.x", "client.port", "subject.id", "", "peer.id"] {
+        for bad in [
+            "param.id",
+            "query.",
+            "header.a b",
+            "time.x",
+            "client.port",
+            "subject.id",
+            "",
+            "peer.id",
+        ] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }

@@ -1,7 +1,7 @@
 //! Grants that roles have without listing them, and the ceiling over what they list.
 
-use super::paths::ResolvedType;
 use super::Names;
+use super::paths::ResolvedType;
 use super::roles::{ResolvedGrant, ResolvedRole, rules};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
