@@ -9,6 +9,7 @@ mod inclusion;
 mod keys;
 mod letters;
 mod life;
+mod offered;
 mod reach;
 mod reads;
 mod reload;

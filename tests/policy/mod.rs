@@ -5,4 +5,5 @@ mod administered;
 mod invariants;
 mod isolation;
 mod lints;
+mod offered;
 mod reload;

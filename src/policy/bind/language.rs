@@ -211,6 +211,7 @@ mod tests {
         }
         let sources = [
             include_str!("access.rs"),
+            include_str!("administration.rs"),
             include_str!("identity.rs"),
             include_str!("keys.rs"),
             include_str!("mod.rs"),

@@ -11,8 +11,12 @@ use std::collections::HashSet;
 pub(super) fn roles(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
     let ResolvedMembers::Directory { members, .. } = &resolved.members else { return };
     let (Some(mut used), false) = (bound(resolved), members.is_empty()) else { return };
-    let named: HashSet<&str> =
-        raw.roles.iter().flat_map(|role| role.rights.names()).map(|n| n.value.as_str()).collect();
+    let templates = || raw.presets.iter().flat_map(|preset| &preset.roles);
+    let by_rights = raw.roles.iter().chain(templates()).flat_map(|role| role.rights.names());
+    let by_templates = templates().flat_map(|role| &role.includes);
+    let by_invitations = raw.invitations.iter().flat_map(|invitation| &invitation.roles);
+    let named = by_rights.chain(by_templates).chain(by_invitations);
+    let named: HashSet<&str> = named.map(|name| name.value.as_str()).collect();
     let ceiling = raw.role_defaults.ceiling.as_ref().map(|role| role.value.as_str());
     for (at, role) in raw.roles.iter().enumerate() {
         let id = role.id.value.as_str();
@@ -54,7 +58,12 @@ fn with_included(resolved: &Resolved, roles: &mut [bool]) {
 pub(super) fn schemas_and_types(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
     let used: HashSet<usize> =
         resolved.roles.iter().flat_map(|role| &role.schemas).copied().collect();
-    for (_, schema) in raw.schemas.iter().enumerate().filter(|(at, _)| !used.contains(at)) {
+    let templates = raw.presets.iter().flat_map(|preset| &preset.roles);
+    let by_templates: HashSet<&str> =
+        templates.flat_map(|role| &role.schemas).map(|name| name.value.as_str()).collect();
+    let is_used = |at: &usize, id: &Text| used.contains(at) || by_templates.contains(&*id.value);
+    let schemas = raw.schemas.iter().enumerate();
+    for (_, schema) in schemas.filter(|(at, schema)| !is_used(at, &schema.id)) {
         let help = "list it in the `schemas` of a role, or remove it";
         unused(report, &schema.id, "no role has the schema", help);
     }

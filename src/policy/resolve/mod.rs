@@ -4,19 +4,23 @@
 mod administration;
 mod defaults;
 mod includes;
+mod invitations;
 mod last_admin;
 mod members;
 mod paths;
 mod people;
+mod presets;
 mod reach;
 mod restrictions;
 mod roles;
 
 pub use defaults::RoleDefaults;
+pub use invitations::MAX_EMAIL;
 pub use last_admin::MAX_PROTECTED;
 pub use members::{ResolvedGroup, ResolvedMember, ResolvedMembers};
 pub use paths::{Address, MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
 pub use people::{ResolvedApp, ResolvedOrg};
+pub use presets::MAX_TEMPLATES;
 pub use reach::MAX_OPERATORS;
 pub use restrictions::{ResolvedRestriction, defaults};
 pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};
@@ -85,7 +89,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         implicit_org,
     };
     let members = members::members(raw, &about, report);
-    let resolved = Resolved {
+    let mut resolved = Resolved {
         name: raw.name.as_ref().map(|name| name.value.as_str().into()),
         upstreams: upstreams.list,
         routes,
@@ -93,7 +97,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         schemas,
         roles,
         role_defaults,
-        administration: Administration { rights },
+        administration: Administration { rights, ..Administration::default() },
         restrictions,
         apps,
         orgs,
@@ -104,6 +108,9 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
     paths::grants_are_reachable(raw, &resolved, report);
     paths::schemas_cover_grants(&resolved, report);
     last_admin::somebody_stays(raw, &resolved, report);
+    resolved.administration.presets = presets::presets(raw, &resolved, report);
+    resolved.administration.invitations = invitations::invitations(raw, &resolved, report);
+    resolved.administration.features = administration::features(raw);
     resolved
 }
 
@@ -187,6 +194,8 @@ impl Kind {
             Kind::Restriction => "restriction",
             Kind::Schema => "schema",
             Kind::ResourceType => "resource type",
+            Kind::Preset => "preset",
+            Kind::Invitation => "invitation",
         }
     }
 
@@ -204,6 +213,8 @@ impl Kind {
             Kind::Restriction => "restrictions",
             Kind::Schema => "schemas",
             Kind::ResourceType => "resource_types",
+            Kind::Preset => "presets",
+            Kind::Invitation => "invitations",
         }
     }
 }
