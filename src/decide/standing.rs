@@ -72,7 +72,7 @@ impl<'a> Place<'a> {
 
 /// A claim as text. `claims.org` and `claims.app` mean the mapped values where the credential has
 /// no claim of that name.
-fn claim<'a>(principal: &'a Principal, name: &str, kind: &str) -> Option<&'a str> {
+pub(super) fn claim<'a>(principal: &'a Principal, name: &str, kind: &str) -> Option<&'a str> {
     if let Some(text) = principal.claims.text(name) {
         return Some(text);
     }
@@ -112,7 +112,6 @@ pub(super) fn find<'a>(
 
 impl Standing<'_> {
     /// What conditions ask of the caller here.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no condition asks it yet"))]
     pub(super) fn subject(&self) -> Subject<'_> {
         Subject::of(self)
     }

@@ -136,6 +136,7 @@ pub struct RawRoute {
     pub response: Option<Spanned<BodyKind>>,
     pub params_keep: bool,
     pub credential_pass: bool,
+    pub when: Vec<RawTest>,
 }
 
 /// What PUT does with what it does not mention. (`merge_hidden` is not enforced yet.)
@@ -288,6 +289,50 @@ pub struct RawGrant {
     pub span: Span,
     pub path: Text,
     pub access: Text,
+    pub conditions: RawConditions,
+}
+
+/// What must hold for a grant to count. Denials have none.
+#[derive(Clone, Debug, Default)]
+pub struct RawConditions {
+    pub when: Vec<RawTest>,
+    /// `None` where the key is absent; an empty list lets no parameter through.
+    pub query: Option<Vec<Text>>,
+    pub owner: Option<RawOwner>,
+    pub keep: Option<RawKeep>,
+    pub require: Option<RawRequire>,
+}
+
+/// A selector and the values of which it must be one.
+#[derive(Clone, Debug)]
+pub struct RawTest {
+    /// As typed: `header.x-env`.
+    pub selector: Text,
+    pub values: Vec<Text>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawOwner {
+    pub span: Span,
+    pub field: Text,
+    pub of: Option<Text>,
+    pub is: Option<Text>,
+    pub items: Option<Text>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawKeep {
+    pub span: Span,
+    pub items: Option<Text>,
+    pub field: Text,
+    pub among: Vec<Text>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawRequire {
+    pub span: Span,
+    pub field: Text,
+    pub among: Vec<Text>,
 }
 
 #[derive(Clone, Debug)]

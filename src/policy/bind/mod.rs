@@ -6,6 +6,7 @@
 
 mod access;
 mod administration;
+mod condition;
 mod fields;
 mod identity;
 mod keys;

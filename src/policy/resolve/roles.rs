@@ -1,11 +1,13 @@
 //! Roles, their grants, and the schemas that limit what they see and write.
 
 use super::Names;
+use super::conditions::{self, Beside};
 use super::includes;
-use super::paths::{letters, pattern};
+use super::paths::{ResolvedType, letters, pattern};
 use super::reach;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
+use crate::policy::condition::Conditions;
 use crate::policy::pattern::Pattern;
 use crate::policy::raw::{Kind, RawGrant, RawPolicy, RawRole};
 use crate::policy::schema::{self, SchemaMasks};
@@ -41,6 +43,10 @@ pub struct ResolvedGrant {
     pub path_span: Span,
     pub pattern: Pattern,
     pub access: Access,
+    /// What must hold besides; `None` where nothing must.
+    pub conditions: Option<Arc<Conditions>>,
+    /// The path of the object that the conditions look at, if they name one.
+    pub reads: Option<(Pattern, Span)>,
 }
 
 /// A schema, compiled.
@@ -74,9 +80,10 @@ pub(super) fn schemas(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedSchem
 pub(super) fn roles(
     raw: &RawPolicy,
     schemas: &[ResolvedSchema],
+    types: &[ResolvedType],
     report: &mut Report,
 ) -> Vec<ResolvedRole> {
-    these(raw, &raw.roles, schemas, report)
+    these(raw, &raw.roles, schemas, types, report)
 }
 
 /// These roles: the policy's own, or templates of roles with those that they refer to.
@@ -84,6 +91,7 @@ pub(super) fn these(
     raw: &RawPolicy,
     typed: &[RawRole],
     schemas: &[ResolvedSchema],
+    types: &[ResolvedType],
     report: &mut Report,
 ) -> Vec<ResolvedRole> {
     let names = Names::collect(raw, Kind::Role, typed.iter().map(|role| &role.id), report);
@@ -101,7 +109,7 @@ pub(super) fn these(
             reach: reach::of(role, report),
             from_token: role.from_token,
             includes,
-            grants: rules(&role.grants, report),
+            grants: rules(&role.grants, types, report),
             schemas: role
                 .schemas
                 .iter()
@@ -125,15 +133,28 @@ fn app_access_all(role: &RawRole, report: &mut Report) -> bool {
 }
 
 /// Grants, or denials, which have the same form.
-pub(super) fn rules(typed: &[RawGrant], report: &mut Report) -> Vec<ResolvedGrant> {
-    typed
-        .iter()
-        .filter_map(|rule| {
-            let access = letters(&rule.access, report);
-            let pattern = pattern(&rule.path, report)?;
-            Some(ResolvedGrant { span: rule.span, path_span: rule.path.span, pattern, access })
-        })
-        .collect()
+pub(super) fn rules(
+    typed: &[RawGrant],
+    types: &[ResolvedType],
+    report: &mut Report,
+) -> Vec<ResolvedGrant> {
+    typed.iter().filter_map(|typed| rule(typed, types, report)).collect()
+}
+
+fn rule(typed: &RawGrant, types: &[ResolvedType], report: &mut Report) -> Option<ResolvedGrant> {
+    let access = letters(&typed.access, report);
+    let pattern = pattern(&typed.path, report)?;
+    let beside = Beside { pattern: &pattern, access, span: typed.access.span, types };
+    let found = conditions::conditions(&typed.conditions, &beside, report)?;
+    let conditions = Some(found.conditions).filter(|conditions| !conditions.is_none());
+    Some(ResolvedGrant {
+        span: typed.span,
+        path_span: typed.path.span,
+        access,
+        conditions: conditions.map(Arc::new),
+        reads: found.reads,
+        pattern,
+    })
 }
 
 fn display_names_are_unique(roles: &[RawRole], report: &mut Report) {

@@ -51,7 +51,9 @@ fn asked<T>(
     ask: impl FnOnce(Subject<'_>) -> T,
 ) -> Result<T, Reason> {
     let target = Target::parse(target, MAX_TARGET).expect("a target");
-    let request = Request { method: &http::Method::GET, target: &target, now };
+    let headers = &http::HeaderMap::new();
+    let request =
+        Request { method: &http::Method::GET, target: &target, headers, client: None, now };
     let routed = route(snapshot, &request).expect("a route");
     let route = snapshot.route(routed.route().expect("a route"));
     let addressed = Addressed::of(route, &target, principal);

@@ -62,6 +62,11 @@ pub(super) const ROWS: &[Row] = &[
                 Word(&["pass", "strip"]),
                 "Whether the upstream gets the caller's credential; `strip`",
             ),
+            may(
+                "when",
+                When,
+                "What the head of a request must say for it to be carried; where it does not, 403",
+            ),
         ],
     ),
 ];
