@@ -183,6 +183,7 @@ pub struct RawApplication {
     /// Where it says `default: true`: every organization has it.
     pub default: Option<Span>,
     pub default_role: Option<Text>,
+    pub upstream: Option<Text>,
 }
 
 /// What the policy says of a user; who one is says the authenticator.

@@ -74,14 +74,15 @@ pub(super) fn schemas_and_types(raw: &RawPolicy, resolved: &Resolved, report: &m
     }
 }
 
-/// Upstreams that no route names.
+/// Upstreams that no route and no application names.
 pub(super) fn upstreams(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
-    let used: HashSet<usize> =
-        resolved.routes.iter().map(|route| route.upstream.0 as usize).collect();
+    let by_routes = resolved.routes.iter().map(|route| route.upstream);
+    let by_apps = resolved.apps.iter().filter_map(|app| app.upstream);
+    let used: HashSet<usize> = by_routes.chain(by_apps).map(|one| one.0 as usize).collect();
     // The first one is the settings', not the policy's.
     for (_, upstream) in (1..).zip(&raw.upstreams).filter(|(at, _)| !used.contains(at)) {
-        let help = "name it as the `upstream` of a route, or remove it";
-        unused(report, &upstream.id, "no route goes to the upstream", help);
+        let help = "name it as the `upstream` of a route or an application, or remove it";
+        unused(report, &upstream.id, "nothing goes to the upstream", help);
     }
 }
 

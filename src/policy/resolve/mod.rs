@@ -29,6 +29,7 @@ pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};
 use crate::diag::{Code, Diagnostic, Report, did_you_mean};
 use crate::policy::administration::Administration;
 use crate::policy::raw::{Kind, RawPolicy, Text};
+use crate::policy::snapshot::UpstreamId;
 use crate::policy::upstream::{Upstream, UpstreamAddress};
 use crate::source::Span;
 use std::collections::HashMap;
@@ -71,7 +72,7 @@ pub struct Surroundings {
 /// Resolves a policy. The result means something only if the report has no errors.
 pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> Resolved {
     let upstreams = upstreams(raw, around, report);
-    let apps = people::apps(raw, report);
+    let apps = people::apps(raw, &upstreams, report);
     let types = paths::types(raw, report);
     let schemas = roles::schemas(raw, report);
     let roles = roles::roles(raw, &schemas, &types, report);
@@ -226,6 +227,13 @@ struct Upstreams<'a> {
     names: Names<'a>,
     /// Position of the policy's first upstream in `list`.
     first: usize,
+}
+
+impl Upstreams<'_> {
+    /// The upstream of this name, or a report that it is not defined.
+    fn find(&self, name: &Text, report: &mut Report) -> Option<UpstreamId> {
+        self.names.find(name, report).map(|at| UpstreamId((at + self.first) as u32))
+    }
 }
 
 fn upstreams<'a>(raw: &'a RawPolicy, around: &Surroundings, report: &mut Report) -> Upstreams<'a> {

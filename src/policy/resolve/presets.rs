@@ -70,7 +70,8 @@ impl Room<'_> {
 
     fn check(&self, preset: &RawPreset, all: &[RawRole], report: &mut Report) {
         let mut found = Report::default();
-        let resolved = roles::these(self.raw, all, &self.resolved.schemas, &self.resolved.types, &mut found);
+        let resolved =
+            roles::these(self.raw, all, &self.resolved.schemas, &self.resolved.types, &mut found);
         administration::rights(self.raw, all, &resolved, &mut found);
         if let Some(ceiling) = &self.raw.role_defaults.ceiling {
             defaults::check_ceiling(self.raw, all, &resolved, ceiling, &mut found);
