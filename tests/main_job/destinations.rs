@@ -20,7 +20,8 @@ roles:
   - {{id: reads, app_access: all, grants: [{{path: "/**", access: r}}]}}
 members: [{{user: ann, roles: [reads]}}]
 "#,
-        shop.address(), files.address()
+        shop.address(),
+        files.address()
     )
 }
 

@@ -2,12 +2,12 @@
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::raw::{RawPolicy, Text};
-use crate::policy::resolve::{Address, Resolved, ResolvedMembers};
+use crate::policy::resolve::{Address, Resolved, ResolvedMembers, ResolvedRole};
 use std::collections::HashSet;
 
 /// Roles that nobody has and nobody can be given: members are listed, none of them is bound to the
 /// role, not through a group or another role either, no access starts with it, it is no ceiling,
-/// and no administration knows it.
+/// and no administration knows it: none names it, gives it by itself, or reserves it.
 pub(super) fn roles(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
     let ResolvedMembers::Directory { members, .. } = &resolved.members else { return };
     let (Some(mut used), false) = (bound(resolved), members.is_empty()) else { return };
@@ -20,8 +20,9 @@ pub(super) fn roles(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
     let ceiling = raw.role_defaults.ceiling.as_ref().map(|role| role.value.as_str());
     for (at, role) in raw.roles.iter().enumerate() {
         let id = role.id.value.as_str();
+        let starts = role.rights.first_member.is_some() || role.rights.fallback.is_some();
         let administered = role.rights.names().next().is_some() || named.contains(id);
-        used[at] |= administered || role.default || ceiling == Some(id);
+        used[at] |= administered || starts || role.builtin || role.default || ceiling == Some(id);
     }
     with_included(resolved, &mut used);
     for (at, role) in raw.roles.iter().enumerate() {
@@ -35,8 +36,11 @@ pub(super) fn roles(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
 /// The roles that somebody has, be it through a group or another role, by position; `None` where
 /// credentials say who has which.
 pub(super) fn bound(resolved: &Resolved) -> Option<Vec<bool>> {
-    let ResolvedMembers::Directory { groups, members, .. } = &resolved.members else { return None };
-    let mut bound = vec![false; resolved.roles.len()];
+    let ResolvedMembers::Directory { tokens, groups, members, .. } = &resolved.members else {
+        return None;
+    };
+    let claimed = |role: &ResolvedRole| *tokens && role.from_token;
+    let mut bound: Vec<bool> = resolved.roles.iter().map(claimed).collect();
     let of_apps = resolved.apps.iter().flat_map(|app| &app.default_roles);
     let bindings = members.iter().map(|member| (&member.roles, &member.apps));
     let bindings = bindings.chain(groups.iter().map(|group| (&group.roles, &group.apps)));
