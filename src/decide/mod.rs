@@ -27,6 +27,7 @@ pub use standing::Subject;
 
 use crate::policy::Target;
 use crate::policy::index::Matches;
+use crate::policy::resolve::Address;
 use crate::policy::snapshot::{DenialId, GrantId, Route, RouteId, RuleGroup, Snapshot};
 use crate::principal::Principal;
 use caller::Caller;
@@ -143,7 +144,12 @@ pub fn decide(
     trace: &mut impl Trace,
 ) -> Result<Decision, Refusal> {
     if let (true, Some(route)) = (routed.public, routed.route) {
-        return Ok(Decision::Allowed(public_permit(snapshot, route, routed.access)));
+        return Ok(Decision::Allowed(public_permit(
+            snapshot,
+            request.target,
+            route,
+            routed.access,
+        )));
     }
     let principal = principal.ok_or(Refusal::because(Reason::Unauthenticated))?;
     let route_id = routed.route.ok_or(Refusal::because(Reason::NoRoute))?;
@@ -203,11 +209,17 @@ fn carries_anyone(route: &Route, request: &Request<'_>) -> Result<bool, Refusal>
     Ok(route.when.is_empty() || head::holds(&route.when, request, &nobody)?)
 }
 
-fn public_permit(snapshot: &Snapshot, route: RouteId, access: Access) -> Permit {
+fn public_permit(snapshot: &Snapshot, target: &Target, route: RouteId, access: Access) -> Permit {
+    let to = snapshot.route(route);
+    // There is no gate before a public route, and no claim: only the path addresses.
+    let app = match &to.app {
+        Address::Segment(at) => Some(target.segment(*at)),
+        _ => None,
+    };
     Permit {
         generation: snapshot.generation(),
         principal: None,
-        upstream: snapshot.route(route).upstream,
+        upstream: snapshot.upstream_for(to, app),
         route,
         access,
         org: None,

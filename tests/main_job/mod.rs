@@ -2,6 +2,7 @@
 
 mod conditions;
 mod defaults;
+mod destinations;
 mod explain;
 mod gate;
 mod groups;
@@ -10,6 +11,7 @@ mod inclusion;
 mod keys;
 mod letters;
 mod life;
+mod offered;
 mod reach;
 mod reads;
 mod reload;

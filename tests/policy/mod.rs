@@ -6,4 +6,5 @@ mod conditions;
 mod invariants;
 mod isolation;
 mod lints;
+mod offered;
 mod reload;

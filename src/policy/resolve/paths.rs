@@ -250,16 +250,24 @@ pub(super) fn grants_are_reachable(raw: &RawPolicy, resolved: &Resolved, report:
     let own = resolved.roles.iter().flat_map(|role| &role.grants);
     let grants = own.chain(resolved.role_defaults.all());
     let denials = resolved.restrictions.iter().flat_map(|restriction| &restriction.deny);
-    let paths = grants.chain(denials).flat_map(|grant| {
+    are_reachable(&resolved.routes, grants.chain(denials), report);
+}
+
+/// Likewise, of these grants.
+pub(super) fn are_reachable<'a>(
+    routes: &[ResolvedRoute],
+    grants: impl Iterator<Item = &'a super::ResolvedGrant>,
+    report: &mut Report,
+) {
+    let paths = grants.flat_map(|grant| {
         let read = grant.reads.iter().map(|(pattern, span)| (pattern, *span));
         read.chain([(&grant.pattern, grant.path_span)])
     });
     for (pattern, span) in paths {
-        if resolved.routes.iter().any(|route| route.pattern.unifies(pattern)) {
+        if routes.iter().any(|route| route.pattern.unifies(pattern)) {
             continue;
         }
-        let patterns: Vec<_> =
-            resolved.routes.iter().map(|route| format!("`{}`", route.pattern)).collect();
+        let patterns: Vec<_> = routes.iter().map(|route| format!("`{}`", route.pattern)).collect();
         report.push(
             Diagnostic::error(
                 Code::RouteTotal,
