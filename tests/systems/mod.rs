@@ -5,3 +5,4 @@ pub mod store;
 pub mod system;
 
 mod nexmo;
+mod sidecar;
