@@ -5,4 +5,5 @@ pub mod store;
 pub mod system;
 
 mod nexmo;
+mod saas;
 mod sidecar;
