@@ -4,6 +4,7 @@
 pub mod store;
 pub mod system;
 
+mod layer;
 mod nexmo;
 mod saas;
 mod sidecar;
