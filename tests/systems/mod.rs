@@ -4,6 +4,7 @@
 pub mod store;
 pub mod system;
 
+mod accesslayer;
 mod layer;
 mod nexmo;
 mod saas;
