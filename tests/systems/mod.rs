@@ -5,6 +5,7 @@ pub mod store;
 pub mod system;
 
 mod accesslayer;
+mod frontegg;
 mod layer;
 mod nexmo;
 mod saas;
