@@ -27,6 +27,12 @@ pub trait Judge: Send {
         row: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<bool, Fault>;
+
+    /// How many members and elements were removed of the rows that passed: part of
+    /// [`Filter::removed`].
+    fn removed(&self) -> u64 {
+        0
+    }
 }
 
 /// Where rows are, and what bounds them.
@@ -118,6 +124,11 @@ struct Row {
 }
 
 impl Reader {
+    /// What the judge removed inside of rows.
+    pub fn removed(&self) -> u64 {
+        self.judge.removed()
+    }
+
     fn new(rows: Rows, judge: Box<dyn Judge>, limits: &Limits) -> Reader {
         Reader {
             follow: Follow::new(rows.places.to_vec(), Spelling::Exact, limits),
