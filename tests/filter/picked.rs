@@ -7,6 +7,7 @@ use portcullis::filter::pick::{Found, Path, pick, pick_strictly};
 use portcullis::filter::write::Patch;
 use portcullis::filter::{Fault, Limits};
 use proptest::prelude::*;
+use std::collections::HashSet;
 
 const POINTERS: &[&str] = &[
     "",
@@ -36,7 +37,7 @@ fn picked(text: &[u8], pointers: &[&str]) -> Result<Vec<Vec<Found>>, Fault> {
     pick(text, &paths.iter().collect::<Vec<_>>(), &Limits::default())
 }
 
-/// What the tree has at a pointer; `None` where a name of it stands twice.
+/// What the tree has at a pointer; `None` where a name of it stands twice (`*` names all).
 fn standing(text: &[u8], root: &Value, pointer: &str) -> Option<Vec<Found>> {
     let mut at = vec![root];
     for token in pointer.split('/').skip(1) {
@@ -50,7 +51,11 @@ fn standing(text: &[u8], root: &Value, pointer: &str) -> Option<Vec<Found>> {
 fn step<'a>(value: &'a Value, token: &str) -> Option<Vec<&'a Value>> {
     let values = |items: Vec<&'a Item>| Some(items.into_iter().map(|item| &item.value).collect());
     match &value.kind {
-        Kind::Array(items) | Kind::Object(items) if token == "*" => values(items.iter().collect()),
+        Kind::Object(items) if token == "*" => {
+            let keys: HashSet<_> = items.iter().map(|item| &item.key).collect();
+            if keys.len() < items.len() { None } else { values(items.iter().collect()) }
+        }
+        Kind::Array(items) if token == "*" => values(items.iter().collect()),
         Kind::Array(items) => {
             let index = token.parse::<usize>().ok();
             values(index.and_then(|index| items.get(index)).into_iter().collect())
