@@ -292,7 +292,6 @@ impl Reader {
     ) -> Result<usize, Fault> {
         let held_back = self.silence.as_mut().unwrap_or(out);
         if engine.leave_out(Types::OBJECT, input.offset(at), held_back)? {
-            self.within_silence()?;
             return Ok(self.begin(input, at, false));
         }
         self.speak(out)?;
