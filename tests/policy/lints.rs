@@ -151,7 +151,7 @@ const SCHEMA: &str =
 fn a_schema_whose_type_no_grant_reaches_is_unreachable() {
     let role = |path: &str| {
         format!(
-            "{TYPE}{SCHEMA}roles: [{{id: r, schemas: [s], grants: [{{path: '{path}', access: r}}]}}]"
+            "{TYPE}{SCHEMA}roles: [{{id: r, schemas: [s], grants: [{{path: '{path}', access: u}}]}}]"
         )
     };
     warns(&role("/b/**"), &[(Code::Unreachable, "s", "")]);
@@ -302,6 +302,27 @@ fn access_to_an_inactive_application() {
     };
     warns(&policy(false), &[(Code::AppInactive, "x", "x")]);
     silent(&policy(true));
+}
+
+#[test]
+fn a_grant_under_which_queries_can_ask_about_hidden_fields() {
+    let policy = |grant: &str, body: &str| {
+        format!(
+            "resource_types: [{{id: t, at: [{{path: '/a/{{id}}', pointer: ''}}]}}]\n\
+             schemas: [{{id: s, type: t, body: {body}}}]\n\
+             roles: [{{id: r, schemas: [s], grants: [{{path: {grant}}}]}}]"
+        )
+    };
+    let hides = "{additionalProperties: true, properties: {x: false}}";
+    let warning = [(Code::QueryUnlisted, "'/a/{id}'", "")];
+    warns(&policy("'/a/{id}', access: r", hides), &warning);
+    warns(&policy("'/a/{id}', access: ru, when: {time: 08:00-09:00}", hides), &warning);
+    silent(&policy("'/a/{id}', access: r, query: []", hides));
+    silent(&policy("'/a/{id}', access: u", hides));
+    silent(&policy(
+        "'/a/{id}', access: r",
+        "{additionalProperties: true, properties: {x: {readOnly: true}}}",
+    ));
 }
 
 #[test]
