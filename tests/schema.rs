@@ -107,7 +107,7 @@ fn what_does_not_fit_is_refused_by_both() {
         "policy: 1\nroutes: [{match: /a, org: header.X}]\n".into(),
         "policy: 1\nroutes: [{match: /a, when: {client.ip: x}}]\n".into(),
         role("grants: [{path: /a}]"),
-        role("grants: [{path: /a, access: r, host: x}]"),
+        role("grants: [{path: /a, access: r, host: [a]}]"),
         role("grants: [{path: /a, access: r, query: []}]"),
         role("scope: team"),
         role("name: 3"),

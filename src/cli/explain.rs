@@ -1,5 +1,7 @@
 //! `portcullis explain`: what the proxy would do with a request, and why.
 
+mod input;
+
 use super::who::{Found, Who, now};
 use super::{FINDING, complain, complain_of, print};
 use crate::control::load;
@@ -18,8 +20,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::fmt::Write as _;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ pub struct Args {
     /// Path and query, as in the request line.
     target: String,
     /// A header of the request. May be given several times.
-    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", value_parser = field)]
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", value_parser = input::field)]
     headers: Vec<(HeaderName, HeaderValue)>,
     /// The request's body; JSON where no Content-Type is given.
     #[arg(long, value_name = "FILE")]
@@ -100,8 +101,8 @@ impl Asked {
             method: method.map_err(|_| format!("`{}` is no method", args.method))?,
             target: Target::parse(&args.target, MAX_TARGET),
             headers,
-            body: args.body.as_deref().map(read).transpose()?,
-            response: args.response.as_deref().map(read).transpose()?,
+            body: args.body.as_deref().map(input::read).transpose()?,
+            response: args.response.as_deref().map(input::read).transpose()?,
         })
     }
 
@@ -127,7 +128,13 @@ impl Asked {
                 _ => Reason::BadPath,
             })
         })?;
-        let question = decide::Request { method: &self.method, target, now: now() };
+        let question = decide::Request {
+            method: &self.method,
+            target,
+            host: input::host(&self.headers, snapshot.reads_host(), &mut story.notes)?,
+            headers: &self.headers,
+            now: now(),
+        };
         let routed = decide::route(snapshot, &question)?;
         story.route = routed.route().map(|route| snapshot.route(route).pattern.clone());
         story.access = Some(routed.access().as_str());
@@ -470,25 +477,4 @@ struct Refused<'a> {
 #[derive(Serialize)]
 struct Removed<'a> {
     removed: &'a [String],
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error: std::io::Error| format!("cannot read `{}`: {error}", path.display());
-    let mut body = Vec::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(MAX_BODY + 1).read_to_end(&mut body).map_err(failed)?;
-    match body.len() as u64 > MAX_BODY {
-        true => Err(format!("`{}` is larger than {MAX_BODY} bytes", path.display())),
-        false => Ok(body),
-    }
-}
-
-/// Bytes of a body that is explained; also what a file without an end is read to.
-const MAX_BODY: u64 = 64 * 1024 * 1024;
-
-fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, value) = text.split_once(':').ok_or("a header is written NAME: VALUE")?;
-    let name = name.trim().parse().map_err(|_| format!("`{name}` is no header name"))?;
-    let value = value.trim().parse().map_err(|_| "this is no header value".to_owned())?;
-    Ok((name, value))
 }

@@ -16,11 +16,12 @@ pub use crate::policy::fields::FieldMasks;
 pub use permit::Permit;
 pub use reason::Reason;
 
-use crate::policy::Target;
 use crate::policy::held::Held;
+use crate::policy::host::Hosts;
 use crate::policy::index::Matches;
 use crate::policy::limits::Limits;
 use crate::policy::snapshot::{DenialId, GrantId, Route, RouteId, RuleGroup, Snapshot, Update};
+use crate::policy::{Host, Target};
 use crate::principal::Principal;
 use smallvec::SmallVec;
 use standing::{Addressed, Standing};
@@ -34,6 +35,10 @@ pub struct Request<'a> {
     pub method: &'a http::Method,
     /// The canonical path and query.
     pub target: &'a Target,
+    /// The one host that the client named.
+    pub host: Host<'a>,
+    /// The header fields, as they came.
+    pub headers: &'a http::HeaderMap,
     /// When it came, in seconds since 1970: nothing here looks at a clock.
     pub now: u64,
 }
@@ -45,6 +50,7 @@ pub struct Routed {
     access: Access,
     public: bool,
     matches: Matches,
+    hosts: Hosts,
 }
 
 /// A refusal. What a client is told of it is the status and, at most, pointers that it sent.
@@ -84,7 +90,8 @@ pub const ALLOWED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 /// An unknown path is no error here: it is 401 for strangers and 404 only for a known caller.
 pub fn route(snapshot: &Snapshot, request: &Request<'_>) -> Result<Routed, Refusal> {
     let matches = snapshot.matches(request.target);
-    let found = snapshot.best_route(&matches);
+    let hosts = snapshot.hosts(request.host);
+    let found = snapshot.best_route(&matches, hosts);
     let route = found.map(|id| snapshot.route(id));
     let access = match route {
         Some(route) => route.methods.access(request.method.as_str()),
@@ -103,7 +110,7 @@ pub fn route(snapshot: &Snapshot, request: &Request<'_>) -> Result<Routed, Refus
         return Err(Refusal::because(Reason::BadRequest));
     }
     let public = route.is_some_and(|route| route.public.has(access));
-    Ok(Routed { route: found, access, public, matches })
+    Ok(Routed { route: found, access, public, matches, hosts })
 }
 
 /// Judges a request whose caller has been identified (steps 4 to 9, up to the body).
@@ -207,10 +214,11 @@ fn restrict<T: Trace>(
         |group: &RuleGroup<DenialId>| group.addresses(target, standing.org, standing.app);
     let mut denied = false;
     for letter in routed.access.positions() {
-        if snapshot.denies(&routed.matches, letter, restrictions, addressed) {
+        let here = (&routed.matches, routed.hosts);
+        if snapshot.denies(here, letter, restrictions, addressed) {
             denied = true;
             if T::LISTENS {
-                let denials = snapshot.denials(&routed.matches, letter, restrictions, addressed);
+                let denials = snapshot.denials(here, letter, restrictions, addressed);
                 denials.into_iter().for_each(|denial| trace.denial(denial));
             }
         }
@@ -232,7 +240,7 @@ fn held_grants<'s>(
         roles.to_mut().insert(anybody);
     }
     for letter in routed.access.positions() {
-        let held = snapshot.held(&routed.matches, letter, &roles, |group| {
+        let held = snapshot.held((&routed.matches, routed.hosts), letter, &roles, |group| {
             group.addresses(target, standing.org, standing.app)
         });
         if held.roles.is_empty() {

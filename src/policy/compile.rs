@@ -4,15 +4,18 @@ use crate::diag::{Code, Diagnostic, Report};
 use crate::filter::algebra::intersect;
 use crate::policy::access::Access;
 use crate::policy::fields::{FieldMemo, RoleLimits};
+use crate::policy::host::HostId;
 use crate::policy::index::{PathIndexBuilder, ShapeId};
 use crate::policy::pattern::Pattern;
 use crate::policy::people::{
     Accesses, App, AppId, Bindings, Group, Member, Membership, More, Org, People, Window,
 };
 use crate::policy::resolve::{
-    Resolved, ResolvedGrant, ResolvedGroup, ResolvedMember, ResolvedMembers, ResolvedRole, defaults,
+    Resolved, ResolvedGrant, ResolvedGroup, ResolvedMember, ResolvedMembers, ResolvedRole,
+    defaults, label,
 };
 use crate::policy::roleset::{RoleId, RoleSet};
+use crate::policy::route::HostRoutes;
 use crate::policy::schema::SchemaMasks;
 use crate::policy::snapshot::{
     At, Denial, DenialId, Grant, GrantId, ResourceType, Role, Route, RouteId, RuleGroup,
@@ -45,6 +48,7 @@ pub fn compile(
     let grants = shapes.grants(&resolved, sources);
     let denials = shapes.denials(&resolved, sources);
     shapes.near(&resolved);
+    shapes.sort_groups();
     let index = match shapes.builder.build() {
         Ok(index) => index,
         Err(error) => {
@@ -73,6 +77,7 @@ pub fn compile(
         name: resolved.name.clone(),
         index,
         facts: shapes.facts,
+        hosts: shapes.hosts,
         role_ids,
         limited: those(&roles, |role| !role.limits.is_empty()),
         enters_all: those(&roles, |role| role.app_access_all),
@@ -99,6 +104,19 @@ struct Shapes {
     facts: Vec<ShapeFacts>,
     /// Which pattern a shape came from, for finding what lies near.
     patterns: Vec<Pattern>,
+    hosts: HostRoutes,
+    /// Where the groups of grants, and of denials, stand in the list of their shape.
+    group_at: HashMap<GroupKey, usize>,
+    denials_at: HashMap<GroupKey, usize>,
+}
+
+/// What the rules of a group share.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct GroupKey {
+    shape: ShapeId,
+    host: Option<HostId>,
+    org_at: Option<usize>,
+    app_at: Option<usize>,
 }
 
 impl Shapes {
@@ -119,9 +137,16 @@ impl Shapes {
     fn routes(&mut self, resolved: &Resolved) -> Vec<Route> {
         let mut routes = Vec::new();
         for (at, route) in resolved.routes.iter().enumerate() {
-            self.facts(&route.pattern).route = Some(RouteId(at as u32));
+            let (shape, id) = (self.shape(&route.pattern), RouteId(at as u32));
+            match &route.host {
+                None => self.facts[shape.0 as usize].route = Some(id),
+                Some(host) => {
+                    let host = self.hosts.table.add(host);
+                    self.hosts.routes.insert((shape, host), id);
+                }
+            }
             routes.push(Route {
-                pattern: route.pattern.text().clone(),
+                pattern: route.label().into(),
                 upstream: route.upstream,
                 request: route.request,
                 response: route.response,
@@ -179,12 +204,13 @@ impl Shapes {
         grants.push(Grant {
             role,
             path: grant.pattern.text().clone(),
-            label: format!("{id} {}", grant.pattern).into(),
+            label: format!("{id} {}", label(grant.host.as_ref(), &grant.pattern)).into(),
             place: sources.place(grant.span),
             default,
         });
-        let groups = &mut self.facts(&grant.pattern).groups;
-        group(groups, &grant.pattern).add(role, grant.access, at);
+        let key = self.key(grant);
+        let groups = &mut self.facts[key.shape.0 as usize].groups;
+        group(groups, &mut self.group_at, key).add(role, grant.access, at);
     }
 
     fn denials(&mut self, resolved: &Resolved, sources: &Sources) -> Vec<Denial> {
@@ -197,11 +223,29 @@ impl Shapes {
                     path: deny.pattern.text().clone(),
                     place: sources.place(deny.span),
                 });
-                let groups = &mut self.facts(&deny.pattern).denials;
-                group(groups, &deny.pattern).add(RoleId(at as u32), deny.access, id);
+                let key = self.key(deny);
+                let groups = &mut self.facts[key.shape.0 as usize].denials;
+                group(groups, &mut self.denials_at, key).add(RoleId(at as u32), deny.access, id);
             }
         }
         denials
+    }
+
+    fn key(&mut self, rule: &ResolvedGrant) -> GroupKey {
+        GroupKey {
+            shape: self.shape(&rule.pattern),
+            host: rule.host.as_ref().map(|host| self.hosts.table.add(host)),
+            org_at: rule.pattern.param("org"),
+            app_at: rule.pattern.param("app"),
+        }
+    }
+
+    /// Groups are looked up by host.
+    fn sort_groups(&mut self) {
+        for facts in &mut self.facts {
+            facts.groups.sort_by_key(|group| group.host);
+            facts.denials.sort_by_key(|group| group.host);
+        }
     }
 
     /// For each shape with grants, the types whose objects may be under it.
@@ -219,14 +263,18 @@ impl Shapes {
     }
 }
 
-/// The group for patterns that bind the same segments.
-fn group<'g, Id>(groups: &'g mut Vec<RuleGroup<Id>>, pattern: &Pattern) -> &'g mut RuleGroup<Id> {
-    let (org_at, app_at) = (pattern.param("org"), pattern.param("app"));
-    let same = |group: &RuleGroup<Id>| group.org_at == org_at && group.app_at == app_at;
-    let at = groups.iter().position(same).unwrap_or_else(|| {
-        groups.push(RuleGroup { org_at, app_at, letters: Default::default(), rules: Vec::new() });
-        groups.len() - 1
-    });
+/// The group that a rule belongs to.
+fn group<'g, Id>(
+    groups: &'g mut Vec<RuleGroup<Id>>,
+    places: &mut HashMap<GroupKey, usize>,
+    key: GroupKey,
+) -> &'g mut RuleGroup<Id> {
+    let at = *places.entry(key).or_insert(groups.len());
+    if at == groups.len() {
+        let GroupKey { host, org_at, app_at, .. } = key;
+        let (letters, rules) = Default::default();
+        groups.push(RuleGroup { host, org_at, app_at, letters, rules });
+    }
     &mut groups[at]
 }
 

@@ -1,6 +1,7 @@
 //! Which rules speak of a request: the grants that roles have, the denials of restrictions.
 
 use crate::policy::access::Access;
+use crate::policy::host::{HostId, Hosts};
 use crate::policy::index::{Matches, ShapeId};
 use crate::policy::roleset::RoleSet;
 use crate::policy::snapshot::{DenialId, GrantGroup, GrantId, RuleGroup, Snapshot};
@@ -18,7 +19,7 @@ impl Snapshot {
     /// The grants among `matches` that `roles` have for one letter, given by its position.
     pub(crate) fn held(
         &self,
-        matches: &Matches,
+        (matches, hosts): (&Matches, Hosts),
         letter: usize,
         roles: &RoleSet,
         addressed: impl Fn(&GrantGroup) -> bool,
@@ -29,7 +30,7 @@ impl Snapshot {
             shapes: smallvec::SmallVec::new(),
         };
         for shape in matches {
-            for group in &self.facts(*shape).groups {
+            for group in on(&self.facts(*shape).groups, hosts) {
                 if !group.letters[letter].intersects(roles) || !addressed(group) {
                     continue;
                 }
@@ -44,25 +45,27 @@ impl Snapshot {
     /// Whether one of these restrictions denies a letter, given by its position.
     pub(crate) fn denies(
         &self,
-        matches: &Matches,
+        (matches, hosts): (&Matches, Hosts),
         letter: usize,
         restrictions: &RoleSet,
         addressed: impl Fn(&RuleGroup<DenialId>) -> bool,
     ) -> bool {
-        let mut groups = matches.iter().flat_map(|shape| &self.facts(*shape).denials);
+        let facts = matches.iter().map(|shape| &self.facts(*shape).denials);
+        let mut groups = facts.flat_map(|groups| on(groups, hosts));
         groups.any(|group| group.letters[letter].intersects(restrictions) && addressed(group))
     }
 
     /// The denials of which [`Snapshot::denies`] speaks, for explanations.
     pub(crate) fn denials(
         &self,
-        matches: &Matches,
+        (matches, hosts): (&Matches, Hosts),
         letter: usize,
         restrictions: &RoleSet,
         addressed: impl Fn(&RuleGroup<DenialId>) -> bool,
     ) -> Vec<DenialId> {
         let needed = Access::LETTERS[letter];
-        let groups = matches.iter().flat_map(|shape| &self.facts(*shape).denials);
+        let facts = matches.iter().map(|shape| &self.facts(*shape).denials);
+        let groups = facts.flat_map(|groups| on(groups, hosts));
         let rules = groups.filter(|group| addressed(group)).flat_map(|group| &group.rules);
         let mut found: Vec<DenialId> = rules
             .filter(|(holder, access, _)| restrictions.contains(*holder) && access.has(needed))
@@ -109,4 +112,18 @@ impl<Id> RuleGroup<Id> {
         };
         is(self.org_at, org) && is(self.app_at, app)
     }
+}
+
+/// The groups for these hosts, of groups in the order of their hosts: those for every host, then
+/// those for the name itself and for its first label. The others are not looked at, however many
+/// there are.
+fn on<Id>(groups: &[RuleGroup<Id>], hosts: Hosts) -> impl Iterator<Item = &RuleGroup<Id>> {
+    let everywhere = groups.partition_point(|group| group.host.is_none());
+    let (everywhere, named) = groups.split_at(everywhere);
+    let of = |host: Option<HostId>| {
+        let host = host.filter(|_| !named.is_empty());
+        let start = host.map_or(0, |_| named.partition_point(|group| group.host < host));
+        named[start..].iter().take_while(move |group| host.is_some() && group.host == host)
+    };
+    everywhere.iter().chain(of(hosts.exact)).chain(of(hosts.label))
 }

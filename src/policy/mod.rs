@@ -9,6 +9,7 @@ pub mod compile;
 pub mod fields;
 pub mod front;
 pub(crate) mod held;
+pub mod host;
 pub mod index;
 pub(crate) mod limits;
 pub mod lint;
@@ -19,6 +20,7 @@ pub mod people;
 pub mod raw;
 pub mod resolve;
 pub mod roleset;
+pub mod route;
 pub mod scalar;
 pub mod schema;
 pub mod snapshot;
@@ -26,6 +28,7 @@ pub mod target;
 pub mod upstream;
 pub mod yaml;
 
+pub use host::Host;
 pub use target::{Target, TargetFault};
 
 use crate::diag::Report;

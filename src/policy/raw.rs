@@ -111,6 +111,8 @@ pub struct RawUpstream {
 pub struct RawRoute {
     pub span: Span,
     pub pattern: Text,
+    /// Every host where absent.
+    pub host: Option<Text>,
     pub upstream: Option<Text>,
     /// As typed: `claims.account`. (`header.` and `host.` are not enforced yet.)
     pub org: Option<Text>,
@@ -272,6 +274,8 @@ pub struct RawGrant {
     pub span: Span,
     pub path: Text,
     pub access: Text,
+    /// Every host where absent.
+    pub host: Option<Text>,
 }
 
 #[derive(Clone, Debug)]

@@ -120,6 +120,8 @@ impl Way<'_> {
         let question = decide::Request {
             method: canonical.method(),
             target: canonical.target(),
+            host: canonical.named_host(),
+            headers: canonical.headers(),
             now: story.unix_seconds(),
         };
         let routed = decide::route(&live.snapshot, &question)?;

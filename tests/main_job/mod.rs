@@ -4,6 +4,7 @@ mod defaults;
 mod explain;
 mod gate;
 mod groups;
+mod hosts;
 mod identity;
 mod inclusion;
 mod keys;

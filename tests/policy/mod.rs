@@ -1,6 +1,7 @@
 //! Policies that break an invariant, and what is said of each: the code, and the very text that is
 //! underlined.
 
+mod hosts;
 mod invariants;
 mod lints;
 mod reload;

@@ -34,9 +34,8 @@ pub(super) const ROLE: Shape = Shape {
 
 pub(super) const GRANT: Shape = Shape {
     what: "grant",
-    keys: &["path", "access"],
+    keys: &["path", "host", "access"],
     unenforced: &[
-        ("host", Harmless::Never),
         ("when", Harmless::Empty),
         // An empty list lets no parameter through.
         ("query", Harmless::Never),
@@ -58,10 +57,9 @@ pub(super) const RESTRICTION: Shape = Shape {
 
 pub(super) const DENY: Shape = Shape {
     what: "denial",
-    keys: &["path", "access"],
+    keys: &["path", "host", "access"],
     // What holds under a condition is not denied where the condition fails.
     unenforced: &[
-        ("host", Harmless::Never),
         ("when", Harmless::Empty),
         ("query", Harmless::Never),
         ("owner", Harmless::Never),
@@ -141,7 +139,8 @@ fn deny(node: &Node, report: &mut Report) -> Option<RawGrant> {
 fn rule(node: &Node, shape: &Shape, report: &mut Report) -> Option<RawGrant> {
     let mut fields = Fields::open(node, shape, report)?;
     let (path, access) = (fields.required_text("path"), fields.required_text("access"));
-    Some(RawGrant { span: node.span, path: path?, access: access? })
+    let host = fields.text("host");
+    Some(RawGrant { span: node.span, path: path?, access: access?, host })
 }
 
 pub(super) fn restriction(node: &Node, report: &mut Report) -> Option<RawRestriction> {

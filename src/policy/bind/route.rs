@@ -19,6 +19,7 @@ pub(super) const ROUTE: Shape = Shape {
     what: "route",
     keys: &[
         "match",
+        "host",
         "upstream",
         "org",
         "app",
@@ -32,7 +33,6 @@ pub(super) const ROUTE: Shape = Shape {
         "credential",
     ],
     unenforced: &[
-        ("host", Harmless::Never),
         ("upgrade", Harmless::Never),
         ("headers", Harmless::Empty),
         ("strip_prefix", Harmless::Never),
@@ -55,6 +55,7 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
     let pattern = fields.required_text("match");
     let route = RawRoute {
         span: node.span,
+        host: fields.text("host"),
         upstream: fields.text("upstream"),
         org: selector(&mut fields, "org"),
         app: selector(&mut fields, "app"),

@@ -221,11 +221,11 @@ fn what_is_not_enforced_is_refused_by_name() {
     for key in ["presets: [x]", "features: {schemas: false}"] {
         bad(&format!("{key}\n"), &[(NotEnforced, key.split(':').next().unwrap())]);
     }
-    for key in ["owner: {}", "keep: {}", "require: {}", "when: {a: b}", "query: []", "host: h"] {
+    for key in ["owner: {}", "keep: {}", "require: {}", "when: {a: b}", "query: []"] {
         let text = format!("roles: [{{id: r, grants: [{{path: /, access: r, {key}}}]}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }
-    for key in ["host: h", "upgrade: websocket", "cors: {}", "strip_prefix: /", "mode: monitor"] {
+    for key in ["upgrade: websocket", "cors: {}", "strip_prefix: /", "mode: monitor"] {
         let text = format!("routes: [{{match: /, {key}}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }

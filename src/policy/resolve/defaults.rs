@@ -4,6 +4,7 @@ use super::Names;
 use super::roles::{ResolvedGrant, ResolvedRole, rules};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
+use crate::policy::host;
 use crate::policy::raw::{Kind, RawPolicy, Text};
 
 /// Default grants that all roles of a policy may have together: each role has each of its scope.
@@ -100,6 +101,7 @@ fn is_under(grant: &ResolvedGrant, high: &ResolvedGrant, letter: usize) -> bool 
         |name| high.pattern.param(name).is_none_or(|at| grant.pattern.param(name) == Some(at));
     high.access.has(Access::LETTERS[letter])
         && high.pattern.covers(&grant.pattern)
+        && host::covers(high.host.as_ref(), grant.host.as_ref())
         && bound("org")
         && bound("app")
 }

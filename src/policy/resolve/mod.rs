@@ -11,6 +11,7 @@ mod roles;
 
 pub use defaults::RoleDefaults;
 pub use members::{ResolvedGroup, ResolvedMember, ResolvedMembers};
+pub(super) use paths::label;
 pub use paths::{Address, MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
 pub use people::{ResolvedApp, ResolvedOrg};
 pub use restrictions::{ResolvedRestriction, defaults};
@@ -92,6 +93,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         members,
         implicit_org,
     };
+    paths::grants_name_hosts(&resolved, report);
     paths::grants_are_reachable(raw, &resolved, report);
     paths::schemas_cover_grants(&resolved, report);
     resolved

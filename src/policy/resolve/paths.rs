@@ -1,10 +1,11 @@
 //! Routes, and where objects of a type sit.
 
-use super::{Names, Resolved, Surroundings, Upstreams};
+use super::{Names, Resolved, ResolvedGrant, Surroundings, Upstreams};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::filter::mask::Mask;
 use crate::filter::place::place;
 use crate::policy::access::{Access, Letters};
+use crate::policy::host::{self, HostPattern};
 use crate::policy::pattern::Pattern;
 use crate::policy::raw::{BodyKind, Kind, RawPolicy, RawRoute, Text, Update};
 use crate::policy::snapshot::UpstreamId;
@@ -17,6 +18,8 @@ use std::sync::Arc;
 pub struct ResolvedRoute {
     pub span: Span,
     pub pattern: Pattern,
+    /// Every host where absent.
+    pub host: Option<HostPattern>,
     pub upstream: UpstreamId,
     pub org: Address,
     pub app: Address,
@@ -101,16 +104,16 @@ pub(super) fn routes(
     let mut routes = Vec::new();
     for route in typed {
         let Some(resolved) = resolve_route(route, upstreams, around, report) else { continue };
-        let shape = crate::policy::index::shape_text(&resolved.pattern);
+        let shape = resolved.shape();
         if let Some(first) = seen.get(&shape) {
             report.push(
                 Diagnostic::error(
                     Code::RouteAmbiguous,
                     route.pattern.span,
-                    format!("another route matches exactly what `{}` matches", route.pattern.value),
+                    format!("another route matches exactly what `{}` matches", resolved.label()),
                 )
                 .also(*first, "the other one")
-                .help("remove one of the two, or make one more specific"),
+                .help("remove one of the two, or make one more specific: its path, or its `host`"),
             );
         }
         seen.entry(shape).or_insert(route.pattern.span);
@@ -126,6 +129,10 @@ fn resolve_route(
     report: &mut Report,
 ) -> Option<ResolvedRoute> {
     let pattern = pattern(&route.pattern, report)?;
+    let host = match &route.host {
+        Some(typed) => Some(host_pattern(typed, report)?),
+        None => None,
+    };
     let upstream = match &route.upstream {
         Some(name) => upstreams.names.find(name, report).map_or(0, |at| at + upstreams.first),
         None => {
@@ -145,6 +152,7 @@ fn resolve_route(
     };
     Some(ResolvedRoute {
         span: route.span,
+        host,
         upstream: UpstreamId(upstream as u32),
         org: address("org", &route.org, report),
         app: address("app", &route.app, report),
@@ -157,6 +165,32 @@ fn resolve_route(
         credential_pass: route.credential_pass,
         pattern,
     })
+}
+
+impl ResolvedRoute {
+    /// Whether some request on this route can be one that a rule speaks of.
+    pub fn meets(&self, rule: &ResolvedGrant) -> bool {
+        self.pattern.unifies(&rule.pattern) && host::unify(self.host.as_ref(), rule.host.as_ref())
+    }
+
+    /// A text that two routes share exactly if they match the same requests.
+    pub fn shape(&self) -> String {
+        let host = self.host.as_ref().map(HostPattern::key).unwrap_or_default();
+        format!("{host}{}", crate::policy::index::shape_text(&self.pattern))
+    }
+
+    /// What messages and logs call it: its host, if it names one, and its path.
+    pub fn label(&self) -> String {
+        label(self.host.as_ref(), &self.pattern)
+    }
+}
+
+/// A host, if one is written, and a path.
+pub(in crate::policy) fn label(host: Option<&HostPattern>, pattern: &Pattern) -> String {
+    match host {
+        Some(host) => format!("{host}{pattern}"),
+        None => pattern.to_string(),
+    }
 }
 
 fn claim_source(source: &Text, report: &mut Report) -> Address {
@@ -247,18 +281,44 @@ pub(super) fn grants_are_reachable(raw: &RawPolicy, resolved: &Resolved, report:
     let grants = own.chain(resolved.role_defaults.all());
     let denials = resolved.restrictions.iter().flat_map(|restriction| &restriction.deny);
     for grant in grants.chain(denials) {
-        if resolved.routes.iter().any(|route| route.pattern.unifies(&grant.pattern)) {
+        if resolved.routes.iter().any(|route| route.meets(grant)) {
             continue;
         }
-        let patterns: Vec<_> =
-            resolved.routes.iter().map(|route| format!("`{}`", route.pattern)).collect();
+        let routes =
+            resolved.routes.iter().take(LISTED).map(|route| format!("`{}`", route.label()));
+        let mut routes: Vec<_> = routes.collect();
+        if let Some(more) = resolved.routes.len().checked_sub(LISTED).filter(|more| *more > 0) {
+            routes.push(format!("and {more} more"));
+        }
+        let what = label(grant.host.as_ref(), &grant.pattern);
         report.push(
             Diagnostic::error(
                 Code::RouteTotal,
                 grant.path_span,
-                format!("no route has a path that `{}` matches", grant.pattern),
+                format!("no route has a path that `{what}` matches"),
             )
-            .help(format!("routes are {}", patterns.join(", "))),
+            .help(format!("routes are {}", routes.join(", "))),
+        );
+    }
+}
+
+/// Routes that a message lists.
+const LISTED: usize = 8;
+
+/// GRANT_HOST: where hosts tell routes apart, a grant without one would count on all of them, also
+/// on those that are added later. A denial without one denies on all, which is what it says.
+pub(super) fn grants_name_hosts(resolved: &Resolved, report: &mut Report) {
+    let Some(route) = resolved.routes.iter().find(|route| route.host.is_some()) else { return };
+    let own = resolved.roles.iter().flat_map(|role| &role.grants);
+    let grants = own.chain(resolved.role_defaults.all());
+    for grant in grants.filter(|grant| grant.host.is_none()) {
+        let message = format!("`{}` does not say on which host it counts", grant.pattern);
+        report.push(
+            Diagnostic::error(Code::GrantHost, grant.path_span, message)
+                .also(route.span, "this route names a host")
+                .help(
+                    "write `host` in the grant: a name, or `*.` and a name for one label before it",
+                ),
         );
     }
 }
@@ -312,6 +372,20 @@ pub(super) fn pattern(text: &Text, report: &mut Report) -> Option<Pattern> {
         .ok()
 }
 
+/// A host pattern, or a report of what is wrong with it.
+pub(super) fn host_pattern(text: &Text, report: &mut Report) -> Option<HostPattern> {
+    let parsed = HostPattern::parse(&text.value);
+    parsed
+        .map_err(|error| {
+            let message = format!("`{}` is no host: {error}", text.value);
+            report.push(
+                Diagnostic::error(Code::BadValue, text.span, message)
+                    .help("write a name, or `*.` and a name for exactly one label before it"),
+            );
+        })
+        .ok()
+}
+
 /// Access letters, or a report of what is wrong with them.
 pub(super) fn letters(text: &Text, report: &mut Report) -> Access {
     text.value.parse::<Letters>().map_or_else(
@@ -334,6 +408,7 @@ impl RawRoute {
         RawRoute {
             span: Span::default(),
             pattern: Text::new("/**".into(), Span::default()),
+            host: None,
             upstream: None,
             org: None,
             app: None,

@@ -2,11 +2,12 @@
 
 use super::Names;
 use super::includes;
-use super::paths::{letters, pattern};
+use super::paths::{host_pattern, letters, pattern};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
+use crate::policy::host::HostPattern;
 use crate::policy::pattern::Pattern;
-use crate::policy::raw::{Kind, RawGrant, RawPolicy, RawRole};
+use crate::policy::raw::{Kind, RawGrant, RawPolicy, RawRole, Text};
 use crate::policy::schema::{self, SchemaMasks};
 use crate::source::Span;
 use std::collections::HashMap;
@@ -36,6 +37,8 @@ pub struct ResolvedGrant {
     pub path_span: Span,
     pub pattern: Pattern,
     pub access: Access,
+    /// Every host where absent.
+    pub host: Option<HostPattern>,
 }
 
 /// A schema, compiled.
@@ -117,9 +120,28 @@ pub(super) fn rules(typed: &[RawGrant], report: &mut Report) -> Vec<ResolvedGran
         .filter_map(|rule| {
             let access = letters(&rule.access, report);
             let pattern = pattern(&rule.path, report)?;
-            Some(ResolvedGrant { span: rule.span, path_span: rule.path.span, pattern, access })
+            let host = match &rule.host {
+                Some(typed) => Some(rule_host(typed, report)?),
+                None => None,
+            };
+            let (span, path_span) = (rule.span, rule.path.span);
+            Some(ResolvedGrant { span, path_span, pattern, access, host })
         })
         .collect()
+}
+
+/// A rule's host captures nothing: what a label means, the route says.
+fn rule_host(typed: &Text, report: &mut Report) -> Option<HostPattern> {
+    let host = host_pattern(typed, report)?;
+    if host.label().is_some() {
+        let message = format!("`{host}` names a label, as only the host of a route does");
+        report.push(
+            Diagnostic::error(Code::BadValue, typed.span, message)
+                .help(format!("write `{}`", host.key())),
+        );
+        return None;
+    }
+    Some(host)
 }
 
 fn display_names_are_unique(roles: &[RawRole], report: &mut Report) {

@@ -28,6 +28,7 @@ const PATH: Kind = Matching(r"^(?=/)(/([^/{}*?#\\]+|\{[A-Za-z_][A-Za-z0-9_]*\}))
 const LETTERS: Kind = Matching(r"^(?!.*(.).*\1)[crud]{1,4}$");
 const POINTER: Kind = Matching("^(/.*)?$");
 const SELECTOR: Kind = Matching(r"^claims\..+$");
+const HOST: Kind = Matching(r"^(\*\.)?([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])$");
 const STATUS: Kind = Word(&["active", "suspended"]);
 
 /// The policy as a whole.

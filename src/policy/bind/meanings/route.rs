@@ -23,6 +23,13 @@ pub(super) const ROWS: &[Row] = &[
                 PATH,
                 "A path: literal segments, `{name}` for one segment, a trailing `/**` for the subtree. `{org}` and `{app}` address an organization and an application",
             ),
+            may(
+                "host",
+                Matching(
+                    r"^((\*|\{[A-Za-z_][A-Za-z0-9_]*\})\.)?([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])$",
+                ),
+                "A name, or `*.` or `{name}.` and a name for exactly one label before it; every host without it. Ports do not count",
+            ),
             may("upstream", Id, "An upstream's id"),
             may(
                 "org",

@@ -1,0 +1,52 @@
+//! What the command line says of a request, read.
+
+use crate::decide::{Reason, Refusal};
+use crate::policy::Host;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use std::io::Read;
+use std::path::Path;
+
+/// A file with a body.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let failed = |error: std::io::Error| format!("cannot read `{}`: {error}", path.display());
+    let mut body = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(MAX_BODY + 1).read_to_end(&mut body).map_err(failed)?;
+    match body.len() as u64 > MAX_BODY {
+        true => Err(format!("`{}` is larger than {MAX_BODY} bytes", path.display())),
+        false => Ok(body),
+    }
+}
+
+/// A header field.
+pub(super) fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("a header is written NAME: VALUE")?;
+    let name = name.trim().parse().map_err(|_| format!("`{name}` is no header name"))?;
+    let value = value.trim().parse().map_err(|_| "this is no header value".to_owned())?;
+    Ok((name, value))
+}
+
+/// The host that the request names, as the proxy would read it. It may be left out where the
+/// policy does not read it.
+pub(super) fn host<'a>(
+    headers: &'a HeaderMap,
+    needed: bool,
+    notes: &mut Vec<String>,
+) -> Result<Host<'a>, Refusal> {
+    let mut refuse = |note: &str| {
+        notes.push(note.into());
+        Refusal::because(Reason::BadRequest)
+    };
+    let mut named = headers.get_all(header::HOST).iter();
+    match (named.next(), named.next()) {
+        (None, _) if !needed => Ok(Host::known(b"localhost")),
+        (None, _) => Err(refuse("the policy reads the host: name it with `--header 'Host: …'`")),
+        (Some(host), None) => {
+            Host::parse(host.as_bytes()).ok_or_else(|| refuse("the Host header names no host"))
+        }
+        (Some(_), Some(_)) => Err(refuse("the request has two Host headers")),
+    }
+}
+
+/// Bytes of a body that is explained; also what a file without an end is read to.
+const MAX_BODY: u64 = 64 * 1024 * 1024;
