@@ -6,6 +6,7 @@
 
 pub mod body;
 pub mod media;
+mod named;
 mod permit;
 pub mod query;
 mod reason;
@@ -23,6 +24,7 @@ use crate::policy::limits::Limits;
 use crate::policy::snapshot::{DenialId, GrantId, Route, RouteId, RuleGroup, Snapshot, Update};
 use crate::policy::{Host, Target};
 use crate::principal::Principal;
+use named::Named;
 use smallvec::SmallVec;
 use standing::{Addressed, Standing};
 use std::borrow::Cow;
@@ -128,7 +130,8 @@ pub fn decide(
     let principal = principal.ok_or(Refusal::because(Reason::Unauthenticated))?;
     let route_id = routed.route.ok_or(Refusal::because(Reason::NoRoute))?;
     let route = snapshot.route(route_id);
-    let addressed = Addressed::of(route, request.target, &principal);
+    let named = Named::read(route, request)?;
+    let addressed = Addressed::of(route, &named, &principal);
     let standing = standing::find(snapshot, &addressed, &principal, request.now, trace)
         .map_err(Refusal::because)?;
     restrict(snapshot, request.target, &routed, &standing, trace)?;

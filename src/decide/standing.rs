@@ -1,8 +1,8 @@
 //! Where a caller stands in what a request addresses: its organization, its application, and the
 //! roles that count there (steps 5 and 6 of the decision order).
 
+use super::named::{Kind, Named};
 use super::{Reason, Trace};
-use crate::policy::Target;
 use crate::policy::people::{AppId, Membership, Org, People};
 use crate::policy::resolve::Address;
 use crate::policy::roleset::{RoleId, RoleSet};
@@ -22,6 +22,8 @@ enum Place<'a> {
     None,
     /// The route takes it from a claim that the caller does not have.
     Missing,
+    /// The route takes it from a header or a label that the request does not have.
+    Absent(Kind),
     /// This one.
     Named(&'a str),
 }
@@ -40,23 +42,32 @@ pub(super) struct Standing<'a> {
 }
 
 impl<'a> Addressed<'a> {
-    pub(super) fn of(route: &Route, target: &'a Target, principal: &'a Principal) -> Addressed<'a> {
+    pub(super) fn of(
+        route: &Route,
+        named: &'a Named<'a>,
+        principal: &'a Principal,
+    ) -> Addressed<'a> {
         Addressed {
-            org: Place::of(&route.org, "org", target, principal),
-            app: Place::of(&route.app, "app", target, principal),
+            org: Place::of(&route.org, Kind::Org, named, principal),
+            app: Place::of(&route.app, Kind::App, named, principal),
         }
     }
 }
 
 impl<'a> Place<'a> {
-    fn of(source: &Address, kind: &str, target: &'a Target, principal: &'a Principal) -> Place<'a> {
+    fn of(
+        source: &Address,
+        kind: Kind,
+        named: &'a Named<'a>,
+        principal: &'a Principal,
+    ) -> Place<'a> {
         match source {
             Address::None => Place::None,
-            Address::Segment(at) => Place::Named(target.segment(*at)),
-            Address::Claim(name) => match claim(principal, name, kind) {
+            Address::Claim(name) => match claim(principal, name, kind.claim()) {
                 Some(id) => Place::Named(id),
                 None => Place::Missing,
             },
+            _ => named.at(source, kind).map_or(Place::Absent(kind), Place::Named),
         }
     }
 }
@@ -131,6 +142,10 @@ impl<'p> Seeker<'p> {
                 trace.note(|| "the claim that names the organization is missing".into());
                 return Err(Reason::NotAMember);
             }
+            Place::Absent(kind) => {
+                trace.note(|| kind.absent());
+                return Err(Reason::NotAMember);
+            }
             Place::None => None,
         };
         let entered = match (id, self.people.implicit_org()) {
@@ -200,6 +215,10 @@ impl<'p> Seeker<'p> {
     ) -> Result<Option<(&'a str, RoleSet)>, Reason> {
         let id = match addressed {
             Place::Named(id) => id,
+            Place::Absent(kind) => {
+                trace.note(|| kind.absent());
+                return Err(Reason::NoAppAccess);
+            }
             Place::Missing | Place::None => {
                 // A credential that names an application acts there alone.
                 return match &self.principal.app {

@@ -11,7 +11,7 @@ use crate::policy::people::{
     Accesses, App, AppId, Bindings, Group, Member, Membership, More, Org, People, Window,
 };
 use crate::policy::resolve::{
-    Resolved, ResolvedGrant, ResolvedGroup, ResolvedMember, ResolvedMembers, ResolvedRole,
+    Address, Resolved, ResolvedGrant, ResolvedGroup, ResolvedMember, ResolvedMembers, ResolvedRole,
     defaults, label,
 };
 use crate::policy::roleset::{RoleId, RoleSet};
@@ -22,6 +22,7 @@ use crate::policy::snapshot::{
     ShapeFacts, Snapshot,
 };
 use crate::source::Sources;
+use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -153,6 +154,7 @@ impl Shapes {
                 credential_pass: route.credential_pass,
                 org: route.org.clone(),
                 app: route.app.clone(),
+                vary: vary([&route.org, &route.app]),
                 methods: route.methods,
                 public: route.public,
                 update: route.update,
@@ -261,6 +263,16 @@ impl Shapes {
             facts.near = unify.map(|(at, _)| at as u32).collect();
         }
     }
+}
+
+/// The names of headers that name what is addressed.
+fn vary(addresses: [&Address; 2]) -> Option<HeaderValue> {
+    let names = addresses.into_iter().filter_map(|address| match address {
+        Address::Header(name) => Some(name.as_str()),
+        _ => None,
+    });
+    let names: Vec<&str> = names.collect();
+    HeaderValue::from_str(&names.join(", ")).ok().filter(|value| !value.is_empty())
 }
 
 /// The group that a rule belongs to.

@@ -8,6 +8,7 @@ pub mod bind;
 pub mod compile;
 pub mod fields;
 pub mod front;
+pub mod header;
 pub(crate) mod held;
 pub mod host;
 pub mod index;

@@ -114,7 +114,7 @@ pub struct RawRoute {
     /// Every host where absent.
     pub host: Option<Text>,
     pub upstream: Option<Text>,
-    /// As typed: `claims.account`. (`header.` and `host.` are not enforced yet.)
+    /// As typed: `claims.account`, `header.X-Org`, `host.tenant`.
     pub org: Option<Text>,
     pub app: Option<Text>,
     /// Method and letter, in the order typed.

@@ -6,6 +6,7 @@ use crate::policy::index::{Matches, ShapeId};
 pub use crate::policy::raw::{BodyKind, Update};
 use crate::policy::resolve::{Address, MethodTable};
 use crate::policy::snapshot::{Snapshot, UpstreamId};
+use http::HeaderValue;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ pub struct Route {
     pub org: Address,
     /// Which application a request addresses.
     pub app: Address,
+    /// The headers that say so, for `Vary`; `None` where no header does.
+    pub vary: Option<HeaderValue>,
     /// The letters that methods need.
     pub methods: MethodTable,
     /// Letters for which no credential is evaluated.

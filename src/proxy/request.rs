@@ -84,6 +84,7 @@ impl Way<'_> {
         let method = canonical.method().clone();
         let fields = body::view(&permit, &live.snapshot);
         let asks_who = permit.principal().is_some();
+        let route = permit.route();
         let outgoing = self.outgoing(canonical, body, &permit, &live, fields.is_some())?;
         let (response, lease) = self.forward(permit, outgoing, &live, story).await?;
         let view = View {
@@ -92,7 +93,11 @@ impl Way<'_> {
             limits: self.json(),
             vary: asks_who.then(|| live.identity.vary()),
         };
-        Ok(shape::show(response, lease, &view, story).await?)
+        let mut shown = shape::show(response, lease, &view, story).await?;
+        if let Some(vary) = &live.snapshot.route(route).vary {
+            shown.headers_mut().append(header::VARY, vary.clone());
+        }
+        Ok(shown)
     }
 
     fn wire(&self) -> Wire {

@@ -124,3 +124,45 @@ fn lints_count_hosts() {
     finds(&hidden("a.x"), &[(Code::Shadowed, "\"/x/**\"")]);
     finds(&hidden("b.x"), &[]);
 }
+
+#[test]
+fn an_address_that_names_nothing_is_underlined() {
+    let route = |more: &str| format!("routes: [{{match: \"/**\", {more}}}]\n");
+    for (more, at) in [
+        ("org: query.x", "query.x"),
+        ("org: header.", "header."),
+        ("app: 'header.a b'", "'header.a b'"),
+        ("org: header.Content-Type", "header.Content-Type"),
+        ("org: header.X_Forwarded_Host", "header.X_Forwarded_Host"),
+        ("org: header.Authorization", "header.Authorization"),
+        ("org: header.Cookie", "header.Cookie"),
+        ("org: header.X-Api-Key", "header.X-Api-Key"),
+        ("org: host.org", "host.org"),
+        ("host: \"*.x\", org: host.org", "host.org"),
+        ("host: \"{tenant}.x\", org: host.org", "host.org"),
+    ] {
+        finds(&route(more), &[(Code::BadValue, at)]);
+    }
+    for more in ["org: header.X-Org", "host: \"{tenant}.x\", org: host.tenant", "host: \"{org}.x\""]
+    {
+        finds(&route(more), &[]);
+    }
+    let both = "routes: [{match: \"/{org}/**\", host: \"{org}.x\"}]\n";
+    finds(both, &[(Code::BadValue, "\"{org}.x\"")]);
+}
+
+/// What a trusted peer says of a caller is a claim; anybody else may send the same header.
+#[test]
+fn p03_identity_headers_are_no_addresses() {
+    let policy = |header: &str| {
+        format!(
+            "identity: {{forwarded: {{peers: [unix], user: X-User, org: X-Org, roles: X-Roles}}, \
+             api_keys: {{header: X-Key, keys: []}}}}\n\
+             routes: [{{match: \"/**\", org: header.{header}}}]\n"
+        )
+    };
+    for header in ["X-Org", "x_org", "X-User", "X-Roles", "X-Key"] {
+        finds(&policy(header), &[(Code::BadValue, &format!("header.{header}"))]);
+    }
+    finds(&policy("X-Tenant"), &[]);
+}

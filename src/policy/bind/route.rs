@@ -1,9 +1,9 @@
 //! Upstreams and routes.
 
-use super::{Fields, Harmless, Shape, not_enforced, text};
+use super::{Fields, Harmless, Shape, text};
 use crate::diag::Report;
 use crate::policy::node::Node;
-use crate::policy::raw::{BodyKind, RawRoute, RawUpstream, Text, Update};
+use crate::policy::raw::{BodyKind, RawRoute, RawUpstream, Update};
 
 pub(super) const UPSTREAM: Shape = Shape {
     what: "upstream",
@@ -57,8 +57,8 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
         span: node.span,
         host: fields.text("host"),
         upstream: fields.text("upstream"),
-        org: selector(&mut fields, "org"),
-        app: selector(&mut fields, "app"),
+        org: fields.text("org"),
+        app: fields.text("app"),
         verbs: fields.pairs("verbs", |method, node, report| {
             text(node, &format!("the letter of `{}`", method.value), method.span, report)
         }),
@@ -92,18 +92,4 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
         pattern: pattern?,
     };
     Some(route)
-}
-
-/// Where the organization or application of a request is named. Claims alone are enforced yet;
-/// what is none of the three is judged with the rest of the route.
-fn selector(fields: &mut Fields<'_, '_>, key: &str) -> Option<Text> {
-    let typed = fields.text(key)?;
-    let source = typed.value.split('.').next().unwrap_or_default();
-    match source {
-        "header" | "host" if typed.value.len() > source.len() => {
-            fields.report().push(not_enforced(&format!("{key}: {source}."), typed.span));
-            None
-        }
-        _ => Some(typed),
-    }
 }

@@ -229,7 +229,7 @@ fn what_is_not_enforced_is_refused_by_name() {
         let text = format!("routes: [{{match: /, {key}}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }
-    for value in ["request: form", "response: events", "update: merge_hidden", "org: header.x"] {
+    for value in ["request: form", "response: events", "update: merge_hidden"] {
         let text = format!("routes: [{{match: /, {value}}}]\n");
         bad(&text, &[(NotEnforced, value.split(' ').nth(1).unwrap())]);
     }

@@ -1,6 +1,7 @@
 //! Names to ids, and the invariants of the language: what was typed gets its meaning here, and
 //! everything that cannot have one is reported, all in one run.
 
+mod address;
 mod defaults;
 mod includes;
 mod members;
@@ -9,10 +10,11 @@ mod people;
 mod restrictions;
 mod roles;
 
+pub use address::Address;
 pub use defaults::RoleDefaults;
 pub use members::{ResolvedGroup, ResolvedMember, ResolvedMembers};
 pub(super) use paths::label;
-pub use paths::{Address, MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
+pub use paths::{MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
 pub use people::{ResolvedApp, ResolvedOrg};
 pub use restrictions::{ResolvedRestriction, defaults};
 pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};

@@ -1,5 +1,6 @@
 //! Routes, and where objects of a type sit.
 
+use super::address::{self, Address};
 use super::{Names, Resolved, ResolvedGrant, Surroundings, Upstreams};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::filter::mask::Mask;
@@ -10,6 +11,7 @@ use crate::policy::pattern::Pattern;
 use crate::policy::raw::{BodyKind, Kind, RawPolicy, RawRoute, Text, Update};
 use crate::policy::snapshot::UpstreamId;
 use crate::source::Span;
+use http::HeaderName;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -30,17 +32,6 @@ pub struct ResolvedRoute {
     pub response: BodyKind,
     pub params_keep: bool,
     pub credential_pass: bool,
-}
-
-/// Where a route finds the id of the organization or application that a request addresses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// It addresses none.
-    None,
-    /// In this segment of the path.
-    Segment(usize),
-    /// In this verified claim.
-    Claim(Arc<str>),
 }
 
 /// The letters that each method needs on a route.
@@ -102,8 +93,11 @@ pub(super) fn routes(
     let typed = raw.routes.as_deref().unwrap_or(&everything);
     let mut seen: HashMap<String, Span> = HashMap::new();
     let mut routes = Vec::new();
+    let taken = address::taken(raw);
     for route in typed {
-        let Some(resolved) = resolve_route(route, upstreams, around, report) else { continue };
+        let Some(resolved) = resolve_route(route, upstreams, around, &taken, report) else {
+            continue;
+        };
         let shape = resolved.shape();
         if let Some(first) = seen.get(&shape) {
             report.push(
@@ -126,6 +120,7 @@ fn resolve_route(
     route: &RawRoute,
     upstreams: &Upstreams<'_>,
     around: &Surroundings,
+    taken: &[HeaderName],
     report: &mut Report,
 ) -> Option<ResolvedRoute> {
     let pattern = pattern(&route.pattern, report)?;
@@ -146,16 +141,11 @@ fn resolve_route(
             0
         }
     };
-    let address = |name: &str, typed: &Option<Text>, report: &mut Report| match typed {
-        Some(source) => claim_source(source, report),
-        None => pattern.param(name).map_or(Address::None, Address::Segment),
-    };
     Some(ResolvedRoute {
         span: route.span,
-        host,
         upstream: UpstreamId(upstream as u32),
-        org: address("org", &route.org, report),
-        app: address("app", &route.app, report),
+        org: address::of(route, address::Kind::Org, (&pattern, host.as_ref()), taken, report),
+        app: address::of(route, address::Kind::App, (&pattern, host.as_ref()), taken, report),
         methods: methods(route, report),
         public: route.public.as_ref().map_or(Access::NONE, |typed| letters(typed, report)),
         update: route.update.map_or(Update::Replace, |update| update.value),
@@ -163,6 +153,7 @@ fn resolve_route(
         response: route.response.map_or(BodyKind::Json, |kind| kind.value),
         params_keep: route.params_keep,
         credential_pass: route.credential_pass,
+        host,
         pattern,
     })
 }
@@ -190,20 +181,6 @@ pub(in crate::policy) fn label(host: Option<&HostPattern>, pattern: &Pattern) ->
     match host {
         Some(host) => format!("{host}{pattern}"),
         None => pattern.to_string(),
-    }
-}
-
-fn claim_source(source: &Text, report: &mut Report) -> Address {
-    match source.value.strip_prefix("claims.").filter(|name| !name.is_empty()) {
-        Some(name) => Address::Claim(name.into()),
-        None => {
-            let message = format!("`{}` does not say where the id comes from", source.value);
-            report.push(
-                Diagnostic::error(Code::BadValue, source.span, message)
-                    .help("write `claims.NAME`, the name of a verified claim"),
-            );
-            Address::None
-        }
     }
 }
 

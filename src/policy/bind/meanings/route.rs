@@ -34,12 +34,12 @@ pub(super) const ROWS: &[Row] = &[
             may(
                 "org",
                 SELECTOR,
-                "`claims.NAME`: the addressed organization, where no `{org}` says it",
+                "The addressed organization, where no `{org}` says it: `claims.NAME`, `header.NAME`, or `host.NAME`, the label that `host` calls `{NAME}`",
             ),
             may(
                 "app",
                 SELECTOR,
-                "`claims.NAME`: the addressed application, where no `{app}` says it",
+                "The addressed application, where no `{app}` says it: `claims.NAME`, `header.NAME` or `host.NAME`",
             ),
             may(
                 "verbs",
