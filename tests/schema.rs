@@ -101,7 +101,7 @@ fn what_does_not_fit_is_refused_by_both() {
         "policy: 1\nroles: {}\n".into(),
         "policy: 1\nroles: [{grants: []}]\n".into(),
         "policy: 1\nmembership: both\n".into(),
-        "policy: 1\nmode: monitor\n".into(),
+        "policy: 1\nmode: watch\n".into(),
         "policy: 1\nlimits: {org_roles_per_member: 0}\n".into(),
         "policy: 1\nmembers: [{user: a, apps: {x: r}}]\n".into(),
         "policy: 1\nroutes: [{match: /a, org: [x]}]\n".into(),

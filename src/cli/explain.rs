@@ -8,7 +8,6 @@ use crate::control::load;
 use crate::control::store::Live;
 use crate::decide::body::{self, BodyCheck};
 use crate::decide::{self, Permit, Reason, Refusal, Trace};
-use crate::diag::did_you_mean;
 use crate::filter::{Filter, Limits};
 use crate::policy::resolve::Surroundings;
 use crate::policy::snapshot::{DenialId, GrantId, Snapshot};
@@ -149,7 +148,9 @@ impl Asked {
             }
         };
         story.principal = principal.as_deref().map(Caller::of);
-        story.notes.extend(principal.iter().flat_map(|caller| unknown_roles(snapshot, caller)));
+        story
+            .notes
+            .extend(principal.iter().flat_map(|caller| input::unknown_roles(snapshot, caller)));
         let mut heard = Heard { snapshot, story };
         decide::decide(snapshot, &question, routed, principal, &mut heard)
     }
@@ -157,11 +158,13 @@ impl Asked {
     /// What happens to the bodies of a request that is allowed.
     fn carry(&self, permit: &Permit, live: &Live, story: &mut Story) {
         story.allow(permit, &live.snapshot);
-        if let Err(refusal) = self.check_body(permit, &live.snapshot) {
-            return story.refuse(refusal);
-        }
-        if permit.erases_hidden() {
-            return story.refuse(Refusal::because(Reason::HiddenFieldsAtRisk));
+        let body = self.check_body(permit, &live.snapshot).err();
+        let at_risk = || Refusal::because(Reason::HiddenFieldsAtRisk);
+        if let Some(refusal) = body.or_else(|| permit.erases_hidden().then(at_risk)) {
+            story.refuse(refusal);
+            if !story.allowed() {
+                return;
+            }
         }
         if let Some(response) = &self.response {
             show(response, permit, &live.snapshot, story);
@@ -179,19 +182,6 @@ impl Asked {
     }
 }
 
-/// Roles that the credential names and the policy does not have: they count for nothing.
-fn unknown_roles(snapshot: &Snapshot, caller: &Principal) -> Vec<String> {
-    let known = || snapshot.roles().iter().map(|role| &**role.id());
-    let named = caller.roles.iter().flatten();
-    named
-        .filter(|role| snapshot.role_id(role).is_none())
-        .map(|role| match did_you_mean(role, known()) {
-            Some(near) => format!("the policy has no role `{role}`; did you mean `{near}`?"),
-            None => format!("the policy has no role `{role}`"),
-        })
-        .collect()
-}
-
 /// What the caller sees of a response.
 fn show(response: &[u8], permit: &Permit, snapshot: &Snapshot, story: &mut Story) {
     let Some(mask) = body::view(permit, snapshot).and_then(|fields| fields.read.clone()) else {
@@ -200,9 +190,14 @@ fn show(response: &[u8], permit: &Permit, snapshot: &Snapshot, story: &mut Story
     };
     let mut filter = Filter::recording(mask, Limits::default());
     let mut out = Vec::with_capacity(response.len());
-    match filter.push(response, &mut out).and_then(|()| filter.finish(&mut out)) {
+    let filtered = filter.push(response, &mut out).and_then(|()| filter.finish(&mut out));
+    story.removed = filter.pointers().to_vec();
+    if story.monitored {
+        story.body = Some(String::from_utf8_lossy(response).into_owned());
+    }
+    match filtered {
+        Ok(()) if story.monitored => {}
         Ok(()) => {
-            story.removed = filter.pointers().to_vec();
             story.body = Some(String::from_utf8_lossy(&out).into_owned());
         }
         Err(fault) => {
@@ -216,6 +211,10 @@ fn show(response: &[u8], permit: &Permit, snapshot: &Snapshot, story: &mut Story
 #[derive(Debug, Default)]
 struct Story {
     refusal: Option<Refusal>,
+    /// In monitor mode nothing is refused from here on.
+    monitored: bool,
+    /// What would have been refused.
+    would_refuse: bool,
     generation: u64,
     digest: Arc<str>,
     principal: Option<Caller>,
@@ -323,6 +322,10 @@ impl Story {
     fn allow(&mut self, permit: &Permit, snapshot: &Snapshot) {
         self.public = permit.principal().is_none();
         self.filtered = permit.fields().is_some();
+        self.monitored = permit.is_monitored();
+        if let Some(refusal) = permit.would_refuse() {
+            self.refuse(refusal.clone());
+        }
         if !self.filtered {
             // The schemas of these roles limit nothing here.
             self.schemas.clear();
@@ -339,12 +342,21 @@ impl Story {
     }
 
     fn refuse(&mut self, refusal: Refusal) {
-        self.refusal = Some(refusal);
+        if !self.monitored {
+            self.refusal = Some(refusal);
+        } else if !self.would_refuse {
+            self.would_refuse = true;
+            let (reason, status) = (refusal.reason, refusal.status());
+            self.notes.push(format!(
+                "monitor mode lets it through; enforced, it would be refused: {reason} ({status})"
+            ));
+        }
     }
 
     fn reason(&self) -> Reason {
         match &self.refusal {
             Some(refusal) => refusal.reason,
+            None if self.would_refuse => Reason::Monitored,
             None if self.public => Reason::Public,
             None => Reason::Granted,
         }

@@ -14,6 +14,7 @@ mod standing;
 
 pub use crate::policy::access::Access;
 pub use crate::policy::fields::FieldMasks;
+use permit::Monitor;
 pub use permit::Permit;
 pub use reason::Reason;
 
@@ -21,6 +22,7 @@ use crate::policy::held::Held;
 use crate::policy::host::Hosts;
 use crate::policy::index::Matches;
 use crate::policy::limits::Limits;
+use crate::policy::roleset::RoleSet;
 use crate::policy::snapshot::{DenialId, GrantId, Route, RouteId, RuleGroup, Snapshot, Update};
 use crate::policy::{Host, Target};
 use crate::principal::Principal;
@@ -132,28 +134,58 @@ pub fn decide(
     let route = snapshot.route(route_id);
     let named = Named::read(route, request)?;
     let addressed = Addressed::of(route, &named, &principal);
-    let standing = standing::find(snapshot, &addressed, &principal, request.now, trace)
-        .map_err(Refusal::because)?;
-    restrict(snapshot, request.target, &routed, &standing, trace)?;
-    let held = held_grants(snapshot, request.target, &routed, &standing, trace)?;
-    let creates = sends_an_element(request.method, routed.access);
-    let fields = limits(snapshot, &routed.matches, &held, creates, trace)?;
-    query::check(request.target.query(), fields.as_deref())?;
-    let erases_hidden = fields.is_some() && replaces(request.method, route);
-    let first_letter = routed.access.positions().next().unwrap_or_default();
+    let found = standing::find(snapshot, &addressed, &principal, request.now, trace);
+    let judged = match &found {
+        Ok(standing) => judge(snapshot, request, &routed, standing, trace),
+        Err(reason) => Err(Refusal::because(*reason)),
+    };
+    let (judged, monitor) = match (judged, route.monitor) {
+        (Err(refusal), false) => return Err(refusal),
+        (Ok(judged), monitors) => (judged, monitors.then_some(Monitor { would: None })),
+        (Err(refusal), true) => (Judged::default(), Some(Monitor { would: Some(refusal) })),
+    };
+    let (org, app, roles) = match found {
+        Ok(standing) => (standing.org, standing.app, standing.roles),
+        Err(_) => (None, None, RoleSet::new()),
+    };
     Ok(Permit {
         generation: snapshot.generation(),
         route: route_id,
         upstream: route.upstream,
         access: routed.access,
-        org: standing.org.map(Arc::from),
-        app: standing.app.map(Arc::from),
-        roles: standing.roles,
-        grant: held.first().and_then(|held| held.first(first_letter)),
+        org: org.map(Arc::from),
+        app: app.map(Arc::from),
+        roles,
+        grant: judged.grant,
         principal: Some(principal.clone()),
-        fields,
-        erases_hidden,
+        erases_hidden: judged.fields.is_some() && replaces(request.method, route),
+        fields: judged.fields,
+        monitor,
     })
+}
+
+/// What the grants of a request come to.
+#[derive(Default)]
+struct Judged {
+    grant: Option<GrantId>,
+    fields: Option<Arc<FieldMasks>>,
+}
+
+/// Steps 7 and 8.
+fn judge(
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+    routed: &Routed,
+    standing: &Standing<'_>,
+    trace: &mut impl Trace,
+) -> Result<Judged, Refusal> {
+    restrict(snapshot, request.target, routed, standing, trace)?;
+    let held = held_grants(snapshot, request.target, routed, standing, trace)?;
+    let creates = sends_an_element(request.method, routed.access);
+    let fields = limits(snapshot, &routed.matches, &held, creates, trace)?;
+    query::check(request.target.query(), fields.as_deref())?;
+    let first_letter = routed.access.positions().next().unwrap_or_default();
+    Ok(Judged { grant: held.first().and_then(|held| held.first(first_letter)), fields })
 }
 
 impl Routed {
@@ -198,6 +230,7 @@ fn public_permit(snapshot: &Snapshot, route: RouteId, access: Access) -> Permit 
         fields: None,
         grant: None,
         erases_hidden: false,
+        monitor: None,
     }
 }
 

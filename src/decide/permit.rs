@@ -1,5 +1,6 @@
 //! The evidence that a request may go on.
 
+use super::Refusal;
 use crate::policy::access::Access;
 use crate::policy::fields::FieldMasks;
 use crate::policy::roleset::RoleSet;
@@ -21,6 +22,14 @@ pub struct Permit {
     pub(super) fields: Option<Arc<FieldMasks>>,
     pub(super) grant: Option<GrantId>,
     pub(super) erases_hidden: bool,
+    pub(super) monitor: Option<Monitor>,
+}
+
+/// What is known of a request in monitor mode.
+#[derive(Clone, Debug)]
+pub(super) struct Monitor {
+    /// What would have refused it.
+    pub(super) would: Option<Refusal>,
 }
 
 impl Permit {
@@ -81,6 +90,16 @@ impl Permit {
     /// What limits the bodies; `None` where nothing does and bodies pass unread.
     pub fn fields(&self) -> Option<&Arc<FieldMasks>> {
         self.fields.as_ref()
+    }
+
+    /// Whether the route is in monitor mode: nothing after this is to refuse or to change it.
+    pub fn is_monitored(&self) -> bool {
+        self.monitor.is_some()
+    }
+
+    /// In monitor mode, what would have refused the request.
+    pub fn would_refuse(&self) -> Option<&Refusal> {
+        self.monitor.as_ref()?.would.as_ref()
     }
 
     /// One of the grants that allowed it; none on public routes.

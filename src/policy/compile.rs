@@ -159,6 +159,7 @@ impl Shapes {
                 public: route.public,
                 update: route.update,
                 params_keep: route.params_keep,
+                monitor: route.monitor,
             });
         }
         routes

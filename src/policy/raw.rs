@@ -13,6 +13,7 @@ pub type Text = Spanned<String>;
 #[derive(Clone, Debug, Default)]
 pub struct RawPolicy {
     pub name: Option<Text>,
+    pub mode: Option<Spanned<Mode>>,
     pub membership: Option<Spanned<RawMembership>>,
     pub limits: RawLimits,
     pub upstreams: Vec<RawUpstream>,
@@ -127,7 +128,22 @@ pub struct RawRoute {
     pub response: Option<Spanned<BodyKind>>,
     pub params_keep: bool,
     pub credential_pass: bool,
+    /// The policy's where absent.
+    pub mode: Option<Spanned<Mode>>,
 }
+
+/// Whether what is decided is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is.
+    Enforce,
+    /// It is told, and let through.
+    Monitor,
+}
+
+/// The words for modes.
+pub const MODES: [(&str, Option<Mode>); 2] =
+    [("enforce", Some(Mode::Enforce)), ("monitor", Some(Mode::Monitor))];
 
 /// What PUT does with what it does not mention. (`merge_hidden` is not enforced yet.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

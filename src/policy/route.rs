@@ -41,6 +41,8 @@ pub struct Route {
     pub update: Update,
     /// Paths may have `;`.
     pub params_keep: bool,
+    /// Steps 5 to 9 and 11 are told and not done.
+    pub monitor: bool,
 }
 
 /// The hosts that a policy names, and its routes for them. A route for every host stands with what
@@ -53,6 +55,16 @@ pub(crate) struct HostRoutes {
 }
 
 impl Snapshot {
+    /// What becomes of what is decided: `enforce`, `monitor`, or `mixed` where routes differ.
+    pub fn mode(&self) -> &'static str {
+        let monitored = self.routes.iter().filter(|route| route.monitor).count();
+        match monitored {
+            0 => "enforce",
+            all if all == self.routes.len() => "monitor",
+            _ => "mixed",
+        }
+    }
+
     /// Whether routes, grants or denials name hosts.
     pub fn reads_host(&self) -> bool {
         !self.hosts.table.is_empty()

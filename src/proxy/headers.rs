@@ -133,6 +133,14 @@ pub(super) fn ask_for_json(headers: &mut HeaderMap, safe: bool) -> Result<(), Re
     Ok(())
 }
 
+/// Monitor mode: what comes back is to be read, and is not changed. A coding is all that is not
+/// asked for; what the response says is the same without one.
+pub(super) fn ask_for_plain(headers: &mut HeaderMap) -> Result<(), Reason> {
+    let identity = HeaderValue::from_static("identity");
+    let set = headers.try_insert(header::ACCEPT_ENCODING, identity);
+    set.map(drop).map_err(|_| Reason::HeadersTooLarge)
+}
+
 /// Whether a response says two things about its end, or has a coding besides `chunked`: hyper
 /// would hand on the coded bytes as if they were the body (RFC 9112 section 6.1).
 pub(super) fn is_framed_oddly(headers: &HeaderMap) -> bool {

@@ -20,6 +20,7 @@ mod respond;
 mod shape;
 mod story;
 mod upload;
+mod watched;
 mod worker;
 
 pub use listener::BindError;

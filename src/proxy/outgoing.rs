@@ -33,7 +33,9 @@ impl Outgoing {
         // Room for what is added: one growth in place of several.
         headers.try_reserve(ADDED).map_err(|_| Reason::HeadersTooLarge)?;
         headers::inject(&mut headers, told)?;
-        if filtered {
+        if filtered && told.permit.is_monitored() {
+            headers::ask_for_plain(&mut headers)?;
+        } else if filtered {
             headers::ask_for_json(&mut headers, method.is_safe())?;
         }
         let host = match &upstream.host {

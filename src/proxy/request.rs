@@ -79,16 +79,20 @@ impl Way<'_> {
         story.decided(&permit, &live.snapshot);
         let body = self.check_body(&canonical, &permit, &live, body, story).await?;
         if permit.erases_hidden() {
-            return Err(Reason::HiddenFieldsAtRisk.into());
+            if !permit.is_monitored() {
+                return Err(Reason::HiddenFieldsAtRisk.into());
+            }
+            story.would_refuse(Reason::HiddenFieldsAtRisk);
         }
         let method = canonical.method().clone();
         let fields = body::view(&permit, &live.snapshot);
         let asks_who = permit.principal().is_some();
-        let route = permit.route();
+        let (route, monitored) = (permit.route(), permit.is_monitored());
         let outgoing = self.outgoing(canonical, body, &permit, &live, fields.is_some())?;
         let (response, lease) = self.forward(permit, outgoing, &live, story).await?;
         let view = View {
             fields: fields.as_deref(),
+            monitored,
             method: &method,
             limits: self.json(),
             vary: asks_who.then(|| live.identity.vary()),
@@ -178,11 +182,18 @@ impl Way<'_> {
             Ok(None) => {
                 return Ok(RequestBody::stream(full, limits.body_idle, limits.upstream_head));
             }
+            Err(refusal) if permit.is_monitored() => {
+                story.would_refuse(refusal.reason);
+                return Ok(RequestBody::stream(full, limits.body_idle, limits.upstream_head));
+            }
             Err(refusal) => {
                 *body = Some(full);
                 return Err(refusal.into());
             }
         };
+        if permit.is_monitored() && !self.can_be_watched(&full, story) {
+            return Ok(RequestBody::stream(full, limits.body_idle, limits.upstream_head));
+        }
         let deadline = self.worker.clock.deadline();
         let read =
             upload::read_whole(&mut full, limits.max_body, limits.body_idle, &deadline).await;
@@ -194,7 +205,22 @@ impl Way<'_> {
         let started = Instant::now();
         let checked = check.check(&whole, &self.json());
         story.record().filter += started.elapsed();
-        Ok(checked.map(|()| RequestBody::Whole(whole))?)
+        match checked {
+            Err(refusal) if permit.is_monitored() => story.would_refuse(refusal.reason),
+            checked => checked?,
+        }
+        Ok(RequestBody::Whole(whole))
+    }
+
+    /// In monitor mode a body is read only where its length is known to be within the limit:
+    /// elsewhere, what had been read of it could not be sent on.
+    fn can_be_watched(&self, body: &Incoming, story: &mut Story) -> bool {
+        let length = body.size_hint().exact();
+        let fits = length.is_some_and(|length| length <= self.worker.limits.max_body as u64);
+        if length.is_some() && !fits {
+            story.would_refuse(Reason::BodyTooLarge);
+        }
+        fits
     }
 
     fn outgoing(

@@ -6,6 +6,7 @@ use super::pool::Lease;
 use super::reply::{Download, Filtered, Source};
 use super::respond;
 use super::story::Story;
+use super::watched::{self, Watched};
 use crate::decide::{FieldMasks, Reason, media};
 use crate::filter::mask::Mask;
 use crate::filter::{Filter, Limits};
@@ -26,6 +27,8 @@ pub(super) struct View<'a> {
     pub(super) fields: Option<&'a FieldMasks>,
     /// The request's method.
     pub(super) method: &'a Method,
+    /// Monitor mode: the fields are counted, and nothing is changed.
+    pub(super) monitored: bool,
     /// What bounds the filter.
     pub(super) limits: Limits,
     /// The headers that say who is calling; `None` where nobody was asked.
@@ -56,6 +59,9 @@ pub(super) async fn show(
     let Some((fields, read)) = fields else {
         return Ok(pass(head, download, view.method));
     };
+    if view.monitored {
+        return Ok(watch(head, download, read, view, story));
+    }
     headers::clean_response(&mut head.headers);
     headers::mark_filtered(&mut head.headers, fields);
     // hyper keeps the upstream's reason phrase here, and that may say anything.
@@ -65,6 +71,26 @@ pub(super) async fn show(
         status if status.is_success() => show_success(head, download, read, view, story).await,
         _ => show_error(head, download, fields.error.as_ref(), view, story).await,
     }
+}
+
+/// As it comes, with an eye on what would have been removed.
+fn watch(
+    head: response::Parts,
+    download: Download,
+    mask: &Arc<Mask>,
+    view: &View<'_>,
+    story: &mut Story,
+) -> Response<Source> {
+    let empty = download.is_over();
+    let watched =
+        !empty && watched::can_be(head.status, &head.headers, view.method.is_safe(), story);
+    let passed = pass(head, download, view.method);
+    passed.map(|source| match source {
+        Source::Stream(download) if watched => {
+            Source::Watched(Box::new(Watched::new(download, mask.clone(), view.limits)))
+        }
+        other => other,
+    })
 }
 
 /// Unread, as it comes.

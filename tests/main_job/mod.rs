@@ -11,6 +11,7 @@ mod inclusion;
 mod keys;
 mod letters;
 mod life;
+mod monitor;
 mod reads;
 mod reload;
 mod restrictions;

@@ -1,7 +1,10 @@
 //! What the command line says of a request, read.
 
 use crate::decide::{Reason, Refusal};
+use crate::diag::did_you_mean;
 use crate::policy::Host;
+use crate::policy::snapshot::Snapshot;
+use crate::principal::Principal;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::io::Read;
 use std::path::Path;
@@ -46,6 +49,19 @@ pub(super) fn host<'a>(
         }
         (Some(_), Some(_)) => Err(refuse("the request has two Host headers")),
     }
+}
+
+/// Roles that the credential names and the policy does not have: they count for nothing.
+pub(super) fn unknown_roles(snapshot: &Snapshot, caller: &Principal) -> Vec<String> {
+    let known = || snapshot.roles().iter().map(|role| &**role.id());
+    let named = caller.roles.iter().flatten();
+    named
+        .filter(|role| snapshot.role_id(role).is_none())
+        .map(|role| match did_you_mean(role, known()) {
+            Some(near) => format!("the policy has no role `{role}`; did you mean `{near}`?"),
+            None => format!("the policy has no role `{role}`"),
+        })
+        .collect()
 }
 
 /// Bytes of a body that is explained; also what a file without an end is read to.

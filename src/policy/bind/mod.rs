@@ -18,7 +18,7 @@ pub use fields::{Fields, Harmless, Shape, bad_word, not_enforced, text, wrong_ty
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::node::{Node, NodeKind};
-use crate::policy::raw::{Cardinality, Kind, LeftOut, RawLimits, RawMembership, RawPolicy};
+use crate::policy::raw::{Cardinality, Kind, LeftOut, MODES, RawLimits, RawMembership, RawPolicy};
 use crate::source::Spanned;
 
 /// The keys of a policy whose values are lists, which the files of a folder share.
@@ -43,6 +43,7 @@ const POLICY: Shape = Shape {
     keys: &[
         "policy",
         "name",
+        "mode",
         "membership",
         "limits",
         "upstreams",
@@ -60,7 +61,6 @@ const POLICY: Shape = Shape {
         "resource_types",
     ],
     unenforced: &[
-        ("mode", Harmless::Word("enforce")),
         ("features", Harmless::Empty),
         ("presets", Harmless::Empty),
         ("invitations", Harmless::Empty),
@@ -79,6 +79,7 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
         return RawPolicy::default();
     };
     let name = fields.text("name");
+    let mode = fields.word("mode", &MODES);
     let membership = membership(&mut fields);
     let limits = fields.node("limits").map(|node| limits(node, fields.report()));
     let identity = fields.node("identity").map(|node| identity::identity(node, fields.report()));
@@ -87,6 +88,7 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
     let mut lists = Lists { fields, left_out: Vec::new() };
     RawPolicy {
         name,
+        mode,
         membership,
         limits: limits.unwrap_or_default(),
         identity,

@@ -3,7 +3,7 @@
 use super::{Fields, Harmless, Shape, text};
 use crate::diag::Report;
 use crate::policy::node::Node;
-use crate::policy::raw::{BodyKind, RawRoute, RawUpstream, Update};
+use crate::policy::raw::{BodyKind, MODES, RawRoute, RawUpstream, Update};
 
 pub(super) const UPSTREAM: Shape = Shape {
     what: "upstream",
@@ -31,6 +31,7 @@ pub(super) const ROUTE: Shape = Shape {
         "response",
         "params",
         "credential",
+        "mode",
     ],
     unenforced: &[
         ("upgrade", Harmless::Never),
@@ -39,7 +40,6 @@ pub(super) const ROUTE: Shape = Shape {
         ("cors", Harmless::Never),
         ("when", Harmless::Empty),
         ("sentinels", Harmless::Empty),
-        ("mode", Harmless::Word("enforce")),
     ],
 };
 
@@ -89,6 +89,7 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
         credential_pass: fields
             .word("credential", &[("pass", Some(true)), ("strip", Some(false))])
             .is_some_and(|pass| pass.value),
+        mode: fields.word("mode", &MODES),
         pattern: pattern?,
     };
     Some(route)

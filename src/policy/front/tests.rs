@@ -216,7 +216,6 @@ fn p08_keys_are_digests_with_a_time_that_can_be_read() {
 
 #[test]
 fn what_is_not_enforced_is_refused_by_name() {
-    bad("mode: monitor\n", &[(NotEnforced, "mode")]);
     bad("membership: both\n", &[(NotEnforced, "both")]);
     for key in ["presets: [x]", "features: {schemas: false}"] {
         bad(&format!("{key}\n"), &[(NotEnforced, key.split(':').next().unwrap())]);
@@ -225,7 +224,7 @@ fn what_is_not_enforced_is_refused_by_name() {
         let text = format!("roles: [{{id: r, grants: [{{path: /, access: r, {key}}}]}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }
-    for key in ["upgrade: websocket", "cors: {}", "strip_prefix: /", "mode: monitor"] {
+    for key in ["upgrade: websocket", "cors: {}", "strip_prefix: /"] {
         let text = format!("routes: [{{match: /, {key}}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }

@@ -5,6 +5,7 @@ mod address;
 mod defaults;
 mod includes;
 mod members;
+mod mode;
 mod paths;
 mod people;
 mod restrictions;
@@ -57,6 +58,8 @@ pub struct Surroundings {
     /// Whether a route without an upstream is an error where the settings name none. `check` and
     /// `explain` judge a policy without knowing where it will run.
     pub upstream_required: bool,
+    /// Whether the settings allow `mode: monitor`; `None` where they are not known.
+    pub allow_monitor: Option<bool>,
 }
 
 /// Resolves a policy. The result means something only if the report has no errors.
@@ -67,6 +70,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
     let schemas = roles::schemas(raw, report);
     let roles = roles::roles(raw, &schemas, report);
     let role_defaults = defaults::role_defaults(raw, &roles, report);
+    mode::policy(raw, around, report);
     let routes = paths::routes(raw, &upstreams, around, report);
     let apps = people::default_roles(raw, apps, &roles, report);
     let orgs = people::orgs(raw, &apps, report);

@@ -1,6 +1,7 @@
 //! Routes, and where objects of a type sit.
 
 use super::address::{self, Address};
+use super::mode;
 use super::{Names, Resolved, ResolvedGrant, Surroundings, Upstreams};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::filter::mask::Mask;
@@ -32,6 +33,8 @@ pub struct ResolvedRoute {
     pub response: BodyKind,
     pub params_keep: bool,
     pub credential_pass: bool,
+    /// What is refused is let through, and told.
+    pub monitor: bool,
 }
 
 /// The letters that each method needs on a route.
@@ -111,7 +114,8 @@ pub(super) fn routes(
             );
         }
         seen.entry(shape).or_insert(route.pattern.span);
-        routes.push(resolved);
+        let monitor = mode::monitors(raw, route, around, report);
+        routes.push(ResolvedRoute { monitor, ..resolved });
     }
     routes
 }
@@ -153,6 +157,7 @@ fn resolve_route(
         response: route.response.map_or(BodyKind::Json, |kind| kind.value),
         params_keep: route.params_keep,
         credential_pass: route.credential_pass,
+        monitor: false,
         host,
         pattern,
     })
@@ -397,6 +402,7 @@ impl RawRoute {
             response: None,
             params_keep: false,
             credential_pass: false,
+            mode: None,
         }
     }
 }

@@ -69,6 +69,7 @@ pub(super) const ROWS: &[Row] = &[
                 Word(&["pass", "strip"]),
                 "Whether the upstream gets the caller's credential; `strip`",
             ),
+            may("mode", Word(&["enforce", "monitor"]), "The policy's where it is left out"),
         ],
     ),
 ];
