@@ -1,7 +1,7 @@
 //! One decision, as routes and roles grow: none of the curves may bend up.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use portcullis::decide::{self, Permit, Request};
+use portcullis::decide::{self, Decision, Permit, Request};
 use portcullis::policy::compile::Stamp;
 use portcullis::policy::resolve::Surroundings;
 use portcullis::policy::snapshot::Snapshot;
@@ -56,9 +56,13 @@ fn decide(snapshot: &Snapshot, target: &Target, caller: &Arc<Principal>) -> Perm
 fn decide_on(snapshot: &Snapshot, target: &Target, host: &str, caller: &Arc<Principal>) -> Permit {
     let headers = http::HeaderMap::new();
     let (method, host) = (&http::Method::GET, Host::known(host.as_bytes()));
-    let request = Request { method, target, host, headers: &headers, now: 0 };
+    let client = None;
+    let request = Request { method, target, host, headers: &headers, client, now: 0 };
     let routed = decide::route(snapshot, &request).expect("a route");
-    decide::decide(snapshot, &request, routed, Some(caller.clone()), &mut ()).expect("a permit")
+    match decide::decide(snapshot, &request, routed, Some(caller.clone()), &mut ()) {
+        Ok(Decision::Allowed(permit)) => permit,
+        other => panic!("no permit: {other:?}"),
+    }
 }
 
 fn by_routes(c: &mut Criterion) {

@@ -5,32 +5,38 @@
 //! which forwarding consumes: no token, no send.
 
 pub mod body;
+mod facts;
+mod head;
+mod inquiry;
 pub mod media;
 mod named;
 mod permit;
 pub mod query;
 mod reason;
+mod rows;
 mod standing;
+mod subject;
 
 pub use crate::policy::access::Access;
 pub use crate::policy::fields::FieldMasks;
-use permit::Monitor;
+pub use facts::{Body, Facts, Object};
+pub use inquiry::{Inquiry, MAX_PREREADS, Preread};
 pub use permit::Permit;
 pub use reason::Reason;
+pub use rows::{MAX_ROW_RULES, RowPlan};
 
-use crate::policy::held::Held;
+use crate::filter;
 use crate::policy::host::Hosts;
 use crate::policy::index::Matches;
-use crate::policy::limits::Limits;
 use crate::policy::roleset::RoleSet;
-use crate::policy::snapshot::{DenialId, GrantId, Route, RouteId, RuleGroup, Snapshot, Update};
+use crate::policy::snapshot::{DenialId, GrantId, Route, RouteId, RuleGroup, Snapshot};
 use crate::policy::{Host, Target};
 use crate::principal::Principal;
 use named::Named;
-use smallvec::SmallVec;
 use standing::{Addressed, Standing};
-use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
+use subject::Subject;
 
 /// What a decision reads of a request.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +49,8 @@ pub struct Request<'a> {
     pub host: Host<'a>,
     /// The header fields, as they came.
     pub headers: &'a http::HeaderMap,
+    /// The address that the connection comes from; none where it comes over a Unix socket.
+    pub client: Option<IpAddr>,
     /// When it came, in seconds since 1970: nothing here looks at a clock.
     pub now: u64,
 }
@@ -68,12 +76,23 @@ pub struct Refusal {
     pub allow: Option<&'static str>,
 }
 
+/// What comes of a request's head.
+#[derive(Debug)]
+pub enum Decision {
+    /// It may go on.
+    Allowed(Permit),
+    /// It may, if what bodies say is as grants demand.
+    Asks(Box<Inquiry>),
+}
+
 /// Told about the steps of a decision. `()` hears nothing and costs nothing.
 pub trait Trace {
     /// Whether grants are to be listed, which takes time.
     const LISTENS: bool;
     /// A grant that holds.
     fn grant(&mut self, grant: GrantId);
+    /// A grant that would hold, but for a condition.
+    fn failed(&mut self, grant: GrantId, why: &'static str);
     /// A line of a restriction that denies the request.
     fn denial(&mut self, denial: DenialId);
     /// A sentence on what was found.
@@ -83,6 +102,7 @@ pub trait Trace {
 impl Trace for () {
     const LISTENS: bool = false;
     fn grant(&mut self, _: GrantId) {}
+    fn failed(&mut self, _: GrantId, _: &'static str) {}
     fn denial(&mut self, _: DenialId) {}
     fn note(&mut self, _: impl FnOnce() -> String) {}
 }
@@ -113,7 +133,10 @@ pub fn route(snapshot: &Snapshot, request: &Request<'_>) -> Result<Routed, Refus
     if query::overrides_method(request.target.query()) {
         return Err(Refusal::because(Reason::BadRequest));
     }
-    let public = route.is_some_and(|route| route.public.has(access));
+    let public = match route {
+        Some(route) if route.public.has(access) => carries_anyone(snapshot, route, request)?,
+        _ => false,
+    };
     Ok(Routed { route: found, access, public, matches, hosts })
 }
 
@@ -125,9 +148,9 @@ pub fn decide(
     routed: Routed,
     principal: Option<Arc<Principal>>,
     trace: &mut impl Trace,
-) -> Result<Permit, Refusal> {
+) -> Result<Decision, Refusal> {
     if let (true, Some(route)) = (routed.public, routed.route) {
-        return Ok(public_permit(snapshot, route, routed.access));
+        return Ok(Decision::Allowed(public_permit(snapshot, route, routed.access)));
     }
     let principal = principal.ok_or(Refusal::because(Reason::Unauthenticated))?;
     let route_id = routed.route.ok_or(Refusal::because(Reason::NoRoute))?;
@@ -135,57 +158,64 @@ pub fn decide(
     let named = Named::read(route, request)?;
     let addressed = Addressed::of(route, &named, &principal);
     let found = standing::find(snapshot, &addressed, &principal, request.now, trace);
-    let judged = match &found {
-        Ok(standing) => judge(snapshot, request, &routed, standing, trace),
-        Err(reason) => Err(Refusal::because(*reason)),
-    };
-    let (judged, monitor) = match (judged, route.monitor) {
-        (Err(refusal), false) => return Err(refusal),
-        (Ok(judged), monitors) => (judged, monitors.then_some(Monitor { would: None })),
-        (Err(refusal), true) => (Judged::default(), Some(Monitor { would: Some(refusal) })),
-    };
-    let (org, app, roles) = match found {
-        Ok(standing) => (standing.org, standing.app, standing.roles),
-        Err(_) => (None, None, RoleSet::new()),
-    };
-    Ok(Permit {
-        generation: snapshot.generation(),
-        route: route_id,
-        upstream: route.upstream,
-        access: routed.access,
-        org: org.map(Arc::from),
-        app: app.map(Arc::from),
-        roles,
-        grant: judged.grant,
-        principal: Some(principal.clone()),
-        erases_hidden: judged.fields.is_some() && replaces(request.method, route),
-        fields: judged.fields,
-        monitor,
-    })
+    let through =
+        route.monitor.then(|| let_through(snapshot, &routed, route_id, &principal, &found));
+    let judged = found
+        .map_err(Refusal::because)
+        .and_then(|standing| judge(snapshot, request, routed, (&principal, standing), trace));
+    match (judged, through) {
+        (Err(refusal), Some(permit)) if refusal.reason != Reason::BadRequest => {
+            Ok(Decision::Allowed(permit.although(refusal)))
+        }
+        (judged, _) => judged,
+    }
 }
 
-/// What the grants of a request come to.
-#[derive(Default)]
-struct Judged {
-    grant: Option<GrantId>,
-    fields: Option<Arc<FieldMasks>>,
-}
-
-/// Steps 7 and 8.
+/// Steps 7 and 8, as far as the head tells.
 fn judge(
     snapshot: &Snapshot,
     request: &Request<'_>,
-    routed: &Routed,
-    standing: &Standing<'_>,
+    routed: Routed,
+    (principal, standing): (&Arc<Principal>, Standing<'_>),
     trace: &mut impl Trace,
-) -> Result<Judged, Refusal> {
-    restrict(snapshot, request.target, routed, standing, trace)?;
-    let held = held_grants(snapshot, request.target, routed, standing, trace)?;
-    let creates = sends_an_element(request.method, routed.access);
-    let fields = limits(snapshot, &routed.matches, &held, creates, trace)?;
-    query::check(request.target.query(), fields.as_deref())?;
-    let first_letter = routed.access.positions().next().unwrap_or_default();
-    Ok(Judged { grant: held.first().and_then(|held| held.first(first_letter)), fields })
+) -> Result<Decision, Refusal> {
+    let route_id = routed.route.ok_or(Refusal::because(Reason::NoRoute))?;
+    let route = snapshot.route(route_id);
+    if !route.when.is_empty() {
+        let subject = standing.subject(snapshot, principal, request.now);
+        if !head::holds(&route.when, request, &subject)? {
+            trace.note(|| format!("the `when` of the route `{}` does not hold", route.pattern));
+            return Err(Refusal::because(Reason::ConditionFailed));
+        }
+    }
+    restrict(snapshot, request.target, &routed, &standing, trace)?;
+    let inquiry = Inquiry::new(snapshot, request, routed, route_id, (principal, standing), trace)?;
+    match inquiry.waits() {
+        true => Ok(Decision::Asks(Box::new(inquiry))),
+        false => {
+            let nothing = (&Facts::default(), &filter::Limits::default());
+            inquiry.settle(snapshot, request, nothing.0, nothing.1, trace).map(Decision::Allowed)
+        }
+    }
+}
+
+/// What monitor mode lets a request go on with that is refused: who it is, and where it has been
+/// found to stand.
+fn let_through(
+    snapshot: &Snapshot,
+    routed: &Routed,
+    route: RouteId,
+    principal: &Arc<Principal>,
+    found: &Result<Standing<'_>, Reason>,
+) -> Permit {
+    let standing = found.as_ref().ok();
+    Permit {
+        principal: Some(principal.clone()),
+        org: standing.and_then(|standing| standing.org).map(Arc::from),
+        app: standing.and_then(|standing| standing.app).map(Arc::from),
+        roles: standing.map(|standing| standing.roles.clone()).unwrap_or_default(),
+        ..public_permit(snapshot, route, routed.access)
+    }
 }
 
 impl Routed {
@@ -217,6 +247,19 @@ impl Refusal {
     }
 }
 
+/// Whether a public route carries the request whoever sent it: what its `when` says of callers
+/// does not hold, since nobody is asked.
+fn carries_anyone(
+    snapshot: &Snapshot,
+    route: &Route,
+    request: &Request<'_>,
+) -> Result<bool, Refusal> {
+    let roles = &RoleSet::new();
+    let nobody =
+        Subject { snapshot, principal: None, org: None, app: None, roles, now: request.now };
+    Ok(route.when.is_empty() || head::holds(&route.when, request, &nobody)?)
+}
+
 fn public_permit(snapshot: &Snapshot, route: RouteId, access: Access) -> Permit {
     Permit {
         generation: snapshot.generation(),
@@ -230,6 +273,7 @@ fn public_permit(snapshot: &Snapshot, route: RouteId, access: Access) -> Permit 
         fields: None,
         grant: None,
         erases_hidden: false,
+        rows: None,
         monitor: None,
     }
 }
@@ -260,78 +304,4 @@ fn restrict<T: Trace>(
         }
     }
     if denied { Err(Refusal::because(Reason::Restricted)) } else { Ok(()) }
-}
-
-/// The grants that hold, for each letter that is needed; every letter needs one.
-fn held_grants<'s>(
-    snapshot: &'s Snapshot,
-    target: &Target,
-    routed: &Routed,
-    standing: &Standing<'_>,
-    trace: &mut impl Trace,
-) -> Result<SmallVec<[Held<'s>; 2]>, Refusal> {
-    let mut found = SmallVec::new();
-    let mut roles = Cow::Borrowed(&standing.roles);
-    if let Some(anybody) = snapshot.anybody() {
-        roles.to_mut().insert(anybody);
-    }
-    for letter in routed.access.positions() {
-        let held = snapshot.held((&routed.matches, routed.hosts), letter, &roles, |group| {
-            group.addresses(target, standing.org, standing.app)
-        });
-        if held.roles.is_empty() {
-            return Err(Refusal::because(Reason::NoGrant));
-        }
-        report_grants(&held, letter, trace);
-        found.push(held);
-    }
-    Ok(found)
-}
-
-fn report_grants<T: Trace>(held: &Held<'_>, letter: usize, trace: &mut T) {
-    if T::LISTENS {
-        held.grants(letter).into_iter().for_each(|grant| trace.grant(grant));
-    }
-}
-
-/// What limits the bodies. Where two letters are needed, a field must pass for both.
-fn limits(
-    snapshot: &Snapshot,
-    matches: &Matches,
-    held: &[Held<'_>],
-    creates: bool,
-    trace: &mut impl Trace,
-) -> Result<Option<Arc<FieldMasks>>, Refusal> {
-    let mut all: Option<Arc<FieldMasks>> = None;
-    for held in held {
-        let masks = match snapshot.limits(matches, held, creates) {
-            Limits::Nothing => continue,
-            Limits::Masks(masks) => masks,
-            Limits::Unmapped => {
-                trace.note(|| {
-                    "every role that grants this limits a type of object that may be \
-                               here, but the policy does not say where: add the path to the \
-                               type's `at`, or write `elsewhere: pass`"
-                        .into()
-                });
-                return Err(Refusal::because(Reason::Unmapped));
-            }
-        };
-        all = Some(match all {
-            None => masks,
-            Some(others) => Arc::new(others.and(&masks)),
-        });
-    }
-    Ok(all)
-}
-
-/// Whether the body is one more element of what the path holds. A POST that only reads sends a
-/// question.
-fn sends_an_element(method: &http::Method, access: Access) -> bool {
-    access != Access::READ && *method == http::Method::POST
-}
-
-/// Whether what the body does not mention is lost.
-fn replaces(method: &http::Method, route: &Route) -> bool {
-    method == http::Method::PUT && route.update == Update::Replace
 }

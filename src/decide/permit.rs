@@ -1,6 +1,7 @@
 //! The evidence that a request may go on.
 
 use super::Refusal;
+use super::rows::RowPlan;
 use crate::policy::access::Access;
 use crate::policy::fields::FieldMasks;
 use crate::policy::roleset::RoleSet;
@@ -22,6 +23,7 @@ pub struct Permit {
     pub(super) fields: Option<Arc<FieldMasks>>,
     pub(super) grant: Option<GrantId>,
     pub(super) erases_hidden: bool,
+    pub(super) rows: Option<Arc<RowPlan>>,
     pub(super) monitor: Option<Monitor>,
 }
 
@@ -33,6 +35,16 @@ pub(super) struct Monitor {
 }
 
 impl Permit {
+    /// Of a request in monitor mode that is refused nothing so far.
+    pub(super) fn watched(self) -> Permit {
+        Permit { monitor: Some(Monitor { would: None }), ..self }
+    }
+
+    /// Of a request in monitor mode that would have been refused.
+    pub(super) fn although(self, refusal: Refusal) -> Permit {
+        Permit { monitor: Some(Monitor { would: Some(refusal) }), ..self }
+    }
+
     /// The generation of the snapshot that decided.
     pub fn generation(&self) -> u64 {
         self.generation
@@ -111,5 +123,10 @@ impl Permit {
     /// other checks.
     pub fn erases_hidden(&self) -> bool {
         self.erases_hidden
+    }
+
+    /// What decides about the rows of a successful response; `None` where all are shown.
+    pub fn rows(&self) -> Option<&Arc<RowPlan>> {
+        self.rows.as_ref()
     }
 }

@@ -2,6 +2,7 @@
 //! roles that count there (steps 5 and 6 of the decision order).
 
 use super::named::{Kind, Named};
+use super::subject::Subject;
 use super::{Reason, Trace};
 use crate::policy::people::{AppId, Membership, Org, People};
 use crate::policy::resolve::Address;
@@ -41,6 +42,19 @@ pub(super) struct Standing<'a> {
     pub restrictions: RoleSet,
 }
 
+impl Standing<'_> {
+    /// What conditions compare with.
+    pub(super) fn subject<'s>(
+        &'s self,
+        snapshot: &'s Snapshot,
+        principal: &'s Principal,
+        now: u64,
+    ) -> Subject<'s> {
+        let (org, app, roles) = (self.org, self.app, &self.roles);
+        Subject { snapshot, principal: Some(principal), org, app, roles, now }
+    }
+}
+
 impl<'a> Addressed<'a> {
     pub(super) fn of(
         route: &Route,
@@ -74,7 +88,7 @@ impl<'a> Place<'a> {
 
 /// A claim as text. `claims.org` and `claims.app` mean the mapped values where the credential has
 /// no claim of that name.
-fn claim<'a>(principal: &'a Principal, name: &str, kind: &str) -> Option<&'a str> {
+pub(super) fn claim<'a>(principal: &'a Principal, name: &str, kind: &str) -> Option<&'a str> {
     if let Some(text) = principal.claims.text(name) {
         return Some(text);
     }

@@ -2,6 +2,7 @@
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::filter::algebra::intersect;
+use crate::filter::pick;
 use crate::policy::access::Access;
 use crate::policy::fields::{FieldMemo, RoleLimits};
 use crate::policy::host::HostId;
@@ -160,6 +161,7 @@ impl Shapes {
                 update: route.update,
                 params_keep: route.params_keep,
                 monitor: route.monitor,
+                when: route.when.clone(),
             });
         }
         routes
@@ -170,10 +172,13 @@ impl Shapes {
         for (kind, resource) in resolved.types.iter().enumerate() {
             for at in &resource.ats {
                 self.facts(&at.pattern).ats.push(ats.len() as u32);
+                let rows = rows(&at.pointer);
                 ats.push(At {
                     kind: kind as u32,
                     pointer: at.pointer.clone(),
                     element: element(&at.pointer),
+                    in_list: rows.len() < at.pointer.len(),
+                    rows: pick::Path::parse(rows).expect("a piece of a pointer is one"),
                 });
             }
         }
@@ -210,10 +215,15 @@ impl Shapes {
             label: format!("{id} {}", label(grant.host.as_ref(), &grant.pattern)).into(),
             place: sources.place(grant.span),
             default,
+            conditions: grant.conditions.clone(),
         });
         let key = self.key(grant);
         let groups = &mut self.facts[key.shape.0 as usize].groups;
-        group(groups, &mut self.group_at, key).add(role, grant.access, at);
+        let group = group(groups, &mut self.group_at, key);
+        match grant.conditions {
+            None => group.add(role, grant.access, at),
+            Some(_) => group.add_conditional(role, grant.access, at),
+        }
     }
 
     fn denials(&mut self, resolved: &Resolved, sources: &Sources) -> Vec<Denial> {
@@ -285,8 +295,15 @@ fn group<'g, Id>(
     let at = *places.entry(key).or_insert(groups.len());
     if at == groups.len() {
         let GroupKey { host, org_at, app_at, .. } = key;
-        let (letters, rules) = Default::default();
-        groups.push(RuleGroup { host, org_at, app_at, letters, rules });
+        groups.push(RuleGroup {
+            host,
+            org_at,
+            app_at,
+            letters: Default::default(),
+            rules: Vec::new(),
+            conditional_letters: Default::default(),
+            conditional: Vec::new(),
+        });
     }
     &mut groups[at]
 }
@@ -299,12 +316,27 @@ impl<Id> RuleGroup<Id> {
         }
         self.rules.push((holder, access, id));
     }
+
+    fn add_conditional(&mut self, holder: RoleId, access: Access, id: Id) {
+        for letter in access.positions() {
+            self.conditional_letters[letter].insert(holder);
+        }
+        self.conditional.push((holder, access, id));
+    }
 }
 
 /// Where the object sits in one element of a list: what follows the last `*` of a pointer.
 fn element(pointer: &str) -> Option<Arc<str>> {
     let last = pointer.rmatch_indices("/*").map(|(at, _)| &pointer[at + 2..]);
     last.into_iter().find(|rest| rest.is_empty() || rest.starts_with('/')).map(Arc::from)
+}
+
+/// What a pointer says before its first `*`, or all of it.
+fn rows(pointer: &str) -> &str {
+    let stars = pointer.match_indices("/*").map(|(at, _)| at);
+    let whole = |at: &usize| matches!(pointer.as_bytes().get(at + 2), None | Some(b'/'));
+    let first = stars.into_iter().find(whole);
+    &pointer[..first.unwrap_or(pointer.len())]
 }
 
 fn types(resolved: &Resolved) -> Vec<ResourceType> {

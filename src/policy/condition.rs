@@ -43,8 +43,6 @@ pub enum Selector {
     Claim(Box<str>),
     /// The address that the connection comes from.
     ClientIp,
-    /// Who holds the connection: the id of its certificate.
-    PeerId,
     /// When the request came.
     Time,
 }
@@ -110,7 +108,7 @@ pub enum Fact {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Owner {
     /// Where the object names its owner. Of several values one must be the caller.
-    pub field: pick::Path,
+    pub field: Field,
     /// The object to look at before anything is sent; `None` where the request's body and the
     /// rows of its response tell enough.
     pub of: Option<Object>,
@@ -144,7 +142,7 @@ pub struct Keep {
     /// Where the rows of a list are; `None`: where the types of the path say.
     pub items: Option<pick::Path>,
     /// What of a row is looked at. Of several values one must fit.
-    pub field: pick::Path,
+    pub field: Field,
     /// What it must be.
     pub among: Box<[Value]>,
 }
@@ -153,9 +151,21 @@ pub struct Keep {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Require {
     /// Where it is. Of several values all must fit.
-    pub field: pick::Path,
+    pub field: Field,
     /// What it must be.
     pub among: Box<[Value]>,
+}
+
+/// A value inside of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Where it is.
+    pub at: pick::Path,
+    /// The members that lead to it, the object itself left out: who writes one of them anew
+    /// writes the value.
+    pub above: Box<[pick::Path]>,
+    /// Where it is in each object of a list.
+    pub in_each: pick::Path,
 }
 
 /// When something holds.

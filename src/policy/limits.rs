@@ -1,5 +1,6 @@
 //! What limits the bodies of a request whose grants are known.
 
+use crate::filter::pick;
 use crate::policy::fields::{FieldMasks, masks_at};
 use crate::policy::held::Held;
 use crate::policy::index::Matches;
@@ -24,7 +25,7 @@ impl Snapshot {
     /// A request that `creates` where a type has lists alone (a POST to `/customers`, whose objects
     /// are at `/data/*`) sends one element as the body itself, and often gets it back so: there
     /// the body is a place as well.
-    pub(crate) fn limits(&self, matches: &Matches, held: &Held<'_>, creates: bool) -> Limits {
+    pub(crate) fn limits(&self, matches: &Matches, held: &Held, creates: bool) -> Limits {
         // One contributing role without any schema contributes whole objects.
         if !held.roles.is_subset(&self.limited) {
             return Limits::Nothing;
@@ -84,6 +85,21 @@ impl Snapshot {
         }
         found.sort_unstable();
         found
+    }
+
+    /// Where the rows of a response are, as far as the types of its path say; where they say
+    /// nothing, the body itself.
+    pub(crate) fn row_places(&self, matches: &Matches) -> Vec<&pick::Path> {
+        let here = self.most_specific_ats(matches);
+        let ats = || here.iter().map(|at| &self.ats[*at as usize]);
+        let lists = ats().any(|at| at.in_list);
+        let mut places: Vec<&pick::Path> = Vec::new();
+        for at in ats().filter(|at| at.in_list || !lists) {
+            if !places.contains(&&at.rows) {
+                places.push(&at.rows);
+            }
+        }
+        places
     }
 
     /// Several schemas of one role intersect; across contributing roles the caller gets the union.

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod bind;
 pub mod compile;
+pub mod condition;
 pub mod fields;
 pub mod front;
 pub mod header;

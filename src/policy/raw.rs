@@ -130,6 +130,7 @@ pub struct RawRoute {
     pub credential_pass: bool,
     /// The policy's where absent.
     pub mode: Option<Spanned<Mode>>,
+    pub when: Vec<RawTest>,
 }
 
 /// Whether what is decided is done.
@@ -292,6 +293,50 @@ pub struct RawGrant {
     pub access: Text,
     /// Every host where absent.
     pub host: Option<Text>,
+    pub conditions: RawConditions,
+}
+
+/// What must hold for a grant to count. Denials have none.
+#[derive(Clone, Debug, Default)]
+pub struct RawConditions {
+    pub when: Vec<RawTest>,
+    /// `None` where the key is absent; an empty list lets no parameter through.
+    pub query: Option<Vec<Text>>,
+    pub owner: Option<RawOwner>,
+    pub keep: Option<RawKeep>,
+    pub require: Option<RawRequire>,
+}
+
+/// A selector and the values of which it must be one.
+#[derive(Clone, Debug)]
+pub struct RawTest {
+    /// As typed: `header.x-env`.
+    pub selector: Text,
+    pub values: Vec<Text>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawOwner {
+    pub span: Span,
+    pub field: Text,
+    pub of: Option<Text>,
+    pub is: Option<Text>,
+    pub items: Option<Text>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawKeep {
+    pub span: Span,
+    pub items: Option<Text>,
+    pub field: Text,
+    pub among: Vec<Text>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawRequire {
+    pub span: Span,
+    pub field: Text,
+    pub among: Vec<Text>,
 }
 
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! Routes: how a request is carried, and which of them it is on.
 
 use crate::policy::access::Access;
+use crate::policy::condition::Test;
 use crate::policy::host::{HostId, HostTable, Hosts};
 use crate::policy::index::{Matches, ShapeId};
 pub use crate::policy::raw::{BodyKind, Update};
@@ -41,6 +42,8 @@ pub struct Route {
     pub update: Update,
     /// Paths may have `;`.
     pub params_keep: bool,
+    /// What must hold for a request to be carried.
+    pub when: Box<[Test]>,
     /// Steps 5 to 9 and 11 are told and not done.
     pub monitor: bool,
 }

@@ -1,6 +1,8 @@
 //! The immutable result of a load: what decisions read.
 
+use crate::filter::pick;
 use crate::policy::access::Access;
+use crate::policy::condition::Conditions;
 use crate::policy::fields::{FieldMemo, RoleLimits};
 use crate::policy::host::{Host, HostId, Hosts};
 use crate::policy::index::{Matches, PathIndex, ShapeId};
@@ -79,6 +81,8 @@ pub struct Grant {
     pub place: Place,
     /// It stands in `role_defaults`.
     pub default: bool,
+    /// What must hold for it to count; `None` where nothing must.
+    pub conditions: Option<Arc<Conditions>>,
 }
 
 /// Index of a denial.
@@ -123,6 +127,10 @@ pub(crate) struct RuleGroup<Id> {
     pub(super) letters: [RoleSet; 4],
     /// Sorted by role (or restriction).
     pub(super) rules: Vec<(RoleId, Access, Id)>,
+    /// By position of the letter: the roles that have it here under a condition.
+    pub(super) conditional_letters: [RoleSet; 4],
+    /// Grants with conditions, which count in neither of the two lists above.
+    pub(super) conditional: Vec<(RoleId, Access, Id)>,
 }
 
 /// Grants of one shape, held by roles.
@@ -141,6 +149,10 @@ pub(crate) struct At {
     /// Where it leads to every element or member of something: where the object is in a body that
     /// is one of these.
     pub(super) element: Option<Arc<str>>,
+    /// Where the rows are: what the pointer says before its first `*`.
+    pub(super) rows: pick::Path,
+    /// Whether the pointer leads to every element or member of something.
+    pub(super) in_list: bool,
 }
 
 impl Snapshot {

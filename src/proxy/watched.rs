@@ -4,11 +4,9 @@
 use super::reply::{Cut, Download};
 use super::story::Story;
 use crate::decide::{Reason, media};
-use crate::filter::mask::Mask;
-use crate::filter::{Filter, Limits};
+use crate::filter::{Fault, Filter};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -22,9 +20,9 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// A body beside which this mask is to be watched.
-    pub(super) fn new(download: Download, mask: Arc<Mask>, limits: Limits) -> Watched {
-        Watched { download, filter: Some(Filter::new(mask, limits)), scratch: Vec::new() }
+    /// A body beside which this filter runs.
+    pub(super) fn new(download: Download, filter: Filter) -> Watched {
+        Watched { download, filter: Some(filter), scratch: Vec::new() }
     }
 
     /// Whether nothing more will come.
@@ -62,9 +60,9 @@ impl Watched {
         self.scratch.clear();
         let read = filter.push(bytes, &mut self.scratch);
         story.record().removed = filter.removed();
-        if read.is_err() {
+        if let Err(fault) = read {
             self.filter = None;
-            story.would_refuse(Reason::Shape);
+            story.would_refuse(reason(fault));
         }
     }
 
@@ -73,9 +71,17 @@ impl Watched {
         self.scratch.clear();
         let read = filter.finish(&mut self.scratch);
         story.record().removed = filter.removed();
-        if read.is_err() {
-            story.would_refuse(Reason::Shape);
+        if let Err(fault) = read {
+            story.would_refuse(reason(fault));
         }
+    }
+}
+
+/// What enforcing would have said of a body that the filter stopped at.
+fn reason(fault: Fault) -> Reason {
+    match fault {
+        Fault::Gone => Reason::NotOwner,
+        _ => Reason::Shape,
     }
 }
 

@@ -8,6 +8,7 @@ use crate::principal::Principal;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::io::Read;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 /// A file with a body.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
@@ -19,6 +20,18 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
         true => Err(format!("`{}` is larger than {MAX_BODY} bytes", path.display())),
         false => Ok(body),
     }
+}
+
+/// An object; `none` is the word for one that is not there.
+pub(super) fn object(path: &Path) -> Result<Option<Vec<u8>>, String> {
+    if path.as_os_str() == "none" { Ok(None) } else { read(path).map(Some) }
+}
+
+/// A time, in seconds since 1970.
+pub(super) fn seconds(text: &str) -> Result<u64, String> {
+    let time = humantime::parse_rfc3339(text).map_err(|error| error.to_string())?;
+    let since = time.duration_since(UNIX_EPOCH).map_err(|_| "this is before 1970".to_owned())?;
+    Ok(since.as_secs())
 }
 
 /// A header field.

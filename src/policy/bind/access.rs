@@ -1,6 +1,6 @@
 //! Roles with their grants, restrictions, schemas, and the places of resource types.
 
-use super::{Fields, Harmless, Shape};
+use super::{Fields, Harmless, Shape, condition};
 use crate::diag::Report;
 use crate::policy::node::Node;
 use crate::policy::raw::{
@@ -34,15 +34,8 @@ pub(super) const ROLE: Shape = Shape {
 
 pub(super) const GRANT: Shape = Shape {
     what: "grant",
-    keys: &["path", "host", "access"],
-    unenforced: &[
-        ("when", Harmless::Empty),
-        // An empty list lets no parameter through.
-        ("query", Harmless::Never),
-        ("owner", Harmless::Never),
-        ("keep", Harmless::Never),
-        ("require", Harmless::Never),
-    ],
+    keys: &["path", "host", "access", "when", "query", "owner", "keep", "require"],
+    unenforced: &[],
 };
 
 pub(super) const ROLE_DEFAULTS: Shape =
@@ -140,7 +133,11 @@ fn rule(node: &Node, shape: &Shape, report: &mut Report) -> Option<RawGrant> {
     let mut fields = Fields::open(node, shape, report)?;
     let (path, access) = (fields.required_text("path"), fields.required_text("access"));
     let host = fields.text("host");
-    Some(RawGrant { span: node.span, path: path?, access: access?, host })
+    let conditions = match std::ptr::eq(shape, &GRANT) {
+        true => condition::conditions(&mut fields)?,
+        false => Default::default(),
+    };
+    Some(RawGrant { span: node.span, path: path?, access: access?, host, conditions })
 }
 
 pub(super) fn restriction(node: &Node, report: &mut Report) -> Option<RawRestriction> {

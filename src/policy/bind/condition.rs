@@ -23,7 +23,13 @@ pub(super) fn conditions(fields: &mut Fields<'_, '_>) -> Option<RawConditions> {
     let owner = readable(fields, "owner", owner);
     let keep = readable(fields, "keep", keep);
     let require = readable(fields, "require", require);
-    Some(RawConditions { when: when?, query: query?, owner: owner?, keep: keep?, require: require? })
+    Some(RawConditions {
+        when: when?,
+        query: query?,
+        owner: owner?,
+        keep: keep?,
+        require: require?,
+    })
 }
 
 /// `when`: selectors and the values that they may have.

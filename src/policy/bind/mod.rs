@@ -5,6 +5,7 @@
 //! letters, pointers, references, schemas, URLs) is judged later.
 
 mod access;
+mod condition;
 mod fields;
 mod identity;
 mod keys;

@@ -1,6 +1,6 @@
 //! Upstreams and routes.
 
-use super::{Fields, Harmless, Shape, text};
+use super::{Fields, Harmless, Shape, condition, text};
 use crate::diag::Report;
 use crate::policy::node::Node;
 use crate::policy::raw::{BodyKind, MODES, RawRoute, RawUpstream, Update};
@@ -32,13 +32,13 @@ pub(super) const ROUTE: Shape = Shape {
         "params",
         "credential",
         "mode",
+        "when",
     ],
     unenforced: &[
         ("upgrade", Harmless::Never),
         ("headers", Harmless::Empty),
         ("strip_prefix", Harmless::Never),
         ("cors", Harmless::Never),
-        ("when", Harmless::Empty),
         ("sentinels", Harmless::Empty),
     ],
 };
@@ -90,6 +90,7 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
             .word("credential", &[("pass", Some(true)), ("strip", Some(false))])
             .is_some_and(|pass| pass.value),
         mode: fields.word("mode", &MODES),
+        when: condition::tests(&mut fields)?,
         pattern: pattern?,
     };
     Some(route)

@@ -211,6 +211,8 @@ mod tests {
             pattern: Pattern::parse(path).unwrap(),
             access: access.parse::<Letters>().unwrap().0,
             host: None,
+            conditions: None,
+            reads: None,
         }
     }
 

@@ -4,8 +4,10 @@ use super::paths::{ResolvedType, pattern};
 use crate::diag::{Code, Diagnostic, Report, did_you_mean};
 use crate::filter::pick;
 use crate::policy::access::Access;
+use crate::policy::bind::not_enforced;
 use crate::policy::condition::{
-    Conditions, Fact, Keep, Object, Owner, Part, Piece, Require, Selector, Test, Value, Wanted,
+    Conditions, Fact, Field, Keep, Object, Owner, Part, Piece, Require, Selector, Test, Value,
+    Wanted,
 };
 use crate::policy::pattern::{Pattern, Segment};
 use crate::policy::raw::{RawConditions, RawKeep, RawOwner, RawRequire, RawTest, Text};
@@ -38,7 +40,8 @@ pub(super) fn conditions(
     let keep = typed.keep.as_ref().map(|typed| keep(typed, beside, report));
     let require = typed.require.as_ref().map(|typed| require(typed, beside, report));
     let reads = owner.as_ref().and_then(|found| found.as_ref()?.1.clone());
-    let query = typed.query.as_ref().map(|names| names.iter().map(|name| name.value.as_str().into()));
+    let query =
+        typed.query.as_ref().map(|names| names.iter().map(|name| name.value.as_str().into()));
     let conditions = Conditions {
         when: when?,
         query: query.map(Iterator::collect),
@@ -77,7 +80,10 @@ fn selector(typed: &Text, path: &Pattern, report: &mut Report) -> Option<Selecto
     let (source, name) = typed.value.split_once('.').unwrap_or((&typed.value, ""));
     let found = match (source, name) {
         ("client", "ip") => Some(Selector::ClientIp),
-        ("peer", "id") => Some(Selector::PeerId),
+        ("peer", "id") => {
+            report.push(not_enforced("peer.id", typed.span));
+            return None;
+        }
         ("time", "") => Some(Selector::Time),
         ("query" | "claims" | "header" | "param", "") => None,
         ("query", name) => Some(Selector::Query(name.into())),
@@ -98,8 +104,8 @@ fn selector(typed: &Text, path: &Pattern, report: &mut Report) -> Option<Selecto
     if found.is_none() {
         let message = format!("`{}` is nothing that a condition can look at", typed.value);
         report.push(Diagnostic::error(Code::BadValue, typed.span, message).help(
-            "write `param.NAME`, `query.NAME`, `header.NAME`, `claims.NAME`, `client.ip`, \
-             `peer.id` or `time`",
+            "write `param.NAME`, `query.NAME`, `header.NAME`, `claims.NAME`, `client.ip` \
+             or `time`",
         ));
     }
     found
@@ -225,7 +231,7 @@ fn fact(text: &str, typed: &Text, report: &mut Report) -> Option<Fact> {
 type FoundOwner = (Owner, Option<(Pattern, Span)>);
 
 fn owner(typed: &RawOwner, beside: &Beside<'_>, report: &mut Report) -> Option<FoundOwner> {
-    let field = path(&typed.field, report);
+    let field = field(&typed.field, report);
     let items = typed.items.as_ref().map(|items| place(items, report));
     let is = match &typed.is {
         None => Some(Value::Of(Fact::Id)),
@@ -273,11 +279,7 @@ fn same_shape(a: &Pattern, b: &Pattern) -> bool {
 }
 
 /// `of`: the path of an object, its parameters captured by the grant's path.
-fn object(
-    of: &Text,
-    beside: &Beside<'_>,
-    report: &mut Report,
-) -> Option<(Pattern, Box<[Piece]>)> {
+fn object(of: &Text, beside: &Beside<'_>, report: &mut Report) -> Option<(Pattern, Box<[Piece]>)> {
     let at = pattern(of, report)?;
     if at.is_subtree() {
         report.push(
@@ -288,7 +290,9 @@ fn object(
     }
     let piece = |segment: &Segment| match segment {
         Segment::Literal(text) => Ok(Piece::Literal((**text).into())),
-        Segment::Param(name) => beside.pattern.param(name).map(Piece::Segment).ok_or(name),
+        Segment::Param(name) => {
+            beside.pattern.param(name).map(Piece::Segment).ok_or_else(|| name.clone())
+        }
     };
     match at.segments().iter().map(piece).collect::<Result<_, _>>() {
         Ok(pieces) => Some((at, pieces)),
@@ -318,7 +322,7 @@ fn race(at: &Pattern, of: &Text, beside: &Beside<'_>, report: &mut Report) {
 
 fn keep(typed: &RawKeep, beside: &Beside<'_>, report: &mut Report) -> Option<Keep> {
     let items = typed.items.as_ref().map(|items| place(items, report));
-    let (field, among) = (path(&typed.field, report), values(&typed.among, report));
+    let (field, among) = (field(&typed.field, report), values(&typed.among, report));
     if beside.access != Access::READ {
         let message = "`keep` chooses rows of what is read, and this grant allows more";
         report.push(
@@ -332,7 +336,7 @@ fn keep(typed: &RawKeep, beside: &Beside<'_>, report: &mut Report) -> Option<Kee
 }
 
 fn require(typed: &RawRequire, beside: &Beside<'_>, report: &mut Report) -> Option<Require> {
-    let (field, among) = (path(&typed.field, report), values(&typed.among, report));
+    let (field, among) = (field(&typed.field, report), values(&typed.among, report));
     if !beside.access.has(Access::CREATE) && !beside.access.has(Access::UPDATE) {
         let message = "`require` limits what is written, and this grant lets nothing be written";
         report.push(
@@ -345,15 +349,24 @@ fn require(typed: &RawRequire, beside: &Beside<'_>, report: &mut Report) -> Opti
     Some(Require { field: field?, among: among? })
 }
 
+fn field(typed: &Text, report: &mut Report) -> Option<Field> {
+    let at = path(typed, report)?;
+    let parse = |pointer: &str| pick::Path::parse(pointer).ok();
+    let ends = typed.value.match_indices('/').map(|(end, _)| end).filter(|end| *end > 0);
+    let above: Option<Box<[_]>> = ends.map(|end| parse(&typed.value[..end])).collect();
+    Some(Field { at, above: above?, in_each: parse(&format!("/*{}", typed.value))? })
+}
+
 fn path(typed: &Text, report: &mut Report) -> Option<pick::Path> {
-    pick::Path::parse(&typed.value).map_err(|error| {
-        let message = format!("`{}` is no JSON pointer: {error}", typed.value);
-        report.push(
-            Diagnostic::error(Code::BadValue, typed.span, message)
-                .help("write `/user_id` for a member, `/owners/*/id` for any of several"),
-        );
-    })
-    .ok()
+    pick::Path::parse(&typed.value)
+        .map_err(|error| {
+            let message = format!("`{}` is no JSON pointer: {error}", typed.value);
+            report.push(
+                Diagnostic::error(Code::BadValue, typed.span, message)
+                    .help("write `/user_id` for a member, `/owners/*/id` for any of several"),
+            );
+        })
+        .ok()
 }
 
 /// Where rows are: a pointer to one list.
@@ -399,7 +412,16 @@ mod tests {
         assert_eq!(read("query.q.x"), Some(Selector::Query("q.x".into())));
         assert_eq!(read("client.ip"), Some(Selector::ClientIp));
         assert_eq!(read("time"), Some(Selector::Time));
-        for bad in ["param.id", "query.", "header.a b", "time.x", "client.port", "subject.id", ""] {
+        for bad in [
+            "param.id",
+            "query.",
+            "header.a b",
+            "time.x",
+            "client.port",
+            "subject.id",
+            "",
+            "peer.id",
+        ] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }

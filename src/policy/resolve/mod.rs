@@ -2,6 +2,7 @@
 //! everything that cannot have one is reported, all in one run.
 
 mod address;
+mod conditions;
 mod defaults;
 mod includes;
 mod members;
@@ -68,9 +69,9 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
     let apps = people::apps(raw, report);
     let types = paths::types(raw, report);
     let schemas = roles::schemas(raw, report);
-    let roles = roles::roles(raw, &schemas, report);
-    let role_defaults = defaults::role_defaults(raw, &roles, report);
     mode::policy(raw, around, report);
+    let roles = roles::roles(raw, &schemas, &types, report);
+    let role_defaults = defaults::role_defaults(raw, &roles, &types, report);
     let routes = paths::routes(raw, &upstreams, around, report);
     let apps = people::default_roles(raw, apps, &roles, report);
     let orgs = people::orgs(raw, &apps, report);

@@ -2,11 +2,12 @@
 
 use super::address::{self, Address};
 use super::mode;
-use super::{Names, Resolved, ResolvedGrant, Surroundings, Upstreams};
+use super::{Names, Resolved, ResolvedGrant, Surroundings, Upstreams, conditions};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::filter::mask::Mask;
 use crate::filter::place::place;
 use crate::policy::access::{Access, Letters};
+use crate::policy::condition::Test;
 use crate::policy::host::{self, HostPattern};
 use crate::policy::pattern::Pattern;
 use crate::policy::raw::{BodyKind, Kind, RawPolicy, RawRoute, Text, Update};
@@ -35,6 +36,8 @@ pub struct ResolvedRoute {
     pub credential_pass: bool,
     /// What is refused is let through, and told.
     pub monitor: bool,
+    /// What must hold for a request to be carried.
+    pub when: Box<[Test]>,
 }
 
 /// The letters that each method needs on a route.
@@ -159,6 +162,7 @@ fn resolve_route(
         credential_pass: route.credential_pass,
         monitor: false,
         host,
+        when: conditions::tests(&route.when, &pattern, report)?,
         pattern,
     })
 }
@@ -166,7 +170,11 @@ fn resolve_route(
 impl ResolvedRoute {
     /// Whether some request on this route can be one that a rule speaks of.
     pub fn meets(&self, rule: &ResolvedGrant) -> bool {
-        self.pattern.unifies(&rule.pattern) && host::unify(self.host.as_ref(), rule.host.as_ref())
+        self.is_on(&rule.pattern, rule.host.as_ref())
+    }
+
+    fn is_on(&self, pattern: &Pattern, host: Option<&HostPattern>) -> bool {
+        self.pattern.unifies(pattern) && host::unify(self.host.as_ref(), host)
     }
 
     /// A text that two routes share exactly if they match the same requests.
@@ -262,8 +270,13 @@ pub(super) fn grants_are_reachable(raw: &RawPolicy, resolved: &Resolved, report:
     let own = resolved.roles.iter().flat_map(|role| &role.grants);
     let grants = own.chain(resolved.role_defaults.all());
     let denials = resolved.restrictions.iter().flat_map(|restriction| &restriction.deny);
-    for grant in grants.chain(denials) {
-        if resolved.routes.iter().any(|route| route.meets(grant)) {
+    let paths = grants.chain(denials).flat_map(|grant| {
+        let host = grant.host.as_ref();
+        let read = grant.reads.iter().map(move |(pattern, span)| (pattern, host, *span));
+        read.chain([(&grant.pattern, host, grant.path_span)])
+    });
+    for (pattern, host, span) in paths {
+        if resolved.routes.iter().any(|route| route.is_on(pattern, host)) {
             continue;
         }
         let routes =
@@ -272,11 +285,11 @@ pub(super) fn grants_are_reachable(raw: &RawPolicy, resolved: &Resolved, report:
         if let Some(more) = resolved.routes.len().checked_sub(LISTED).filter(|more| *more > 0) {
             routes.push(format!("and {more} more"));
         }
-        let what = label(grant.host.as_ref(), &grant.pattern);
+        let what = label(host, pattern);
         report.push(
             Diagnostic::error(
                 Code::RouteTotal,
-                grant.path_span,
+                span,
                 format!("no route has a path that `{what}` matches"),
             )
             .help(format!("routes are {}", routes.join(", "))),
@@ -403,6 +416,7 @@ impl RawRoute {
             params_keep: false,
             credential_pass: false,
             mode: None,
+            when: Vec::new(),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Roles, their grants, and the schemas that limit what they see and write.
 
 use super::Names;
+use super::conditions::{self, Beside};
 use super::includes;
-use super::paths::{host_pattern, letters, pattern};
+use super::paths::{ResolvedType, host_pattern, letters, pattern};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
+use crate::policy::condition::Conditions;
 use crate::policy::host::HostPattern;
 use crate::policy::pattern::Pattern;
 use crate::policy::raw::{Kind, RawGrant, RawPolicy, RawRole, Text};
@@ -39,6 +41,10 @@ pub struct ResolvedGrant {
     pub access: Access,
     /// Every host where absent.
     pub host: Option<HostPattern>,
+    /// What must hold besides; `None` where nothing must.
+    pub conditions: Option<Arc<Conditions>>,
+    /// The path of the object that the conditions look at, if they name one.
+    pub reads: Option<(Pattern, Span)>,
 }
 
 /// A schema, compiled.
@@ -72,6 +78,7 @@ pub(super) fn schemas(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedSchem
 pub(super) fn roles(
     raw: &RawPolicy,
     schemas: &[ResolvedSchema],
+    types: &[ResolvedType],
     report: &mut Report,
 ) -> Vec<ResolvedRole> {
     let names = Names::collect(raw, Kind::Role, raw.roles.iter().map(|role| &role.id), report);
@@ -90,7 +97,7 @@ pub(super) fn roles(
             default: role.default,
             app_access_all: app_access_all(role, report),
             includes,
-            grants: rules(&role.grants, report),
+            grants: rules(&role.grants, types, report),
             schemas: role
                 .schemas
                 .iter()
@@ -114,20 +121,33 @@ fn app_access_all(role: &RawRole, report: &mut Report) -> bool {
 }
 
 /// Grants, or denials, which have the same form.
-pub(super) fn rules(typed: &[RawGrant], report: &mut Report) -> Vec<ResolvedGrant> {
-    typed
-        .iter()
-        .filter_map(|rule| {
-            let access = letters(&rule.access, report);
-            let pattern = pattern(&rule.path, report)?;
-            let host = match &rule.host {
-                Some(typed) => Some(rule_host(typed, report)?),
-                None => None,
-            };
-            let (span, path_span) = (rule.span, rule.path.span);
-            Some(ResolvedGrant { span, path_span, pattern, access, host })
-        })
-        .collect()
+pub(super) fn rules(
+    typed: &[RawGrant],
+    types: &[ResolvedType],
+    report: &mut Report,
+) -> Vec<ResolvedGrant> {
+    typed.iter().filter_map(|typed| rule(typed, types, report)).collect()
+}
+
+fn rule(typed: &RawGrant, types: &[ResolvedType], report: &mut Report) -> Option<ResolvedGrant> {
+    let access = letters(&typed.access, report);
+    let pattern = pattern(&typed.path, report)?;
+    let host = match &typed.host {
+        Some(typed) => Some(rule_host(typed, report)?),
+        None => None,
+    };
+    let beside = Beside { pattern: &pattern, access, span: typed.access.span, types };
+    let found = conditions::conditions(&typed.conditions, &beside, report)?;
+    let conditions = Some(found.conditions).filter(|conditions| !conditions.is_none());
+    Some(ResolvedGrant {
+        span: typed.span,
+        path_span: typed.path.span,
+        access,
+        host,
+        conditions: conditions.map(Arc::new),
+        reads: found.reads,
+        pattern,
+    })
 }
 
 /// A rule's host captures nothing: what a label means, the route says.
