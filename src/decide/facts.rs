@@ -1,12 +1,13 @@
 //! What bodies tell of conditions: whose an object is (`owner`), what a body asks for (`require`).
 
-use super::subject::Subject;
+use super::caller::Caller;
 use super::{Reason, Refusal};
 use crate::filter::Limits;
 use crate::filter::pick::{Found, Path, pick, pick_strictly};
 use crate::policy::access::Access;
 use crate::policy::condition::{Field, Owner, Require, Value};
 use crate::policy::held::Candidate;
+use crate::policy::snapshot::Snapshot;
 
 /// What was found for an [`super::Inquiry`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,7 +54,8 @@ pub(super) enum Bearing {
 pub(super) struct Judge<'a> {
     pub facts: &'a Facts<'a>,
     pub limits: &'a Limits,
-    pub subject: Subject<'a>,
+    pub snapshot: &'a Snapshot,
+    pub caller: Caller<'a>,
     pub letter: Access,
     /// What the body does not mention stays as it is.
     pub merges: bool,
@@ -67,7 +69,7 @@ impl Judge<'_> {
         found: &Candidate,
         object: Option<Option<usize>>,
     ) -> Result<Bearing, Refusal> {
-        let Some(conditions) = self.subject.snapshot.conditions(found.grant) else {
+        let Some(conditions) = self.snapshot.conditions(found.grant) else {
             return Ok(Bearing::Holds);
         };
         if let Some(require) = &conditions.require
@@ -160,7 +162,7 @@ impl Judge<'_> {
     }
 
     fn is(&self, wanted: &[Value], found: &Found) -> bool {
-        text(found).is_some_and(|text| self.subject.is_one_of(wanted, text))
+        text(found).is_some_and(|text| self.caller.is_one_of(wanted, text))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Conditions that the head of a request decides: `when` and `query`.
 
-use super::subject::Subject;
+use super::caller::Caller;
 use super::{Reason, Refusal, Request};
 use crate::policy::condition::{Conditions, Selector, Test, Wanted};
 use http::HeaderName;
@@ -21,9 +21,9 @@ pub(super) enum Head {
 pub(super) fn judge(
     conditions: &Conditions,
     request: &Request<'_>,
-    subject: &Subject<'_>,
+    caller: &Caller<'_>,
 ) -> Result<Head, Refusal> {
-    if !holds(&conditions.when, request, subject)? {
+    if !holds(&conditions.when, request, caller)? {
         return Ok(Head::Fails);
     }
     let listed = |names: &[Box<str>]| lists(names, request.target.query());
@@ -37,17 +37,17 @@ pub(super) fn judge(
 pub(super) fn holds(
     tests: &[Test],
     request: &Request<'_>,
-    subject: &Subject<'_>,
+    caller: &Caller<'_>,
 ) -> Result<bool, Refusal> {
     // All are looked at, so that what is refused does not depend on their order.
     let mut all = true;
     for test in tests {
-        all &= test_holds(test, request, subject)?;
+        all &= test_holds(test, request, caller)?;
     }
     Ok(all)
 }
 
-fn test_holds(test: &Test, request: &Request<'_>, subject: &Subject<'_>) -> Result<bool, Refusal> {
+fn test_holds(test: &Test, request: &Request<'_>, caller: &Caller<'_>) -> Result<bool, Refusal> {
     let values = match &test.wanted {
         Wanted::OneOf(values) => values,
         Wanted::Within(networks) => {
@@ -58,14 +58,14 @@ fn test_holds(test: &Test, request: &Request<'_>, subject: &Subject<'_>) -> Resu
             return Ok(windows.iter().any(|window| window.holds(request.now)));
         }
     };
-    let is = |text: &str| subject.is_one_of(values, text);
+    let is = |text: &str| caller.is_one_of(values, text);
     Ok(match &test.selector {
         Selector::Param(at) => *at < request.target.len() && is(request.target.segment(*at)),
         Selector::Query(name) => parameter(request.target.query(), name)?.is_some_and(|v| is(&v)),
         Selector::Header(name) => header(request, name)?.is_some_and(is),
         Selector::Claim(name) => {
             let mut any = false;
-            subject.claim(name, &mut |text| any |= is(text));
+            caller.claim(name, &mut |text| any |= is(text));
             any
         }
         Selector::ClientIp | Selector::Time => false,

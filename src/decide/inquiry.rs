@@ -1,17 +1,19 @@
 //! A decision that waits for facts which only bodies know: whose an object is, what a body asks
 //! for. Nothing has reached the upstream yet but the look at those objects.
 
+mod object;
+
 use super::body;
+use super::caller::Caller;
 use super::facts::{Bearing, Facts, Judge};
 use super::head::{self, Head};
-use super::permit::Permit;
+use super::named::Named;
+use super::permit::{Monitor, Permit};
 use super::rows::RowPlan;
-use super::standing::Standing;
-use super::subject::Subject;
+use super::standing::{self, Addressed, Standing};
 use super::{Reason, Refusal, Request, Routed, Trace, query};
 use crate::filter;
 use crate::policy::access::Access;
-use crate::policy::condition::{Object, Piece};
 use crate::policy::fields::FieldMasks;
 use crate::policy::held::{Candidate, Held};
 use crate::policy::host::Hosts;
@@ -21,7 +23,7 @@ use crate::policy::roleset::RoleSet;
 use crate::policy::snapshot::{BodyKind, GrantGroup, GrantId, RouteId, Snapshot, Update};
 use crate::policy::target::{MAX_TARGET, Target};
 use crate::principal::Principal;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use object::object_path;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -84,7 +86,7 @@ impl Inquiry {
         request: &Request<'_>,
         routed: Routed,
         route: RouteId,
-        (principal, standing): (&Arc<Principal>, Standing<'_>),
+        (principal, standing): (&Arc<Principal>, &Standing<'_>),
         trace: &mut T,
     ) -> Result<Inquiry, Refusal> {
         let mut inquiry = Inquiry {
@@ -93,15 +95,16 @@ impl Inquiry {
             access: routed.access,
             org: standing.org.map(Arc::from),
             app: standing.app.map(Arc::from),
-            roles: standing.roles,
+            roles: standing.roles.clone(),
             matches: routed.matches,
             hosts: routed.hosts,
             monitor: snapshot.route(route).monitor,
             letters: SmallVec::new(),
             objects: Vec::new(),
         };
+        let caller = Caller { principal: Some(principal), stands: Some(standing.subject()) };
         for letter in routed.access.positions() {
-            let found = inquiry.letter(snapshot, request, letter, trace)?;
+            let found = inquiry.letter(snapshot, request, letter, &caller, trace)?;
             if found.held.is_empty() && found.pending.is_empty() {
                 return Err(Refusal::because(found.failed.reason()));
             }
@@ -173,9 +176,8 @@ impl Inquiry {
         }
         let through = Permit { access: self.access, ..self.permit_to_look(snapshot, self.route) };
         match self.judge(snapshot, request, facts, limits, trace) {
-            Ok(permit) => Ok(permit.watched()),
-            Err(refusal) if refusal.reason == Reason::BadRequest => Err(refusal),
-            Err(refusal) => Ok(through.although(refusal)),
+            Err(refusal) if refusal.reason != Reason::BadRequest => Ok(through.although(refusal)),
+            judged => judged,
         }
     }
 
@@ -187,22 +189,25 @@ impl Inquiry {
         limits: &filter::Limits,
         trace: &mut T,
     ) -> Result<Permit, Refusal> {
-        let merges = matches!(
-            body::patch(request.method, snapshot.route(self.route).update, request.headers),
-            Ok(filter::write::Patch::Merge)
-        );
-        let opaque = snapshot.route(self.route).response == BodyKind::Opaque;
+        let (principal, route) = (self.principal.clone(), snapshot.route(self.route));
+        // What a request cannot hold on to while it waits is found again.
+        let named = Named::read(route, request)?;
+        let addressed = Addressed::of(route, &named, &principal);
+        let standing = standing::find(snapshot, &addressed, &principal, request.now, &mut ())
+            .map_err(Refusal::because)?;
+        let caller = Caller { principal: Some(&principal), stands: Some(standing.subject()) };
+        let patch = body::patch(request.method, route.update, request.headers);
+        let merges = matches!(patch, Ok(filter::write::Patch::Merge));
         let mut rows = Vec::new();
-        for mut letter in std::mem::take(&mut self.letters) {
-            let subject = self.subject(snapshot, request.now);
-            let judge =
-                Judge { facts, limits, subject, letter: Access::LETTERS[letter.at], merges };
+        for letter in &mut self.letters {
+            let needed = Access::LETTERS[letter.at];
+            let judge = Judge { facts, limits, snapshot, caller, letter: needed, merges };
             for found in std::mem::take(&mut letter.pending) {
                 let object = object_path(snapshot, &found, letter.at, request.target)
                     .map(|path| self.objects.iter().position(|other| *other == path));
                 let bearing = match judge.grant(&found, object)? {
                     // Nobody reads the rows of such a route.
-                    Bearing::InRows if opaque => Bearing::NotOwner,
+                    Bearing::InRows if route.response == BodyKind::Opaque => Bearing::NotOwner,
                     bearing => bearing,
                 };
                 letter.heard(found, bearing, &mut rows, trace);
@@ -210,20 +215,16 @@ impl Inquiry {
             if letter.held.is_empty() && rows.is_empty() {
                 return Err(Refusal::because(letter.failed.reason()));
             }
-            self.letters.push(letter);
         }
-        self.permit(snapshot, request, rows, trace)
-    }
-
-    fn subject<'a>(&'a self, snapshot: &'a Snapshot, now: u64) -> Subject<'a> {
-        Subject {
-            snapshot,
-            principal: Some(&self.principal),
-            org: self.org.as_deref(),
-            app: self.app.as_deref(),
-            roles: &self.roles,
-            now,
-        }
+        let plan = match rows.is_empty() {
+            true => None,
+            false => {
+                let base = self.letters.first().map(|letter| letter.held.clone());
+                let grants = (base.unwrap_or_default(), rows.clone());
+                Some(RowPlan::new(snapshot, &caller, self.matches.clone(), grants, trace)?)
+            }
+        };
+        self.permit(snapshot, request, (plan, &rows), trace)
     }
 
     /// What the head says of the grants for one letter.
@@ -232,6 +233,7 @@ impl Inquiry {
         snapshot: &Snapshot,
         request: &Request<'_>,
         at: usize,
+        caller: &Caller<'_>,
         trace: &mut T,
     ) -> Result<Letter, Refusal> {
         let mut roles = Cow::Borrowed(&self.roles);
@@ -249,7 +251,7 @@ impl Inquiry {
         }
         let mut letter = Letter { at, held, pending: Vec::new(), failed: Failed::default() };
         for found in candidates {
-            letter.head(&found, request, &self.subject(snapshot, request.now), trace)?;
+            letter.head(snapshot, &found, request, caller, trace)?;
         }
         if !letter.pending.is_empty() && self.shows_all(snapshot, &letter.held) {
             // Whatever the others would add, this has it already.
@@ -298,25 +300,18 @@ impl Inquiry {
         }
     }
 
-    fn permit<T: Trace>(
+    /// Nothing is waited for any more.
+    pub(super) fn permit<T: Trace>(
         self,
         snapshot: &Snapshot,
         request: &Request<'_>,
-        rows: Vec<Candidate>,
+        (plan, rows): (Option<RowPlan>, &[Candidate]),
         trace: &mut T,
     ) -> Result<Permit, Refusal> {
         let creates = sends_an_element(request.method, self.access);
-        let first = self.letters.first();
-        let grant = first.and_then(|letter| letter.held.first).or(rows.first().map(|r| r.grant));
-        let listed = self.listed(snapshot, &rows);
-        let plan = match rows.is_empty() {
-            true => None,
-            false => {
-                let held = first.map(|letter| letter.held.clone()).unwrap_or_default();
-                let subject = self.subject(snapshot, request.now);
-                RowPlan::new(&subject, self.matches.clone(), held, rows, trace)?
-            }
-        };
+        let held = self.letters.first().and_then(|letter| letter.held.first);
+        let grant = held.or(rows.first().map(|row| row.grant));
+        let listed = self.listed(snapshot, rows);
         let fields = match &plan {
             Some(plan) => plan.fields().cloned(),
             None => self.fields(snapshot, creates, trace)?,
@@ -336,7 +331,7 @@ impl Inquiry {
             erases_hidden: fields.is_some() && replaces(request.method, route.update),
             fields,
             rows: plan.map(Arc::new),
-            monitor: None,
+            monitor: self.monitor.then_some(Monitor { would: None }),
         })
     }
 
@@ -416,13 +411,14 @@ impl Letter {
     /// What the head of a request says of a grant with conditions.
     fn head<T: Trace>(
         &mut self,
+        snapshot: &Snapshot,
         found: &Candidate,
         request: &Request<'_>,
-        subject: &Subject<'_>,
+        caller: &Caller<'_>,
         trace: &mut T,
     ) -> Result<(), Refusal> {
-        let Some(conditions) = subject.snapshot.conditions(found.grant) else { return Ok(()) };
-        match head::judge(conditions, request, subject)? {
+        let Some(conditions) = snapshot.conditions(found.grant) else { return Ok(()) };
+        match head::judge(conditions, request, caller)? {
             Head::Holds if conditions.is_of_head() => {
                 trace.grant(found.grant);
                 self.held.add(found);
@@ -458,37 +454,6 @@ impl Failed {
     }
 }
 
-/// The path of the object that a grant looks at before a request is sent; `None` where it looks at
-/// none. What is only read can be judged when it comes.
-fn object_path(
-    snapshot: &Snapshot,
-    found: &Candidate,
-    letter: usize,
-    target: &Target,
-) -> Option<String> {
-    let owner = snapshot.conditions(found.grant)?.owner.as_ref()?;
-    let raw = target.raw().path();
-    match owner.of.as_ref()? {
-        Object::Itself => {
-            let letter = Access::LETTERS[letter];
-            let changes = letter == Access::UPDATE || letter == Access::DELETE;
-            changes.then(|| raw.to_owned())
-        }
-        Object::At(pieces) => {
-            let segments: Vec<&str> = raw.split('/').skip(1).collect();
-            let mut path = String::new();
-            for piece in pieces {
-                path.push('/');
-                match piece {
-                    Piece::Literal(text) => path.extend(utf8_percent_encode(text, SEGMENT)),
-                    Piece::Segment(at) => path.push_str(segments.get(*at).copied()?),
-                }
-            }
-            Some(path)
-        }
-    }
-}
-
 /// Every type that may be here is limited by all contributing roles, but the policy does not say
 /// where its objects are.
 pub(super) fn unmapped(trace: &mut impl Trace) -> Refusal {
@@ -510,22 +475,3 @@ fn sends_an_element(method: &http::Method, access: Access) -> bool {
 fn replaces(method: &http::Method, update: Update) -> bool {
     method == http::Method::PUT && update == Update::Replace
 }
-
-/// What a segment of a path must escape (RFC 3986 section 3.3).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b'!')
-    .remove(b'$')
-    .remove(b'&')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')')
-    .remove(b'*')
-    .remove(b'+')
-    .remove(b',')
-    .remove(b'=')
-    .remove(b':')
-    .remove(b'@');

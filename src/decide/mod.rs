@@ -5,6 +5,7 @@
 //! which forwarding consumes: no token, no send.
 
 pub mod body;
+mod caller;
 mod facts;
 mod head;
 mod inquiry;
@@ -15,7 +16,6 @@ pub mod query;
 mod reason;
 mod rows;
 mod standing;
-mod subject;
 
 pub use crate::policy::access::Access;
 pub use crate::policy::fields::FieldMasks;
@@ -24,19 +24,18 @@ pub use inquiry::{Inquiry, MAX_PREREADS, Preread};
 pub use permit::Permit;
 pub use reason::Reason;
 pub use rows::{MAX_ROW_RULES, RowPlan};
+pub use standing::Subject;
 
-use crate::filter;
 use crate::policy::host::Hosts;
 use crate::policy::index::Matches;
-use crate::policy::roleset::RoleSet;
 use crate::policy::snapshot::{DenialId, GrantId, Route, RouteId, RuleGroup, Snapshot};
 use crate::policy::{Host, Target};
 use crate::principal::Principal;
+use caller::Caller;
 use named::Named;
 use standing::{Addressed, Standing};
 use std::net::IpAddr;
 use std::sync::Arc;
-use subject::Subject;
 
 /// What a decision reads of a request.
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +133,7 @@ pub fn route(snapshot: &Snapshot, request: &Request<'_>) -> Result<Routed, Refus
         return Err(Refusal::because(Reason::BadRequest));
     }
     let public = match route {
-        Some(route) if route.public.has(access) => carries_anyone(snapshot, route, request)?,
+        Some(route) if route.public.has(access) => carries_anyone(route, request)?,
         _ => false,
     };
     Ok(Routed { route: found, access, public, matches, hosts })
@@ -182,20 +181,17 @@ fn judge(
     let route_id = routed.route.ok_or(Refusal::because(Reason::NoRoute))?;
     let route = snapshot.route(route_id);
     if !route.when.is_empty() {
-        let subject = standing.subject(snapshot, principal, request.now);
-        if !head::holds(&route.when, request, &subject)? {
+        let caller = Caller { principal: Some(principal), stands: Some(standing.subject()) };
+        if !head::holds(&route.when, request, &caller)? {
             trace.note(|| format!("the `when` of the route `{}` does not hold", route.pattern));
             return Err(Refusal::because(Reason::ConditionFailed));
         }
     }
     restrict(snapshot, request.target, &routed, &standing, trace)?;
-    let inquiry = Inquiry::new(snapshot, request, routed, route_id, (principal, standing), trace)?;
+    let inquiry = Inquiry::new(snapshot, request, routed, route_id, (principal, &standing), trace)?;
     match inquiry.waits() {
         true => Ok(Decision::Asks(Box::new(inquiry))),
-        false => {
-            let nothing = (&Facts::default(), &filter::Limits::default());
-            inquiry.settle(snapshot, request, nothing.0, nothing.1, trace).map(Decision::Allowed)
-        }
+        false => inquiry.permit(snapshot, request, (None, &[]), trace).map(Decision::Allowed),
     }
 }
 
@@ -249,14 +245,8 @@ impl Refusal {
 
 /// Whether a public route carries the request whoever sent it: what its `when` says of callers
 /// does not hold, since nobody is asked.
-fn carries_anyone(
-    snapshot: &Snapshot,
-    route: &Route,
-    request: &Request<'_>,
-) -> Result<bool, Refusal> {
-    let roles = &RoleSet::new();
-    let nobody =
-        Subject { snapshot, principal: None, org: None, app: None, roles, now: request.now };
+fn carries_anyone(route: &Route, request: &Request<'_>) -> Result<bool, Refusal> {
+    let nobody = Caller { principal: None, stands: None };
     Ok(route.when.is_empty() || head::holds(&route.when, request, &nobody)?)
 }
 

@@ -35,11 +35,6 @@ pub(super) struct Monitor {
 }
 
 impl Permit {
-    /// Of a request in monitor mode that is refused nothing so far.
-    pub(super) fn watched(self) -> Permit {
-        Permit { monitor: Some(Monitor { would: None }), ..self }
-    }
-
     /// Of a request in monitor mode that would have been refused.
     pub(super) fn although(self, refusal: Refusal) -> Permit {
         Permit { monitor: Some(Monitor { would: Some(refusal) }), ..self }

@@ -4,9 +4,9 @@
 //! roles that contribute, and with them the masks, differ from row to row; where no grant holds
 //! for a row, it goes.
 
+use super::caller::Caller;
 use super::facts::text;
 use super::inquiry::unmapped;
-use super::subject::Subject;
 use super::{FieldMasks, Refusal, Trace};
 use crate::filter::mask::Mask;
 use crate::filter::pick::{Path, pick};
@@ -52,13 +52,12 @@ struct Test {
 impl RowPlan {
     /// `base` are the grants that hold for all rows, `rows` those that hold for some.
     pub(super) fn new(
-        subject: &Subject<'_>,
+        snapshot: &Snapshot,
+        caller: &Caller<'_>,
         matches: Matches,
-        base: Held,
-        rows: Vec<Candidate>,
+        (base, rows): (Held, Vec<Candidate>),
         trace: &mut impl Trace,
-    ) -> Result<Option<RowPlan>, Refusal> {
-        let snapshot = subject.snapshot;
+    ) -> Result<RowPlan, Refusal> {
         let mut all = base.clone();
         rows.iter().for_each(|row| all.add(row));
         if matches!(snapshot.limits(&matches, &all, false), BodyLimits::Unmapped) {
@@ -73,10 +72,10 @@ impl RowPlan {
             .into_iter()
             .filter_map(|grant| {
                 let conditions = snapshot.conditions(grant.grant)?;
-                Some(Rule::new(grant, conditions, subject, &matches))
+                Some(Rule::new(grant, conditions, snapshot, caller, &matches))
             })
             .collect();
-        Ok(Some(RowPlan::of(snapshot, matches, shared, rules)))
+        Ok(RowPlan::of(snapshot, matches, shared, rules))
     }
 
     fn of(snapshot: &Snapshot, matches: Matches, base: Held, rules: Vec<Rule>) -> RowPlan {
@@ -142,12 +141,13 @@ impl Rule {
     fn new(
         grant: Candidate,
         conditions: &Conditions,
-        subject: &Subject<'_>,
+        snapshot: &Snapshot,
+        caller: &Caller<'_>,
         matches: &Matches,
     ) -> Rule {
         let test = |field: &Field, among: &[Value]| Test {
             at: field.at.clone(),
-            among: subject.list(among).into(),
+            among: caller.list(among).into(),
         };
         let owner = conditions.owner.as_ref();
         let keep = conditions.keep.as_ref();
@@ -157,7 +157,7 @@ impl Rule {
         let named = named.or_else(|| owner.and_then(|owner| owner.items.clone()));
         let places = match named {
             Some(place) => vec![place],
-            None => subject.snapshot.row_places(matches).into_iter().cloned().collect(),
+            None => snapshot.row_places(matches).into_iter().cloned().collect(),
         };
         let places = if places.is_empty() { vec![whole_body()] } else { places };
         Rule { grant, places, tests: owned.into_iter().chain(kept).collect() }

@@ -94,6 +94,7 @@ codes! {
     RestrictionRequires = "RESTRICTION_REQUIRES",
     PrimaryUnrestricted = "PRIMARY_UNRESTRICTED",
     GrantCeiling = "GRANT_CEILING",
+    LastAdmin = "LAST_ADMIN",
 }
 
 impl fmt::Display for Code {

@@ -1,5 +1,7 @@
 //! The thinking before the first request: resolved entities → routers, bitsets, masks.
 
+mod people;
+
 use crate::diag::{Code, Diagnostic, Report};
 use crate::filter::algebra::intersect;
 use crate::filter::pick;
@@ -8,13 +10,7 @@ use crate::policy::fields::{FieldMemo, RoleLimits};
 use crate::policy::host::HostId;
 use crate::policy::index::{PathIndexBuilder, ShapeId};
 use crate::policy::pattern::Pattern;
-use crate::policy::people::{
-    Accesses, App, AppId, Bindings, Group, Member, Membership, More, Org, People, Window,
-};
-use crate::policy::resolve::{
-    Address, Resolved, ResolvedGrant, ResolvedGroup, ResolvedMember, ResolvedMembers, ResolvedRole,
-    defaults, label,
-};
+use crate::policy::resolve::{Address, Resolved, ResolvedGrant, ResolvedRole, label};
 use crate::policy::roleset::{RoleId, RoleSet};
 use crate::policy::route::HostRoutes;
 use crate::policy::schema::SchemaMasks;
@@ -90,7 +86,8 @@ pub fn compile(
         denials,
         types,
         ats,
-        people: people(&resolved),
+        people: people::people(&resolved),
+        administration: resolved.administration,
         upstreams: resolved.upstreams,
         memo: FieldMemo::new(),
     })
@@ -383,114 +380,4 @@ fn compile_role(role: &ResolvedRole, resolved: &Resolved) -> Role {
 fn those(roles: &[Role], is: impl Fn(&Role) -> bool) -> RoleSet {
     let roles = roles.iter().enumerate().filter(|(_, role)| is(role));
     roles.map(|(at, _)| RoleId(at as u32)).collect()
-}
-
-fn people(resolved: &Resolved) -> People {
-    let mut bindings = Bindings::default();
-    let (membership, explicit, groups, members) = match &resolved.members {
-        ResolvedMembers::Token { explicit } => (Membership::Token, *explicit, &[][..], &[][..]),
-        ResolvedMembers::Directory { explicit, groups, members } => {
-            (Membership::Directory, *explicit, &groups[..], &members[..])
-        }
-    };
-    let group = |typed: &ResolvedGroup| {
-        let roles = bindings.intern(with_included(resolved, &typed.roles));
-        let restrictions = bindings.intern(indices(&typed.restrictions));
-        Group { roles, restrictions, apps: accesses(&typed.apps, resolved, &mut bindings) }
-    };
-    let groups = groups.iter().map(group).collect();
-    let mut implicit = resolved.implicit_org.then(|| Org { active: true, ..Org::default() });
-    let mut orgs: Option<Vec<Org>> = resolved.orgs.as_ref().map(|orgs| {
-        let org = |org: &crate::policy::resolve::ResolvedOrg| {
-            let sorted = |apps: &[usize]| {
-                let mut apps: Vec<AppId> = apps.iter().map(|app| AppId(*app as u32)).collect();
-                apps.sort_unstable();
-                apps
-            };
-            Org {
-                active: org.active,
-                apps: Some(sorted(&org.apps)),
-                auto_apps: sorted(&org.auto_apps),
-                ..Org::default()
-            }
-        };
-        orgs.iter().map(org).collect()
-    });
-    for typed in members {
-        let org = match typed.org {
-            None => implicit.as_mut(),
-            Some(at) => orgs.as_mut().and_then(|orgs| orgs.get_mut(at)),
-        };
-        if let Some(org) = org {
-            org.members.insert(typed.user.clone(), member(typed, resolved, &mut bindings));
-        }
-    }
-    let apps: Vec<App> = resolved
-        .apps
-        .iter()
-        .map(|app| App {
-            id: app.id.clone(),
-            active: app.active,
-            auto_assign: app.auto_assign,
-            everywhere: app.everywhere,
-            default_roles: with_included(resolved, &app.default_roles).collect(),
-        })
-        .collect();
-    let app_ids = apps.iter().enumerate().map(|(at, app)| (app.id.clone(), AppId(at as u32)));
-    People {
-        membership,
-        explicit,
-        implicit,
-        orgs: orgs.map(|list| {
-            let ids = resolved.orgs.iter().flatten().map(|org| org.id.clone());
-            ids.zip(list).collect()
-        }),
-        app_ids: app_ids.collect::<HashMap<_, _, _>>(),
-        apps,
-        suspended: resolved.suspended.iter().cloned().collect(),
-        groups,
-        default_restrictions: defaults(&resolved.restrictions)
-            .map(|at| RoleId(at as u32))
-            .collect(),
-        bindings: bindings.finish(),
-        members: members.len(),
-    }
-}
-
-fn member(typed: &ResolvedMember, resolved: &Resolved, bindings: &mut Bindings) -> Member {
-    let more = || {
-        let groups = typed.groups.iter().map(|(group, window)| (*group as u32, *window));
-        Box::new(More { window: typed.window, groups: groups.collect() })
-    };
-    let plain = typed.groups.is_empty() && typed.window == Window::default();
-    Member {
-        roles: bindings.intern(with_included(resolved, &typed.roles)),
-        restrictions: bindings.intern(indices(&typed.restrictions)),
-        apps: accesses(&typed.apps, resolved, bindings),
-        active: typed.active,
-        more: (!plain).then(more),
-    }
-}
-
-fn accesses(
-    typed: &[(usize, Vec<usize>)],
-    resolved: &Resolved,
-    bindings: &mut Bindings,
-) -> Accesses {
-    let mut bind = |roles: &[usize]| bindings.intern(with_included(resolved, roles));
-    let mut apps: Vec<_> =
-        typed.iter().map(|(app, roles)| (AppId(*app as u32), bind(roles))).collect();
-    apps.sort_unstable_by_key(|(app, _)| *app);
-    apps.into()
-}
-
-fn indices(list: &[usize]) -> impl Iterator<Item = RoleId> {
-    list.iter().map(|at| RoleId(*at as u32))
-}
-
-/// The roles and all that they include: an included role contributes as itself.
-fn with_included(resolved: &Resolved, roles: &[usize]) -> impl Iterator<Item = RoleId> {
-    let own = roles.iter();
-    own.flat_map(|role| [*role].into_iter().chain(resolved.roles[*role].includes.iter().copied()))
-        .map(|role| RoleId(role as u32))
 }

@@ -4,6 +4,7 @@
 //! [`snapshot`] (routers, bitsets, masks: what a decision reads).
 
 pub mod access;
+pub mod administration;
 pub mod bind;
 pub mod compile;
 pub mod condition;

@@ -79,11 +79,13 @@ impl RawPolicy {
     }
 }
 
-/// Where memberships come from. (`both` is not enforced yet and refused by name.)
+/// Where memberships come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RawMembership {
     Directory,
     Token,
+    /// The directory, and claimed roles that say `from_token`.
+    Both,
 }
 
 /// How many roles a binding may have.
@@ -167,6 +169,8 @@ pub struct RawOrganization {
     pub name: Option<Text>,
     pub apps: Vec<RawAssignedApp>,
     pub suspended: bool,
+    /// Its roles may reach other organizations.
+    pub operator: bool,
 }
 
 /// An application that an organization has.
@@ -253,13 +257,35 @@ pub struct RawRole {
     pub builtin: bool,
     /// Where it says `app_access: all`.
     pub app_access_all: Option<Span>,
+    /// Where it says `reach: all-orgs`.
+    pub reach: Option<Span>,
+    /// With `membership: both`, it counts where a credential claims it.
+    pub from_token: bool,
     pub includes: Vec<Text>,
     pub grants: Vec<RawGrant>,
     /// `grants` was written, be it empty.
     pub grants_listed: bool,
     pub schemas: Vec<Text>,
-    /// Roles named by `visible_to`, `assignable_by`, `editable_by`: references are checked.
-    pub administration: Vec<Text>,
+    pub rights: RawRights,
+}
+
+/// Who may see, assign and change a role, and what becomes of it in administration.
+#[derive(Clone, Debug, Default)]
+pub struct RawRights {
+    pub visible_to: Vec<Text>,
+    pub assignable_by: Vec<Text>,
+    pub editable_by: Vec<Text>,
+    /// Where it says `first_member: true`, and so on.
+    pub first_member: Option<Span>,
+    pub fallback: Option<Span>,
+    pub protect_last: Option<Span>,
+}
+
+impl RawRights {
+    /// Every role that is named.
+    pub fn names(&self) -> impl Iterator<Item = &Text> {
+        self.visible_to.iter().chain(&self.assignable_by).chain(&self.editable_by)
+    }
 }
 
 /// Grants that roles have without listing them.

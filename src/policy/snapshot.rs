@@ -2,6 +2,7 @@
 
 use crate::filter::pick;
 use crate::policy::access::Access;
+use crate::policy::administration::Administration;
 use crate::policy::condition::Conditions;
 use crate::policy::fields::{FieldMemo, RoleLimits};
 use crate::policy::host::{Host, HostId, Hosts};
@@ -29,6 +30,7 @@ pub struct Snapshot {
     pub(super) hosts: HostRoutes,
     pub(super) upstreams: Vec<Upstream>,
     pub(super) roles: Vec<Role>,
+    pub(super) administration: Administration,
     /// Holds what every identified caller may do; it stands after the roles of the policy.
     pub(super) anybody: Option<RoleId>,
     pub(super) role_ids: HashMap<Arc<str>, RoleId, foldhash::fast::RandomState>,

@@ -1,7 +1,9 @@
 //! Policies that break an invariant, and what is said of each: the code, and the very text that is
 //! underlined.
 
+mod administered;
 mod hosts;
 mod invariants;
+mod isolation;
 mod lints;
 mod reload;

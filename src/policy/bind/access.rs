@@ -4,7 +4,8 @@ use super::{Fields, Harmless, Shape, condition};
 use crate::diag::Report;
 use crate::policy::node::Node;
 use crate::policy::raw::{
-    RawAt, RawGrant, RawResourceType, RawRestriction, RawRole, RawRoleDefaults, RawSchema,
+    RawAt, RawGrant, RawResourceType, RawRestriction, RawRights, RawRole, RawRoleDefaults,
+    RawSchema,
 };
 
 pub(super) const ROLE: Shape = Shape {
@@ -18,9 +19,10 @@ pub(super) const ROLE: Shape = Shape {
         "grants",
         "schemas",
         "app_access",
+        "reach",
+        "from_token",
         "default",
-        // These direct administration, and nothing administers yet: their kinds are checked, and
-        // that the roles they name exist.
+        // These direct administration.
         "visible_to",
         "assignable_by",
         "editable_by",
@@ -29,7 +31,7 @@ pub(super) const ROLE: Shape = Shape {
         "fallback",
         "protect_last",
     ],
-    unenforced: &[("reach", Harmless::Word("own")), ("from_token", Harmless::False)],
+    unenforced: &[],
 };
 
 pub(super) const GRANT: Shape = Shape {
@@ -82,9 +84,6 @@ pub(super) const AT: Shape = Shape {
 pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
     let mut fields = Fields::open(node, &ROLE, report)?;
     let id = fields.required_text("id");
-    for flag in ["first_member", "fallback", "protect_last"] {
-        fields.flag(flag);
-    }
     let role = RawRole {
         span: node.span,
         name: fields.text("name"),
@@ -98,17 +97,30 @@ pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
             .word("app_access", &[("assigned", Some(false)), ("all", Some(true))])
             .filter(|all| all.value)
             .map(|all| all.span),
+        reach: fields
+            .word("reach", &[("own", Some(false)), ("all-orgs", Some(true))])
+            .filter(|all| all.value)
+            .map(|all| all.span),
+        from_token: fields.flag("from_token").is_some_and(|token| token.value),
         includes: fields.texts("includes"),
         grants: fields.list("grants", grant).unwrap_or_default(),
         grants_listed: fields.node("grants").is_some(),
         schemas: fields.texts("schemas"),
-        administration: ["visible_to", "assignable_by", "editable_by"]
-            .into_iter()
-            .flat_map(|key| fields.texts(key))
-            .collect(),
+        rights: rights(&mut fields),
         id: id?,
     };
     Some(role)
+}
+
+fn rights(fields: &mut Fields<'_, '_>) -> RawRights {
+    RawRights {
+        visible_to: fields.texts("visible_to"),
+        assignable_by: fields.texts("assignable_by"),
+        editable_by: fields.texts("editable_by"),
+        first_member: fields.on("first_member"),
+        fallback: fields.on("fallback"),
+        protect_last: fields.on("protect_last"),
+    }
 }
 
 pub(super) fn role_defaults(node: &Node, report: &mut Report) -> Option<RawRoleDefaults> {

@@ -137,8 +137,20 @@ fn value(kind: &Kind) -> Value {
             "propertyNames": {"enum": METHODS},
             "additionalProperties": {"type": "string", "pattern": "^[crud]$"},
         }),
+        Kind::Values => values(),
+        Kind::When => json!({
+            "type": "object",
+            "propertyNames": {"pattern": r"^((param|query|header|claims)\..+|client\.ip|time)$"},
+            "additionalProperties": values(),
+        }),
         Kind::Schema => json!({"$ref": "#/$defs/schema_body"}),
     }
+}
+
+/// A value of a condition, or several.
+fn values() -> Value {
+    let scalar = json!({"type": ["string", "integer", "boolean"]});
+    json!({"anyOf": [scalar, {"type": "array", "minItems": 1, "items": scalar}]})
 }
 
 /// A schema's body: the keywords that this version enforces, and annotations.
@@ -211,6 +223,7 @@ mod tests {
         }
         let sources = [
             include_str!("access.rs"),
+            include_str!("condition.rs"),
             include_str!("identity.rs"),
             include_str!("keys.rs"),
             include_str!("mod.rs"),

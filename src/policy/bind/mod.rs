@@ -156,7 +156,7 @@ fn membership(fields: &mut Fields<'_, '_>) -> Option<Spanned<RawMembership>> {
         &[
             ("directory", Some(RawMembership::Directory)),
             ("token", Some(RawMembership::Token)),
-            ("both", None),
+            ("both", Some(RawMembership::Both)),
         ],
     )
 }

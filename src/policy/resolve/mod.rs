@@ -2,26 +2,32 @@
 //! everything that cannot have one is reported, all in one run.
 
 mod address;
+mod administration;
 mod conditions;
 mod defaults;
 mod includes;
+mod last_admin;
 mod members;
 mod mode;
 mod paths;
 mod people;
+mod reach;
 mod restrictions;
 mod roles;
 
 pub use address::Address;
 pub use defaults::RoleDefaults;
+pub use last_admin::MAX_PROTECTED;
 pub use members::{ResolvedGroup, ResolvedMember, ResolvedMembers};
 pub(super) use paths::label;
 pub use paths::{MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
 pub use people::{ResolvedApp, ResolvedOrg};
+pub use reach::MAX_OPERATORS;
 pub use restrictions::{ResolvedRestriction, defaults};
 pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};
 
 use crate::diag::{Code, Diagnostic, Report, did_you_mean};
+use crate::policy::administration::Administration;
 use crate::policy::raw::{Kind, RawPolicy, Text};
 use crate::policy::upstream::{Upstream, UpstreamAddress};
 use crate::source::Span;
@@ -40,6 +46,7 @@ pub struct Resolved {
     pub schemas: Vec<ResolvedSchema>,
     pub roles: Vec<ResolvedRole>,
     pub role_defaults: RoleDefaults,
+    pub administration: Administration,
     pub restrictions: Vec<ResolvedRestriction>,
     pub apps: Vec<ResolvedApp>,
     /// `None` where the policy lists none.
@@ -72,6 +79,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
     mode::policy(raw, around, report);
     let roles = roles::roles(raw, &schemas, &types, report);
     let role_defaults = defaults::role_defaults(raw, &roles, &types, report);
+    let rights = administration::rights(raw, &raw.roles, &roles, report);
     let routes = paths::routes(raw, &upstreams, around, report);
     let apps = people::default_roles(raw, apps, &roles, report);
     let orgs = people::orgs(raw, &apps, report);
@@ -93,6 +101,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         schemas,
         roles,
         role_defaults,
+        administration: Administration { rights },
         restrictions,
         apps,
         orgs,
@@ -103,6 +112,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
     paths::grants_name_hosts(&resolved, report);
     paths::grants_are_reachable(raw, &resolved, report);
     paths::schemas_cover_grants(&resolved, report);
+    last_admin::somebody_stays(raw, &resolved, report);
     resolved
 }
 

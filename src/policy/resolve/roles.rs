@@ -4,6 +4,7 @@ use super::Names;
 use super::conditions::{self, Beside};
 use super::includes;
 use super::paths::{ResolvedType, host_pattern, letters, pattern};
+use super::reach;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
 use crate::policy::condition::Conditions;
@@ -25,6 +26,10 @@ pub struct ResolvedRole {
     pub default: bool,
     /// Whoever has it may enter every application of the organization.
     pub app_access_all: bool,
+    /// Held in an operator's organization, it counts in every organization.
+    pub reach: bool,
+    /// With `membership: both`, it counts where a credential claims it.
+    pub from_token: bool,
     /// Indices of the roles that it includes, directly and through others.
     pub includes: Vec<usize>,
     pub grants: Vec<ResolvedGrant>,
@@ -84,9 +89,6 @@ pub(super) fn roles(
     let names = Names::collect(raw, Kind::Role, raw.roles.iter().map(|role| &role.id), report);
     let schema_names = Names::again(raw, Kind::Schema, raw.schemas.iter().map(|schema| &schema.id));
     display_names_are_unique(&raw.roles, report);
-    for role in raw.roles.iter().flat_map(|role| &role.administration) {
-        names.find(role, report);
-    }
     let included = includes::closures(raw, &names, report);
     raw.roles
         .iter()
@@ -96,6 +98,8 @@ pub(super) fn roles(
             app_scope: role.app_scope,
             default: role.default,
             app_access_all: app_access_all(role, report),
+            reach: reach::of(role, report),
+            from_token: role.from_token,
             includes,
             grants: rules(&role.grants, types, report),
             schemas: role

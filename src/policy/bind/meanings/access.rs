@@ -4,6 +4,7 @@ use super::{HOST, LETTERS, PATH, POINTER, Row, may, must};
 use crate::policy::bind::access::{
     AT, DENY, GRANT, RESOURCE_TYPE, RESTRICTION, ROLE, ROLE_DEFAULTS, SCHEMA,
 };
+use crate::policy::bind::condition::{KEEP, OWNER, REQUIRE};
 use crate::policy::bind::kinds::Kind::*;
 
 pub(super) const ROWS: &[Row] = &[
@@ -62,6 +63,66 @@ pub(super) const ROWS: &[Row] = &[
                 "Where it counts: a name, or `*.` and a name for exactly one label before it",
             ),
             must("access", LETTERS, "`c` create, `r` read, `u` update, `d` delete"),
+            may(
+                "when",
+                When,
+                "What the head of a request must say, all of it: `param.NAME`, `query.NAME`, `header.NAME`, `claims.NAME`, `client.ip`, `time`",
+            ),
+            may("query", Texts, "The only query parameters that a request may have"),
+            may("owner", One(&OWNER), "Whose the object must be"),
+            may("keep", One(&KEEP), "Which rows of a list stay"),
+            may("require", One(&REQUIRE), "What a value of the request's body must be"),
+        ],
+    ),
+    (
+        &OWNER,
+        "Whose an object must be",
+        &[
+            must("field", POINTER, "Where the object names its owner; `*` means any of several"),
+            may(
+                "of",
+                PATH,
+                "The object to look at before anything is sent, its parameters captured by the grant's path",
+            ),
+            may(
+                "is",
+                Text,
+                "What the owner is called; `subject.id`. A template has facts in braces: `Patient/{claims.patient}`",
+            ),
+            may(
+                "items",
+                POINTER,
+                "Where the rows of a list are; without it, where the types say, else the body",
+            ),
+        ],
+    ),
+    (
+        &KEEP,
+        "Which rows of a list stay",
+        &[
+            may(
+                "items",
+                POINTER,
+                "Where the rows are; without it, where the types say, else the body",
+            ),
+            must("field", POINTER, "What of a row is looked at; `*` means any of several"),
+            must(
+                "in",
+                Values,
+                "What it must be: values, `subject.apps` and the like, `claims.NAME`",
+            ),
+        ],
+    ),
+    (
+        &REQUIRE,
+        "What a value of the request's body must be",
+        &[
+            must("field", POINTER, "Where it is; with `*`, each of several"),
+            must(
+                "in",
+                Values,
+                "What it must be: values, `subject.assignable_roles` and the like, `claims.NAME`",
+            ),
         ],
     ),
     (

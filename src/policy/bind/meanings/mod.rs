@@ -41,8 +41,8 @@ const ROWS: &[Row] = &[
             may("name", Text, "What to call the policy"),
             may(
                 "membership",
-                Word(&["directory", "token"]),
-                "Where roles come from: `members`, or credentials. `directory` if there is `members` or `groups`, else `token`",
+                Word(&["directory", "token", "both"]),
+                "Where roles come from: `members`, or credentials, or both. `directory` if there is `members` or `groups`, else `token`",
             ),
             may("limits", One(&LIMITS), "How many roles a binding may have"),
             may("upstreams", Many(&UPSTREAM), "Where bytes go; without it, where the settings say"),

@@ -70,6 +70,11 @@ pub(super) const ROWS: &[Row] = &[
                 "Whether the upstream gets the caller's credential; `strip`",
             ),
             may("mode", Word(&["enforce", "monitor"]), "The policy's where it is left out"),
+            may(
+                "when",
+                When,
+                "What the head of a request must say for it to be carried; where it does not, 403",
+            ),
         ],
     ),
 ];

@@ -1,29 +1,20 @@
 //! Facts about the caller that conditions compare with.
 
-use super::standing::claim;
+use super::standing::{Subject, claim};
 use crate::policy::condition::{Fact, Part, Value};
-use crate::policy::roleset::RoleSet;
-use crate::policy::snapshot::Snapshot;
 use crate::principal::{ClaimValue, Principal};
 use std::sync::Arc;
 
-/// A caller, where it stands in what a request addresses.
+/// A caller, and where it stands in what a request addresses.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Subject<'a> {
-    pub snapshot: &'a Snapshot,
+pub(super) struct Caller<'a> {
     /// Nobody, on a route where no credential is evaluated.
     pub principal: Option<&'a Principal>,
-    /// The addressed organization.
-    pub org: Option<&'a str>,
-    /// The addressed application.
-    pub app: Option<&'a str>,
-    /// The roles that count here.
-    pub roles: &'a RoleSet,
-    /// Seconds since 1970.
-    pub now: u64,
+    /// Nowhere, likewise.
+    pub stands: Option<Subject<'a>>,
 }
 
-impl Subject<'_> {
+impl Caller<'_> {
     /// Whether a text is what one of these values says.
     pub fn is_one_of(&self, wanted: &[Value], text: &str) -> bool {
         wanted.iter().any(|value| {
@@ -87,23 +78,21 @@ impl Subject<'_> {
     }
 
     fn fact(&self, fact: &Fact, found: &mut dyn FnMut(&str)) {
-        let principal = self.principal;
-        let id = |role| self.snapshot.role(role).id();
+        if let Fact::Claim(name) = fact {
+            return self.claim(name, found);
+        }
+        let Some(subject) = self.stands else { return };
         match fact {
-            Fact::Id => principal.iter().for_each(|caller| found(&caller.user)),
-            Fact::Email => {
-                let email = principal.and_then(|caller| caller.email.as_deref());
-                email.into_iter().for_each(found);
-            }
-            Fact::Org => self.org.into_iter().for_each(found),
-            Fact::App => self.app.into_iter().for_each(found),
-            Fact::Roles => self.roles.iter().for_each(|role| found(id(role))),
-            Fact::Claim(name) => self.claim(name, found),
-            Fact::Apps | Fact::Orgs | Fact::VisibleRoles | Fact::AssignableRoles => {
-                self.wider(fact, found);
-            }
+            Fact::Id => found(subject.id()),
+            Fact::Email => subject.email().into_iter().for_each(|email| found(email)),
+            Fact::Org => subject.org().into_iter().for_each(found),
+            Fact::App => subject.app().into_iter().for_each(found),
+            Fact::Roles => subject.roles().for_each(|role| found(role)),
+            Fact::Apps => subject.apps().into_iter().for_each(found),
+            Fact::Orgs => subject.orgs().into_iter().for_each(found),
+            Fact::VisibleRoles => subject.visible_roles().for_each(|role| found(role)),
+            Fact::AssignableRoles => subject.assignable_roles().for_each(|role| found(role)),
+            Fact::Claim(_) => {}
         }
     }
-
-    fn wider(&self, _fact: &Fact, _found: &mut dyn FnMut(&str)) {}
 }
