@@ -158,6 +158,7 @@ impl Shapes {
                 update: route.update,
                 params_keep: route.params_keep,
                 monitor: route.monitor,
+                carriage: route.carriage.clone(),
                 when: route.when.clone(),
             });
         }

@@ -132,7 +132,17 @@ pub struct RawRoute {
     pub credential_pass: bool,
     /// The policy's where absent.
     pub mode: Option<Spanned<Mode>>,
+    pub strip_prefix: Option<Text>,
+    pub headers: RawHeaders,
     pub when: Vec<RawTest>,
+}
+
+/// Header fields of the request that an upstream gets.
+#[derive(Clone, Debug, Default)]
+pub struct RawHeaders {
+    pub remove: Vec<Text>,
+    /// Name and value, in the order typed.
+    pub set: Vec<(Text, Text)>,
 }
 
 /// Whether what is decided is done.

@@ -5,7 +5,7 @@ use crate::policy::condition::Test;
 use crate::policy::host::{HostId, HostTable, Hosts};
 use crate::policy::index::{Matches, ShapeId};
 pub use crate::policy::raw::{BodyKind, Update};
-use crate::policy::resolve::{Address, MethodTable};
+use crate::policy::resolve::{Address, Carriage, MethodTable};
 use crate::policy::snapshot::{Snapshot, UpstreamId};
 use http::HeaderValue;
 use std::collections::HashMap;
@@ -42,6 +42,8 @@ pub struct Route {
     pub update: Update,
     /// Paths may have `;`.
     pub params_keep: bool,
+    /// What the upstream gets instead of what the client sent.
+    pub carriage: Carriage,
     /// What must hold for a request to be carried.
     pub when: Box<[Test]>,
     /// Steps 5 to 9 and 11 are told and not done.

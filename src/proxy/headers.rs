@@ -7,6 +7,8 @@
 
 use crate::decide::{FieldMasks, Permit, Reason, query};
 use crate::identity::Identity;
+use crate::policy::header::is_same;
+use crate::policy::resolve::Carriage;
 use crate::policy::snapshot::Snapshot;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -86,6 +88,21 @@ pub(super) fn clean_request(
         headers.remove(name);
     }
     join_cookies(headers)
+}
+
+/// What a route takes out and puts in, in any spelling of its names. None of them is ours.
+pub(super) fn change(headers: &mut HeaderMap, carriage: &Carriage) -> Result<(), Reason> {
+    let names = carriage.remove.iter().chain(carriage.set.iter().map(|(name, _)| name));
+    for name in names {
+        let same = |other: &&HeaderName| is_same(other, name);
+        let spelled: Vec<HeaderName> = headers.keys().filter(same).cloned().collect();
+        spelled.iter().for_each(|other| drop(headers.remove(other)));
+    }
+    for (name, value) in &carriage.set {
+        let set = headers.try_insert(name.clone(), value.clone());
+        set.map_err(|_| Reason::HeadersTooLarge)?;
+    }
+    Ok(())
 }
 
 /// Says what is ours to say. Nothing of a client is left under these names by now.

@@ -3,7 +3,7 @@
 use super::{Fields, Harmless, Shape, condition, text};
 use crate::diag::Report;
 use crate::policy::node::Node;
-use crate::policy::raw::{BodyKind, MODES, RawRoute, RawUpstream, Update};
+use crate::policy::raw::{BodyKind, MODES, RawHeaders, RawRoute, RawUpstream, Update};
 
 pub(super) const UPSTREAM: Shape = Shape {
     what: "upstream",
@@ -32,16 +32,19 @@ pub(super) const ROUTE: Shape = Shape {
         "params",
         "credential",
         "mode",
+        "strip_prefix",
+        "headers",
         "when",
     ],
     unenforced: &[
         ("upgrade", Harmless::Never),
-        ("headers", Harmless::Empty),
-        ("strip_prefix", Harmless::Never),
         ("cors", Harmless::Never),
         ("sentinels", Harmless::Empty),
     ],
 };
+
+pub(super) const HEADERS: Shape =
+    Shape { what: "`headers`", keys: &["remove", "set"], unenforced: &[] };
 
 pub(super) fn upstream(node: &Node, report: &mut Report) -> Option<RawUpstream> {
     let mut fields = Fields::open(node, &UPSTREAM, report)?;
@@ -90,8 +93,23 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
             .word("credential", &[("pass", Some(true)), ("strip", Some(false))])
             .is_some_and(|pass| pass.value),
         mode: fields.word("mode", &MODES),
+        strip_prefix: fields.text("strip_prefix"),
+        headers: match fields.node("headers") {
+            Some(node) => headers(node, fields.report())?,
+            None => RawHeaders::default(),
+        },
         when: condition::tests(&mut fields)?,
         pattern: pattern?,
     };
     Some(route)
+}
+
+fn headers(node: &Node, report: &mut Report) -> Option<RawHeaders> {
+    let mut fields = Fields::open(node, &HEADERS, report)?;
+    Some(RawHeaders {
+        remove: fields.texts("remove"),
+        set: fields.pairs("set", |name, node, report| {
+            text(node, &format!("the value of `{}`", name.value), name.span, report)
+        }),
+    })
 }

@@ -3,6 +3,7 @@
 
 mod address;
 mod administration;
+mod carriage;
 mod conditions;
 mod defaults;
 mod includes;
@@ -16,6 +17,7 @@ mod restrictions;
 mod roles;
 
 pub use address::Address;
+pub use carriage::{Carriage, MAX_HEADERS};
 pub use defaults::RoleDefaults;
 pub use last_admin::MAX_PROTECTED;
 pub use members::{ResolvedGroup, ResolvedMember, ResolvedMembers};

@@ -1,6 +1,7 @@
 //! Routes, and where objects of a type sit.
 
 use super::address::{self, Address};
+use super::carriage::{self, Carriage};
 use super::mode;
 use super::{Names, Resolved, ResolvedGrant, Surroundings, Upstreams, conditions};
 use crate::diag::{Code, Diagnostic, Report};
@@ -10,7 +11,7 @@ use crate::policy::access::{Access, Letters};
 use crate::policy::condition::Test;
 use crate::policy::host::{self, HostPattern};
 use crate::policy::pattern::Pattern;
-use crate::policy::raw::{BodyKind, Kind, RawPolicy, RawRoute, Text, Update};
+use crate::policy::raw::{BodyKind, Kind, RawHeaders, RawPolicy, RawRoute, Text, Update};
 use crate::policy::snapshot::UpstreamId;
 use crate::source::Span;
 use http::HeaderName;
@@ -36,6 +37,8 @@ pub struct ResolvedRoute {
     pub credential_pass: bool,
     /// What is refused is let through, and told.
     pub monitor: bool,
+    /// What the upstream gets instead of what the client sent.
+    pub carriage: Carriage,
     /// What must hold for a request to be carried.
     pub when: Box<[Test]>,
 }
@@ -161,6 +164,7 @@ fn resolve_route(
         params_keep: route.params_keep,
         credential_pass: route.credential_pass,
         monitor: false,
+        carriage: carriage::of(route, &pattern, taken, report),
         host,
         when: conditions::tests(&route.when, &pattern, report)?,
         pattern,
@@ -416,6 +420,8 @@ impl RawRoute {
             params_keep: false,
             credential_pass: false,
             mode: None,
+            strip_prefix: None,
+            headers: RawHeaders::default(),
             when: Vec::new(),
         }
     }

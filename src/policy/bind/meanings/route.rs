@@ -2,7 +2,7 @@
 
 use super::{LETTERS, PATH, Row, SELECTOR, may, must};
 use crate::policy::bind::kinds::Kind::*;
-use crate::policy::bind::route::{ROUTE, UPSTREAM};
+use crate::policy::bind::route::{HEADERS, ROUTE, UPSTREAM};
 
 pub(super) const ROWS: &[Row] = &[
     (
@@ -69,12 +69,26 @@ pub(super) const ROWS: &[Row] = &[
                 Word(&["pass", "strip"]),
                 "Whether the upstream gets the caller's credential; `strip`",
             ),
+            may(
+                "strip_prefix",
+                PATH,
+                "Segments that `match` begins with: decisions are made on the path as it came, the upstream gets it without them",
+            ),
+            may("headers", One(&HEADERS), "Header fields of the request that the upstream gets"),
             may("mode", Word(&["enforce", "monitor"]), "The policy's where it is left out"),
             may(
                 "when",
                 When,
                 "What the head of a request must say for it to be carried; where it does not, 403",
             ),
+        ],
+    ),
+    (
+        &HEADERS,
+        "Header fields of the request that the upstream gets: none that frames it, or says who is calling",
+        &[
+            may("remove", Texts, "Names that are taken out, in any spelling"),
+            may("set", Claims, "Names and values that are put in place of what the client sent"),
         ],
     ),
 ];
