@@ -19,6 +19,7 @@ use crate::policy::held::{Candidate, Held};
 use crate::policy::host::Hosts;
 use crate::policy::index::Matches;
 use crate::policy::limits::Limits;
+use crate::policy::resolve::Address;
 use crate::policy::roleset::RoleSet;
 use crate::policy::snapshot::{BodyKind, GrantGroup, GrantId, RouteId, Snapshot, Update};
 use crate::policy::target::{MAX_TARGET, Target};
@@ -283,10 +284,12 @@ impl Inquiry {
     }
 
     fn permit_to_look(&self, snapshot: &Snapshot, route: RouteId) -> Permit {
+        // The object's path may have a route of its own, which may address no application.
+        let app = self.app.as_deref().filter(|_| snapshot.route(route).app != Address::None);
         Permit {
             generation: snapshot.generation(),
             principal: Some(self.principal.clone()),
-            upstream: snapshot.route(route).upstream,
+            upstream: snapshot.upstream_for(snapshot.route(route), app),
             route,
             access: Access::READ,
             org: self.org.clone(),
@@ -321,7 +324,7 @@ impl Inquiry {
         Ok(Permit {
             generation: snapshot.generation(),
             route: self.route,
-            upstream: route.upstream,
+            upstream: snapshot.upstream_for(route, self.app.as_deref()),
             access: self.access,
             org: self.org,
             app: self.app,

@@ -32,7 +32,7 @@ use crate::policy::snapshot::{DenialId, GrantId, Route, RouteId, RuleGroup, Snap
 use crate::policy::{Host, Target};
 use crate::principal::Principal;
 use caller::Caller;
-use named::Named;
+use named::{Kind, Named};
 use standing::{Addressed, Standing};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -77,6 +77,7 @@ pub struct Refusal {
 
 /// What comes of a request's head.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the common one costs no allocation")]
 pub enum Decision {
     /// It may go on.
     Allowed(Permit),
@@ -149,7 +150,7 @@ pub fn decide(
     trace: &mut impl Trace,
 ) -> Result<Decision, Refusal> {
     if let (true, Some(route)) = (routed.public, routed.route) {
-        return Ok(Decision::Allowed(public_permit(snapshot, route, routed.access)));
+        return public_permit(snapshot, request, route, routed.access).map(Decision::Allowed);
     }
     let principal = principal.ok_or(Refusal::because(Reason::Unauthenticated))?;
     let route_id = routed.route.ok_or(Refusal::because(Reason::NoRoute))?;
@@ -210,7 +211,7 @@ fn let_through(
         org: standing.and_then(|standing| standing.org).map(Arc::from),
         app: standing.and_then(|standing| standing.app).map(Arc::from),
         roles: standing.map(|standing| standing.roles.clone()).unwrap_or_default(),
-        ..public_permit(snapshot, route, routed.access)
+        ..plain_permit(snapshot, route, routed.access, standing.and_then(|standing| standing.app))
     }
 }
 
@@ -250,11 +251,24 @@ fn carries_anyone(route: &Route, request: &Request<'_>) -> Result<bool, Refusal>
     Ok(route.when.is_empty() || head::holds(&route.when, request, &nobody)?)
 }
 
-fn public_permit(snapshot: &Snapshot, route: RouteId, access: Access) -> Permit {
+/// There is no gate before a public route, and no claim: only the request addresses.
+fn public_permit(
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+    route: RouteId,
+    access: Access,
+) -> Result<Permit, Refusal> {
+    let to = snapshot.route(route);
+    let named = Named::read(to, request)?;
+    Ok(plain_permit(snapshot, route, access, named.at(&to.app, Kind::App)))
+}
+
+fn plain_permit(snapshot: &Snapshot, route: RouteId, access: Access, app: Option<&str>) -> Permit {
+    let to = snapshot.route(route);
     Permit {
         generation: snapshot.generation(),
         principal: None,
-        upstream: snapshot.route(route).upstream,
+        upstream: snapshot.upstream_for(to, app),
         route,
         access,
         org: None,

@@ -95,6 +95,10 @@ codes! {
     PrimaryUnrestricted = "PRIMARY_UNRESTRICTED",
     GrantCeiling = "GRANT_CEILING",
     LastAdmin = "LAST_ADMIN",
+    BuiltinImmutable = "BUILTIN_IMMUTABLE",
+    InviteEmail = "INVITE_EMAIL",
+    InviteExpires = "INVITE_EXPIRES",
+    InviteSingleUse = "INVITE_SINGLE_USE",
 }
 
 impl fmt::Display for Code {

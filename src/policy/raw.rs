@@ -3,6 +3,10 @@
 //! [`crate::policy::bind`] makes these from the node tree and reports everything that the language
 //! does not have; resolving gives them meaning.
 
+mod administration;
+
+pub use administration::{RawFeatures, RawInvitation, RawPreset, RawRights};
+
 use crate::policy::node::Node;
 use crate::source::{Span, Spanned};
 
@@ -34,6 +38,9 @@ pub struct RawPolicy {
     pub restrictions: Vec<RawRestriction>,
     pub schemas: Vec<RawSchema>,
     pub resource_types: Vec<RawResourceType>,
+    pub presets: Vec<RawPreset>,
+    pub invitations: Vec<RawInvitation>,
+    pub features: RawFeatures,
     /// What was typed but could not be read, and has been reported.
     pub left_out: Vec<LeftOut>,
 }
@@ -61,6 +68,8 @@ pub enum Kind {
     Restriction,
     Schema,
     ResourceType,
+    Preset,
+    Invitation,
 }
 
 impl RawPolicy {
@@ -202,6 +211,7 @@ pub struct RawApplication {
     /// Where it says `default: true`: every organization has it.
     pub default: Option<Span>,
     pub default_role: Option<Text>,
+    pub upstream: Option<Text>,
 }
 
 /// What the policy says of a user; who one is says the authenticator.
@@ -277,25 +287,6 @@ pub struct RawRole {
     pub grants_listed: bool,
     pub schemas: Vec<Text>,
     pub rights: RawRights,
-}
-
-/// Who may see, assign and change a role, and what becomes of it in administration.
-#[derive(Clone, Debug, Default)]
-pub struct RawRights {
-    pub visible_to: Vec<Text>,
-    pub assignable_by: Vec<Text>,
-    pub editable_by: Vec<Text>,
-    /// Where it says `first_member: true`, and so on.
-    pub first_member: Option<Span>,
-    pub fallback: Option<Span>,
-    pub protect_last: Option<Span>,
-}
-
-impl RawRights {
-    /// Every role that is named.
-    pub fn names(&self) -> impl Iterator<Item = &Text> {
-        self.visible_to.iter().chain(&self.assignable_by).chain(&self.editable_by)
-    }
 }
 
 /// Grants that roles have without listing them.

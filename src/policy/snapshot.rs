@@ -51,6 +51,11 @@ pub struct Snapshot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UpstreamId(pub u32);
 
+impl UpstreamId {
+    /// The one that the settings name.
+    pub const DEFAULT: UpstreamId = UpstreamId(0);
+}
+
 /// Index of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GrantId(pub u32);
@@ -181,6 +186,16 @@ impl Snapshot {
     /// An upstream.
     pub fn upstream(&self, id: UpstreamId) -> &Upstream {
         &self.upstreams[id.0 as usize]
+    }
+
+    /// Where a request goes that addresses this application: where its route says, or else where
+    /// the application says.
+    pub fn upstream_for(&self, route: &Route, app: Option<&str>) -> UpstreamId {
+        let of_app = || self.people.app(self.people.app_id(app?)?).upstream();
+        match route.upstream {
+            UpstreamId::DEFAULT => of_app().unwrap_or(UpstreamId::DEFAULT),
+            named => named,
+        }
     }
 
     /// A role.

@@ -2,7 +2,9 @@
 
 mod addresses;
 mod carriage;
+mod conditions;
 mod defaults;
+mod destinations;
 mod explain;
 mod gate;
 mod groups;
@@ -13,6 +15,7 @@ mod keys;
 mod letters;
 mod life;
 mod monitor;
+mod offered;
 mod reach;
 mod reads;
 mod reload;

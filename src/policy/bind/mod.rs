@@ -5,6 +5,7 @@
 //! letters, pointers, references, schemas, URLs) is judged later.
 
 mod access;
+mod administration;
 mod condition;
 mod fields;
 mod identity;
@@ -60,12 +61,11 @@ const POLICY: Shape = Shape {
         "restrictions",
         "schemas",
         "resource_types",
+        "presets",
+        "invitations",
+        "features",
     ],
-    unenforced: &[
-        ("features", Harmless::Empty),
-        ("presets", Harmless::Empty),
-        ("invitations", Harmless::Empty),
-    ],
+    unenforced: &[],
 };
 
 const LIMITS: Shape = Shape {
@@ -86,6 +86,8 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
     let identity = fields.node("identity").map(|node| identity::identity(node, fields.report()));
     let defaults = fields.node("role_defaults");
     let role_defaults = defaults.and_then(|node| access::role_defaults(node, fields.report()));
+    let features = fields.node("features");
+    let features = features.map(|node| administration::features(node, fields.report()));
     let mut lists = Lists { fields, left_out: Vec::new() };
     RawPolicy {
         name,
@@ -111,6 +113,11 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
         resource_types: lists
             .all("resource_types", Kind::ResourceType, access::resource_type)
             .unwrap_or_default(),
+        presets: lists.all("presets", Kind::Preset, administration::preset).unwrap_or_default(),
+        invitations: lists
+            .all("invitations", Kind::Invitation, administration::invitation)
+            .unwrap_or_default(),
+        features: features.unwrap_or_default(),
         left_out: lists.left_out,
     }
 }

@@ -60,6 +60,7 @@ pub(super) fn people(resolved: &Resolved) -> People {
             active: app.active,
             auto_assign: app.auto_assign,
             everywhere: app.everywhere,
+            upstream: app.upstream,
             default_roles: with_included(resolved, &app.default_roles).collect(),
         })
         .collect();

@@ -216,9 +216,6 @@ fn p08_keys_are_digests_with_a_time_that_can_be_read() {
 
 #[test]
 fn what_is_not_enforced_is_refused_by_name() {
-    for key in ["presets: [x]", "features: {schemas: false}"] {
-        bad(&format!("{key}\n"), &[(NotEnforced, key.split(':').next().unwrap())]);
-    }
     for key in ["owner: {}", "keep: {}", "require: {}", "when: {a: b}", "query: []"] {
         let text = format!("restrictions: [{{id: r, deny: [{{path: /, access: r, {key}}}]}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);

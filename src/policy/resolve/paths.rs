@@ -274,20 +274,28 @@ pub(super) fn grants_are_reachable(raw: &RawPolicy, resolved: &Resolved, report:
     let own = resolved.roles.iter().flat_map(|role| &role.grants);
     let grants = own.chain(resolved.role_defaults.all());
     let denials = resolved.restrictions.iter().flat_map(|restriction| &restriction.deny);
-    let paths = grants.chain(denials).flat_map(|grant| {
+    are_reachable(&resolved.routes, grants.chain(denials), report);
+}
+
+/// Likewise, of these grants.
+pub(super) fn are_reachable<'a>(
+    routes: &[ResolvedRoute],
+    grants: impl Iterator<Item = &'a ResolvedGrant>,
+    report: &mut Report,
+) {
+    let paths = grants.flat_map(|grant| {
         let host = grant.host.as_ref();
         let read = grant.reads.iter().map(move |(pattern, span)| (pattern, host, *span));
         read.chain([(&grant.pattern, host, grant.path_span)])
     });
     for (pattern, host, span) in paths {
-        if resolved.routes.iter().any(|route| route.is_on(pattern, host)) {
+        if routes.iter().any(|route| route.is_on(pattern, host)) {
             continue;
         }
-        let routes =
-            resolved.routes.iter().take(LISTED).map(|route| format!("`{}`", route.label()));
-        let mut routes: Vec<_> = routes.collect();
-        if let Some(more) = resolved.routes.len().checked_sub(LISTED).filter(|more| *more > 0) {
-            routes.push(format!("and {more} more"));
+        let known = routes.iter().take(LISTED).map(|route| format!("`{}`", route.label()));
+        let mut known: Vec<_> = known.collect();
+        if let Some(more) = routes.len().checked_sub(LISTED).filter(|more| *more > 0) {
+            known.push(format!("and {more} more"));
         }
         let what = label(host, pattern);
         report.push(
@@ -296,7 +304,7 @@ pub(super) fn grants_are_reachable(raw: &RawPolicy, resolved: &Resolved, report:
                 span,
                 format!("no route has a path that `{what}` matches"),
             )
-            .help(format!("routes are {}", routes.join(", "))),
+            .help(format!("routes are {}", known.join(", "))),
         );
     }
 }
@@ -307,9 +315,17 @@ const LISTED: usize = 8;
 /// GRANT_HOST: where hosts tell routes apart, a grant without one would count on all of them, also
 /// on those that are added later. A denial without one denies on all, which is what it says.
 pub(super) fn grants_name_hosts(resolved: &Resolved, report: &mut Report) {
-    let Some(route) = resolved.routes.iter().find(|route| route.host.is_some()) else { return };
     let own = resolved.roles.iter().flat_map(|role| &role.grants);
-    let grants = own.chain(resolved.role_defaults.all());
+    name_hosts(&resolved.routes, own.chain(resolved.role_defaults.all()), report);
+}
+
+/// Likewise, of these grants.
+pub(super) fn name_hosts<'a>(
+    routes: &[ResolvedRoute],
+    grants: impl Iterator<Item = &'a ResolvedGrant>,
+    report: &mut Report,
+) {
+    let Some(route) = routes.iter().find(|route| route.host.is_some()) else { return };
     for grant in grants.filter(|grant| grant.host.is_none()) {
         let message = format!("`{}` does not say on which host it counts", grant.pattern);
         report.push(

@@ -86,11 +86,22 @@ pub(super) fn roles(
     types: &[ResolvedType],
     report: &mut Report,
 ) -> Vec<ResolvedRole> {
-    let names = Names::collect(raw, Kind::Role, raw.roles.iter().map(|role| &role.id), report);
+    these(raw, &raw.roles, schemas, types, report)
+}
+
+/// These roles: the policy's own, or templates of roles with those that they refer to.
+pub(super) fn these(
+    raw: &RawPolicy,
+    typed: &[RawRole],
+    schemas: &[ResolvedSchema],
+    types: &[ResolvedType],
+    report: &mut Report,
+) -> Vec<ResolvedRole> {
+    let names = Names::collect(raw, Kind::Role, typed.iter().map(|role| &role.id), report);
     let schema_names = Names::again(raw, Kind::Schema, raw.schemas.iter().map(|schema| &schema.id));
-    display_names_are_unique(&raw.roles, report);
-    let included = includes::closures(raw, &names, report);
-    raw.roles
+    display_names_are_unique(typed, report);
+    let included = includes::closures(typed, &names, report);
+    typed
         .iter()
         .zip(included)
         .map(|(role, includes)| ResolvedRole {
