@@ -33,7 +33,8 @@ impl Way<'_> {
             let is_itself = look.is_itself;
             let (object, own) = match self.look(look, canonical, live, story).await {
                 Err(refused) if inquiry.is_monitored() => {
-                    return Ok((inquiry.let_through(&live.snapshot, refused.refusal), whole));
+                    let permit = inquiry.let_through(&live.snapshot, refused.refusal);
+                    return Ok(Heard { permit, whole, missing: false });
                 }
                 found => found?,
             };
@@ -54,7 +55,8 @@ impl Way<'_> {
         if let Some(tag) = tag.filter(|_| !permit.is_monitored() && !canonical.method().is_safe()) {
             canonical.only_if(tag);
         }
-        let missing = objects.iter().any(|found| matches!(found, Found::Missing));
+        let is_missing = objects.iter().any(|found| matches!(found, Found::Missing));
+        let missing = is_missing && !permit.is_monitored();
         Ok(Heard { permit, whole, missing })
     }
 

@@ -331,7 +331,9 @@ fn the_examples_and_the_demo_raise_no_false_alarm() {
     silent(&body(&fs::read_to_string(root.join("src/demo/policy.yaml")).unwrap()));
     let examples = examples();
     assert!(examples.len() >= 3);
-    let found: Vec<_> = examples.iter().flat_map(|files| of_example(files)).collect();
+    let mut found: Vec<_> = examples.iter().flat_map(|files| of_example(files)).collect();
+    // Queries can ask about what some of them hide: that is told, and not what this is about.
+    found.retain(|(code, ..)| *code != Code::QueryUnlisted);
     let found: Vec<_> =
         found.iter().map(|(code, at, of)| (*code, at.as_str(), of.as_str())).collect();
     assert_eq!(found, EXPECTED);

@@ -201,7 +201,7 @@ fn the_manifests_settings_and_policy_guard_the_application() {
 fn p12_a_swap_of_the_volume_is_a_reload() {
     let pod = Pod::start();
     assert_eq!(pod.status("DELETE", "/orders/1"), 403);
-    let may_delete = |text: String| text.replace("access: ru}", "access: rud}");
+    let may_delete = |text: String| text.replace("access: ru,", "access: rud,");
     swap(&pod.volume, "2026_11_22_02", &pod.keys, may_delete);
     pod.proxy.wait_for_generation(2);
     assert_eq!(pod.status("DELETE", "/orders/1"), 200);
