@@ -136,6 +136,7 @@ fn the_commands_are_ones_that_the_program_understands() {
     assert_eq!(context["allowPrivilegeEscalation"], false);
     assert_eq!(context["capabilities"], json!({"drop": ["ALL"]}));
     assert_eq!(pod()["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(context["runAsUser"], 65532, "`nonroot` of the image, as a number");
 }
 
 /// The pod's policy volume and what runs over it.
