@@ -1,15 +1,17 @@
 //! The data plane.
 //!
 //! A request's way: [`listener`] → [`worker`] → [`connection`] → [`request`] (which tells the rest
-//! in one function): [`canonical`] → decide → [`upload`] → [`outgoing`] → [`pool`] → [`shape`] →
-//! [`reply`], or [`respond`] where it is refused; its [`story`] is handed over at the end.
+//! in one function): [`canonical`] → decide → [`upload`] → [`outgoing`] → [`pool`] ([`sending`] →
+//! [`link`] → [`answer`], [`rest`]) → [`shape`] → [`reply`], or [`respond`] where it is refused; its [`story`] is handed over at the end.
 
+mod answer;
 mod canonical;
 mod connection;
 mod deadline;
 mod framing;
 mod headers;
 mod io;
+mod link;
 mod listener;
 mod outgoing;
 mod pool;
@@ -17,6 +19,8 @@ mod random;
 mod reply;
 mod request;
 mod respond;
+mod rest;
+mod sending;
 mod shape;
 mod story;
 mod upload;

@@ -5,8 +5,8 @@ use super::connection::Client;
 use super::deadline::Deadline;
 use super::headers::{self, Told};
 use super::outgoing::Outgoing;
-use super::pool::{Lease, SendError};
-use super::reply::{Reply, Source};
+use super::pool::SendError;
+use super::reply::{Download, Reply, Source};
 use super::respond::{self, Asked, Refused};
 use super::shape::{self, View};
 use super::story::Story;
@@ -85,14 +85,14 @@ impl Way<'_> {
         let fields = body::view(&permit, &live.snapshot);
         let asks_who = permit.principal().is_some();
         let outgoing = self.outgoing(canonical, body, &permit, &live, fields.is_some())?;
-        let (response, lease) = self.forward(permit, outgoing, &live, story).await?;
+        let response = self.forward(permit, outgoing, &live, story).await?;
         let view = View {
             fields: fields.as_deref(),
             method: &method,
             limits: self.json(),
             vary: asks_who.then(|| live.identity.vary()),
         };
-        Ok(shape::show(response, lease, &view, story).await?)
+        Ok(shape::show(response, &view, story).await?)
     }
 
     fn wire(&self) -> Wire {
@@ -219,7 +219,7 @@ impl Way<'_> {
         outgoing: Outgoing,
         live: &Held,
         story: &mut Story,
-    ) -> Result<(Response<Incoming>, Lease), Refused> {
+    ) -> Result<Response<Download>, Refused> {
         let upstream = live.snapshot.upstream(permit.upstream());
         let started = Instant::now();
         let upload = outgoing.upload();

@@ -160,10 +160,10 @@ impl Worker {
 
     fn tick(&self, until_sweep: &mut u32) {
         self.clock.tick();
+        self.pool.evict();
         *until_sweep -= 1;
         if *until_sweep == 0 {
             *until_sweep = SWEEP;
-            self.pool.evict();
             // A policy that is no longer live is let go even if no request comes.
             drop(self.live());
         }
@@ -268,7 +268,7 @@ impl TryFrom<Listener> for Accepting {
     }
 }
 
-/// Ticks between two looks for upstream connections that have been idle for too long.
+/// Ticks between two looks for a policy that is no longer live.
 const SWEEP: u32 = 10;
 
 /// How often a draining worker looks whether it is done.
