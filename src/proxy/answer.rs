@@ -188,6 +188,30 @@ const MAX_FIELDS: usize = 100;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever comes, it is a head, no head yet, or refused; and more bytes do not unmake a
+        /// refusal or change a head.
+        #[test]
+        fn p14_a_head_does_not_depend_on_what_follows(
+            fields in "(Content-Length: ?[0-9,]{0,3}\r\n|Transfer-Encoding: chunked\r\n|\
+                       Connection: [a-z, -]{0,12}\r\n|[A-Za-z-]{1,5}:[ -~]{0,6}\r?\n|[ -~]{0,5}\r\n){0,5}",
+            more in "[ -~\r\n]{0,20}",
+        ) {
+            let head = format!("HTTP/1.1 200 OK\r\n{fields}");
+            let summary = |taken: Result<Option<Answer>, Malformed>| {
+                taken.map(|answer| answer.map(|answer| {
+                    (answer.headers, answer.announced, answer.rest.length(), answer.keeps_alive)
+                }))
+            };
+            let alone = summary(take_to(Method::GET, &head));
+            let followed = summary(take_to(Method::GET, &format!("{head}{more}")));
+            if !matches!(alone, Ok(None)) {
+                prop_assert_eq!(alone, followed);
+            }
+        }
+    }
 
     const MAX: usize = 8192;
 

@@ -95,8 +95,8 @@ pub(super) fn clean_request(
 }
 
 /// Writes the fields that pass from the client, which [`clean_request`] has left, but for those
-/// that [`write_told`] and the request's own Host say.
-pub(super) fn write_passing(head: &mut Vec<u8>, headers: &HeaderMap) {
+/// that [`write_told`] and the request's own Host say. Says whether a trace is among them.
+pub(super) fn write_passing(head: &mut Vec<u8>, headers: &HeaderMap) -> bool {
     let keeps_trace = keeps_trace(headers);
     for (name, value) in headers {
         let replaced = *name == header::HOST
@@ -106,13 +106,14 @@ pub(super) fn write_passing(head: &mut Vec<u8>, headers: &HeaderMap) {
             write_field(head, name.as_str(), value);
         }
     }
+    keeps_trace
 }
 
 /// Says what is ours to say. Nothing of a client is left under these names by now.
 pub(super) fn write_told(
     head: &mut Vec<u8>,
-    headers: &HeaderMap,
     told: &Told<'_>,
+    keeps_trace: bool,
 ) -> Result<(), Reason> {
     let Told { permit, forwarded, .. } = told;
     head.extend_from_slice(&forwarded.fields);
@@ -128,7 +129,7 @@ pub(super) fn write_told(
         write_field(head, "x-portcullis-app", &encoded(app)?);
     }
     write_field(head, "x-portcullis-policy", told.policy);
-    if !keeps_trace(headers) {
+    if !keeps_trace {
         write_field(head, "traceparent", &(told.traceparent)());
     }
     Ok(())

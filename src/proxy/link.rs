@@ -133,7 +133,7 @@ impl Link {
     }
 
     /// Sends the rest of a request beside its response.
-    pub(super) fn finish(&self, mut sending: Sending) -> Unfinished {
+    pub(super) fn finish(&self, mut sending: Box<Sending>) -> Unfinished {
         let socket = self.socket.clone();
         Unfinished(tokio::task::spawn_local(async move {
             // Who failed shows in the response, or does not matter any more.

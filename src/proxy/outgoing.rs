@@ -15,7 +15,8 @@ use std::rc::Rc;
 /// handed to the pool.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    sending: Sending,
+    /// Boxed, because it moves through every step from here to the socket.
+    sending: Box<Sending>,
 }
 
 impl Outgoing {
@@ -42,9 +43,9 @@ impl Outgoing {
             head.extend_from_slice(part.as_bytes());
         }
         headers::write_field(&mut head, "host", &host);
-        headers::write_passing(&mut head, &headers);
-        headers::write_told(&mut head, &headers, told)?;
-        Ok(Outgoing { sending: Sending::new(method, head, body, headers) })
+        let keeps_trace = headers::write_passing(&mut head, &headers);
+        headers::write_told(&mut head, told, keeps_trace)?;
+        Ok(Outgoing { sending: Box::new(Sending::new(method, head, body, headers)) })
     }
 
     /// The progress of a streamed body.
@@ -53,7 +54,7 @@ impl Outgoing {
     }
 
     /// The request, to be sent.
-    pub(super) fn into_sending(self) -> Sending {
+    pub(super) fn into_sending(self) -> Box<Sending> {
         self.sending
     }
 }

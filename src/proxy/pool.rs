@@ -185,7 +185,7 @@ impl Endpoint {
 impl Lease {
     /// The response to a request that was sent over this connection. Where the answer came before
     /// all was sent, the rest goes on beside it, and the connection is not used again.
-    fn answer(mut self, answer: Answer, sending: Sending) -> Response<Download> {
+    fn answer(mut self, answer: Answer, sending: Box<Sending>) -> Response<Download> {
         self.link.deadline.clear();
         self.reusable = answer.keeps_alive && sending.is_done();
         if !sending.is_done() {

@@ -16,6 +16,7 @@ use crate::decide::body::{self, BodyCheck};
 use crate::decide::{self, Permit, Reason, Refusal, Routed};
 use crate::filter::Limits;
 use crate::identity::Credentials;
+use crate::policy::upstream::UpstreamAddress;
 use crate::principal::Principal;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
@@ -186,7 +187,7 @@ impl Way<'_> {
         }
         let started = Instant::now();
         let checked = check.check(&whole, &self.json());
-        story.record().filter += started.elapsed();
+        story.checked(started);
         Ok(checked.map(|()| RequestBody::Whole(whole))?)
     }
 
@@ -213,17 +214,27 @@ impl Way<'_> {
     }
 
     /// Step 10. The permit ends here: one request was allowed, one is sent.
-    async fn forward(
+    fn forward(
         &self,
         permit: Permit,
         outgoing: Outgoing,
         live: &Held,
         story: &mut Story,
-    ) -> Result<Response<Download>, Refused> {
+    ) -> impl Future<Output = Result<Response<Download>, Refused>> {
         let upstream = live.snapshot.upstream(permit.upstream());
-        let started = Instant::now();
+        drop(permit);
+        self.exchange(&upstream.address, outgoing, story)
+    }
+
+    async fn exchange(
+        &self,
+        address: &UpstreamAddress,
+        outgoing: Outgoing,
+        story: &mut Story,
+    ) -> Result<Response<Download>, Refused> {
+        let started = story.decided_at();
         let upload = outgoing.upload();
-        let sent = self.worker.pool.send(&upstream.address, outgoing).await;
+        let sent = self.worker.pool.send(address, outgoing).await;
         let record = story.record();
         record.upstream = started.elapsed();
         if let Some(upload) = upload {

@@ -220,6 +220,36 @@ const MAX_TRAILER_FIELDS: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// However the bytes arrive, the body is the same, or is refused.
+        #[test]
+        fn p11_any_split_gives_the_same_body(text in "([0-3]|a|;|x|:| |\r\n|\r|\n){0,40}") {
+            let bytes = text.as_bytes();
+            let whole = read(Rest::chunked(), &[bytes]);
+            let one_by_one: Vec<&[u8]> = bytes.chunks(1).collect();
+            prop_assert_eq!(&read(Rest::chunked(), &one_by_one), &whole);
+            let three_by_three: Vec<&[u8]> = bytes.chunks(3).collect();
+            prop_assert_eq!(&read(Rest::chunked(), &three_by_three), &whole);
+        }
+
+        #[test]
+        fn p11_what_is_framed_comes_out_again(
+            chunks in proptest::collection::vec("[a-z\r\n0-9]{1,20}", 0..8),
+            size in 1usize..9,
+        ) {
+            let mut framed = String::new();
+            for chunk in &chunks {
+                framed.push_str(&format!("{:X}\r\n{chunk}\r\n", chunk.len()));
+            }
+            framed.push_str("0\r\n\r\nnext");
+            let pieces: Vec<&[u8]> = framed.as_bytes().chunks(size).collect();
+            let (data, left, over) = read(Rest::chunked(), &pieces).unwrap();
+            prop_assert_eq!(data, chunks.concat().into_bytes());
+            prop_assert_eq!((&left[..], over), (&b"next"[..], true));
+        }
+    }
 
     /// Reads a body that arrives in pieces; says what of it was data and what was left over.
     fn read(mut rest: Rest, pieces: &[&[u8]]) -> Result<(Vec<u8>, Vec<u8>, bool), Malformed> {

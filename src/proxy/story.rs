@@ -10,13 +10,14 @@ use http::{HeaderValue, Method, StatusCode};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// The record of one request while it is being written. Dropping it, at the end of the response or
 /// wherever the request was given up, hands the record over.
 pub(super) struct Story {
     record: Option<Record>,
     started: Instant,
+    decided: Instant,
     worker: Rc<Worker>,
     pulse: Rc<Pulse>,
     ends_with_connection: bool,
@@ -33,8 +34,9 @@ impl Story {
         request_id: &HeaderValue,
     ) -> Box<Story> {
         pulse.begin();
+        let started = Instant::now();
         let record = Record {
-            time: SystemTime::now(),
+            time: worker.time_at(started),
             request_id: Arc::from(request_id.to_str().unwrap_or_default()),
             client,
             user: None,
@@ -59,7 +61,8 @@ impl Story {
         };
         Box::new(Story {
             record: Some(record),
-            started: Instant::now(),
+            started,
+            decided: started,
             worker: worker.clone(),
             pulse: pulse.clone(),
             ends_with_connection: false,
@@ -82,7 +85,8 @@ impl Story {
 
     /// Where the request goes and who sent it.
     pub(super) fn decided(&mut self, permit: &Permit, snapshot: &Snapshot) {
-        let decide = self.started.elapsed();
+        self.decided = Instant::now();
+        let decide = self.decided - self.started;
         let record = self.record();
         record.decide = decide;
         record.user = permit.principal().map(|principal| principal.user.clone());
@@ -94,6 +98,18 @@ impl Story {
             None => Reason::Public,
         };
         record.refused = false;
+    }
+
+    /// When the decision, and the check of a body that was read, were over.
+    pub(super) fn decided_at(&self) -> Instant {
+        self.decided
+    }
+
+    /// A body was read and checked; the check began then.
+    pub(super) fn checked(&mut self, began: Instant) {
+        self.decided = Instant::now();
+        let filter = self.decided - began;
+        self.record().filter += filter;
     }
 
     /// The request was refused, by the policy or because something failed.
