@@ -28,6 +28,8 @@ pub(super) struct Link {
     reads: ReadSize,
     /// Interim responses to the present request.
     interim: usize,
+    /// Since the last call of [`Link::shrink`].
+    was_used: bool,
     /// Whoever waits for this connection waits no longer than this. Unused, it is its age.
     pub(super) deadline: Rc<Deadline>,
     _closed: AtEnd,
@@ -62,7 +64,8 @@ impl Link {
     /// A connection that has just come about.
     pub(super) fn new(socket: Socket, deadline: Rc<Deadline>, closed: AtEnd) -> Link {
         let (socket, buffer) = (Rc::new(RefCell::new(socket)), BytesMut::new());
-        Link { socket, buffer, reads: ReadSize::new(), interim: 0, deadline, _closed: closed }
+        let reads = ReadSize::new();
+        Link { socket, buffer, reads, interim: 0, was_used: true, deadline, _closed: closed }
     }
 
     /// Sends what can be sent and reads until the head of the final response is there.
@@ -141,11 +144,18 @@ impl Link {
         }))
     }
 
-    /// Between two requests: gives up memory that only a long body needs.
+    /// Between two requests.
     pub(super) fn put_down(&mut self) {
         self.interim = 0;
-        if self.buffer.capacity() > FIRST_READ {
+        self.was_used = true;
+    }
+
+    /// Gives up memory that only a long body needs, if nobody has used the connection since the
+    /// last call. One that is in use would ask for it again at once.
+    pub(super) fn shrink(&mut self) {
+        if !std::mem::take(&mut self.was_used) && self.buffer.capacity() > FIRST_READ {
             self.buffer = BytesMut::new();
+            self.reads = ReadSize::new();
         }
     }
 }
@@ -191,6 +201,73 @@ const MAX_INTERIM: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::Recorder;
+    use crate::proxy::deadline::Clock;
+    use crate::telemetry::record::Record;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::UnixStream;
+
+    struct Nobody;
+
+    impl Recorder for Nobody {
+        fn record(&self, _: Record) {}
+    }
+
+    /// A link and the other end of its socket, on a runtime of their own.
+    fn with_link(test: impl AsyncFnOnce(Link, UnixStream)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            let closed = AtEnd(Rc::new(Nobody), |_| {});
+            let link = Link::new(Socket::Unix(ours), Clock::default().deadline(), closed);
+            test(link, theirs).await;
+        });
+    }
+
+    async fn read(link: &mut Link) -> usize {
+        std::future::poll_fn(|cx| link.poll_read(cx)).await.unwrap()
+    }
+
+    #[test]
+    fn p04_a_link_is_quiet_until_something_comes_or_the_other_end_goes() {
+        with_link(async |link, mut theirs| {
+            assert!(link.is_quiet());
+            theirs.write_all(b"x").await.unwrap();
+            tokio::task::yield_now().await;
+            assert!(!link.is_quiet());
+        });
+        with_link(async |link, theirs| {
+            drop(theirs);
+            tokio::task::yield_now().await;
+            assert!(!link.is_quiet());
+        });
+        with_link(async |mut link, mut theirs| {
+            theirs.write_all(b"xy").await.unwrap();
+            assert_eq!(read(&mut link).await, 2);
+            assert!(!link.is_quiet(), "what was read and not used is not quiet");
+            link.buffer.clear();
+            assert!(link.is_quiet());
+        });
+    }
+
+    #[test]
+    fn p13_a_link_that_nobody_uses_gives_up_its_memory() {
+        with_link(async |mut link, mut theirs| {
+            theirs.write_all(&[b'x'; 4 * FIRST_READ]).await.unwrap();
+            let mut left = 4 * FIRST_READ;
+            while left > 0 {
+                left -= read(&mut link).await;
+                link.buffer.clear();
+            }
+            assert!(link.buffer.capacity() > FIRST_READ);
+            link.put_down();
+            link.shrink();
+            assert!(link.buffer.capacity() > FIRST_READ, "it was used a moment ago");
+            link.shrink();
+            assert!(link.buffer.capacity() <= FIRST_READ);
+            assert_eq!(link.reads.next, FIRST_READ);
+        });
+    }
 
     #[test]
     fn reads_grow_while_they_are_filled_up_to_the_limit() {

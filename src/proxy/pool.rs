@@ -118,12 +118,14 @@ impl Pool {
         }
     }
 
-    /// Closes what has lain unused for too long, and what the upstream has closed. Called now and
-    /// then, so that an upstream that nobody uses any more loses its connections too.
+    /// Closes what has lain unused for too long, and what the upstream has closed, and takes memory
+    /// from what nobody uses. Called every tick, so that an upstream that nobody uses any more
+    /// loses its connections too.
     pub(super) fn evict(&self) {
         self.endpoints.borrow_mut().retain(|_, endpoint| {
             let mut idle = endpoint.idle.borrow_mut();
             idle.retain(|link| !link.deadline.passed() && link.is_quiet());
+            idle.iter_mut().for_each(Link::shrink);
             !idle.is_empty() || Rc::strong_count(endpoint) > 1
         });
     }
