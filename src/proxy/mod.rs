@@ -2,9 +2,11 @@
 //!
 //! A request's way: [`listener`] → [`worker`] → [`connection`] → [`request`] (which tells the rest
 //! in one function): [`canonical`] → decide → [`upload`] → [`outgoing`] → [`pool`] ([`sending`] →
-//! [`link`] → [`answer`], [`rest`]) → [`shape`] → [`reply`], or [`respond`] where it is refused; its [`story`] is handed over at the end.
+//! [`link`] → [`answer`], [`rest`]) → [`shape`] → [`reply`], or [`respond`] where it is refused; its
+//! [`story`] is handed over at the end. What a decision waits for is found out by [`ask`].
 
 mod answer;
+mod ask;
 mod canonical;
 mod connection;
 mod deadline;

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 pub(super) struct Story {
     record: Option<Record>,
     started: Instant,
-    decided: Instant,
+    moment: Instant,
     worker: Rc<Worker>,
     pulse: Rc<Pulse>,
     ends_with_connection: bool,
@@ -62,7 +62,7 @@ impl Story {
         Box::new(Story {
             record: Some(record),
             started,
-            decided: started,
+            moment: started,
             worker: worker.clone(),
             pulse: pulse.clone(),
             ends_with_connection: false,
@@ -85,8 +85,7 @@ impl Story {
 
     /// Where the request goes and who sent it.
     pub(super) fn decided(&mut self, permit: &Permit, snapshot: &Snapshot) {
-        self.decided = Instant::now();
-        let decide = self.decided - self.started;
+        let decide = self.mark() - self.started;
         let record = self.record();
         record.decide = decide;
         record.user = permit.principal().map(|principal| principal.user.clone());
@@ -100,16 +99,16 @@ impl Story {
         record.refused = false;
     }
 
-    /// When the decision, and the check of a body that was read, were over.
-    pub(super) fn decided_at(&self) -> Instant {
-        self.decided
+    /// The last moment at which something was over. What follows at once begins then: a clock is
+    /// read once for both.
+    pub(super) fn moment(&self) -> Instant {
+        self.moment
     }
 
-    /// A body was read and checked; the check began then.
-    pub(super) fn checked(&mut self, began: Instant) {
-        self.decided = Instant::now();
-        let filter = self.decided - began;
-        self.record().filter += filter;
+    /// Something is over now.
+    pub(super) fn mark(&mut self) -> Instant {
+        self.moment = Instant::now();
+        self.moment
     }
 
     /// The request was refused, by the policy or because something failed.

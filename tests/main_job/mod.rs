@@ -1,6 +1,8 @@
 //! The main job, end to end: the real binary between a raw client and a raw recording upstream.
 
+mod conditions;
 mod defaults;
+mod destinations;
 mod explain;
 mod gate;
 mod groups;
@@ -9,9 +11,12 @@ mod inclusion;
 mod keys;
 mod letters;
 mod life;
+mod offered;
+mod reach;
 mod reads;
 mod reload;
 mod restrictions;
+mod sources;
 mod streams;
 mod tenants;
 mod watching;

@@ -349,3 +349,70 @@ fn the_five_policies_of_the_language_raise_no_false_alarm() {
 fn body(text: &str) -> String {
     text.strip_prefix("policy: 1\n").expect("the version comes first").to_owned()
 }
+
+#[test]
+fn what_a_role_has_by_default_it_need_not_list() {
+    let policy = |scope: &str, defaults: &str| {
+        format!(
+            "routes: [{{match: '/**', org: claims.o, app: claims.a}}]\n\
+             roles: [{{id: r, scope: {scope}, grants: [{{path: /a/b, access: r}}]}}]\n\
+             role_defaults: {{{defaults}: [{{path: '/a/{{id}}', access: ru}}]}}"
+        )
+    };
+    let shadowed = [(Code::Shadowed, "/a/b", "'/a/{id}'")];
+    warns(&policy("app", "app"), &shadowed);
+    warns(&policy("org", "org"), &shadowed);
+    warns(&policy("app", "any"), &shadowed);
+    warns(&policy("org", "any"), &shadowed);
+    silent(&policy("org", "app"));
+    silent(&policy("app", "org"));
+    silent(&policy("app", "app").replace("access: ru", "access: u"));
+}
+
+#[test]
+fn a_role_that_administration_gives_or_reserves_is_no_unused_one() {
+    let policy = |more: &str| {
+        format!("roles: [{{id: a}}, {{id: rest, {more} grants: []}}]\nmembers: [{{user: u, roles: [a]}}]")
+            .replace("{id: a}", "{id: a, grants: []}")
+    };
+    warns(&policy(""), &[(Code::Unused, "rest", "")]);
+    for flag in ["first_member", "fallback", "builtin"] {
+        silent(&policy(&format!("{flag}: true,")));
+    }
+    warns(&policy("from_token: true,"), &[(Code::Unused, "rest", "")]);
+    silent(&format!("membership: both\n{}", policy("from_token: true,")));
+    let invited =
+        "invitations: [{id: i, email: a@b, roles: [rest], expires: 2027-01-01T00:00:00Z}]";
+    silent(&format!("{}\n{invited}", policy("")));
+    let template = "presets: [{id: p, roles: [{id: t, includes: [rest]}]}]";
+    silent(&format!("{}\n{template}", policy("")));
+}
+
+#[test]
+fn a_group_may_be_given_an_inactive_application_too() {
+    let policy = |members: &str| {
+        format!(
+            "routes: [{{match: '/{{app}}/**'}}]\napplications: [{{id: x, active: false}}]\n\
+             groups: [{{id: g, apps: {{x: []}}}}]\nmembers: [{members}]"
+        )
+    };
+    warns(&policy("{user: ann, groups: [g]}"), &[(Code::AppInactive, "x", "x")]);
+    warns(&policy("{user: ann, apps: {x: []}, groups: [g]}"), &[(Code::AppInactive, "x", "x")]);
+}
+
+#[test]
+fn an_upstream_of_an_application_is_used() {
+    silent(
+        "routes: [{match: '/{org}/{app}'}]\nupstreams: [{id: u, url: 'http://a'}]\n\
+         applications: [{id: x, upstream: u}]\norganizations: [{id: o, apps: [x]}]",
+    );
+}
+
+#[test]
+fn a_schema_of_a_template_is_used() {
+    silent(
+        "resource_types: [{id: t, at: [{path: /a, pointer: ''}]}]\n\
+         schemas: [{id: s, type: t, body: {additionalProperties: true}}]\n\
+         presets: [{id: p, roles: [{id: r, schemas: [s], grants: [{path: /a, access: r}]}]}]",
+    );
+}

@@ -343,6 +343,7 @@ impl Trace for Grants {
     fn grant(&mut self, grant: GrantId) {
         self.0.push(grant);
     }
+    fn failed(&mut self, _: GrantId, _: &'static str) {}
     fn denial(&mut self, denial: DenialId) {
         self.1.push(denial);
     }
@@ -352,13 +353,22 @@ impl Trace for Grants {
 fn compiled(snapshot: &Snapshot, request: &Request) -> Verdict {
     let target = Target::parse(&request.path, 8192).unwrap();
     let method: http::Method = request.method.parse().unwrap();
-    let asked = decide::Request { method: &method, target: &target, now: request.now };
+    let headers = &http::HeaderMap::new();
+    let asked = decide::Request {
+        method: &method,
+        target: &target,
+        headers,
+        client: None,
+        now: request.now,
+    };
     let mut grants = Grants::default();
     let judged = decide::route(snapshot, &asked).and_then(|routed| {
         let public = routed.is_public();
         let caller = request.caller.as_ref().map(principal);
-        let permit = decide::decide(snapshot, &asked, routed, caller, &mut grants)?;
-        Ok((public, permit))
+        match decide::decide(snapshot, &asked, routed, caller, &mut grants)? {
+            decide::Decision::Allowed(permit) => Ok((public, permit)),
+            decide::Decision::Asks(_) => panic!("no generated grant has conditions"),
+        }
     });
     let (public, permit) = match judged {
         Ok(judged) => judged,

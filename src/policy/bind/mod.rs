@@ -5,6 +5,8 @@
 //! letters, pointers, references, schemas, URLs) is judged later.
 
 mod access;
+mod administration;
+mod condition;
 mod fields;
 mod identity;
 mod keys;
@@ -58,13 +60,11 @@ const POLICY: Shape = Shape {
         "restrictions",
         "schemas",
         "resource_types",
+        "presets",
+        "invitations",
+        "features",
     ],
-    unenforced: &[
-        ("mode", Harmless::Word("enforce")),
-        ("features", Harmless::Empty),
-        ("presets", Harmless::Empty),
-        ("invitations", Harmless::Empty),
-    ],
+    unenforced: &[("mode", Harmless::Word("enforce"))],
 };
 
 const LIMITS: Shape = Shape {
@@ -84,6 +84,8 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
     let identity = fields.node("identity").map(|node| identity::identity(node, fields.report()));
     let defaults = fields.node("role_defaults");
     let role_defaults = defaults.and_then(|node| access::role_defaults(node, fields.report()));
+    let features = fields.node("features");
+    let features = features.map(|node| administration::features(node, fields.report()));
     let mut lists = Lists { fields, left_out: Vec::new() };
     RawPolicy {
         name,
@@ -108,6 +110,11 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
         resource_types: lists
             .all("resource_types", Kind::ResourceType, access::resource_type)
             .unwrap_or_default(),
+        presets: lists.all("presets", Kind::Preset, administration::preset).unwrap_or_default(),
+        invitations: lists
+            .all("invitations", Kind::Invitation, administration::invitation)
+            .unwrap_or_default(),
+        features: features.unwrap_or_default(),
         left_out: lists.left_out,
     }
 }
@@ -153,7 +160,7 @@ fn membership(fields: &mut Fields<'_, '_>) -> Option<Spanned<RawMembership>> {
         &[
             ("directory", Some(RawMembership::Directory)),
             ("token", Some(RawMembership::Token)),
-            ("both", None),
+            ("both", Some(RawMembership::Both)),
         ],
     )
 }

@@ -12,33 +12,54 @@ use std::collections::HashMap;
 /// need a few a segment; only ones that mix literals and parameters in every position need more.
 const MAX_STEPS: usize = 20_000_000;
 
-/// Grants whose paths and letters another grant of the same role has, too. Nothing is lost with
-/// them: both contribute under the same schemas.
+/// Grants whose paths and letters another grant of the same role has, too, or one of those that it
+/// has by default. Nothing is lost with them: all contribute under the same schemas, save the
+/// grants of every caller, which none limits.
 pub(super) fn shadowed_grants(resolved: &Resolved, report: &mut Report) {
     shadowed_within(resolved, MAX_STEPS, report);
 }
 
 fn shadowed_within(resolved: &Resolved, most: usize, report: &mut Report) {
     let mut steps = Steps { left: most };
-    for role in resolved.roles.iter().filter(|role| role.grants.len() > 1) {
-        let trie = GrantTrie::of(&role.grants);
+    let defaults = [false, true].map(|app_scope| DefaultGrants::of(resolved, app_scope));
+    for role in &resolved.roles {
+        let by_default = &defaults[usize::from(role.app_scope)];
+        if role.grants.len() < 2 && by_default.is_empty() {
+            continue;
+        }
+        let trie = GrantTrie::of(role.grants.iter().enumerate());
         for (at, grant) in role.grants.iter().enumerate() {
-            let found = trie.wider((at, grant), &mut steps);
+            let own = |wider| (format!("another grant of `{}`", role.id), wider);
+            let found = trie.wider((at, grant), &mut steps).map(own);
+            let found = found.or_else(|| {
+                let wider = by_default.wider(grant, &mut steps)?;
+                Some(("`role_defaults`".to_owned(), wider))
+            });
             if steps.left == 0 {
                 let message = format!("shadowed grants were not looked for beyond {most} steps");
                 report.push(Diagnostic::warning_nowhere(Code::Shadowed, message));
                 return;
             }
-            if let Some(wider) = found {
-                report.push(shadowed(grant, wider, &role.id));
+            if let Some((holder, wider)) = found {
+                report.push(shadowed(grant, wider, &holder));
             }
         }
     }
 }
 
-fn shadowed(grant: &ResolvedGrant, wider: &ResolvedGrant, role: &str) -> Diagnostic {
+fn shadowed(grant: &ResolvedGrant, wider: &ResolvedGrant, holder: &str) -> Diagnostic {
+    if grant.conditions.is_some() && wider.conditions.is_none() {
+        let message = format!(
+            "the conditions decide nothing: {holder} has `{}` with `{}` whether they hold or not",
+            wider.pattern,
+            Letters(wider.access),
+        );
+        return Diagnostic::warning(Code::ConditionMoot, grant.path_span, message)
+            .also(wider.path_span, "this one has none")
+            .help("remove it, or give the other one conditions as well");
+    }
     let message = format!(
-        "`{}` with `{}` adds nothing: another grant of `{role}` has `{}` with `{}`",
+        "`{}` with `{}` adds nothing: {holder} has `{}` with `{}`",
         grant.pattern,
         Letters(grant.access),
         wider.pattern,
@@ -109,11 +130,36 @@ struct TrieNode<'a> {
     subtree: Vec<Entry<'a>>,
 }
 
+/// What every role of a scope has by default, and every caller.
+struct DefaultGrants<'a>(GrantTrie<'a>);
+
+impl<'a> DefaultGrants<'a> {
+    fn of(resolved: &'a Resolved, app_scope: bool) -> DefaultGrants<'a> {
+        let defaults = &resolved.role_defaults;
+        let of_scope = if app_scope { &defaults.app } else { &defaults.org };
+        // They stand before what any role lists: of two that are equal, these stay.
+        DefaultGrants(GrantTrie::of(of_scope.iter().chain(&defaults.any).map(|grant| (0, grant))))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn wider(&self, grant: &'a ResolvedGrant, steps: &mut Steps) -> Option<&'a ResolvedGrant> {
+        if self.is_empty() { None } else { self.0.wider((1, grant), steps) }
+    }
+}
+
 impl<'a> GrantTrie<'a> {
-    fn of(grants: &'a [ResolvedGrant]) -> GrantTrie<'a> {
+    fn of(grants: impl Iterator<Item = Entry<'a>>) -> GrantTrie<'a> {
         let mut trie = GrantTrie { nodes: vec![TrieNode::default()] };
-        grants.iter().enumerate().for_each(|entry| trie.add(entry));
+        grants.for_each(|entry| trie.add(entry));
         trie
+    }
+
+    fn is_empty(&self) -> bool {
+        let root = &self.nodes[0];
+        self.nodes.len() == 1 && root.exact.is_empty() && root.subtree.is_empty()
     }
 
     fn add(&mut self, entry: Entry<'a>) {
@@ -189,7 +235,8 @@ fn covers(wider: &ResolvedGrant, other: &ResolvedGrant) -> bool {
         let at = wider.pattern.param(name);
         at.is_none() || at == other.pattern.param(name)
     };
-    wider.access.has(other.access) && asks_no_more("org") && asks_no_more("app")
+    let holds = wider.conditions.is_none() || wider.conditions == other.conditions;
+    wider.access.has(other.access) && holds && asks_no_more("org") && asks_no_more("app")
 }
 
 #[cfg(test)]
@@ -204,6 +251,8 @@ mod tests {
             path_span: Span::default(),
             pattern: Pattern::parse(path).unwrap(),
             access: access.parse::<Letters>().unwrap().0,
+            conditions: None,
+            reads: None,
         }
     }
 
@@ -237,7 +286,7 @@ mod tests {
         let grants: Vec<_> =
             paths.iter().flat_map(|path| letters.map(|access| grant(path, access))).collect();
         assert!(grants.len() > 70, "{}", grants.len());
-        let trie = GrantTrie::of(&grants);
+        let trie = GrantTrie::of(grants.iter().enumerate());
         for entry in grants.iter().enumerate() {
             let by_definition = grants.iter().enumerate().any(|other| {
                 other.1.pattern.covers(&entry.1.pattern) && takes_over(&other, &entry)
