@@ -117,7 +117,8 @@ fn the_ten_line_policy_has_no_mistakes() {
     for problem in found["problems"].as_array().unwrap() {
         // The key file is not here, and the grant reaches further than the type's places.
         let code = problem["code"].as_str().unwrap();
-        assert!(["IDENTITY_VALID", "SCHEMA_UNCOVERED"].contains(&code), "{problem}");
+        let known = ["IDENTITY_VALID", "SCHEMA_UNCOVERED", "QUERY_UNLISTED"];
+        assert!(known.contains(&code), "{problem}");
     }
     assert_eq!(err, "");
 }

@@ -26,6 +26,7 @@ mod sending;
 mod shape;
 mod story;
 mod upload;
+mod watched;
 mod worker;
 
 pub use listener::BindError;

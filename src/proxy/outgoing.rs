@@ -9,6 +9,7 @@ use crate::identity::Identity;
 use crate::policy::snapshot::Route;
 use crate::policy::upstream::Upstream;
 use http::header::HeaderValue;
+use http::uri::PathAndQuery;
 use std::rc::Rc;
 
 /// A request that may be sent. It is made of a [`Canonical`] in one way, and nothing else can be
@@ -29,9 +30,14 @@ impl Outgoing {
         (route, upstream): (&Route, &Upstream),
         filtered: bool,
     ) -> Result<Outgoing, Reason> {
-        let (method, target, client_host, mut headers) = canonical.into_parts();
+        let stripped = stripped(&canonical, route)?;
+        let (method, whole, client_host, mut headers) = canonical.into_parts();
+        let target = stripped.unwrap_or(whole);
         headers::clean_request(&mut headers, identity, route.credential_pass)?;
-        if filtered {
+        headers::change(&mut headers, &route.carriage)?;
+        if filtered && told.permit.is_monitored() {
+            headers::ask_for_plain(&mut headers)?;
+        } else if filtered {
             headers::ask_for_json(&mut headers, method.is_safe())?;
         }
         let host = match &upstream.host {
@@ -56,6 +62,17 @@ impl Outgoing {
     /// The request, to be sent.
     pub(super) fn into_sending(self) -> Box<Sending> {
         self.sending
+    }
+}
+
+/// What is left of the target where the route strips a prefix; it is judged again as it goes.
+fn stripped(canonical: &Canonical, route: &Route) -> Result<Option<PathAndQuery>, Reason> {
+    match route.carriage.strip {
+        0 => Ok(None),
+        segments => match canonical.target().without_prefix(segments) {
+            Ok(target) => Ok(Some(target.raw().clone())),
+            Err(_) => Err(Reason::BadPath),
+        },
     }
 }
 

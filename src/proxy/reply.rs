@@ -3,6 +3,7 @@
 use super::pool::Lease;
 use super::rest::{Rest, Taken};
 use super::story::Story;
+use super::watched::Watched;
 use crate::filter::Filter;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
@@ -26,6 +27,8 @@ pub(super) enum Source {
     Stream(Download),
     /// From the upstream, through the filter.
     Filtered(Box<Filtered>),
+    /// From the upstream, read and not touched.
+    Watched(Box<Watched>),
     /// From nowhere any more: it broke off, and the client is about to be told.
     Broken(Cut),
 }
@@ -206,6 +209,7 @@ impl Body for Reply {
             }
             Source::Stream(download) => ready!(download.poll_chunk(cx)),
             Source::Filtered(filtered) => ready!(filtered.poll_chunk(cx, story)),
+            Source::Watched(watched) => ready!(watched.poll_chunk(cx, story)),
             Source::Broken(cut) => Some(Err(*cut)),
         };
         match &chunk {
@@ -244,6 +248,9 @@ impl Body for Reply {
                 download.length().map_or_else(SizeHint::default, SizeHint::with_exact)
             }
             Source::Filtered(_) | Source::Broken(_) => SizeHint::default(),
+            Source::Watched(watched) => {
+                watched.length().map_or_else(SizeHint::default, SizeHint::with_exact)
+            }
         }
     }
 }
@@ -254,6 +261,7 @@ impl Source {
             Source::Empty => true,
             Source::Whole(_) | Source::Filtered(_) | Source::Broken(_) => false,
             Source::Stream(download) => download.is_over(),
+            Source::Watched(watched) => watched.is_over(),
         }
     }
 }
