@@ -33,6 +33,8 @@ pub struct RawPolicy {
     /// `None` where the key is absent.
     pub members: Option<Vec<RawMember>>,
     pub roles: Vec<RawRole>,
+    /// `roles` was written, be it empty.
+    pub roles_listed: bool,
     pub role_defaults: RawRoleDefaults,
     pub restrictions: Vec<RawRestriction>,
     pub schemas: Vec<RawSchema>,

@@ -113,6 +113,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
     resolved.administration.presets = presets::presets(raw, &resolved, report);
     resolved.administration.invitations = invitations::invitations(raw, &resolved, report);
     resolved.administration.features = administration::features(raw);
+    resolved.administration.roles_listed = raw.roles_listed;
     resolved
 }
 
