@@ -72,6 +72,7 @@ pub struct Refusal {
 
 /// What comes of a request's head.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the common one costs no allocation")]
 pub enum Decision {
     /// It may go on.
     Allowed(Permit),

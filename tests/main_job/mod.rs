@@ -1,5 +1,6 @@
 //! The main job, end to end: the real binary between a raw client and a raw recording upstream.
 
+mod conditions;
 mod defaults;
 mod destinations;
 mod explain;

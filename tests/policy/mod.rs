@@ -2,6 +2,7 @@
 //! underlined.
 
 mod administered;
+mod conditions;
 mod invariants;
 mod isolation;
 mod lints;

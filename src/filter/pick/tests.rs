@@ -37,8 +37,8 @@ fn every_kind_of_value_is_told() {
         vec![Found::Boolean(true)],
         vec![Found::Boolean(false)],
         vec![Found::Null],
-        vec![Found::Container],
-        vec![Found::Container],
+        vec![Found::Object],
+        vec![Found::Array],
         vec![Found::Broken],
         vec![],
         vec![],
@@ -54,8 +54,8 @@ fn the_root_is_a_place() {
         ("7", number("7")),
         (" 7.0 ", number("7.0")),
         ("null", Found::Null),
-        ("[1]", Found::Container),
-        ("{}", Found::Container),
+        ("[1]", Found::Array),
+        ("{}", Found::Object),
     ] {
         assert_eq!(values(&[""], document), Ok(vec![vec![value.clone()]]), "{document}");
         assert_eq!(strictly("", document), Ok(vec![value]));
@@ -67,10 +67,10 @@ fn the_root_is_a_place() {
 fn a_star_is_every_element_or_member_in_order() {
     let document = r#"{"a":[{"id":1},{"id":2,"x":0},7,{"id":[]}],"b":{"id":3}}"#;
     let found = values(&["/a/*/id", "/*/id", "/a/*", "/*"], document).unwrap();
-    assert_eq!(found[0], [number("1"), number("2"), Found::Container]);
+    assert_eq!(found[0], [number("1"), number("2"), Found::Array]);
     assert_eq!(found[1], [number("3")]);
-    assert_eq!(found[2], [Found::Container, Found::Container, number("7"), Found::Container]);
-    assert_eq!(found[3], [Found::Container, Found::Container]);
+    assert_eq!(found[2], [Found::Object, Found::Object, number("7"), Found::Object]);
+    assert_eq!(found[3], [Found::Array, Found::Object]);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn paths_that_share_a_way_are_followed_together() {
     let expected = [
         one(number("1")),
         one(number("2")),
-        one(Found::Container),
+        one(Found::Object),
         one(number("1")),
         one(number("3")),
         one(number("1")),

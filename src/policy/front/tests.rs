@@ -221,10 +221,7 @@ fn what_is_not_enforced_is_refused_by_name() {
         let text = format!("restrictions: [{{id: r, deny: [{{path: /, access: r, {key}}}]}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }
-    bad(
-        "roles: [{id: r, grants: [{path: /, access: r, host: h}]}]\n",
-        &[(NotEnforced, "host")],
-    );
+    bad("roles: [{id: r, grants: [{path: /, access: r, host: h}]}]\n", &[(NotEnforced, "host")]);
     for key in ["host: h", "upgrade: websocket", "cors: {}", "strip_prefix: /", "mode: monitor"] {
         let text = format!("routes: [{{match: /, {key}}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
