@@ -43,8 +43,8 @@ pub enum Found {
 /// nowhere, nothing.
 ///
 /// The text is checked whole, as [`super::Filter`] checks it. A second member of a name that a path
-/// names, in the same object, is a fault (names compare decoded), and so are more than [`MOST`]
-/// values.
+/// names, in the same object, is a fault (names compare decoded; where a path says `*`, it names every
+/// member), and so are more than [`MOST`] values.
 pub fn pick(body: &[u8], paths: &[&Path], limits: &Limits) -> Result<Vec<Vec<Found>>, Fault> {
     utf8::whole(body)?;
     read(body, paths, Spelling::Exact, limits)

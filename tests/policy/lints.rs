@@ -146,7 +146,7 @@ const SCHEMA: &str =
 fn a_schema_whose_type_no_grant_reaches_is_unreachable() {
     let role = |path: &str| {
         format!(
-            "{TYPE}{SCHEMA}roles: [{{id: r, schemas: [s], grants: [{{path: '{path}', access: r}}]}}]"
+            "{TYPE}{SCHEMA}roles: [{{id: r, schemas: [s], grants: [{{path: '{path}', access: u}}]}}]"
         )
     };
     warns(&role("/b/**"), &[(Code::Unreachable, "s", "")]);
@@ -308,8 +308,33 @@ fn the_examples_and_the_demo_raise_no_false_alarm() {
     }
     assert!(policies.len() >= 3);
     for policy in policies {
-        silent(&body(&fs::read_to_string(policy).unwrap()));
+        let warnings = lints(&body(&fs::read_to_string(policy).unwrap()));
+        // A query can ask about anything there, and the examples say so.
+        let others: Vec<_> =
+            warnings.iter().filter(|(code, ..)| *code != Code::QueryUnlisted).collect();
+        assert!(others.is_empty(), "{others:?}");
     }
+}
+
+#[test]
+fn a_grant_under_which_queries_can_ask_about_hidden_fields() {
+    let policy = |grant: &str, body: &str| {
+        format!(
+            "resource_types: [{{id: t, at: [{{path: '/a/{{id}}', pointer: ''}}]}}]\n\
+             schemas: [{{id: s, type: t, body: {body}}}]\n\
+             roles: [{{id: r, schemas: [s], grants: [{{path: {grant}}}]}}]"
+        )
+    };
+    let hides = "{additionalProperties: true, properties: {x: false}}";
+    let warning = [(Code::QueryUnlisted, "'/a/{id}'", "")];
+    warns(&policy("'/a/{id}', access: r", hides), &warning);
+    warns(&policy("'/a/{id}', access: ru, when: {time: 08:00-09:00}", hides), &warning);
+    silent(&policy("'/a/{id}', access: r, query: []", hides));
+    silent(&policy("'/a/{id}', access: u", hides));
+    silent(&policy(
+        "'/a/{id}', access: r",
+        "{additionalProperties: true, properties: {x: {readOnly: true}}}",
+    ));
 }
 
 /// What stays of the five policies when the entities that use what is not enforced yet are left
@@ -336,12 +361,19 @@ fn the_five_policies_of_the_language_raise_no_false_alarm() {
         found.extend(said.map(|p| (name.clone(), p.code, p.primary.as_ref().map(text).unwrap())));
     }
     found.sort();
-    // Both are so: no schema limits the type, and Bob has access to an inactive application.
+    // All are so: no schema limits the type, Bob has access to an inactive application, and
+    // queries can ask about fields that are hidden.
     assert_eq!(
         found,
         [
+            ("evrythng".to_owned(), Code::QueryUnlisted, "\"/thngs/**\"".to_owned()),
             ("evrythng".to_owned(), Code::Unused, "action-fields".to_owned()),
             ("frontegg".to_owned(), Code::AppInactive, "labs".to_owned()),
+            (
+                "layer".to_owned(),
+                Code::QueryUnlisted,
+                "\"/orgs/{org}/apps/{app}/settings/**\"".to_owned(),
+            ),
         ]
     );
 }

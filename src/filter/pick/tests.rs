@@ -117,6 +117,33 @@ fn p11_a_name_of_a_path_stands_once() {
 }
 
 #[test]
+fn p11_where_every_member_is_meant_each_stands_once() {
+    for document in
+        [r#"{"x":1,"x":2}"#, r#"{"a":{"b":1,"c":2,"\u0062":3}}"#, r#"{"a":1,"b":{},"a":2}"#]
+    {
+        let result = values(&["/*", "/a/*"], document);
+        assert!(matches!(result, Err(Fault::DuplicateKey { .. })), "{document}");
+    }
+    let apart = r#"{"a":{"x":1},"b":{"x":2},"c":{"c":{"y":1,"y":2}}}"#;
+    assert_eq!(values(&["/*/x", "/*/*"], apart).unwrap()[0], [number("1"), number("2")]);
+    assert_eq!(values(&["/a/*"], r#"{"z":{"x":1,"x":1},"z":2}"#), Ok(vec![vec![]]));
+}
+
+#[test]
+fn p13_the_keys_remembered_have_a_limit() {
+    let path = Path::parse("/*/*").unwrap();
+    for (count, fits) in [(4, true), (5, true), (6, false)] {
+        // One key of the root is open beside them.
+        let members: Vec<_> = (1..count).map(|n| format!(r#""k{n}":1"#)).collect();
+        let document = format!(r#"{{"a":{{{}}}}}"#, members.join(","));
+        let limits = Limits { names: 5, ..Limits::default() };
+        let found = pick(document.as_bytes(), &[&path], &limits);
+        assert_eq!(found.is_ok(), fits, "{found:?}");
+        assert!(fits || matches!(found, Err(Fault::TooManyKeys { .. })));
+    }
+}
+
+#[test]
 fn p11_the_text_is_checked_whole() {
     for bad in
         ["", "{", "[1,]", "{\"a\":1,}", "1 2", "[1]]", "{\"b\":01}", "{\"b\":[tru]}", "\u{feff}1"]
