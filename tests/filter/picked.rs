@@ -76,7 +76,8 @@ fn found(text: &[u8], value: &Value) -> Found {
         Kind::Bool => Found::Boolean(written() == "true"),
         Kind::Number => Found::Number(written()),
         Kind::Text(units) => String::from_utf16(units).map_or(Found::Broken, Found::Text),
-        Kind::Array(_) | Kind::Object(_) => Found::Container,
+        Kind::Array(_) => Found::Array,
+        Kind::Object(_) => Found::Object,
     }
 }
 
@@ -131,7 +132,7 @@ fn same(known: &serde_json::Value, found: &Found) -> bool {
         (Value::Bool(known), Found::Boolean(found)) => known == found,
         (Value::Number(known), Found::Number(found)) => known.as_f64() == found.parse::<f64>().ok(),
         (Value::Null, Found::Null) => true,
-        (Value::Array(_) | Value::Object(_), Found::Container) => true,
+        (Value::Array(_), Found::Array) | (Value::Object(_), Found::Object) => true,
         _ => false,
     }
 }
