@@ -17,6 +17,7 @@ pub type Text = Spanned<String>;
 #[derive(Clone, Debug, Default)]
 pub struct RawPolicy {
     pub name: Option<Text>,
+    pub mode: Option<Spanned<Mode>>,
     pub membership: Option<Spanned<RawMembership>>,
     pub limits: RawLimits,
     pub upstreams: Vec<RawUpstream>,
@@ -124,8 +125,10 @@ pub struct RawUpstream {
 pub struct RawRoute {
     pub span: Span,
     pub pattern: Text,
+    /// Every host where absent.
+    pub host: Option<Text>,
     pub upstream: Option<Text>,
-    /// As typed: `claims.account`. (`header.` and `host.` are not enforced yet.)
+    /// As typed: `claims.account`, `header.X-Org`, `host.tenant`.
     pub org: Option<Text>,
     pub app: Option<Text>,
     /// Method and letter, in the order typed.
@@ -138,8 +141,33 @@ pub struct RawRoute {
     pub response: Option<Spanned<BodyKind>>,
     pub params_keep: bool,
     pub credential_pass: bool,
+    /// The policy's where absent.
+    pub mode: Option<Spanned<Mode>>,
+    pub strip_prefix: Option<Text>,
+    pub headers: RawHeaders,
     pub when: Vec<RawTest>,
 }
+
+/// Header fields of the request that an upstream gets.
+#[derive(Clone, Debug, Default)]
+pub struct RawHeaders {
+    pub remove: Vec<Text>,
+    /// Name and value, in the order typed.
+    pub set: Vec<(Text, Text)>,
+}
+
+/// Whether what is decided is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is.
+    Enforce,
+    /// It is told, and let through.
+    Monitor,
+}
+
+/// The words for modes.
+pub const MODES: [(&str, Option<Mode>); 2] =
+    [("enforce", Some(Mode::Enforce)), ("monitor", Some(Mode::Monitor))];
 
 /// What PUT does with what it does not mention. (`merge_hidden` is not enforced yet.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -292,6 +320,8 @@ pub struct RawGrant {
     pub span: Span,
     pub path: Text,
     pub access: Text,
+    /// Every host where absent.
+    pub host: Option<Text>,
     pub conditions: RawConditions,
 }
 

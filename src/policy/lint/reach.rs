@@ -115,9 +115,7 @@ impl<'a> Routes<'a> {
     fn reach(&self, grant: &ResolvedGrant) -> bool {
         match self {
             Routes::All => true,
-            Routes::These(routes) => {
-                routes.iter().any(|route| route.pattern.unifies(&grant.pattern))
-            }
+            Routes::These(routes) => routes.iter().any(|route| route.meets(grant)),
         }
     }
 }

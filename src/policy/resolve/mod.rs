@@ -1,13 +1,16 @@
 //! Names to ids, and the invariants of the language: what was typed gets its meaning here, and
 //! everything that cannot have one is reported, all in one run.
 
+mod address;
 mod administration;
+mod carriage;
 mod conditions;
 mod defaults;
 mod includes;
 mod invitations;
 mod last_admin;
 mod members;
+mod mode;
 mod paths;
 mod people;
 mod presets;
@@ -15,11 +18,14 @@ mod reach;
 mod restrictions;
 mod roles;
 
+pub use address::Address;
+pub use carriage::{Carriage, MAX_HEADERS};
 pub use defaults::RoleDefaults;
 pub use invitations::MAX_EMAIL;
 pub use last_admin::MAX_PROTECTED;
 pub use members::{ResolvedGroup, ResolvedMember, ResolvedMembers};
-pub use paths::{Address, MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
+pub(super) use paths::label;
+pub use paths::{MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
 pub use people::{ResolvedApp, ResolvedOrg};
 pub use presets::MAX_TEMPLATES;
 pub use reach::MAX_OPERATORS;
@@ -69,6 +75,8 @@ pub struct Surroundings {
     /// Whether a route without an upstream is an error where the settings name none. `check` and
     /// `explain` judge a policy without knowing where it will run.
     pub upstream_required: bool,
+    /// Whether the settings allow `mode: monitor`; `None` where they are not known.
+    pub allow_monitor: Option<bool>,
 }
 
 /// Resolves a policy. The result means something only if the report has no errors.
@@ -77,6 +85,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
     let apps = people::apps(raw, &upstreams, report);
     let types = paths::types(raw, report);
     let schemas = roles::schemas(raw, report);
+    mode::policy(raw, around, report);
     let roles = roles::roles(raw, &schemas, &types, report);
     let role_defaults = defaults::role_defaults(raw, &roles, &types, report);
     let rights = administration::rights(raw, &raw.roles, &roles, report);
@@ -110,6 +119,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         implicit_org,
         asks_orgs: asks_orgs(raw),
     };
+    paths::grants_name_hosts(&resolved, report);
     paths::grants_are_reachable(raw, &resolved, report);
     paths::schemas_cover_grants(&resolved, report);
     last_admin::somebody_stays(raw, &resolved, report);
