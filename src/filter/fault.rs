@@ -73,6 +73,12 @@ pub enum Fault {
         /// One past the second key.
         offset: u64,
     },
+    /// In a request: more values than [`super::Limits::values`], where values are judged.
+    #[error("too many values, at byte {offset}")]
+    TooManyValues {
+        /// The one that is one too many.
+        offset: u64,
+    },
     /// In a request: more keys in open objects than [`super::Limits::names`].
     #[error("too many keys, at byte {offset}")]
     TooManyKeys {

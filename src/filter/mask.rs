@@ -168,6 +168,29 @@ impl MaskBuilder {
         }
     }
 
+    /// Fills a reserved node with what another one says.
+    pub fn copy(&mut self, from: NodeId, to: NodeId) {
+        self.nodes[to.0 as usize] = self.nodes[from.0 as usize].clone();
+        self.extra(to, self.extras.get(&from).cloned().unwrap_or_default());
+    }
+
+    /// Adds all nodes of a finished mask; the answer is its root.
+    pub fn graft(&mut self, mask: &Mask) -> NodeId {
+        // Both begin with the two constant nodes.
+        let by = u32::try_from(self.nodes.len() - 2).expect("a mask has fewer than 2^32 nodes");
+        let moved = |id: NodeId| if id <= HIDE { id } else { NodeId(id.0 + by) };
+        for id in (2..).map(NodeId).take(mask.len() - 2) {
+            let mut node = mask.node(id).clone();
+            node.fields.iter_mut().for_each(|(_, to)| *to = moved(*to));
+            (node.others, node.items) = (moved(node.others), moved(node.items));
+            let mut extra = mask.extra(id).cloned().unwrap_or_default();
+            extra.children_mut().for_each(|to| *to = moved(*to));
+            let added = self.add(node);
+            self.extra(added, extra);
+        }
+        moved(mask.root())
+    }
+
     /// A node built so far.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
@@ -213,6 +236,11 @@ impl Mask {
     /// What a node expects besides.
     pub fn extra(&self, id: NodeId) -> Option<&Extra> {
         self.extras.get(&id)
+    }
+
+    /// The node of an object's member.
+    pub fn member(&self, id: NodeId, name: &str) -> NodeId {
+        self.node(id).member(name)
     }
 
     /// The node of an array's element.

@@ -9,6 +9,7 @@
 //! same output; memory does not grow with the body.
 
 pub mod algebra;
+pub mod alike;
 mod blind;
 mod engine;
 mod fault;
@@ -23,6 +24,7 @@ mod scan;
 mod tests;
 mod trail;
 mod utf8;
+pub mod values;
 pub mod write;
 
 pub use fault::Fault;
@@ -49,6 +51,8 @@ pub struct Limits {
     pub pointer_bytes: usize,
     /// Keys of all objects open at one time in a request body, where doubles must be seen: 100,000.
     pub names: usize,
+    /// Values of a request body, where schemas judge values: 100,000.
+    pub values: usize,
 }
 
 /// Removes from one JSON text what a mask does not show.
@@ -154,6 +158,7 @@ impl Default for Limits {
             pointers: 100,
             pointer_bytes: 64 << 10,
             names: 100_000,
+            values: 100_000,
         }
     }
 }

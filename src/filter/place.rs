@@ -26,8 +26,21 @@ pub enum PointerError {
     TooMany,
 }
 
-enum Token {
+/// Where a list of pairs keeps the name of a property and its value, inside of each pair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entries {
+    /// The members on the way to the name, at least one.
+    pub key: Box<[Arc<str>]>,
+    /// The members on the way to the value, at least one.
+    pub value: Box<[Arc<str>]>,
+}
+
+/// One step of a pointer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    /// `*`: every element or member.
     Any,
+    /// A member's name, and the element that it also is.
     Name(Arc<str>, Option<u64>),
 }
 
@@ -175,7 +188,24 @@ fn lead(builder: &mut MaskBuilder, token: Token, next: NodeId, way: u32) -> Node
     id
 }
 
-fn tokens(pointer: &str) -> Result<Vec<Token>, PointerError> {
+impl Token {
+    pub fn is_member(&self, key: &str) -> bool {
+        match self {
+            Token::Any => true,
+            Token::Name(name, _) => **name == *key,
+        }
+    }
+
+    pub fn is_element(&self, index: u64) -> bool {
+        match self {
+            Token::Any => true,
+            Token::Name(_, at) => *at == Some(index),
+        }
+    }
+}
+
+/// The steps of a pointer.
+pub(super) fn tokens(pointer: &str) -> Result<Vec<Token>, PointerError> {
     if pointer.is_empty() {
         return Ok(Vec::new());
     }

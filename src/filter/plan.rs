@@ -15,6 +15,13 @@ pub struct Extra {
     pub limit: Option<Types>,
 }
 
+impl Extra {
+    /// The nodes that it leads to.
+    pub(super) fn children_mut(&mut self) -> impl Iterator<Item = &mut NodeId> {
+        self.elements.iter_mut().map(|(_, id)| id)
+    }
+}
+
 /// A node, ready for the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Plan {

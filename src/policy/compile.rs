@@ -1,7 +1,6 @@
 //! The thinking before the first request: resolved entities → routers, bitsets, masks.
 
 use crate::diag::{Code, Diagnostic, Report};
-use crate::filter::algebra::intersect;
 use crate::policy::access::Access;
 use crate::policy::fields::{FieldMemo, RoleLimits};
 use crate::policy::index::{PathIndexBuilder, ShapeId};
@@ -268,10 +267,7 @@ fn compile_role(role: &ResolvedRole, resolved: &Resolved) -> Role {
     for schema in role.schemas.iter().map(|schema| &resolved.schemas[*schema]) {
         let masks = match limits.remove(&schema.kind) {
             None => schema.masks.clone(),
-            Some(other) => SchemaMasks {
-                read: intersect(&other.read, &schema.masks.read),
-                write: intersect(&other.write, &schema.masks.write),
-            },
+            Some(other) => SchemaMasks::and(&other, &schema.masks),
         };
         limits.insert(schema.kind, masks);
     }

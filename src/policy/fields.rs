@@ -1,8 +1,10 @@
 //! What a set of contributing roles may see and send on a path, computed once per set.
 
 use crate::filter::mask::{HIDE, Mask, NodeId, SHOW, Types};
+use crate::filter::values::{RoleRules, Values};
 use crate::filter::{algebra, place};
 use crate::policy::roleset::RoleSet;
+use crate::policy::schema::SchemaMasks;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
@@ -26,6 +28,8 @@ pub struct FieldMasks {
     pub error: Option<Arc<Mask>>,
     /// For request bodies; `None` lets everything be sent.
     pub write: Option<Arc<Mask>>,
+    /// What the values in request bodies must be, where `write` lets them be sent.
+    pub values: Arc<Values>,
     names: Names,
 }
 
@@ -45,14 +49,23 @@ struct Names {
 impl FieldMasks {
     /// From the two masks of a path; `None` where neither limits anything.
     pub fn new(read: Mask, write: Mask) -> Option<FieldMasks> {
+        FieldMasks::with_values(read, write, Values::new())
+    }
+
+    /// Likewise, and with what values may be sent.
+    pub fn with_values(read: Mask, write: Mask, values: Values) -> Option<FieldMasks> {
         let limits = |mask: Mask| (mask.root() != SHOW).then(|| Arc::new(mask));
-        let (read, write) = (limits(read), limits(write));
-        if read.is_none() && write.is_none() {
+        let (read, mut write) = (limits(read), limits(write));
+        if read.is_none() && write.is_none() && values.is_empty() {
             return None;
+        }
+        if !values.is_empty() {
+            // A body whose values are judged is read, and reading it has its rules.
+            write.get_or_insert_with(|| Arc::new(Mask::show()));
         }
         let names = read.as_deref().map(Names::of).unwrap_or_default();
         let error = read.as_deref().and_then(place::unknown_shape).map(Arc::new);
-        Some(FieldMasks { read, error, write, names })
+        Some(FieldMasks { read, error, write, values: Arc::new(values), names })
     }
 
     /// What passes both.
@@ -61,8 +74,9 @@ impl FieldMasks {
             let open = Arc::new(Mask::show());
             algebra::intersect(a.as_ref().unwrap_or(&open), b.as_ref().unwrap_or(&open))
         };
-        let masks = FieldMasks::new(both(&self.read, &other.read), both(&self.write, &other.write));
-        masks.expect("limits together limit something")
+        let (read, write) = (both(&self.read, &other.read), both(&self.write, &other.write));
+        let values = Values::clone(&self.values).and(Values::clone(&other.values));
+        FieldMasks::with_values(read, write, values).expect("limits together limit something")
     }
 
     /// Whether a word of a query parameter's name is a hidden field's name, alone or with a
@@ -216,23 +230,42 @@ fn stands_in(name: &str, word: &str) -> bool {
         })
 }
 
-/// The two masks of one body: `places` are pointers with what the caller may see and send of the
-/// object there. Places beyond the 32 that a mask can tell apart share the last number, which is
-/// stricter: none of those fits unless all do.
-pub(super) fn masks_at(places: &[(&str, Mask, Mask)]) -> Option<FieldMasks> {
+/// Where objects of a type are in a body, and what the caller may do with them.
+pub(super) struct Placed<'a> {
+    pub pointer: &'a str,
+    /// What each contributing role says of an object of the type.
+    pub roles: Vec<&'a SchemaMasks>,
+}
+
+/// The masks of one body. Across contributing roles the caller gets the union. Places beyond the 32
+/// that a mask can tell apart share the last number, which is stricter: none of those fits unless all
+/// do.
+pub(super) fn masks_at(places: &[Placed<'_>]) -> Option<FieldMasks> {
     let (mut read, mut write) = (Mask::show(), Mask::show());
-    for (alternative, (pointer, see, send)) in places.iter().enumerate() {
+    let mut values = Values::new();
+    for (alternative, placed) in places.iter().enumerate() {
         let number = alternative.min(31) as u32;
-        let at = |mask: &Mask| match place::place(pointer, number, mask) {
+        let at = |mask: &Mask| match place::place(placed.pointer, number, mask) {
             Ok(placed) => placed,
             // Pointers are checked when the policy is resolved; one that is not is hidden whole.
             Err(_) => Mask::hide(),
         };
-        read = algebra::intersect(&read, &at(see));
-        write = algebra::intersect(&write, &at(send));
+        let (mut see, mut send) = (Mask::hide(), Mask::hide());
+        for masks in &placed.roles {
+            see = algebra::union(&see, &masks.read);
+            send = algebra::union(&send, &masks.write);
+        }
+        read = algebra::intersect(&read, &at(&see));
+        write = algebra::intersect(&write, &at(&send));
+        let rules = |masks: &&SchemaMasks| RoleRules {
+            mask: masks.write.clone(),
+            rules: masks.rules.clone(),
+        };
+        // Where the pointer says no place, nothing may be sent.
+        let _ = values.add(placed.pointer, None, placed.roles.iter().map(rules).collect());
     }
-    FieldMasks::new(read, write)
+    FieldMasks::with_values(read, write, values)
 }
 
 /// Sorted maps of a role's masks by resource type.
-pub(super) type RoleLimits = HashMap<usize, crate::policy::schema::SchemaMasks>;
+pub(super) type RoleLimits = HashMap<usize, SchemaMasks>;

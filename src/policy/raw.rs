@@ -282,6 +282,7 @@ pub struct RawSchema {
     pub kind: Text,
     /// JSON Schema, as a node tree, so that every keyword has its place.
     pub body: Node,
+    pub options: crate::policy::schema::Options,
 }
 
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! The immutable result of a load: what decisions read.
 
 use crate::policy::access::Access;
-use crate::policy::fields::{FieldMasks, FieldMemo, RoleLimits, masks_at};
+use crate::policy::fields::{FieldMasks, FieldMemo, Placed, RoleLimits, masks_at};
 use crate::policy::index::{Matches, PathIndex, ShapeId};
 use crate::policy::people::People;
 pub use crate::policy::raw::{BodyKind, Update};
@@ -397,27 +397,18 @@ impl Snapshot {
         found
     }
 
-    /// Several schemas of one role intersect; across contributing roles the caller gets the union.
+    /// What each contributing role says of the objects at these places.
     fn compute_masks(&self, ats: &[u32], roles: &RoleSet) -> Option<FieldMasks> {
-        use crate::filter::{algebra::union, mask::Mask};
-        let places: Vec<(&str, Mask, Mask)> = ats
-            .iter()
-            .map(|at| {
-                let place = &self.ats[(at & !IN_ELEMENT) as usize];
-                let pointer = match &place.element {
-                    Some(element) if at & IN_ELEMENT != 0 => element,
-                    _ => &place.pointer,
-                };
-                let (mut see, mut send) = (Mask::hide(), Mask::hide());
-                for role in roles.iter() {
-                    let masks = &self.role(role).limits[&(place.kind as usize)];
-                    see = union(&see, &masks.read);
-                    send = union(&send, &masks.write);
-                }
-                (&**pointer, see, send)
-            })
-            .collect();
-        masks_at(&places)
+        let placed = |at: &u32| {
+            let place = &self.ats[(at & !IN_ELEMENT) as usize];
+            let pointer = match &place.element {
+                Some(element) if at & IN_ELEMENT != 0 => element,
+                _ => &place.pointer,
+            };
+            let of = |role| &self.role(role).limits[&(place.kind as usize)];
+            Placed { pointer, roles: roles.iter().map(of).collect() }
+        };
+        masks_at(&ats.iter().map(placed).collect::<Vec<_>>())
     }
 
     pub(crate) fn facts(&self, shape: ShapeId) -> &ShapeFacts {

@@ -4,4 +4,5 @@ mod documents;
 mod joined;
 mod oracle;
 mod streamed;
+mod valued;
 mod written;

@@ -14,6 +14,7 @@ mod reload;
 mod restrictions;
 mod streams;
 mod tenants;
+mod values;
 mod watching;
 mod writes;
 

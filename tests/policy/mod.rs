@@ -4,3 +4,4 @@
 mod invariants;
 mod lints;
 mod reload;
+mod schemas;

@@ -6,6 +6,7 @@ use crate::policy::node::Node;
 use crate::policy::raw::{
     RawAt, RawGrant, RawResourceType, RawRestriction, RawRole, RawRoleDefaults, RawSchema,
 };
+use crate::policy::schema::Options;
 
 pub(super) const ROLE: Shape = Shape {
     what: "role",
@@ -72,7 +73,7 @@ pub(super) const DENY: Shape = Shape {
 
 pub(super) const SCHEMA: Shape = Shape {
     what: "schema",
-    keys: &["id", "name", "type", "body"],
+    keys: &["id", "name", "type", "body", "formats"],
     unenforced: &[("redact", Harmless::Word("remove"))],
 };
 
@@ -164,7 +165,9 @@ pub(super) fn schema(node: &Node, report: &mut Report) -> Option<RawSchema> {
     let (id, kind) = (fields.required_text("id"), fields.required_text("type"));
     let body = fields.required_node("body").cloned();
     let name = fields.text("name");
-    Some(RawSchema { span: node.span, id: id?, name, kind: kind?, body: body? })
+    let formats = fields.word("formats", &[("annotate", Some(false)), ("assert", Some(true))]);
+    let options = Options { formats: formats.is_some_and(|assert| assert.value) };
+    Some(RawSchema { span: node.span, id: id?, name, kind: kind?, body: body?, options })
 }
 
 pub(super) fn resource_type(node: &Node, report: &mut Report) -> Option<RawResourceType> {

@@ -446,6 +446,11 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
             may("name", Text, "For people"),
             must("type", Id, "The resource type that it limits"),
             must("body", Schema, "JSON Schema"),
+            may(
+                "formats",
+                Word(&["annotate", "assert"]),
+                "`assert`: `format` is checked; `annotate`, where it is a note",
+            ),
             may("redact", Word(&["remove", "null"]), "What becomes of a hidden property; `remove`"),
         ],
     ),

@@ -1,0 +1,328 @@
+//! Bodies that load, and what becomes of them; bodies that do not, and what is said.
+
+use super::*;
+use crate::filter::mask::{Node as MaskNode, SHOW, Types};
+use crate::policy::node::NodeKind;
+use crate::source::{FileId, Span, Spanned};
+use serde_json::{Value, json};
+
+/// A node tree from JSON; spans do not matter here.
+fn node(value: &Value) -> Node {
+    let span = Span::new(FileId(0), 0, 0);
+    let kind = match value {
+        Value::Null => NodeKind::Null,
+        Value::Bool(value) => NodeKind::Bool(*value),
+        Value::Number(value) => NodeKind::Int(value.as_i64().unwrap()),
+        Value::String(value) => NodeKind::Text(value.clone()),
+        Value::Array(items) => NodeKind::List(items.iter().map(node).collect()),
+        Value::Object(entries) => NodeKind::Map(
+            entries.iter().map(|(k, v)| (Spanned::new(k.clone(), span), node(v))).collect(),
+        ),
+    };
+    Node { kind, span }
+}
+
+fn masks(body: Value) -> SchemaMasks {
+    let mut report = Report::default();
+    let masks = compile(&node(&body), Options::default(), &mut report);
+    masks.unwrap_or_else(|| panic!("{:?}", report.problems()))
+}
+
+#[track_caller]
+fn refused(body: Value) -> Code {
+    let mut report = Report::default();
+    assert_eq!(compile(&node(&body), Options::default(), &mut report), None);
+    assert_eq!(report.problems().len(), 1, "{:?}", report.problems());
+    report.problems()[0].code
+}
+
+#[test]
+fn hidden_read_only_and_write_only_differ_by_direction() {
+    let masks = masks(json!({
+        "type": "object", "additionalProperties": false,
+        "properties": {
+            "name": {"type": "string"}, "id": {"readOnly": true}, "pin": {"writeOnly": true},
+            "ssn": false, "any": true,
+        },
+    }));
+    let (read, write) = (masks.read.node(masks.read.root()), masks.write.node(masks.write.root()));
+    let hidden = |node: &MaskNode, name| node.member(name) == HIDE;
+    let seen: Vec<_> = ["name", "id", "pin", "ssn", "any", "x"].map(|n| hidden(read, n)).into();
+    assert_eq!(seen, [false, false, true, true, false, true]);
+    let sent: Vec<_> = ["name", "id", "pin", "ssn", "any", "x"].map(|n| hidden(write, n)).into();
+    assert_eq!(sent, [false, true, false, true, false, true]);
+}
+
+#[test]
+fn a_schema_without_a_type_limits_what_its_keywords_speak_of() {
+    let object = masks(json!({"properties": {"a": false}, "additionalProperties": true}));
+    assert_eq!(object.read.node(object.read.root()).types, Types::OBJECT);
+    let array = masks(json!({"items": {"type": "string"}}));
+    assert_eq!(array.read.node(array.read.root()).types, Types::ARRAY);
+}
+
+#[test]
+fn a_schema_that_limits_nothing_is_open() {
+    assert_eq!(masks(json!({})).read.root(), SHOW);
+    assert_eq!(
+        masks(json!({"additionalProperties": true, "type":
+        ["object", "array", "string", "number", "integer", "boolean", "null"]}))
+        .read
+        .root(),
+        SHOW
+    );
+}
+
+#[test]
+fn what_does_not_load() {
+    assert_eq!(refused(json!(false)), Code::SchemaValid);
+    assert_eq!(refused(json!({"writeOnly": true})), Code::SchemaValid);
+    assert_eq!(refused(json!("x")), Code::SchemaValid);
+    assert_eq!(refused(json!({"type": "strin"})), Code::SchemaValid);
+    assert_eq!(refused(json!({"propertis": {}})), Code::SchemaValid);
+    assert_eq!(refused(json!({"type": "object"})), Code::SchemaAdditionalExplicit);
+    assert_eq!(refused(json!({"properties": {}})), Code::SchemaAdditionalExplicit);
+    assert_eq!(refused(json!({"unevaluatedProperties": false})), Code::NotEnforced);
+    assert_eq!(refused(json!({"readOnly": "yes"})), Code::SchemaValid);
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let deep = |n: usize| (0..n).fold(json!(true), |inner, _| json!({"items": inner}));
+    masks(json!({"items": deep(MAX_SCHEMA_DEPTH - 1)}));
+    assert_eq!(refused(deep(MAX_SCHEMA_DEPTH + 1)), Code::SchemaValid);
+}
+
+/// What a caller sees of a document under a schema.
+fn seen(body: Value, text: &str) -> String {
+    use crate::filter::{Filter, Limits};
+    let mask = Arc::new(masks(body).read);
+    let (mut filter, mut out) = (Filter::new(mask, Limits::default()), Vec::new());
+    filter.push(text.as_bytes(), &mut out).unwrap();
+    filter.finish(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn values_are_judged_by_a_rule_where_a_keyword_judges_them() {
+    let rules = |body| masks(body).rules.len();
+    assert_eq!(rules(json!({"type": "object", "additionalProperties": true})), 0);
+    assert_eq!(rules(json!({"format": "date"})), 0);
+    assert_eq!(rules(json!({"maximum": 3})), 1);
+    assert_eq!(rules(json!({"items": {"not": {"const": 1}}})), 1);
+    assert_eq!(rules(json!({"required": ["a"], "additionalProperties": true})), 1);
+}
+
+#[test]
+fn additional_properties_are_explicit_wherever_objects_are_described() {
+    for body in [
+        json!({"type": "object"}),
+        json!({"type": ["string", "object"]}),
+        json!({"properties": {}}),
+        json!({"required": ["a"]}),
+        json!({"items": {"type": "object"}}),
+        json!({"not": {"required": ["a"]}}),
+        json!({"contains": {"properties": {}}}),
+        json!({"allOf": [{"required": ["a"]}]}),
+        json!({"$defs": {"unused": {"type": "object"}}}),
+    ] {
+        assert_eq!(refused(body), Code::SchemaAdditionalExplicit);
+    }
+    for body in [json!({}), json!({"minimum": 3}), json!({"type": "string"})] {
+        masks(body);
+    }
+}
+
+#[test]
+fn a_schema_with_none_of_these_shows_a_value_whole() {
+    assert_eq!(seen(json!({"minimum": 3}), r#"{"a":[1]}"#), r#"{"a":[1]}"#);
+}
+
+#[test]
+fn all_of_intersects() {
+    let hides = |name: &str| json!({"properties": {name: false}, "additionalProperties": true});
+    let body = json!({"type": "object", "additionalProperties": true, "properties": {"c": false},
+        "allOf": [hides("a"), hides("b")]});
+    assert_eq!(seen(body, r#"{"a":1,"b":2,"c":3,"d":4}"#), r#"{"d":4}"#);
+}
+
+#[test]
+fn references_lead_to_definitions_also_in_circles() {
+    let body = json!({
+        "$defs": {
+            "node": {"type": "object", "additionalProperties": false, "properties": {
+                "name": {"$ref": "#/$defs/text"},
+                "kids": {"type": "array", "items": {"$ref": "#/$defs/node"}},
+                "key": {"$ref": "#/$defs/text", "writeOnly": true},
+            }},
+            "text": {"type": "string"},
+        },
+        "$ref": "#/$defs/node",
+    });
+    let text = r#"{"name":"a","key":"k","x":1,"kids":[{"name":1,"kids":[{"name":"b","x":2}]}]}"#;
+    assert_eq!(seen(body, text), r#"{"name":"a","kids":[{"kids":[{"name":"b"}]}]}"#);
+    let beside = json!({
+        "$defs": {"base": {"type": "object", "additionalProperties": true, "properties": {"a": false}}},
+        "$ref": "#/$defs/base", "properties": {"b": false}, "additionalProperties": true,
+    });
+    assert_eq!(seen(beside, r#"{"a":1,"b":2,"c":3}"#), r#"{"c":3}"#);
+}
+
+#[test]
+fn references_that_lead_nowhere_or_straight_back_are_refused() {
+    let with = |defs: Value, rest: Value| {
+        let mut body = rest;
+        body["$defs"] = defs;
+        refused(body)
+    };
+    for (defs, rest) in [
+        (json!({}), json!({"$ref": "#/$defs/a"})),
+        (json!({"a": true}), json!({"$ref": "#/$defs/b"})),
+        (json!({"a": true}), json!({"$ref": "#"})),
+        (json!({"a": true}), json!({"$ref": "https://example.com/a.json"})),
+        (json!({"a b": true}), json!({})),
+        (json!({"a": {"$ref": "#/$defs/a"}}), json!({"$ref": "#/$defs/a"})),
+        (
+            json!({"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}),
+            json!({"$ref": "#/$defs/a"}),
+        ),
+        (json!({"a": {"allOf": [{"$ref": "#/$defs/a"}]}}), json!({"$ref": "#/$defs/a"})),
+        (json!({"a": {"items": {"anyOf": [{"$ref": "#/$defs/a"}]}}}), json!({"$ref": "#/$defs/a"})),
+        (
+            json!({"a": {"not": {"$ref": "#/$defs/b"}}, "b": {"items": {"$ref": "#/$defs/a"}}}),
+            json!({"$ref": "#/$defs/a"}),
+        ),
+        (json!({}), json!({"items": {"$defs": {}}})),
+    ] {
+        assert_eq!(with(defs, rest), Code::SchemaValid);
+    }
+    assert_eq!(refused(json!({"$ref": "#/$defs/a"})), Code::SchemaValid);
+}
+
+#[test]
+fn references_do_not_multiply_without_end() {
+    let level = |n: usize| {
+        let next = format!("#/$defs/d{}", n + 1);
+        json!({"allOf": [{"$ref": next.clone()}, {"$ref": next}]})
+    };
+    let defs = |levels: usize| {
+        let mut defs: serde_json::Map<_, _> =
+            (0..levels).map(|n| (format!("d{n}"), level(n))).collect();
+        defs.insert(format!("d{levels}"), json!(true));
+        json!({"$defs": defs, "$ref": "#/$defs/d0"})
+    };
+    masks(defs(8));
+    assert_eq!(refused(defs(16)), Code::TooLarge);
+    // The body and its `additionalProperties` count as well.
+    for (properties, fits) in
+        [(MAX_SCHEMAS - 3, true), (MAX_SCHEMAS - 2, true), (MAX_SCHEMAS - 1, false)]
+    {
+        let fields: serde_json::Map<_, _> =
+            (0..properties).map(|n| (format!("p{n}"), json!(true))).collect();
+        let body = node(&json!({"properties": fields, "additionalProperties": true}));
+        let mut report = Report::default();
+        assert_eq!(compile(&body, Options::default(), &mut report).is_some(), fits, "{properties}");
+    }
+}
+
+#[test]
+fn prefix_items_have_schemas_of_their_own() {
+    let body = json!({"prefixItems": [{"type": "string"}, false], "items": {"type": "integer"}});
+    assert_eq!(
+        seen(
+            json!({"properties": {"l": body}, "additionalProperties": true}),
+            r#"{"l":["a",1,2,"x",3]}"#
+        ),
+        r#"{"l":["a",2,3]}"#
+    );
+}
+
+#[test]
+fn branches_that_show_the_same_fields_load() {
+    let open = |rest: Value| {
+        let mut schema = rest;
+        schema["additionalProperties"] = json!(true);
+        schema
+    };
+    let text = r#"{"a":1,"b":"x","o":{"z":1},"ssn":1}"#;
+    for keyword in ["anyOf", "oneOf"] {
+        let body = json!({
+            "type": "object", "additionalProperties": true, "properties": {"ssn": false},
+            keyword: [open(json!({"required": ["a"]})), open(json!({"required": ["b"]}))],
+        });
+        assert_eq!(seen(body, text), r#"{"a":1,"b":"x","o":{"z":1}}"#);
+        let nullable = json!({"type": "object", "additionalProperties": true, "properties": {
+            "o": {keyword: [
+                {"type": "null"},
+                {"type": "object", "additionalProperties": true, "properties": {"z": false}},
+            ]},
+        }});
+        assert_eq!(seen(nullable.clone(), text), r#"{"a":1,"b":"x","o":{},"ssn":1}"#);
+        assert_eq!(seen(nullable, r#"{"o":null,"p":1}"#), r#"{"o":null,"p":1}"#);
+    }
+    let body = json!({
+        "type": "object", "additionalProperties": true, "properties": {"ssn": false},
+        "if": open(json!({"properties": {"a": {"const": 1}}})),
+        "then": open(json!({"required": ["b"]})),
+    });
+    assert_eq!(seen(body, text), r#"{"a":1,"b":"x","o":{"z":1}}"#);
+}
+
+#[test]
+fn branches_that_show_different_fields_are_refused() {
+    let shows = |name: &str| json!({"type": "object", "additionalProperties": false, "properties": {name: true}});
+    for keyword in ["anyOf", "oneOf"] {
+        assert_eq!(refused(json!({keyword: [shows("a"), shows("b")]})), Code::SchemaValid);
+        assert_eq!(
+            refused(
+                json!({keyword: [{"type": "object", "additionalProperties": true}, shows("b")]})
+            ),
+            Code::SchemaValid
+        );
+        assert_eq!(
+            refused(json!({"items": {keyword: [{"readOnly": true}, true]}})),
+            Code::SchemaValid
+        );
+        assert_eq!(refused(json!({keyword: []})), Code::SchemaValid);
+    }
+    assert_eq!(refused(json!({"if": true, "then": shows("a")})), Code::SchemaValid);
+}
+
+#[test]
+fn what_says_nothing_is_refused() {
+    for body in [
+        json!({"then": true}),
+        json!({"minContains": 1}),
+        json!({"not": {"readOnly": true}}),
+        json!({"contains": {"properties": {"a": {"writeOnly": true}}, "additionalProperties": true}}),
+    ] {
+        assert_eq!(refused(body), Code::SchemaValid);
+    }
+}
+
+#[test]
+fn a_wrong_value_of_a_keyword_is_no_schema() {
+    for body in [
+        json!({"minimum": "x"}),
+        json!({"items": {"pattern": "("}}),
+        json!({"items": {"pattern": "(?<=a)b"}}),
+        json!({"required": "a", "additionalProperties": true}),
+        json!({"enum": 3}),
+        json!({"title": 3}),
+        json!({"not": 3}),
+        json!({"$defs": []}),
+        json!({"prefixItems": {}}),
+    ] {
+        assert_eq!(refused(body), Code::SchemaValid);
+    }
+}
+
+#[test]
+fn formats_that_are_asserted_must_be_known() {
+    let compile = |formats| {
+        let mut report = Report::default();
+        let body = json!({"format": "emial"});
+        compile(&node(&body), Options { formats }, &mut report).is_some()
+    };
+    assert_eq!((compile(false), compile(true)), (true, false));
+}
