@@ -4,7 +4,7 @@
 //! made once, so masks that refer to themselves come to an end.
 
 use super::mask::{HIDE, Mask, MaskBuilder, Node, NodeId, SHOW, Types};
-use super::plan::{Extra, ways};
+use super::plan::{Extra, Pairs, ways};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -93,10 +93,42 @@ impl<'a> Join<'a> {
             true => self.elements(&a, &b),
             false => (Vec::new(), HIDE),
         };
+        let pairs = if types.has(Types::OBJECT) { self.pairs(&a, &b) } else { Vec::new() };
+        let nulls = self.nulls((left, &a), (right, &b));
         let way = a.node.way | b.node.way;
         let limit = (way != 0).then_some(limit);
         self.builder.set(id, Node { types, fields, others, items, way });
-        self.builder.extra(id, Extra { elements, ways, limit });
+        self.builder.extra(id, Extra { elements, ways, limit, pairs, nulls });
+    }
+
+    /// Pairs that both sides find in the same members are one. What only one side knows of stays,
+    /// also where either would do: that is stricter.
+    fn pairs(&mut self, a: &Side<'_>, b: &Side<'_>) -> Vec<Pairs> {
+        let neutral = self.neutral();
+        let mut joined = Vec::new();
+        for pairs in a.pairs() {
+            let other = b.pairs().iter().find(|other| other.entries == pairs.entries);
+            let object = self.pair(pairs.object, other.map_or(neutral, |other| other.object));
+            joined.push(Pairs { entries: pairs.entries.clone(), object });
+        }
+        for pairs in b.pairs() {
+            if !a.pairs().iter().any(|other| other.entries == pairs.entries) {
+                let object = self.pair(neutral, pairs.object);
+                joined.push(Pairs { entries: pairs.entries.clone(), object });
+            }
+        }
+        joined
+    }
+
+    /// Whether what does not pass becomes `null`: where both must let it pass, only if both say so,
+    /// or one of them lets everything pass.
+    fn nulls(&self, (left, a): (NodeId, &Side<'_>), (right, b): (NodeId, &Side<'_>)) -> bool {
+        let says =
+            |id: NodeId, side: &Side<'_>| side.extra.is_some_and(|extra| extra.nulls) || id == SHOW;
+        match self.how {
+            How::Either => says(left, a) || says(right, b),
+            How::Both => (left, right) != (SHOW, SHOW) && says(left, a) && says(right, b),
+        }
     }
 
     fn types(&self, a: &Side<'_>, b: &Side<'_>, ways: &[(u32, Types)]) -> Types {
@@ -175,6 +207,13 @@ impl<'a> Side<'a> {
         }
     }
 
+    fn pairs(&self) -> &'a [Pairs] {
+        match self.node.types.has(Types::OBJECT) {
+            true => self.extra.map(|extra| extra.pairs.as_slice()).unwrap_or_default(),
+            false => &[],
+        }
+    }
+
     fn members(&self, neutral: NodeId) -> (&'a [(Arc<str>, NodeId)], NodeId) {
         if self.node.types.has(Types::OBJECT) {
             (&self.node.fields, self.node.others)
@@ -210,7 +249,7 @@ fn tidy(mask: &Mask) -> Mask {
         let node = mask.node(id);
         match () {
             () if open.contains(&id) => SHOW,
-            () if node.types == Types::NONE && node.way == 0 => HIDE,
+            () if node.types == Types::NONE && node.way == 0 && !mask.plan(id).nulls => HIDE,
             () => id,
         }
     };
@@ -228,7 +267,7 @@ fn tidy(mask: &Mask) -> Mask {
         let mut node = mask.node(id).clone();
         let mut extra = mask.extra(id).cloned().unwrap_or_default();
         node.fields.iter_mut().for_each(|(_, to)| *to = goes_to(*to, &mut builder, &mut todo));
-        extra.elements.iter_mut().for_each(|(_, to)| *to = goes_to(*to, &mut builder, &mut todo));
+        extra.children_mut().for_each(|to| *to = goes_to(*to, &mut builder, &mut todo));
         node.others = goes_to(node.others, &mut builder, &mut todo);
         node.items = goes_to(node.items, &mut builder, &mut todo);
         let at = goes_to(id, &mut builder, &mut todo);
@@ -244,7 +283,8 @@ fn all_open(mask: &Mask) -> BTreeSet<NodeId> {
     let count = u32::try_from(mask.len()).expect("a mask has fewer than 2^32 nodes");
     let ids = (0..count)
         .map(NodeId)
-        .filter(|id| mask.node(*id).way == 0 && mask.node(*id).types.has(Types::ALL_BUT_INTEGER));
+        .filter(|id| mask.node(*id).way == 0 && mask.node(*id).types.has(Types::ALL_BUT_INTEGER))
+        .filter(|id| mask.plan(*id).pairs.is_empty());
     let mut open: BTreeSet<_> = ids.collect();
     loop {
         let limited = |id: &NodeId| !children(mask, *id).all(|child| open.contains(&child));

@@ -34,6 +34,12 @@ pub fn differ(a: &Mask, b: &Mask) -> Option<String> {
                 }),
             );
         }
+        let pairs = [(a, left), (b, right)]
+            .map(|(mask, id)| mask.extra(id).map_or(0, |extra| extra.pairs.len()));
+        if pairs != [0, 0] {
+            // Schemas have no pairs; where masks do, nothing is said of them.
+            return Some("pairs cannot be compared".into());
+        }
         if both(Types::ARRAY) {
             let places = [(a, left), (b, right)].map(|(mask, id)| mask.extra(id));
             let places = places.into_iter().flatten().flat_map(|extra| &extra.elements);

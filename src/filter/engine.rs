@@ -3,13 +3,17 @@
 //! A pushdown reader follows the containers that the mask limits; everything else (shown whole or
 //! hidden whole) is read by [`Blind`]. Both check the full grammar. What goes out is [`Pen`]'s.
 
+mod pairs;
+
+pub(super) use pairs::type_of;
+
 use super::Limits;
 use super::blind::{Blind, DEEPEST, Expect};
 use super::fault::Fault;
 use super::key::Key;
 use super::mask::{HIDE, Mask, NodeId, SHOW, Types};
 use super::pen::Pen;
-use super::scan::{Input, is_integral, plain, space};
+use super::scan::{Input, plain, space};
 use super::trail::{Pointers, Way};
 use std::sync::Arc;
 
@@ -30,9 +34,14 @@ pub(super) struct Engine {
     frames: Vec<Frame>,
     /// Which named members have been seen: a run of bits for each open object.
     seen: Vec<u64>,
-    /// Where, in what the pen holds aside, the number begins of which it matters whether it is
-    /// integral.
-    number_at: Option<usize>,
+    /// Where, in what the pen holds aside, the value begins that must end before it is judged: a
+    /// number of which it matters whether it is integral, or a pair.
+    held_at: Option<usize>,
+    object: usize,
+    /// The value that comes is a pair if its node says so; otherwise that has been judged.
+    splits_root: bool,
+    /// What is dropped leaves `null` behind.
+    nulled: bool,
     /// Pointers that turned out not to fit.
     unfit: u32,
     removed: u64,
@@ -81,7 +90,10 @@ impl Engine {
             expect: Expect::Value,
             frames: Vec::new(),
             seen: Vec::new(),
-            number_at: None,
+            held_at: None,
+            object: limits.object,
+            splits_root: true,
+            nulled: false,
             unfit: 0,
             removed: 0,
             record: recording.then(record),
@@ -96,7 +108,7 @@ impl Engine {
             pos = next;
         }
         self.pen.end(input.bytes, out);
-        self.number_within_limit(self.pen.held().len(), input.offset(input.bytes.len()))
+        self.held_within_limit(self.pen.held().len(), input.offset(input.bytes.len()))
     }
 
     /// The input has ended.
@@ -219,6 +231,9 @@ impl Engine {
         frame.count += 1;
         let (node, plan) = (self.mask.node(frame.node), self.mask.plan(frame.node));
         self.child = node.others;
+        if plan.patterns {
+            self.child = self.mask.unnamed(frame.node, key);
+        }
         if let Some(index) = plan.find(&node.fields, key) {
             self.child = node.fields[index].1;
             let (word, bit) = (&mut self.seen[frame.seen + index / 64], 1 << (index % 64));
@@ -259,11 +274,11 @@ impl Engine {
             _ if self.pen.drops() => {}
             SHOW => self.keep(input, out),
             HIDE => self.remove_or_refuse(input, out)?,
-            id if is == Types::NUMBER && self.mask.plan(id).integer => {
-                self.number_at = Some(self.pen.aside(pos, input.bytes, out));
+            id if self.mask.plan(id).held.accept(is) && self.is_held(is) => {
+                self.held_at = Some(self.pen.aside(pos, input.bytes, out));
             }
             id => {
-                self.judge(id, is, input, out)?;
+                self.judge(id, is, pos, input, out)?;
                 if is.is_container() && !self.pen.drops() {
                     return self.open(id, is == Types::OBJECT, input, pos).map(Some);
                 }
@@ -297,9 +312,28 @@ impl Engine {
         &mut self,
         id: NodeId,
         is: Types,
+        pos: usize,
         input: Input<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Fault> {
+        if self.fits(id, is)? {
+            self.keep(input, out);
+            return Ok(());
+        }
+        if self.mask.plan(id).nulls && !self.frames.is_empty() {
+            self.keep(input, out);
+            self.pen.cut(pos, input.bytes, out);
+            out.extend_from_slice(b"null");
+            self.nulled = true;
+            self.note_removal();
+            return Ok(());
+        }
+        self.remove_or_refuse(input, out)
+    }
+
+    /// Whether a value of type `is` passes where `id` applies, as far as its type goes.
+    #[inline]
+    fn fits(&mut self, id: NodeId, is: Types) -> Result<bool, Fault> {
         for (pointers, types) in &self.mask.plan(id).ways {
             if !types.accept(is) {
                 self.unfit |= pointers;
@@ -309,11 +343,43 @@ impl Engine {
         if all != 0 && self.unfit & all == all {
             return Err(Fault::Shape);
         }
-        if self.mask.node(id).types.accept(is) {
-            self.keep(input, out);
-            return Ok(());
+        Ok(self.mask.node(id).types.accept(is))
+    }
+
+    /// Whether a value of this type, where some are held, is one of them.
+    fn is_held(&self, is: Types) -> bool {
+        is == Types::NUMBER || self.splits_root || !self.frames.is_empty()
+    }
+
+    /// A value that was held has ended at `pos`, and is judged.
+    #[cold]
+    fn held_ended(
+        &mut self,
+        start: usize,
+        pos: usize,
+        input: Input<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
+        let end = self.pen.aside(pos, input.bytes, out);
+        self.held_within_limit(end, input.offset(pos))?;
+        self.held_at = None;
+        let id = self.child;
+        let is = type_of(&self.pen.held()[start..]);
+        let mut passes = self.fits(id, is)?;
+        if passes && is == Types::OBJECT {
+            let left = self.pair(id, self.pen.held()[start..].to_vec())?;
+            passes = left.is_some();
+            self.pen.replace(start, &left.unwrap_or_default());
         }
-        self.remove_or_refuse(input, out)
+        if !passes {
+            if !self.mask.plan(id).nulls || self.frames.is_empty() {
+                return self.remove_or_refuse(input, out);
+            }
+            self.pen.replace(start, b"null");
+            self.note_removal();
+        }
+        self.keep(input, out);
+        Ok(())
     }
 
     fn open(
@@ -357,16 +423,14 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Result<(), Fault> {
         self.inside = Inside::Structure;
-        if let Some(start) = self.number_at {
-            let end = self.pen.aside(pos, input.bytes, out);
-            self.number_within_limit(end, input.offset(pos))?;
-            self.number_at = None;
-            let integral = is_integral(&self.pen.held()[start..]);
-            let is = if integral { Types::INTEGRAL } else { Types::NUMBER };
-            self.judge(self.child, is, input, out)?;
+        if let Some(start) = self.held_at {
+            self.held_ended(start, pos, input, out)?;
         }
         if self.pen.drops() {
-            self.pen.hold(pos);
+            match std::mem::take(&mut self.nulled) {
+                true => self.pen.copy(pos),
+                false => self.pen.hold(pos),
+            }
         }
         self.expect = if self.frames.is_empty() { Expect::End } else { Expect::After };
         if let Some(record) = &mut self.record {
@@ -407,15 +471,22 @@ impl Engine {
 
     fn remove(&mut self, input: Input<'_>, out: &mut Vec<u8>) {
         self.pen.discard(input.bytes, out);
+        self.note_removal();
+    }
+
+    fn note_removal(&mut self) {
         self.removed += 1;
         if let Some(record) = &mut self.record {
             record.pointers.add(record.way.as_str());
         }
     }
 
-    fn number_within_limit(&self, end: usize, offset: u64) -> Result<(), Fault> {
-        match self.number_at {
-            Some(start) if end - start > self.number => Err(Fault::NumberTooLong { offset }),
+    fn held_within_limit(&self, end: usize, offset: u64) -> Result<(), Fault> {
+        let Some(start) = self.held_at else { return Ok(()) };
+        match self.pen.held().get(start) {
+            Some(b'{') if end - start > self.object => Err(Fault::ObjectTooLong { offset }),
+            Some(b'{') => Ok(()),
+            _ if end - start > self.number => Err(Fault::NumberTooLong { offset }),
             _ => Ok(()),
         }
     }
@@ -435,3 +506,6 @@ fn short_text(bytes: &[u8], pos: usize, byte: u8) -> Option<usize> {
     let end = plain(bytes, pos + 1);
     (bytes.get(end) == Some(&b'"')).then_some(end + 1)
 }
+
+#[cfg(test)]
+mod tests;

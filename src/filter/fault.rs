@@ -52,6 +52,15 @@ pub enum Fault {
         /// Where the limit was noticed.
         offset: u64,
     },
+    /// An object longer than [`super::Limits::object`], where it must be whole to be judged.
+    #[error("an object is too long to be judged, before byte {offset}")]
+    ObjectTooLong {
+        /// Where the limit was noticed.
+        offset: u64,
+    },
+    /// Two pairs of one list name the same property, and the mask names it (in a request: any).
+    #[error("two pairs of one list name the same property")]
+    DuplicatePair,
     /// The body has another shape than the mask expects, so nothing says what may pass.
     #[error("the body has another shape than the policy says")]
     Shape,

@@ -243,6 +243,11 @@ impl Mask {
         self.node(id).member(name)
     }
 
+    /// The node of a member that is none of the fields, by its name's bytes.
+    pub(super) fn unnamed(&self, id: NodeId, _name: &[u8]) -> NodeId {
+        self.node(id).others
+    }
+
     /// The node of an array's element.
     pub fn element(&self, id: NodeId, index: u64) -> NodeId {
         let elements = &self.plan(id).elements;

@@ -16,6 +16,7 @@ mod fault;
 mod fold;
 mod key;
 pub mod mask;
+mod pair;
 mod pen;
 pub mod place;
 mod plan;
@@ -28,7 +29,7 @@ pub mod values;
 pub mod write;
 
 pub use fault::Fault;
-pub use plan::Extra;
+pub use plan::{Extra, Pairs};
 
 use engine::Engine;
 use mask::Mask;
@@ -45,6 +46,8 @@ pub struct Limits {
     pub key: usize,
     /// Bytes of one number, where only integers pass: 1,024.
     pub number: usize,
+    /// Bytes of one object that must be whole to be judged: 1,048,576.
+    pub object: usize,
     /// Pointers that are remembered of what was removed or is at fault: 100.
     pub pointers: usize,
     /// Bytes of all those pointers together: 65,536.
@@ -155,6 +158,7 @@ impl Default for Limits {
             depth: 64,
             key: 8 << 10,
             number: 1 << 10,
+            object: 1 << 20,
             pointers: 100,
             pointer_bytes: 64 << 10,
             names: 100_000,

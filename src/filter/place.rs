@@ -2,7 +2,7 @@
 
 use super::Limits;
 use super::mask::{HIDE, Mask, MaskBuilder, Node, NodeId, SHOW, Types};
-use super::plan::Extra;
+use super::plan::{Extra, Pairs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -21,6 +21,12 @@ pub enum PointerError {
     /// More segments than any body may nest.
     #[error("a pointer has at most {} segments", Limits::DEEPEST)]
     TooDeep,
+    /// A pair's name or value is a member of the pair, or of a member.
+    #[error("inside of a pair a pointer has at least one name, and no `*`")]
+    NoName,
+    /// One of the two would be a part of the other.
+    #[error("the name of a pair cannot be a part of its value, nor the value of the name")]
+    Overlap,
     /// [`Mask::alternatives`] has 32 bits.
     #[error("at most 32 pointers can be told apart in one mask")]
     TooMany,
@@ -48,6 +54,26 @@ pub(super) enum Token {
 /// or member) `inner` applies. `alternative`, from 0 to 31, numbers the pointer among those of which
 /// one must fit the document.
 pub fn place(pointer: &str, alternative: u32, inner: &Mask) -> Result<Mask, PointerError> {
+    put_at(pointer, alternative, inner, put)
+}
+
+/// The same where the object stands as a list of pairs: each names a property and holds its value.
+/// An element that names none is hidden.
+pub fn place_pairs(
+    pointer: &str,
+    entries: &Entries,
+    alternative: u32,
+    inner: &Mask,
+) -> Result<Mask, PointerError> {
+    put_at(pointer, alternative, inner, |builder, inner, way| list(builder, entries, inner, way))
+}
+
+fn put_at(
+    pointer: &str,
+    alternative: u32,
+    inner: &Mask,
+    put: impl FnOnce(&mut MaskBuilder, &Mask, u32) -> NodeId,
+) -> Result<Mask, PointerError> {
     let way = 1u32.checked_shl(alternative).ok_or(PointerError::TooMany)?;
     let tokens = tokens(pointer)?;
     let mut builder = MaskBuilder::new();
@@ -56,6 +82,27 @@ pub fn place(pointer: &str, alternative: u32, inner: &Mask) -> Result<Mask, Poin
         next = lead(&mut builder, token, next, way);
     }
     Ok(builder.finish(next))
+}
+
+impl Entries {
+    /// From two RFC 6901 pointers inside of a pair.
+    pub fn new(key: &str, value: &str) -> Result<Entries, PointerError> {
+        let entries = Entries { key: names(key)?, value: names(value)? };
+        let (key, value) = (&entries.key, &entries.value);
+        match key.starts_with(value) || value.starts_with(key) {
+            true => Err(PointerError::Overlap),
+            false => Ok(entries),
+        }
+    }
+}
+
+fn names(pointer: &str) -> Result<Box<[Arc<str>]>, PointerError> {
+    let name = |token| match token {
+        Token::Any => Err(PointerError::NoName),
+        Token::Name(name, _) => Ok(name),
+    };
+    let names: Box<[_]> = tokens(pointer)?.into_iter().map(name).collect::<Result<_, _>>()?;
+    if names.is_empty() { Err(PointerError::NoName) } else { Ok(names) }
 }
 
 /// A mask for bodies of unknown shape: members with these names are hidden at any depth.
@@ -86,6 +133,8 @@ pub fn hidden_names(mask: &Mask) -> (Vec<Arc<str>>, bool) {
             unnamed |= hidden(node.others);
             todo.extend(node.fields.iter().map(|(_, id)| *id).chain([node.others]));
         }
+        // A name in a pair is a value, and no mask finds it where its list is not expected.
+        unnamed |= mask.extra(id).is_some_and(|extra| !extra.pairs.is_empty());
         if node.types.has(Types::ARRAY) {
             let listed = mask.extra(id).into_iter().flat_map(|extra| &extra.elements);
             let elements: Vec<_> = listed.map(|(_, id)| *id).chain([node.items]).collect();
@@ -151,12 +200,8 @@ fn types_around_hidden(mask: &Mask) -> BTreeMap<Arc<str>, [Types; 2]> {
 /// Copies `inner`, and its root once more as the place itself, so that where the mask refers to
 /// its own root the pointer is not meant.
 fn put(builder: &mut MaskBuilder, inner: &Mask, way: u32) -> NodeId {
-    let count = u32::try_from(inner.len()).expect("a mask has fewer than 2^32 nodes");
-    // Both builders begin with the two constant nodes, so every id stays what it is.
-    for id in (2..count).map(NodeId) {
-        let copy = builder.add(inner.node(id).clone());
-        builder.extra(copy, inner.extra(id).cloned().unwrap_or_default());
-    }
+    // The builder is new, so every id stays what it is.
+    builder.graft(inner);
     let mut node = inner.node(inner.root()).clone();
     let mut extra = inner.extra(inner.root()).cloned().unwrap_or_default();
     if node.types == Types::NONE {
@@ -168,6 +213,19 @@ fn put(builder: &mut MaskBuilder, inner: &Mask, way: u32) -> NodeId {
     let place = builder.add(node);
     builder.extra(place, extra);
     place
+}
+
+/// Copies `inner` as what pairs stand for, and adds the list of them.
+fn list(builder: &mut MaskBuilder, entries: &Entries, inner: &Mask, way: u32) -> NodeId {
+    if !inner.node(inner.root()).types.has(Types::OBJECT) || inner.is_empty() {
+        // Nothing of an object passes, or everything: it is the same for a list.
+        return put(builder, inner, way);
+    }
+    let object = builder.graft(inner);
+    let pair = builder.add(Node { types: Types::OBJECT, ..Node::open() });
+    let pairs = vec![Pairs { entries: entries.clone(), object }];
+    builder.extra(pair, Extra { pairs, ..Extra::default() });
+    builder.add(Node { types: Types::ARRAY, items: pair, way, ..Node::open() })
 }
 
 /// A node that leads to `next`.

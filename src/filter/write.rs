@@ -4,6 +4,8 @@
 //! key that stands twice, or half a surrogate pair, means one thing to us and perhaps another to
 //! the upstream, so it is no JSON here.
 
+mod pairs;
+
 use super::Limits;
 use super::blind::DEEPEST;
 use super::fault::Fault;
@@ -12,6 +14,7 @@ use super::key::Key;
 use super::mask::{HIDE, Mask, Node, NodeId, SHOW, Types};
 use super::scan::{Digits, Input, is_integral, number, plain, space};
 use super::trail::{Pointers, Way};
+use pairs::PairKeys;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -182,6 +185,10 @@ impl<'a> Check<'a> {
     /// An object is merged, member by member, into an object; everything else replaces the stored
     /// value. So does an object, where an array is stored (RFC 7396 section 2).
     fn erases(&self, node: NodeId, is: Types) -> bool {
+        if is == Types::ARRAY && self.is_list_of_pairs(node) {
+            // It names the pairs that it changes; others stay.
+            return false;
+        }
         if is != Types::OBJECT {
             return self.mask.hides(node);
         }
@@ -215,14 +222,25 @@ impl<'a> Check<'a> {
         self.leave()
     }
 
+    fn is_list_of_pairs(&self, node: NodeId) -> bool {
+        !self.mask.plan(self.mask.node(node).items).pairs.is_empty()
+    }
+
     /// An array replaces what is there, so its elements are values also in a merge patch.
     fn array(&mut self, node: NodeId) -> Result<(), Fault> {
         self.enter()?;
         let mut expected = self.peek() != Some(b']');
         let mut index = 0;
+        let mut keys = PairKeys::default();
         while expected {
             self.way.element(index);
-            self.value(self.mask.element(node, index), Patch::No)?;
+            let element = self.mask.element(node, index);
+            self.pos = space(self.input.bytes, self.pos);
+            let start = self.pos;
+            self.value(element, Patch::No)?;
+            if !self.mask.plan(element).pairs.is_empty() {
+                self.pair(element, &self.input.bytes[start..self.pos], &mut keys)?;
+            }
             self.way.up();
             index += 1;
             expected = self.comma(b']')?;

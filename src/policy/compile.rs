@@ -144,6 +144,7 @@ impl Shapes {
                 ats.push(At {
                     kind: kind as u32,
                     pointer: at.pointer.clone(),
+                    entries: at.entries.clone(),
                     element: element(&at.pointer),
                 });
             }

@@ -1,6 +1,7 @@
 //! What a set of contributing roles may see and send on a path, computed once per set.
 
 use crate::filter::mask::{HIDE, Mask, NodeId, SHOW, Types};
+use crate::filter::place::Entries;
 use crate::filter::values::{RoleRules, Values};
 use crate::filter::{algebra, place};
 use crate::policy::roleset::RoleSet;
@@ -140,8 +141,14 @@ impl Names {
                 }
                 todo.extend(node.fields.iter().map(|(_, id)| *id).chain([node.others]));
             }
-            let listed = mask.extra(id).into_iter().flat_map(|extra| &extra.elements);
+            let extra = mask.extra(id);
+            let listed = extra.into_iter().flat_map(|extra| &extra.elements);
             todo.extend(listed.map(|(_, id)| *id).chain([node.items]));
+            for pairs in extra.into_iter().flat_map(|extra| &extra.pairs) {
+                // The properties that pairs name are the fields of the object here.
+                names.lists |= lists(pairs.object);
+                todo.push(pairs.object);
+            }
         }
         names
     }
@@ -233,6 +240,7 @@ fn stands_in(name: &str, word: &str) -> bool {
 /// Where objects of a type are in a body, and what the caller may do with them.
 pub(super) struct Placed<'a> {
     pub pointer: &'a str,
+    pub entries: Option<&'a Entries>,
     /// What each contributing role says of an object of the type.
     pub roles: Vec<&'a SchemaMasks>,
 }
@@ -245,10 +253,13 @@ pub(super) fn masks_at(places: &[Placed<'_>]) -> Option<FieldMasks> {
     let mut values = Values::new();
     for (alternative, placed) in places.iter().enumerate() {
         let number = alternative.min(31) as u32;
-        let at = |mask: &Mask| match place::place(placed.pointer, number, mask) {
-            Ok(placed) => placed,
+        let at = |mask: &Mask| {
+            let placed = match placed.entries {
+                Some(entries) => place::place_pairs(placed.pointer, entries, number, mask),
+                None => place::place(placed.pointer, number, mask),
+            };
             // Pointers are checked when the policy is resolved; one that is not is hidden whole.
-            Err(_) => Mask::hide(),
+            placed.unwrap_or_else(|_| Mask::hide())
         };
         let (mut see, mut send) = (Mask::hide(), Mask::hide());
         for masks in &placed.roles {
@@ -262,7 +273,8 @@ pub(super) fn masks_at(places: &[Placed<'_>]) -> Option<FieldMasks> {
             rules: masks.rules.clone(),
         };
         // Where the pointer says no place, nothing may be sent.
-        let _ = values.add(placed.pointer, None, placed.roles.iter().map(rules).collect());
+        let _ =
+            values.add(placed.pointer, placed.entries, placed.roles.iter().map(rules).collect());
     }
     FieldMasks::with_values(read, write, values)
 }

@@ -298,6 +298,14 @@ pub struct RawAt {
     pub span: Span,
     pub path: Text,
     pub pointer: Text,
+    pub entries: Option<RawEntries>,
+}
+
+/// Where the pairs of a list keep the name of a property and its value: pointers.
+#[derive(Clone, Debug)]
+pub struct RawEntries {
+    pub key: Text,
+    pub value: Text,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -1,5 +1,6 @@
 //! The immutable result of a load: what decisions read.
 
+use crate::filter::place::Entries;
 use crate::policy::access::Access;
 use crate::policy::fields::{FieldMasks, FieldMemo, Placed, RoleLimits, masks_at};
 use crate::policy::index::{Matches, PathIndex, ShapeId};
@@ -162,6 +163,8 @@ pub(crate) struct ResourceType {
 pub(crate) struct At {
     pub(super) kind: u32,
     pub(super) pointer: Arc<str>,
+    /// The object stands there as a list of pairs.
+    pub(super) entries: Option<Arc<Entries>>,
     /// Where it leads to every element or member of something: where the object is in a body that
     /// is one of these.
     pub(super) element: Option<Arc<str>>,
@@ -406,7 +409,8 @@ impl Snapshot {
                 _ => &place.pointer,
             };
             let of = |role| &self.role(role).limits[&(place.kind as usize)];
-            Placed { pointer, roles: roles.iter().map(of).collect() }
+            let entries = place.entries.as_deref();
+            Placed { pointer, entries, roles: roles.iter().map(of).collect() }
         };
         masks_at(&ats.iter().map(placed).collect::<Vec<_>>())
     }

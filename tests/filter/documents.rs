@@ -1,5 +1,6 @@
 //! Random documents and masks, of few names so that they meet.
 
+use portcullis::filter::Extra;
 use portcullis::filter::mask::{HIDE, Mask, MaskBuilder, Node, NodeId, SHOW, Types};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -73,14 +74,17 @@ pub fn mask() -> impl Strategy<Value = Mask> {
     let types = prop::sample::select(TYPES);
     let fields = prop::collection::vec((prop::sample::select(NAMES), id.clone()), 0..4);
     let way = prop_oneof![6 => Just(0u32), 1 => 1..4u32];
-    let node = (types, fields, id.clone(), id, way);
+    let nulls = prop::bool::weighted(0.2);
+    let node = (types, fields, id.clone(), id, way, nulls);
     (prop::collection::vec(node, 5), 0..7u32).prop_map(|(nodes, root)| {
         let mut builder = MaskBuilder::new();
-        for (types, mut fields, others, items, way) in nodes {
+        for (types, mut fields, others, items, way, nulls) in nodes {
             fields.sort();
             fields.dedup_by(|a, b| a.0 == b.0);
             let fields = fields.into_iter().map(|(name, id)| (name.into(), NodeId(id))).collect();
-            builder.add(Node { types, fields, others: NodeId(others), items: NodeId(items), way });
+            let (others, items) = (NodeId(others), NodeId(items));
+            let added = builder.add(Node { types, fields, others, items, way });
+            builder.extra(added, Extra { nulls, ..Extra::default() });
         }
         builder.finish(NodeId(if root == 1 { 2 } else { root }))
     })

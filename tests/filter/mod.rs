@@ -3,6 +3,7 @@
 mod documents;
 mod joined;
 mod oracle;
+mod paired;
 mod streamed;
 mod valued;
 mod written;

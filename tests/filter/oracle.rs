@@ -248,9 +248,16 @@ impl Walk<'_> {
                 return None;
             }
             let child = named.map_or(self.mask.node(id).others, |(_, child)| *child);
-            parts.push(self.show(child, &item.value)?);
+            parts.push(self.part(child, &item.value)?);
         }
         Some(self.join(value, items, parts))
+    }
+
+    /// Something in a container: what is hidden may leave `null` behind.
+    fn part(&mut self, id: NodeId, value: &Value) -> Option<Option<Vec<u8>>> {
+        let nulls = self.mask.extra(id).is_some_and(|extra| extra.nulls);
+        let shown = self.show(id, value)?;
+        Some(shown.or(nulls.then(|| b"null".to_vec())))
     }
 
     fn elements(&mut self, id: NodeId, value: &Value, items: &[Item]) -> Option<Vec<u8>> {
@@ -259,7 +266,7 @@ impl Walk<'_> {
             let listed = self.mask.extra(id).map(|extra| extra.elements.as_slice()).unwrap_or(&[]);
             let listed = listed.iter().find(|(at, _)| *at == index as u64);
             let child = listed.map_or(self.mask.node(id).items, |(_, child)| *child);
-            parts.push(self.show(child, &item.value)?);
+            parts.push(self.part(child, &item.value)?);
         }
         Some(self.join(value, items, parts))
     }

@@ -9,6 +9,7 @@ mod inclusion;
 mod keys;
 mod letters;
 mod life;
+mod pairs;
 mod reads;
 mod reload;
 mod restrictions;

@@ -48,4 +48,6 @@ pub(super) enum Kind {
     Verbs,
     /// JSON Schema.
     Schema,
+    /// `remove`, or `null`, which YAML reads as nothing where it has no quotes.
+    Redact,
 }

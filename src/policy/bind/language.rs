@@ -140,6 +140,7 @@ fn value(kind: &Kind) -> Value {
             "additionalProperties": {"type": "string", "pattern": "^[crud]$"},
         }),
         Kind::Schema => json!({"$ref": "#/$defs/schema_body"}),
+        Kind::Redact => json!({"enum": ["remove", "null", null]}),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What each key of a policy holds, and what it means, in a line.
 
-use super::access::{AT, DENY, GRANT, RESOURCE_TYPE, RESTRICTION, ROLE, ROLE_DEFAULTS, SCHEMA};
+use super::access::{
+    AT, DENY, ENTRIES, GRANT, RESOURCE_TYPE, RESTRICTION, ROLE, ROLE_DEFAULTS, SCHEMA,
+};
 use super::identity::{CLAIMS, FORWARDED, IDENTITY, JWKS, JWT, MAX_LEEWAY, SECRET};
 use super::keys::{API_KEY, API_KEYS};
 use super::kinds::Kind::*;
@@ -451,7 +453,11 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
                 Word(&["annotate", "assert"]),
                 "`assert`: `format` is checked; `annotate`, where it is a note",
             ),
-            may("redact", Word(&["remove", "null"]), "What becomes of a hidden property; `remove`"),
+            may(
+                "redact",
+                Redact,
+                "`null`: what is hidden becomes null and its key stays; `remove`, where both go",
+            ),
         ],
     ),
     (
@@ -477,6 +483,19 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
                 POINTER,
                 "A JSON pointer: `\"\"` is the whole body, `*` every element or member: `/data/*`",
             ),
+            may(
+                "entries",
+                One(&ENTRIES),
+                "The object stands there as a list of pairs: `[{\"key\": …, \"value\": …}]`",
+            ),
+        ],
+    ),
+    (
+        &ENTRIES,
+        "Where each pair keeps the name of a property and its value",
+        &[
+            must("key", POINTER, "A pointer inside of the pair, to the name"),
+            must("value", POINTER, "A pointer inside of the pair, to the value"),
         ],
     ),
 ];

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 impl<'n> Compiler<'n, '_> {
     /// Checks the keywords of one schema, and the schemas inside that judge values alone.
     pub(super) fn known(&mut self, node: &'n Node, depth: usize) {
-        self.judges |= keywords::check(node, self.formats, self.report);
+        self.judges |= keywords::check(node, self.options.formats, self.report);
         self.additional_is_explicit(node);
         for (keyword, needed) in [
             ("then", "if"),

@@ -1,5 +1,6 @@
 //! From keywords to masks: which fields are seen, and which may be sent.
 
+use super::Options;
 use super::joined;
 use super::keywords::TYPES;
 use crate::diag::{Code, Diagnostic, Report, did_you_mean};
@@ -28,7 +29,7 @@ pub(super) struct Compiler<'n, 'r> {
     pub report: &'r mut Report,
     /// What a keyword has judged, beside fields.
     pub judges: bool,
-    pub formats: bool,
+    pub options: Options,
     pub defs: Option<&'n Node>,
     /// Definitions that something has referred to.
     pub reached: HashSet<&'n str>,
@@ -44,13 +45,13 @@ pub(super) struct Compiler<'n, 'r> {
 }
 
 impl<'n, 'r> Compiler<'n, 'r> {
-    pub fn new(body: &'n Node, formats: bool, report: &'r mut Report) -> Compiler<'n, 'r> {
+    pub fn new(body: &'n Node, options: Options, report: &'r mut Report) -> Compiler<'n, 'r> {
         Compiler {
             read: MaskBuilder::new(),
             write: MaskBuilder::new(),
             report,
             judges: false,
-            formats,
+            options,
             defs: body.get("$defs"),
             reached: HashSet::new(),
             made: HashMap::new(),
@@ -83,7 +84,7 @@ impl<'n, 'r> Compiler<'n, 'r> {
         }
         match &node.kind {
             NodeKind::Bool(true) => OPEN,
-            NodeKind::Bool(false) => CLOSED,
+            NodeKind::Bool(false) => self.hidden(),
             NodeKind::Map(_) => self.keywords(node, depth),
             _ => {
                 self.no_schema(node);
@@ -96,7 +97,22 @@ impl<'n, 'r> Compiler<'n, 'r> {
         self.known(node, depth);
         let (read_only, write_only) = (self.flag(node, "readOnly"), self.flag(node, "writeOnly"));
         let (read, write) = joined::schema(self, node, depth);
-        (if write_only { HIDE } else { read }, if read_only { HIDE } else { write })
+        let (unseen, unsent) = match write_only || read_only {
+            true => self.hidden(),
+            false => CLOSED,
+        };
+        (if write_only { unseen } else { read }, if read_only { unsent } else { write })
+    }
+
+    /// What neither is seen nor may be sent.
+    fn hidden(&mut self) -> Pair {
+        if !self.options.nulls {
+            return CLOSED;
+        }
+        let none = MaskNode { types: Types::NONE, others: HIDE, items: HIDE, ..MaskNode::open() };
+        let id = self.read.add(none);
+        self.read.extra(id, Extra { nulls: true, ..Extra::default() });
+        (id, HIDE)
     }
 
     /// What the keywords say that describe fields here, those that join schemas apart.
@@ -106,14 +122,15 @@ impl<'n, 'r> Compiler<'n, 'r> {
         let elements = self.prefix_items(node, depth);
         let others = self.optional(node, "additionalProperties", depth);
         let items = self.optional(node, "items", depth);
-        let side = |of: fn(&Pair) -> NodeId| {
+        let side = |nulls, of: fn(&Pair) -> NodeId| {
             let fields = fields.iter().map(|(name, pair)| (name.clone(), of(pair))).collect();
             let elements = elements.iter().map(|(at, pair)| (*at, of(pair))).collect();
             let (others, items) = (of(&others), of(&items));
-            let extra = Extra { elements, ..Extra::default() };
+            let extra = Extra { elements, nulls, ..Extra::default() };
             (MaskNode { types, fields, others, items, way: 0 }, extra)
         };
-        (add(&mut self.read, side(|pair| pair.0)), add(&mut self.write, side(|pair| pair.1)))
+        let (read, write) = (side(self.options.nulls, |pair| pair.0), side(false, |pair| pair.1));
+        (add(&mut self.read, read), add(&mut self.write, write))
     }
 
     /// A schema of something inside.

@@ -14,7 +14,7 @@ pub(super) use keywords::{ANNOTATIONS, BRANCHES, FIELDS, TYPES, VALUES};
 pub use masks::{MAX_SCHEMA_DEPTH, MAX_SCHEMAS};
 
 use crate::diag::{Code, Diagnostic, Report};
-use crate::filter::mask::{HIDE, Mask};
+use crate::filter::mask::{HIDE, Mask, Types};
 use crate::filter::values::Rule;
 use crate::policy::node::Node;
 use masks::Compiler;
@@ -36,6 +36,8 @@ pub struct SchemaMasks {
 pub struct Options {
     /// `format` is checked; otherwise it is a note.
     pub formats: bool,
+    /// What is hidden becomes `null` and its key stays; otherwise both go.
+    pub nulls: bool,
 }
 
 impl SchemaMasks {
@@ -58,14 +60,14 @@ impl SchemaMasks {
 /// Compiles a schema's body. Problems are pushed; `None` where there were any.
 pub fn compile(body: &Node, options: Options, report: &mut Report) -> Option<SchemaMasks> {
     let before = report.errors();
-    let mut compiler = Compiler::new(body, options.formats, report);
+    let mut compiler = Compiler::new(body, options, report);
     let (read, write) = compiler.body(body);
     let judges = compiler.judges;
     let (read, write) = (compiler.read.finish(read), compiler.write.finish(write));
     if report.errors() > before {
         return None;
     }
-    if read.root() == HIDE {
+    if read.root() == HIDE || read.node(read.root()).types == Types::NONE {
         report.push(
             Diagnostic::error(Code::SchemaValid, body.span, "this schema hides the whole object")
                 .help("leave the grant out instead: then the request is refused"),

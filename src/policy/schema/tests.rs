@@ -322,7 +322,40 @@ fn formats_that_are_asserted_must_be_known() {
     let compile = |formats| {
         let mut report = Report::default();
         let body = json!({"format": "emial"});
-        compile(&node(&body), Options { formats }, &mut report).is_some()
+        compile(&node(&body), Options { formats, ..Options::default() }, &mut report).is_some()
     };
     assert_eq!((compile(false), compile(true)), (true, false));
+}
+
+/// What a caller sees under a schema that says `redact: null`.
+fn redacted(body: Value, text: &str) -> String {
+    use crate::filter::{Filter, Limits};
+    let mut report = Report::default();
+    let options = Options { nulls: true, ..Options::default() };
+    let mask = Arc::new(compile(&node(&body), options, &mut report).unwrap().read);
+    let (mut filter, mut out) = (Filter::new(mask, Limits::default()), Vec::new());
+    filter.push(text.as_bytes(), &mut out).unwrap();
+    filter.finish(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn what_is_hidden_becomes_null_where_the_schema_says_so() {
+    let body = json!({
+        "type": "object", "additionalProperties": false,
+        "properties": {
+            "a": true, "ssn": false, "pin": {"writeOnly": true}, "n": {"type": "integer"},
+            "o": {"type": "object", "additionalProperties": true, "properties": {"x": false}},
+            "l": {"items": {"type": "string"}}, "r": {"readOnly": true},
+        },
+    });
+    let text =
+        r#"{"a":1,"ssn":"s","pin":{"x":1},"n":"x","o":{"x":1,"y":2},"l":["a",1],"z":1,"r":1}"#;
+    let shown = r#"{"a":1,"ssn":null,"pin":null,"n":null,"o":{"x":null,"y":2},"l":["a",null],"z":null,"r":1}"#;
+    assert_eq!(redacted(body, text), shown);
+    let joined = json!({
+        "type": "object", "additionalProperties": true, "properties": {"a": false},
+        "allOf": [{"properties": {"b": false}, "additionalProperties": true}],
+    });
+    assert_eq!(redacted(joined, r#"{"a":1,"b":2,"c":3}"#), r#"{"a":null,"b":null,"c":3}"#);
 }
