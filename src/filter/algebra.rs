@@ -4,7 +4,8 @@
 //! made once, so masks that refer to themselves come to an end.
 
 use super::mask::{HIDE, Mask, MaskBuilder, Node, NodeId, SHOW, Types};
-use super::plan::{Extra, Pairs, ways};
+use super::plan::{Extra, Pairs, Patterns, ways};
+use super::values::NamePattern;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -93,12 +94,15 @@ impl<'a> Join<'a> {
             true => self.elements(&a, &b),
             false => (Vec::new(), HIDE),
         };
-        let pairs = if types.has(Types::OBJECT) { self.pairs(&a, &b) } else { Vec::new() };
+        let (pairs, patterns) = match types.has(Types::OBJECT) {
+            true => (self.pairs(&a, &b), self.patterns(&a, &b)),
+            false => (Vec::new(), Patterns::default()),
+        };
         let nulls = self.nulls((left, &a), (right, &b));
         let way = a.node.way | b.node.way;
         let limit = (way != 0).then_some(limit);
         self.builder.set(id, Node { types, fields, others, items, way });
-        self.builder.extra(id, Extra { elements, ways, limit, pairs, nulls });
+        self.builder.extra(id, Extra { elements, ways, limit, pairs, nulls, patterns });
     }
 
     /// Pairs that both sides find in the same members are one. What only one side knows of stays,
@@ -168,11 +172,36 @@ impl<'a> Join<'a> {
         let (right, right_others) = b.members(neutral);
         let names: BTreeSet<_> = left.iter().chain(right).map(|(name, _)| name).collect();
         let fields = names.into_iter().map(|name| {
-            let pair = self.pair(find(left, name, left_others), find(right, name, right_others));
+            let pair = self.pair(a.member(name, neutral), b.member(name, neutral));
             (name.clone(), pair)
         });
         let fields = fields.collect();
         (fields, self.pair(left_others, right_others))
+    }
+
+    /// The expressions of both sides. Where they are too many, whatever is not named is hidden.
+    fn patterns(&mut self, a: &Side<'_>, b: &Side<'_>) -> Patterns {
+        let neutral = self.neutral();
+        let mut names: Vec<NamePattern> = Vec::new();
+        for name in a.patterns().into_iter().chain(b.patterns()).flat_map(|all| &all.names) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        if names.len() > Patterns::MOST {
+            let any = NamePattern::new("").expect("the empty expression matches everything");
+            return Patterns { names: vec![any], table: vec![HIDE; 2] };
+        }
+        if names.is_empty() {
+            return Patterns::default();
+        }
+        let table = (0..1usize << names.len()).map(|matching| match matching {
+            0 => HIDE,
+            _ => self
+                .pair(a.matching(&names, matching, neutral), b.matching(&names, matching, neutral)),
+        });
+        let table = table.collect();
+        Patterns { names, table }
     }
 
     fn elements(&mut self, a: &Side<'_>, b: &Side<'_>) -> (Vec<(u64, NodeId)>, NodeId) {
@@ -211,6 +240,38 @@ impl<'a> Side<'a> {
         match self.node.types.has(Types::OBJECT) {
             true => self.extra.map(|extra| extra.pairs.as_slice()).unwrap_or_default(),
             false => &[],
+        }
+    }
+
+    fn patterns(&self) -> Option<&'a Patterns> {
+        let extra = self.extra.filter(|_| self.node.types.has(Types::OBJECT));
+        extra.map(|extra| &extra.patterns).filter(|patterns| !patterns.names.is_empty())
+    }
+
+    /// The node of a member with this name.
+    fn member(&self, name: &Arc<str>, neutral: NodeId) -> NodeId {
+        let (fields, others) = self.members(neutral);
+        let matching = || self.patterns().map_or(0, |patterns| patterns.matching(name));
+        match fields.binary_search_by(|(field, _)| field.cmp(name)) {
+            Ok(at) => fields[at].1,
+            Err(_) => match matching() {
+                0 => others,
+                bits => self.patterns().map_or(others, |patterns| patterns.table[bits]),
+            },
+        }
+    }
+
+    /// The node of members that match just these of the expressions, of which some are not this
+    /// side's.
+    fn matching(&self, names: &[NamePattern], matching: usize, neutral: NodeId) -> NodeId {
+        let (_, others) = self.members(neutral);
+        let Some(patterns) = self.patterns() else { return others };
+        let own = patterns.names.iter().enumerate().filter(|(_, name)| {
+            names.iter().position(|known| known == *name).is_some_and(|at| matching & 1 << at != 0)
+        });
+        match own.fold(0, |bits, (at, _)| bits | 1 << at) {
+            0 => others,
+            bits => patterns.table[bits],
         }
     }
 
@@ -302,7 +363,8 @@ fn children(mask: &Mask, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
     let node = mask.node(id);
     let elements = mask.extra(id).into_iter().flat_map(|extra| &extra.elements);
     let members = node.fields.iter().map(|(_, id)| *id);
-    members.chain(elements.map(|(_, id)| *id)).chain([node.others, node.items])
+    let patterns = mask.extra(id).into_iter().flat_map(|extra| extra.patterns.nodes());
+    members.chain(elements.map(|(_, id)| *id)).chain([node.others, node.items]).chain(patterns)
 }
 
 #[cfg(test)]

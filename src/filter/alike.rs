@@ -26,6 +26,18 @@ pub fn differ(a: &Mask, b: &Mask) -> Option<String> {
         if both(Types::OBJECT) {
             let names = [(a, left), (b, right)].map(|(mask, id)| &mask.node(id).fields);
             let names: BTreeSet<_> = names.into_iter().flatten().map(|(name, _)| name).collect();
+            let patterns =
+                [(a, left), (b, right)].map(|(mask, id)| mask.plan(id).patterns.as_ref());
+            if let [None, Some(_)] | [Some(_), None] = patterns {
+                return Some("one of them names fields by patterns, and another does not".into());
+            }
+            if let [Some(one), Some(two)] = patterns {
+                if one.names != two.names {
+                    return Some("they name fields by different patterns".into());
+                }
+                let nodes = one.nodes().zip(two.nodes());
+                todo.extend(nodes.map(|(one, two)| (one, two, format!("{at}/*"))));
+            }
             let others = (a.node(left).others, b.node(right).others, format!("{at}/*"));
             todo.push(others);
             todo.extend(

@@ -3,6 +3,7 @@
 //! A pushdown reader follows the containers that the mask limits; everything else (shown whole or
 //! hidden whole) is read by [`Blind`]. Both check the full grammar. What goes out is [`Pen`]'s.
 
+mod held;
 mod pairs;
 
 pub(super) use pairs::type_of;
@@ -231,7 +232,7 @@ impl Engine {
         frame.count += 1;
         let (node, plan) = (self.mask.node(frame.node), self.mask.plan(frame.node));
         self.child = node.others;
-        if plan.patterns {
+        if plan.patterns.is_some() {
             self.child = self.mask.unnamed(frame.node, key);
         }
         if let Some(index) = plan.find(&node.fields, key) {
@@ -346,42 +347,6 @@ impl Engine {
         Ok(self.mask.node(id).types.accept(is))
     }
 
-    /// Whether a value of this type, where some are held, is one of them.
-    fn is_held(&self, is: Types) -> bool {
-        is == Types::NUMBER || self.splits_root || !self.frames.is_empty()
-    }
-
-    /// A value that was held has ended at `pos`, and is judged.
-    #[cold]
-    fn held_ended(
-        &mut self,
-        start: usize,
-        pos: usize,
-        input: Input<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Fault> {
-        let end = self.pen.aside(pos, input.bytes, out);
-        self.held_within_limit(end, input.offset(pos))?;
-        self.held_at = None;
-        let id = self.child;
-        let is = type_of(&self.pen.held()[start..]);
-        let mut passes = self.fits(id, is)?;
-        if passes && is == Types::OBJECT {
-            let left = self.pair(id, self.pen.held()[start..].to_vec())?;
-            passes = left.is_some();
-            self.pen.replace(start, &left.unwrap_or_default());
-        }
-        if !passes {
-            if !self.mask.plan(id).nulls || self.frames.is_empty() {
-                return self.remove_or_refuse(input, out);
-            }
-            self.pen.replace(start, b"null");
-            self.note_removal();
-        }
-        self.keep(input, out);
-        Ok(())
-    }
-
     fn open(
         &mut self,
         node: NodeId,
@@ -478,16 +443,6 @@ impl Engine {
         self.removed += 1;
         if let Some(record) = &mut self.record {
             record.pointers.add(record.way.as_str());
-        }
-    }
-
-    fn held_within_limit(&self, end: usize, offset: u64) -> Result<(), Fault> {
-        let Some(start) = self.held_at else { return Ok(()) };
-        match self.pen.held().get(start) {
-            Some(b'{') if end - start > self.object => Err(Fault::ObjectTooLong { offset }),
-            Some(b'{') => Ok(()),
-            _ if end - start > self.number => Err(Fault::NumberTooLong { offset }),
-            _ => Ok(()),
         }
     }
 

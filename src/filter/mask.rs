@@ -240,12 +240,22 @@ impl Mask {
 
     /// The node of an object's member.
     pub fn member(&self, id: NodeId, name: &str) -> NodeId {
-        self.node(id).member(name)
+        let fields = &self.node(id).fields;
+        match fields.binary_search_by(|(field, _)| (**field).cmp(name)) {
+            Ok(at) => fields[at].1,
+            Err(_) => self.unnamed(id, name.as_bytes()),
+        }
     }
 
     /// The node of a member that is none of the fields, by its name's bytes.
-    pub(super) fn unnamed(&self, id: NodeId, _name: &[u8]) -> NodeId {
-        self.node(id).others
+    pub(super) fn unnamed(&self, id: NodeId, name: &[u8]) -> NodeId {
+        let Some(patterns) = &self.plan(id).patterns else { return self.node(id).others };
+        // Half a surrogate pair has no shape that an expression could speak of.
+        let Ok(name) = std::str::from_utf8(name) else { return HIDE };
+        match patterns.matching(name) {
+            0 => self.node(id).others,
+            matching => patterns.table[matching],
+        }
     }
 
     /// The node of an array's element.

@@ -29,7 +29,7 @@ pub mod values;
 pub mod write;
 
 pub use fault::Fault;
-pub use plan::{Extra, Pairs};
+pub use plan::{Extra, Pairs, Patterns};
 
 use engine::Engine;
 use mask::Mask;

@@ -131,6 +131,10 @@ pub fn hidden_names(mask: &Mask) -> (Vec<Arc<str>>, bool) {
                 node.fields.iter().filter(|(_, id)| hidden(*id)).map(|(name, _)| name.clone()),
             );
             unnamed |= hidden(node.others);
+            let named = mask.extra(id).into_iter().flat_map(|extra| extra.patterns.nodes());
+            let named: Vec<NodeId> = named.collect();
+            unnamed |= named.iter().any(|id| hidden(*id));
+            todo.extend(named);
             todo.extend(node.fields.iter().map(|(_, id)| *id).chain([node.others]));
         }
         // A name in a pair is a value, and no mask finds it where its list is not expected.

@@ -2,6 +2,7 @@
 
 use super::mask::{Node, NodeId, Types};
 use super::place::Entries;
+use super::values::NamePattern;
 use std::sync::Arc;
 
 /// What a node expects besides what [`Node`] says. Kept beside the node, because almost none has it.
@@ -19,6 +20,34 @@ pub struct Extra {
     pub pairs: Vec<Pairs>,
     /// A value that does not pass becomes `null`; otherwise it goes, and its key with it.
     pub nulls: bool,
+    /// In an object: members that are not among the fields, by their names' shape.
+    pub patterns: Patterns,
+}
+
+/// Nodes for members whose names match regular expressions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Patterns {
+    /// The expressions, at most [`Patterns::MOST`].
+    pub names: Vec<NamePattern>,
+    /// The node of a member, by the set of the expressions that match, each one bit; the first, for
+    /// none of them, is not used: such a member is one of the others.
+    pub table: Vec<NodeId>,
+}
+
+impl Patterns {
+    /// How many expressions there can be in one node: every set of them has its entry.
+    pub const MOST: usize = 6;
+
+    /// Which of the expressions match a name, as bits.
+    pub fn matching(&self, name: &str) -> usize {
+        let names = self.names.iter().enumerate();
+        names.filter(|(_, pattern)| pattern.matches(name)).fold(0, |bits, (at, _)| bits | 1 << at)
+    }
+
+    /// The nodes, without the one that is not used.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.table.iter().skip(1).copied()
+    }
 }
 
 /// A pair stands for a property of an object.
@@ -34,7 +63,8 @@ impl Extra {
     /// The nodes that it leads to.
     pub(super) fn children_mut(&mut self) -> impl Iterator<Item = &mut NodeId> {
         let pairs = self.pairs.iter_mut().map(|pairs| &mut pairs.object);
-        self.elements.iter_mut().map(|(_, id)| id).chain(pairs)
+        let named = self.patterns.table.iter_mut().skip(1);
+        self.elements.iter_mut().map(|(_, id)| id).chain(pairs).chain(named)
     }
 }
 
@@ -56,7 +86,7 @@ pub(super) struct Plan {
     /// A value that does not pass becomes `null`.
     pub nulls: bool,
     /// Members that are not named may have a node by their name's shape.
-    pub patterns: bool,
+    pub patterns: Option<Patterns>,
     /// Whether anything is hidden in this node or below.
     pub hides: bool,
 }
@@ -84,7 +114,7 @@ impl Plan {
             ),
             pairs: extra.map(|extra| extra.pairs.as_slice()).unwrap_or_default().into(),
             nulls: extra.is_some_and(|extra| extra.nulls),
-            patterns: false,
+            patterns: extra.map(|extra| extra.patterns.clone()).filter(|all| !all.names.is_empty()),
             ways: ways.into(),
             hides: false,
         }
@@ -138,7 +168,8 @@ fn children<'a>(node: &'a Node, plan: &'a Plan) -> impl Iterator<Item = NodeId> 
     let array = node.types.has(Types::ARRAY).then_some(());
     let members = object
         .into_iter()
-        .flat_map(|()| node.fields.iter().map(|(_, id)| *id).chain([node.others]));
+        .flat_map(|()| node.fields.iter().map(|(_, id)| *id).chain([node.others]))
+        .chain(plan.patterns.iter().filter(move |_| object.is_some()).flat_map(Patterns::nodes));
     let elements = array
         .into_iter()
         .flat_map(|()| plan.elements.iter().map(|(_, id)| *id).chain([node.items]));

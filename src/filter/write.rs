@@ -66,7 +66,7 @@ struct Check<'a> {
     unfit: u32,
     /// The names of a node's fields, folded, and what applies to a key that is one of them but for
     /// its case.
-    folded: HashMap<NodeId, Rc<HashMap<String, NodeId>>>,
+    folded: HashMap<NodeId, Rc<HashMap<String, Option<NodeId>>>>,
 }
 
 /// The keys of one object. They are the client's, so the table is keyed (by the standard library's
@@ -256,17 +256,23 @@ impl<'a> Check<'a> {
             return Err(Fault::DuplicateKey { offset });
         }
         let mask = self.mask;
-        let Node { fields, others, .. } = mask.node(node);
+        let fields = &mask.node(node).fields;
         if fields.is_empty() {
-            return Ok(*others);
+            return Ok(mask.unnamed(node, key.as_bytes()));
         }
         let known = self.folded.entry(node).or_insert_with(|| Rc::new(fold_names(mask, node)));
         let folded = fold(key);
-        let Some(alike) = known.get(&folded).copied() else { return Ok(*others) };
+        let Some(alike) = known.get(&folded).copied() else {
+            return Ok(mask.unnamed(node, key.as_bytes()));
+        };
         let named = mask.plan(node).find(fields, key.as_bytes());
         match names.variants.insert(folded, named.is_some()) {
             Some(before) if before || named.is_some() => Err(Fault::CaseVariant { offset }),
-            _ => Ok(named.map_or(alike, |at| fields[at].1)),
+            _ => Ok(match (named, alike) {
+                (Some(at), _) => fields[at].1,
+                (None, Some(strict)) => strict,
+                (None, None) => mask.unnamed(node, key.as_bytes()),
+            }),
         }
     }
 
@@ -384,14 +390,16 @@ impl<'a> Check<'a> {
 
 /// What applies to keys that are a field's name but for their case. Many servers read such a key as
 /// the field (Go and ASP.NET do), so it cannot be sent where the field cannot.
-fn fold_names(mask: &Mask, node: NodeId) -> HashMap<String, NodeId> {
+///
+/// `None` where the field is no stricter than what applies to names that are not known.
+fn fold_names(mask: &Mask, node: NodeId) -> HashMap<String, Option<NodeId>> {
     let Node { fields, others, .. } = mask.node(node);
     let mut names = HashMap::new();
     for (name, child) in fields {
         let strict = *child == HIDE || *others == SHOW && mask.hides(*child);
-        let alike = names.entry(fold(name)).or_insert(*others);
-        if strict && *alike != HIDE {
-            *alike = *child;
+        let alike = names.entry(fold(name)).or_insert(None);
+        if strict && *alike != Some(HIDE) {
+            *alike = Some(*child);
         }
     }
     names

@@ -2,7 +2,7 @@
 
 use crate::filter::mask::{HIDE, Mask, NodeId, SHOW, Types};
 use crate::filter::place::Entries;
-use crate::filter::values::{RoleRules, Values};
+use crate::filter::values::{NamePattern, RoleRules, Values};
 use crate::filter::{algebra, place};
 use crate::policy::roleset::RoleSet;
 use crate::policy::schema::SchemaMasks;
@@ -45,6 +45,8 @@ struct Names {
     lists: bool,
     /// Fields in whose values everything that is not named is hidden.
     list_within: HashSet<String>,
+    /// Names by their shape, and whether they are hidden.
+    shapes: Vec<(NamePattern, bool)>,
 }
 
 impl FieldMasks {
@@ -83,8 +85,12 @@ impl FieldMasks {
     /// Whether a word of a query parameter's name is a hidden field's name, alone or with a
     /// modifier (`ssn_like`). A word that is a visible field's name is that field's.
     pub fn hides_parameter(&self, word: &str) -> bool {
+        let hides = |word: &str| {
+            self.names.shapes.iter().any(|(name, hidden)| *hidden && name.matches(word))
+        };
+        let by_shape = hides(word) || hides(&word.to_lowercase());
         let word = word.to_lowercase();
-        if self.names.hidden.contains(&word) {
+        if self.names.hidden.contains(&word) || by_shape && !self.names.shown.contains(&word) {
             return true;
         }
         let is = |name: &String| stands_in(name, &word) || plain(name).eq(plain(&word));
@@ -93,13 +99,14 @@ impl FieldMasks {
 
     /// Whether a word in a parameter that sorts, filters or selects could be a hidden field's name.
     pub fn hides_word(&self, word: &str) -> bool {
-        self.hides_parameter(word)
-            || (self.names.closed && !self.names.shown.contains(&word.to_lowercase()))
+        self.hides_parameter(word) || (self.names.closed && !self.shows_word(word))
     }
 
     /// Whether a word is the name of a field that is shown.
     pub fn shows_word(&self, word: &str) -> bool {
+        let mut shapes = self.names.shapes.iter();
         self.names.shown.contains(&word.to_lowercase())
+            || shapes.any(|(name, hidden)| !hidden && name.matches(word))
     }
 
     /// Whether the objects of this path show the fields that the policy lists, and no others.
@@ -144,6 +151,13 @@ impl Names {
             let extra = mask.extra(id);
             let listed = extra.into_iter().flat_map(|extra| &extra.elements);
             todo.extend(listed.map(|(_, id)| *id).chain([node.items]));
+            for (at, name) in
+                extra.into_iter().flat_map(|extra| extra.patterns.names.iter().enumerate())
+            {
+                let node = extra.map_or(HIDE, |extra| extra.patterns.table[1 << at]);
+                names.shapes.push((name.clone(), hidden(node)));
+                todo.push(node);
+            }
             for pairs in extra.into_iter().flat_map(|extra| &extra.pairs) {
                 // The properties that pairs name are the fields of the object here.
                 names.lists |= lists(pairs.object);

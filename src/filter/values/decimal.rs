@@ -41,7 +41,7 @@ impl Decimal {
         let Ok(tens) = u64::try_from(self.power.saturating_sub(other.power)) else { return false };
         let Some(divisor) = other.small() else { return false };
         let rest = remainder(&self.digits, divisor);
-        rest * power_of_ten(tens, divisor) % divisor == 0
+        (rest * power_of_ten(tens, divisor)).is_multiple_of(divisor)
     }
 
     /// The digits as a number, where they are as few as those of a policy's numbers.

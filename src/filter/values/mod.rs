@@ -6,9 +6,11 @@
 
 mod decimal;
 mod merge;
+mod name;
 mod rule;
 mod tree;
 
+pub use name::NamePattern;
 pub use rule::{Rule, RuleFault, schema_faults};
 
 use super::Limits;

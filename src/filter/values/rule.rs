@@ -53,8 +53,9 @@ impl Rule {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let compile =
-            |schema: &Value| options(formats).build(schema).map_err(|error| vec![of(&error)]);
+        let compile = |schema: &Value| {
+            options(formats).build(schema).map_err(|error| vec![RuleFault::of(&error)])
+        };
         let whole = compile(schema)?;
         let patch = compile(&for_merge_patches(schema))?;
         Ok(Rule { schema: schema.clone(), whole, patch })
@@ -80,11 +81,16 @@ impl Rule {
 
 /// What is wrong in a schema by the rules of JSON Schema itself.
 pub fn schema_faults(schema: &Value) -> Vec<RuleFault> {
-    jsonschema::draft202012::meta::validator().iter_errors(schema).map(|error| of(&error)).collect()
+    jsonschema::draft202012::meta::validator()
+        .iter_errors(schema)
+        .map(|error| RuleFault::of(&error))
+        .collect()
 }
 
-fn of(error: &ValidationError<'_>) -> RuleFault {
-    RuleFault { pointer: error.instance_path().to_string(), message: error.to_string() }
+impl RuleFault {
+    pub(super) fn of(error: &ValidationError<'_>) -> RuleFault {
+        RuleFault { pointer: error.instance_path().to_string(), message: error.to_string() }
+    }
 }
 
 impl PartialEq for Rule {
@@ -117,7 +123,7 @@ fn fault(kind: &ValidationErrorKind) -> Option<Fault> {
     })
 }
 
-fn options(formats: bool) -> ValidationOptions<'static, Arc<dyn Retrieve>, Exact> {
+pub(super) fn options(formats: bool) -> ValidationOptions<'static, Arc<dyn Retrieve>, Exact> {
     let mut options = jsonschema::options_for::<Exact>()
         .with_draft(Draft::Draft202012)
         .offline()

@@ -117,7 +117,7 @@ fn every_fault_is_told_where_it_stands() {
 #[test]
 fn the_objects_are_where_the_pointer_says() {
     let schema = of(json!({"maximum": 10}));
-    let list = values("/data/*", vec![role(open(), &[schema.clone()])]);
+    let list = values("/data/*", vec![role(open(), std::slice::from_ref(&schema))]);
     let body = r#"{"n":99,"data":[{"n":10},{"n":11},7,{"n":12}],"more":[{"n":99}]}"#;
     assert_eq!(judge(&list, body, Patch::No), ["/data/1/n", "/data/3/n"]);
     assert_eq!(judge(&list, r#"{"data":{"k":{"n":11}}}"#, Patch::No), ["/data/k/n"]);

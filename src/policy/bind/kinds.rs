@@ -51,3 +51,13 @@ pub(super) enum Kind {
     /// `remove`, or `null`, which YAML reads as nothing where it has no quotes.
     Redact,
 }
+
+/// A key that must be there.
+pub(super) const fn must(name: &'static str, kind: Kind, about: &'static str) -> Key {
+    Key { name, required: true, kind, about }
+}
+
+/// A key that may be left out.
+pub(super) const fn may(name: &'static str, kind: Kind, about: &'static str) -> Key {
+    Key { name, required: false, kind, about }
+}

@@ -6,7 +6,7 @@ use super::access::{
 use super::identity::{CLAIMS, FORWARDED, IDENTITY, JWKS, JWT, MAX_LEEWAY, SECRET};
 use super::keys::{API_KEY, API_KEYS};
 use super::kinds::Kind::*;
-use super::kinds::{Key, Kind};
+use super::kinds::{Key, Kind, may, must};
 use super::people::{APPLICATION, ASSIGNED_APP, GROUP, GROUP_ENTRY, MEMBER, ORGANIZATION, USER};
 use super::route::{ROUTE, UPSTREAM};
 use super::{LIMITS, POLICY, Shape};
@@ -453,11 +453,7 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
                 Word(&["annotate", "assert"]),
                 "`assert`: `format` is checked; `annotate`, where it is a note",
             ),
-            may(
-                "redact",
-                Redact,
-                "`null`: what is hidden becomes null and its key stays; `remove`, where both go",
-            ),
+            may("redact", Redact, "`null`: what is hidden becomes null; `remove`, where it goes"),
         ],
     ),
     (
@@ -499,11 +495,3 @@ pub(super) const SHAPES: &[(&Shape, &str, &[Key])] = &[
         ],
     ),
 ];
-
-const fn must(name: &'static str, kind: Kind, about: &'static str) -> Key {
-    Key { name, required: true, kind, about }
-}
-
-const fn may(name: &'static str, kind: Kind, about: &'static str) -> Key {
-    Key { name, required: false, kind, about }
-}

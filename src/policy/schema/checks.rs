@@ -120,8 +120,8 @@ impl<'n> Compiler<'n, '_> {
             let message =
                 format!("`{name}` leads back to itself through a keyword that judges values");
             let problem = Diagnostic::error(Code::SchemaValid, node.span, message).help(
-                "a definition may refer to itself in `properties`, `additionalProperties`, `items` \
-                 and `prefixItems`, where the reference stands alone",
+                "a definition may refer to itself in `properties`, `patternProperties`, \
+                 `additionalProperties`, `items` and `prefixItems`, where the reference stands alone",
             );
             self.report.push(problem);
         }

@@ -10,7 +10,7 @@ use crate::filter::alike;
 use crate::filter::mask::Mask;
 use crate::policy::node::{Node, NodeKind};
 
-type Masks = (Mask, Mask);
+pub(super) type Masks = (Mask, Mask);
 
 /// Compiles a schema with everything that is joined to it.
 pub(super) fn schema<'n>(compiler: &mut Compiler<'n, '_>, node: &'n Node, depth: usize) -> Pair {
@@ -23,7 +23,8 @@ pub(super) fn schema<'n>(compiler: &mut Compiler<'n, '_>, node: &'n Node, depth:
 }
 
 /// Keywords that describe fields here.
-const OWN: &[&str] = &["type", "properties", "additionalProperties", "items", "prefixItems"];
+const OWN: &[&str] =
+    &["type", "properties", "patternProperties", "additionalProperties", "items", "prefixItems"];
 
 const JOINING: &[&str] = &["allOf", "anyOf", "oneOf", "if"];
 
@@ -52,7 +53,8 @@ fn all<'n>(compiler: &mut Compiler<'n, '_>, node: &'n Node, depth: usize) -> Pai
     (compiler.read.graft(&sum.0), compiler.write.graft(&sum.1))
 }
 
-fn both(a: &Masks, b: &Masks) -> Masks {
+/// What both let pass.
+pub(super) fn both(a: &Masks, b: &Masks) -> Masks {
     (intersect(&a.0, &b.0), intersect(&a.1, &b.1))
 }
 

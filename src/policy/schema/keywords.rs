@@ -20,6 +20,7 @@ pub(in crate::policy) const TYPES: &[(&str, Types)] = &[
 pub(in crate::policy) const FIELDS: &[&str] = &[
     "type",
     "properties",
+    "patternProperties",
     "additionalProperties",
     "items",
     "prefixItems",

@@ -1,14 +1,13 @@
 //! From keywords to masks: which fields are seen, and which may be sent.
 
 use super::Options;
-use super::joined;
 use super::keywords::TYPES;
+use super::{joined, named};
 use crate::diag::{Code, Diagnostic, Report, did_you_mean};
-use crate::filter::Extra;
 use crate::filter::mask::{HIDE, Mask, MaskBuilder, Node as MaskNode, NodeId, SHOW, Types};
+use crate::filter::{Extra, Patterns};
 use crate::policy::node::{Node, NodeKind};
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 /// Schemas nest at most this deep.
 pub const MAX_SCHEMA_DEPTH: usize = 64;
@@ -118,7 +117,7 @@ impl<'n, 'r> Compiler<'n, 'r> {
     /// What the keywords say that describe fields here, those that join schemas apart.
     pub fn plain(&mut self, node: &'n Node, depth: usize) -> Pair {
         let types = self.types(node);
-        let fields = self.properties(node, depth);
+        let (fields, patterns) = named::fields(self, node, depth);
         let elements = self.prefix_items(node, depth);
         let others = self.optional(node, "additionalProperties", depth);
         let items = self.optional(node, "items", depth);
@@ -126,7 +125,9 @@ impl<'n, 'r> Compiler<'n, 'r> {
             let fields = fields.iter().map(|(name, pair)| (name.clone(), of(pair))).collect();
             let elements = elements.iter().map(|(at, pair)| (*at, of(pair))).collect();
             let (others, items) = (of(&others), of(&items));
-            let extra = Extra { elements, nulls, ..Extra::default() };
+            let table = patterns.table.iter().map(of).collect();
+            let patterns = Patterns { names: patterns.names.clone(), table };
+            let extra = Extra { elements, nulls, patterns, ..Extra::default() };
             (MaskNode { types, fields, others, items, way: 0 }, extra)
         };
         let (read, write) = (side(self.options.nulls, |pair| pair.0), side(false, |pair| pair.1));
@@ -134,7 +135,7 @@ impl<'n, 'r> Compiler<'n, 'r> {
     }
 
     /// A schema of something inside.
-    fn child(&mut self, node: &'n Node, depth: usize) -> Pair {
+    pub fn child(&mut self, node: &'n Node, depth: usize) -> Pair {
         let straight = std::mem::take(&mut self.straight);
         let pair = self.schema(node, depth + 1);
         self.straight = straight;
@@ -143,19 +144,6 @@ impl<'n, 'r> Compiler<'n, 'r> {
 
     fn optional(&mut self, node: &'n Node, keyword: &str, depth: usize) -> Pair {
         node.get(keyword).map_or(OPEN, |schema| self.child(schema, depth))
-    }
-
-    fn properties(&mut self, node: &'n Node, depth: usize) -> Vec<(Arc<str>, Pair)> {
-        let Some(properties) = node.get("properties") else { return Vec::new() };
-        let NodeKind::Map(entries) = &properties.kind else {
-            let kind = properties.kind_name();
-            self.invalid(properties, format!("`properties` is a mapping, not {kind}"));
-            return Vec::new();
-        };
-        let child = |(name, schema): &'n (crate::policy::raw::Text, Node)| {
-            (Arc::from(name.value.as_str()), self.child(schema, depth))
-        };
-        entries.iter().map(child).collect()
     }
 
     fn prefix_items(&mut self, node: &'n Node, depth: usize) -> Vec<(u64, Pair)> {
@@ -183,8 +171,8 @@ impl<'n, 'r> Compiler<'n, 'r> {
             let message =
                 format!("`{name}` leads back to itself through keywords that join schemas");
             let problem = Diagnostic::error(Code::SchemaValid, node.span, message).help(
-                "a definition may refer to itself in `properties`, `additionalProperties`, `items` \
-                 and `prefixItems`, where the reference stands alone",
+                "a definition may refer to itself in `properties`, `patternProperties`, \
+                 `additionalProperties`, `items` and `prefixItems`, where the reference stands alone",
             );
             self.report.push(problem);
             return CLOSED;
@@ -256,7 +244,7 @@ impl<'n, 'r> Compiler<'n, 'r> {
         let has = |keywords: &[&str]| keywords.iter().any(|keyword| node.get(keyword).is_some());
         let Some(named) = node.get("type") else {
             return match (
-                has(&["properties", "additionalProperties"]),
+                has(&["properties", "patternProperties", "additionalProperties"]),
                 has(&["items", "prefixItems"]),
             ) {
                 (false, false) => Types::ANY,
@@ -315,7 +303,8 @@ fn add(builder: &mut MaskBuilder, (node, extra): (MaskNode, Extra)) -> NodeId {
         && node.others == SHOW
         && node.items == SHOW
         && node.fields.iter().all(|(_, field)| *field == SHOW)
-        && extra.elements.iter().all(|(_, element)| *element == SHOW);
+        && extra.elements.iter().all(|(_, element)| *element == SHOW)
+        && extra.patterns.table.iter().skip(1).all(|node| *node == SHOW);
     if open {
         return SHOW;
     }

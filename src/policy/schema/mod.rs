@@ -8,6 +8,7 @@ mod checks;
 mod joined;
 mod keywords;
 mod masks;
+mod named;
 mod rules;
 
 pub(super) use keywords::{ANNOTATIONS, BRANCHES, FIELDS, TYPES, VALUES};

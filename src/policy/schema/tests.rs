@@ -359,3 +359,70 @@ fn what_is_hidden_becomes_null_where_the_schema_says_so() {
     });
     assert_eq!(redacted(joined, r#"{"a":1,"b":2,"c":3}"#), r#"{"a":null,"b":null,"c":3}"#);
 }
+
+#[test]
+fn patterns_name_fields_by_their_shape() {
+    let body = json!({
+        "type": "object", "additionalProperties": false,
+        "properties": {"x-id": {"type": "integer"}, "name": true},
+        "patternProperties": {"^x-": true, "secret": false},
+    });
+    let text = r#"{"x-a":1,"x-id":"n","x-secret":2,"secret":3,"name":4,"other":5,"my-secret":6}"#;
+    assert_eq!(seen(body.clone(), text), r#"{"x-a":1,"name":4}"#);
+    assert_eq!(
+        seen(body, r#"{"x-id":1,"x-\u0073ecret":1,"\u0078-b":2}"#),
+        r#"{"x-id":1,"\u0078-b":2}"#
+    );
+    // A field that a pattern names as well must pass both.
+    let both = json!({
+        "additionalProperties": true,
+        "properties": {"a": {"type": "object", "additionalProperties": true, "properties": {"x": false}}},
+        "patternProperties": {"^a": {"type": "object", "additionalProperties": true, "properties": {"y": false}}},
+    });
+    let text = r#"{"a":{"x":1,"y":2,"z":3},"a2":{"x":1,"y":2},"b":{"y":1}}"#;
+    assert_eq!(seen(both, text), r#"{"a":{"z":3},"a2":{"x":1},"b":{"y":1}}"#);
+    let tree = json!({
+        "$defs": {"n": {"type": "object", "additionalProperties": false,
+            "patternProperties": {"^[a-z]$": {"$ref": "#/$defs/n"}}}},
+        "$ref": "#/$defs/n",
+    });
+    assert_eq!(seen(tree, r#"{"a":{"b":{},"bb":1,"c":1},"A":{}}"#), r#"{"a":{"b":{}}}"#);
+}
+
+#[test]
+fn patterns_of_several_schemas_are_joined() {
+    let masks = |pattern: &str, others: bool| {
+        masks(json!({"patternProperties": {pattern: false}, "additionalProperties": others})).read
+    };
+    let shown = |mask: &Mask, name: &str| mask.member(mask.root(), name) != HIDE;
+    use crate::filter::algebra::{intersect, union};
+    let (a, b) = (masks("a", true), masks("b", true));
+    for (name, either, both) in
+        [("a", true, false), ("b", true, false), ("ab", false, false), ("c", true, true)]
+    {
+        assert_eq!(shown(&union(&a, &b), name), either, "{name}");
+        assert_eq!(shown(&intersect(&a, &b), name), both, "{name}");
+    }
+    // Too many for one node: what is not named is hidden.
+    for (count, c) in [(5, true), (6, true), (7, false)] {
+        let all = (0..count).map(|n| masks(&format!("a{n}"), true));
+        let joined = all.reduce(|sum, one| intersect(&sum, &one)).unwrap();
+        assert_eq!((shown(&joined, "c"), shown(&joined, "a1")), (c, false), "{count}");
+    }
+}
+
+#[test]
+fn patterns_that_cannot_be_used_are_refused() {
+    for pattern in ["(", "(?=a)", "(a)\\1"] {
+        let body = json!({"patternProperties": {pattern: true}, "additionalProperties": true});
+        assert_eq!(refused(body), Code::SchemaValid);
+    }
+    assert_eq!(refused(json!({"patternProperties": {"a": true}})), Code::SchemaAdditionalExplicit);
+    for (count, fits) in [(5, true), (6, true), (7, false)] {
+        let patterns: serde_json::Map<_, _> =
+            (0..count).map(|n| (format!("^{n}"), json!(false))).collect();
+        let body = node(&json!({"patternProperties": patterns, "additionalProperties": true}));
+        let mut report = Report::default();
+        assert_eq!(compile(&body, Options::default(), &mut report).is_some(), fits, "{count}");
+    }
+}
