@@ -74,7 +74,8 @@ fn p11_a_pair_is_shown_as_its_property_alone_would_be() {
             let (mut filter, mut out) =
                 (Filter::new(Arc::new(placed(&mask)), Limits::default()), Vec::new());
             let pieces = places.windows(2).map(|two| &text.as_bytes()[two[0]..two[1]]);
-            let read = pieces.map(|piece| filter.push(piece, &mut out)).collect::<Result<(), _>>();
+            let mut pieces = pieces;
+            let read = pieces.try_for_each(|piece| filter.push(piece, &mut out));
             let got = read
                 .and_then(|()| filter.finish(&mut out))
                 .map(|()| String::from_utf8(out).unwrap());
