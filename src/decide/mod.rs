@@ -5,26 +5,36 @@
 //! which forwarding consumes: no token, no send.
 
 pub mod body;
+mod caller;
+mod facts;
+mod head;
+mod inquiry;
 pub mod media;
+mod named;
 mod permit;
 pub mod query;
 mod reason;
+mod rows;
 mod standing;
 
 pub use crate::policy::access::Access;
 pub use crate::policy::fields::FieldMasks;
+pub use facts::{Body, Facts, Object};
+pub use inquiry::{Inquiry, MAX_PREREADS, Preread};
 pub use permit::Permit;
 pub use reason::Reason;
+pub use rows::{MAX_ROW_RULES, RowPlan};
+pub use standing::Subject;
 
-use crate::policy::Target;
+use crate::policy::host::Hosts;
 use crate::policy::index::Matches;
-use crate::policy::snapshot::{
-    DenialId, GrantId, Held, Limits, Route, RouteId, RuleGroup, Snapshot, Update,
-};
+use crate::policy::snapshot::{DenialId, GrantId, Route, RouteId, RuleGroup, Snapshot};
+use crate::policy::{Host, Target};
 use crate::principal::Principal;
-use smallvec::SmallVec;
+use caller::Caller;
+use named::{Kind, Named};
 use standing::{Addressed, Standing};
-use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What a decision reads of a request.
@@ -34,6 +44,12 @@ pub struct Request<'a> {
     pub method: &'a http::Method,
     /// The canonical path and query.
     pub target: &'a Target,
+    /// The one host that the client named.
+    pub host: Host<'a>,
+    /// The header fields, as they came.
+    pub headers: &'a http::HeaderMap,
+    /// The address that the connection comes from; none where it comes over a Unix socket.
+    pub client: Option<IpAddr>,
     /// When it came, in seconds since 1970: nothing here looks at a clock.
     pub now: u64,
 }
@@ -45,6 +61,7 @@ pub struct Routed {
     access: Access,
     public: bool,
     matches: Matches,
+    hosts: Hosts,
 }
 
 /// A refusal. What a client is told of it is the status and, at most, pointers that it sent.
@@ -58,12 +75,24 @@ pub struct Refusal {
     pub allow: Option<&'static str>,
 }
 
+/// What comes of a request's head.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the common one costs no allocation")]
+pub enum Decision {
+    /// It may go on.
+    Allowed(Permit),
+    /// It may, if what bodies say is as grants demand.
+    Asks(Box<Inquiry>),
+}
+
 /// Told about the steps of a decision. `()` hears nothing and costs nothing.
 pub trait Trace {
     /// Whether grants are to be listed, which takes time.
     const LISTENS: bool;
     /// A grant that holds.
     fn grant(&mut self, grant: GrantId);
+    /// A grant that would hold, but for a condition.
+    fn failed(&mut self, grant: GrantId, why: &'static str);
     /// A line of a restriction that denies the request.
     fn denial(&mut self, denial: DenialId);
     /// A sentence on what was found.
@@ -73,6 +102,7 @@ pub trait Trace {
 impl Trace for () {
     const LISTENS: bool = false;
     fn grant(&mut self, _: GrantId) {}
+    fn failed(&mut self, _: GrantId, _: &'static str) {}
     fn denial(&mut self, _: DenialId) {}
     fn note(&mut self, _: impl FnOnce() -> String) {}
 }
@@ -84,7 +114,8 @@ pub const ALLOWED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 /// An unknown path is no error here: it is 401 for strangers and 404 only for a known caller.
 pub fn route(snapshot: &Snapshot, request: &Request<'_>) -> Result<Routed, Refusal> {
     let matches = snapshot.matches(request.target);
-    let found = snapshot.best_route(&matches);
+    let hosts = snapshot.hosts(request.host);
+    let found = snapshot.best_route(&matches, hosts);
     let route = found.map(|id| snapshot.route(id));
     let access = match route {
         Some(route) => route.methods.access(request.method.as_str()),
@@ -102,8 +133,11 @@ pub fn route(snapshot: &Snapshot, request: &Request<'_>) -> Result<Routed, Refus
     if query::overrides_method(request.target.query()) {
         return Err(Refusal::because(Reason::BadRequest));
     }
-    let public = route.is_some_and(|route| route.public.has(access));
-    Ok(Routed { route: found, access, public, matches })
+    let public = match route {
+        Some(route) if route.public.has(access) => carries_anyone(route, request)?,
+        _ => false,
+    };
+    Ok(Routed { route: found, access, public, matches, hosts })
 }
 
 /// Judges a request whose caller has been identified (steps 4 to 9, up to the body).
@@ -114,36 +148,71 @@ pub fn decide(
     routed: Routed,
     principal: Option<Arc<Principal>>,
     trace: &mut impl Trace,
-) -> Result<Permit, Refusal> {
+) -> Result<Decision, Refusal> {
     if let (true, Some(route)) = (routed.public, routed.route) {
-        return Ok(public_permit(snapshot, route, routed.access));
+        return public_permit(snapshot, request, route, routed.access).map(Decision::Allowed);
     }
     let principal = principal.ok_or(Refusal::because(Reason::Unauthenticated))?;
     let route_id = routed.route.ok_or(Refusal::because(Reason::NoRoute))?;
     let route = snapshot.route(route_id);
-    let addressed = Addressed::of(route, request.target, &principal);
-    let standing = standing::find(snapshot, &addressed, &principal, request.now, trace)
-        .map_err(Refusal::because)?;
+    let named = Named::read(route, request)?;
+    let addressed = Addressed::of(route, &named, &principal);
+    let found = standing::find(snapshot, &addressed, &principal, request.now, trace);
+    let through =
+        route.monitor.then(|| let_through(snapshot, &routed, route_id, &principal, &found));
+    let judged = found
+        .map_err(Refusal::because)
+        .and_then(|standing| judge(snapshot, request, routed, (&principal, standing), trace));
+    match (judged, through) {
+        (Err(refusal), Some(permit)) if refusal.reason != Reason::BadRequest => {
+            Ok(Decision::Allowed(permit.although(refusal)))
+        }
+        (judged, _) => judged,
+    }
+}
+
+/// Steps 7 and 8, as far as the head tells.
+fn judge(
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+    routed: Routed,
+    (principal, standing): (&Arc<Principal>, Standing<'_>),
+    trace: &mut impl Trace,
+) -> Result<Decision, Refusal> {
+    let route_id = routed.route.ok_or(Refusal::because(Reason::NoRoute))?;
+    let route = snapshot.route(route_id);
+    if !route.when.is_empty() {
+        let caller = Caller { principal: Some(principal), stands: Some(standing.subject()) };
+        if !head::holds(&route.when, request, &caller)? {
+            trace.note(|| format!("the `when` of the route `{}` does not hold", route.pattern));
+            return Err(Refusal::because(Reason::ConditionFailed));
+        }
+    }
     restrict(snapshot, request.target, &routed, &standing, trace)?;
-    let held = held_grants(snapshot, request.target, &routed, &standing, trace)?;
-    let creates = sends_an_element(request.method, routed.access);
-    let fields = limits(snapshot, &routed.matches, &held, creates, trace)?;
-    query::check(request.target.query(), fields.as_deref())?;
-    let erases_hidden = fields.is_some() && replaces(request.method, route);
-    let first_letter = routed.access.positions().next().unwrap_or_default();
-    Ok(Permit {
-        generation: snapshot.generation(),
-        route: route_id,
-        upstream: route.upstream,
-        access: routed.access,
-        org: standing.org.map(Arc::from),
-        app: standing.app.map(Arc::from),
-        roles: standing.roles,
-        grant: held.first().and_then(|held| held.first(first_letter)),
+    let inquiry = Inquiry::new(snapshot, request, routed, route_id, (principal, &standing), trace)?;
+    match inquiry.waits() {
+        true => Ok(Decision::Asks(Box::new(inquiry))),
+        false => inquiry.permit(snapshot, request, (None, &[]), trace).map(Decision::Allowed),
+    }
+}
+
+/// What monitor mode lets a request go on with that is refused: who it is, and where it has been
+/// found to stand.
+fn let_through(
+    snapshot: &Snapshot,
+    routed: &Routed,
+    route: RouteId,
+    principal: &Arc<Principal>,
+    found: &Result<Standing<'_>, Reason>,
+) -> Permit {
+    let standing = found.as_ref().ok();
+    Permit {
         principal: Some(principal.clone()),
-        fields,
-        erases_hidden,
-    })
+        org: standing.and_then(|standing| standing.org).map(Arc::from),
+        app: standing.and_then(|standing| standing.app).map(Arc::from),
+        roles: standing.map(|standing| standing.roles.clone()).unwrap_or_default(),
+        ..plain_permit(snapshot, route, routed.access, standing.and_then(|standing| standing.app))
+    }
 }
 
 impl Routed {
@@ -175,11 +244,31 @@ impl Refusal {
     }
 }
 
-fn public_permit(snapshot: &Snapshot, route: RouteId, access: Access) -> Permit {
+/// Whether a public route carries the request whoever sent it: what its `when` says of callers
+/// does not hold, since nobody is asked.
+fn carries_anyone(route: &Route, request: &Request<'_>) -> Result<bool, Refusal> {
+    let nobody = Caller { principal: None, stands: None };
+    Ok(route.when.is_empty() || head::holds(&route.when, request, &nobody)?)
+}
+
+/// There is no gate before a public route, and no claim: only the request addresses.
+fn public_permit(
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+    route: RouteId,
+    access: Access,
+) -> Result<Permit, Refusal> {
+    let to = snapshot.route(route);
+    let named = Named::read(to, request)?;
+    Ok(plain_permit(snapshot, route, access, named.at(&to.app, Kind::App)))
+}
+
+fn plain_permit(snapshot: &Snapshot, route: RouteId, access: Access, app: Option<&str>) -> Permit {
+    let to = snapshot.route(route);
     Permit {
         generation: snapshot.generation(),
         principal: None,
-        upstream: snapshot.route(route).upstream,
+        upstream: snapshot.upstream_for(to, app),
         route,
         access,
         org: None,
@@ -188,6 +277,8 @@ fn public_permit(snapshot: &Snapshot, route: RouteId, access: Access) -> Permit 
         fields: None,
         grant: None,
         erases_hidden: false,
+        rows: None,
+        monitor: None,
     }
 }
 
@@ -207,87 +298,14 @@ fn restrict<T: Trace>(
         |group: &RuleGroup<DenialId>| group.addresses(target, standing.org, standing.app);
     let mut denied = false;
     for letter in routed.access.positions() {
-        if snapshot.denies(&routed.matches, letter, restrictions, addressed) {
+        let here = (&routed.matches, routed.hosts);
+        if snapshot.denies(here, letter, restrictions, addressed) {
             denied = true;
             if T::LISTENS {
-                let denials = snapshot.denials(&routed.matches, letter, restrictions, addressed);
+                let denials = snapshot.denials(here, letter, restrictions, addressed);
                 denials.into_iter().for_each(|denial| trace.denial(denial));
             }
         }
     }
     if denied { Err(Refusal::because(Reason::Restricted)) } else { Ok(()) }
-}
-
-/// The grants that hold, for each letter that is needed; every letter needs one.
-fn held_grants<'s>(
-    snapshot: &'s Snapshot,
-    target: &Target,
-    routed: &Routed,
-    standing: &Standing<'_>,
-    trace: &mut impl Trace,
-) -> Result<SmallVec<[Held<'s>; 2]>, Refusal> {
-    let mut found = SmallVec::new();
-    let mut roles = Cow::Borrowed(&standing.roles);
-    if let Some(anybody) = snapshot.anybody() {
-        roles.to_mut().insert(anybody);
-    }
-    for letter in routed.access.positions() {
-        let held = snapshot.held(&routed.matches, letter, &roles, |group| {
-            group.addresses(target, standing.org, standing.app)
-        });
-        if held.roles.is_empty() {
-            return Err(Refusal::because(Reason::NoGrant));
-        }
-        report_grants(&held, letter, trace);
-        found.push(held);
-    }
-    Ok(found)
-}
-
-fn report_grants<T: Trace>(held: &Held<'_>, letter: usize, trace: &mut T) {
-    if T::LISTENS {
-        held.grants(letter).into_iter().for_each(|grant| trace.grant(grant));
-    }
-}
-
-/// What limits the bodies. Where two letters are needed, a field must pass for both.
-fn limits(
-    snapshot: &Snapshot,
-    matches: &Matches,
-    held: &[Held<'_>],
-    creates: bool,
-    trace: &mut impl Trace,
-) -> Result<Option<Arc<FieldMasks>>, Refusal> {
-    let mut all: Option<Arc<FieldMasks>> = None;
-    for held in held {
-        let masks = match snapshot.limits(matches, held, creates) {
-            Limits::Nothing => continue,
-            Limits::Masks(masks) => masks,
-            Limits::Unmapped => {
-                trace.note(|| {
-                    "every role that grants this limits a type of object that may be \
-                               here, but the policy does not say where: add the path to the \
-                               type's `at`, or write `elsewhere: pass`"
-                        .into()
-                });
-                return Err(Refusal::because(Reason::Unmapped));
-            }
-        };
-        all = Some(match all {
-            None => masks,
-            Some(others) => Arc::new(others.and(&masks)),
-        });
-    }
-    Ok(all)
-}
-
-/// Whether the body is one more element of what the path holds. A POST that only reads sends a
-/// question.
-fn sends_an_element(method: &http::Method, access: Access) -> bool {
-    access != Access::READ && *method == http::Method::POST
-}
-
-/// Whether what the body does not mention is lost.
-fn replaces(method: &http::Method, route: &Route) -> bool {
-    method == http::Method::PUT && route.update == Update::Replace
 }

@@ -67,6 +67,11 @@ codes! {
     /// Warning: no `identity`, so everything that is not public is 401.
     NoIdentity = "NO_IDENTITY",
     SchemaUncovered = "SCHEMA_UNCOVERED",
+    OwnerUncheckable = "OWNER_UNCHECKABLE",
+    /// Warning: the owner may change between the look at the object and the write.
+    OwnerRace = "OWNER_RACE",
+    /// Warning: an unconditional grant already allows what a conditional one does.
+    ConditionMoot = "CONDITION_MOOT",
     QueryUnlisted = "QUERY_UNLISTED",
     /// Warning: something is defined that nothing uses.
     Unused = "UNUSED",
@@ -78,6 +83,8 @@ codes! {
     RoleEmpty = "ROLE_EMPTY",
     /// Warning: somebody is given an application that nobody may enter.
     AppInactive = "APP_INACTIVE",
+    /// Warning: monitor mode; an error where the settings do not allow it.
+    Monitor = "MONITOR",
     /// A setting has a value that cannot be used.
     Setting = "SETTING",
     IncludesAcyclic = "INCLUDES_ACYCLIC",
@@ -87,6 +94,11 @@ codes! {
     RestrictionRequires = "RESTRICTION_REQUIRES",
     PrimaryUnrestricted = "PRIMARY_UNRESTRICTED",
     GrantCeiling = "GRANT_CEILING",
+    LastAdmin = "LAST_ADMIN",
+    BuiltinImmutable = "BUILTIN_IMMUTABLE",
+    InviteEmail = "INVITE_EMAIL",
+    InviteExpires = "INVITE_EXPIRES",
+    InviteSingleUse = "INVITE_SINGLE_USE",
 }
 
 impl fmt::Display for Code {

@@ -18,6 +18,8 @@ use super::scan::{Input, plain, space};
 use super::trail::{Pointers, Way};
 use std::sync::Arc;
 
+mod apart;
+
 /// Reads one JSON text and keeps what its mask shows. See [`super`] for what it promises.
 #[derive(Debug)]
 pub(super) struct Engine {
@@ -45,6 +47,8 @@ pub(super) struct Engine {
     nulled: bool,
     /// Pointers that turned out not to fit.
     unfit: u32,
+    /// The text is a part of a document: a value that is hidden whole leaves nothing, and no fault.
+    part: bool,
     removed: u64,
     record: Option<Record>,
 }
@@ -96,6 +100,7 @@ impl Engine {
             splits_root: true,
             nulled: false,
             unfit: 0,
+            part: false,
             removed: 0,
             record: recording.then(record),
         }
@@ -427,7 +432,7 @@ impl Engine {
 
     /// A value that does not pass is removed; a document has nothing to be removed from.
     fn remove_or_refuse(&mut self, input: Input<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
-        if self.frames.is_empty() {
+        if self.frames.is_empty() && !self.part {
             return Err(Fault::Shape);
         }
         self.remove(input, out);

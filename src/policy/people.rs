@@ -1,6 +1,11 @@
 //! Organizations, applications and memberships, arranged for looking up.
 
+mod listing;
+
+pub(super) use listing::Listing;
+
 use crate::policy::roleset::{RoleId, RoleSet};
+use crate::policy::snapshot::UpstreamId;
 use foldhash::fast::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,6 +26,12 @@ pub struct People {
     pub(super) implicit: Option<Org>,
     /// `None`: any id that a verified claim names is an organization.
     pub(super) orgs: Option<Map<Arc<str>, Org>>,
+    /// The ids of organizations that are operators.
+    pub(super) operators: Box<[Arc<str>]>,
+    /// Roles that say `reach: all-orgs`.
+    pub(super) reaching: RoleSet,
+    /// Roles that say `from_token`.
+    pub(super) from_token: RoleSet,
     pub(super) apps: Vec<App>,
     pub(super) app_ids: Map<Arc<str>, AppId>,
     pub(super) suspended: HashSet<Arc<str>, RandomState>,
@@ -30,6 +41,7 @@ pub struct People {
     /// Sets of roles and of restrictions, each stored once.
     pub(super) bindings: Vec<RoleSet>,
     pub(super) members: usize,
+    pub(super) listing: Listing,
 }
 
 /// Where memberships come from.
@@ -39,12 +51,16 @@ pub enum Membership {
     Token,
     /// From the policy's list.
     Directory,
+    /// From the policy's list, and roles that say `from_token` from credentials as well.
+    Both,
 }
 
 /// An organization.
 #[derive(Debug, Default)]
 pub struct Org {
     pub(super) active: bool,
+    /// Its roles that say so count in every organization.
+    pub(super) operator: bool,
     /// Sorted. `None`: every application is assigned to it.
     pub(super) apps: Option<Vec<AppId>>,
     /// Sorted: those that every user of it may enter.
@@ -60,6 +76,7 @@ pub struct App {
     pub(super) auto_assign: bool,
     pub(super) everywhere: bool,
     pub(super) default_roles: RoleSet,
+    pub(super) upstream: Option<UpstreamId>,
 }
 
 /// A membership. Small, because there may be a million of them.
@@ -141,6 +158,21 @@ impl People {
         self.orgs.as_ref()?.get(id)
     }
 
+    /// The organizations whose reaching roles count in every other one, with their ids.
+    pub fn operators(&self) -> impl Iterator<Item = (&Arc<str>, &Org)> {
+        self.operators.iter().filter_map(|id| self.org(id).map(|org| (id, org)))
+    }
+
+    /// Roles that count in every organization, where they are held in an operator's.
+    pub fn reaching(&self) -> &RoleSet {
+        &self.reaching
+    }
+
+    /// Roles that count where a credential claims them, with [`Membership::Both`].
+    pub fn from_token(&self) -> &RoleSet {
+        &self.from_token
+    }
+
     /// Whether organizations are listed; if not, any claimed id is one.
     pub fn lists_orgs(&self) -> bool {
         self.orgs.is_some()
@@ -149,6 +181,11 @@ impl People {
     /// The application with this id.
     pub fn app_id(&self, id: &str) -> Option<AppId> {
         self.app_ids.get(id).copied()
+    }
+
+    /// Every application.
+    pub fn app_indices(&self) -> impl Iterator<Item = AppId> {
+        (0..self.apps.len() as u32).map(AppId)
     }
 
     /// An application.
@@ -216,6 +253,11 @@ impl Org {
         self.active
     }
 
+    /// Whether its roles that say so count in every organization.
+    pub fn is_operator(&self) -> bool {
+        self.operator
+    }
+
     /// Whether the application is assigned to this organization by name.
     pub fn has_app(&self, app: AppId) -> bool {
         self.apps.as_ref().is_none_or(|apps| apps.binary_search(&app).is_ok())
@@ -251,6 +293,11 @@ impl App {
     /// Every organization has it.
     pub fn is_everywhere(&self) -> bool {
         self.everywhere
+    }
+
+    /// Where requests that address it go, unless their route names an upstream.
+    pub fn upstream(&self) -> Option<UpstreamId> {
+        self.upstream
     }
 
     /// The roles that act where an access lists none.

@@ -3,6 +3,10 @@
 //! [`crate::policy::bind`] makes these from the node tree and reports everything that the language
 //! does not have; resolving gives them meaning.
 
+mod administration;
+
+pub use administration::{RawFeatures, RawInvitation, RawPreset, RawRights};
+
 use crate::policy::node::Node;
 use crate::source::{Span, Spanned};
 
@@ -13,6 +17,7 @@ pub type Text = Spanned<String>;
 #[derive(Clone, Debug, Default)]
 pub struct RawPolicy {
     pub name: Option<Text>,
+    pub mode: Option<Spanned<Mode>>,
     pub membership: Option<Spanned<RawMembership>>,
     pub limits: RawLimits,
     pub upstreams: Vec<RawUpstream>,
@@ -33,6 +38,9 @@ pub struct RawPolicy {
     pub restrictions: Vec<RawRestriction>,
     pub schemas: Vec<RawSchema>,
     pub resource_types: Vec<RawResourceType>,
+    pub presets: Vec<RawPreset>,
+    pub invitations: Vec<RawInvitation>,
+    pub features: RawFeatures,
     /// What was typed but could not be read, and has been reported.
     pub left_out: Vec<LeftOut>,
 }
@@ -60,6 +68,8 @@ pub enum Kind {
     Restriction,
     Schema,
     ResourceType,
+    Preset,
+    Invitation,
 }
 
 impl RawPolicy {
@@ -78,11 +88,13 @@ impl RawPolicy {
     }
 }
 
-/// Where memberships come from. (`both` is not enforced yet and refused by name.)
+/// Where memberships come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RawMembership {
     Directory,
     Token,
+    /// The directory, and claimed roles that say `from_token`.
+    Both,
 }
 
 /// How many roles a binding may have.
@@ -111,8 +123,10 @@ pub struct RawUpstream {
 pub struct RawRoute {
     pub span: Span,
     pub pattern: Text,
+    /// Every host where absent.
+    pub host: Option<Text>,
     pub upstream: Option<Text>,
-    /// As typed: `claims.account`. (`header.` and `host.` are not enforced yet.)
+    /// As typed: `claims.account`, `header.X-Org`, `host.tenant`.
     pub org: Option<Text>,
     pub app: Option<Text>,
     /// Method and letter, in the order typed.
@@ -125,7 +139,33 @@ pub struct RawRoute {
     pub response: Option<Spanned<BodyKind>>,
     pub params_keep: bool,
     pub credential_pass: bool,
+    /// The policy's where absent.
+    pub mode: Option<Spanned<Mode>>,
+    pub strip_prefix: Option<Text>,
+    pub headers: RawHeaders,
+    pub when: Vec<RawTest>,
 }
+
+/// Header fields of the request that an upstream gets.
+#[derive(Clone, Debug, Default)]
+pub struct RawHeaders {
+    pub remove: Vec<Text>,
+    /// Name and value, in the order typed.
+    pub set: Vec<(Text, Text)>,
+}
+
+/// Whether what is decided is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is.
+    Enforce,
+    /// It is told, and let through.
+    Monitor,
+}
+
+/// The words for modes.
+pub const MODES: [(&str, Option<Mode>); 2] =
+    [("enforce", Some(Mode::Enforce)), ("monitor", Some(Mode::Monitor))];
 
 /// What PUT does with what it does not mention. (`merge_hidden` is not enforced yet.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +188,8 @@ pub struct RawOrganization {
     pub name: Option<Text>,
     pub apps: Vec<RawAssignedApp>,
     pub suspended: bool,
+    /// Its roles may reach other organizations.
+    pub operator: bool,
 }
 
 /// An application that an organization has.
@@ -169,6 +211,7 @@ pub struct RawApplication {
     /// Where it says `default: true`: every organization has it.
     pub default: Option<Span>,
     pub default_role: Option<Text>,
+    pub upstream: Option<Text>,
 }
 
 /// What the policy says of a user; who one is says the authenticator.
@@ -234,13 +277,16 @@ pub struct RawRole {
     pub builtin: bool,
     /// Where it says `app_access: all`.
     pub app_access_all: Option<Span>,
+    /// Where it says `reach: all-orgs`.
+    pub reach: Option<Span>,
+    /// With `membership: both`, it counts where a credential claims it.
+    pub from_token: bool,
     pub includes: Vec<Text>,
     pub grants: Vec<RawGrant>,
     /// `grants` was written, be it empty.
     pub grants_listed: bool,
     pub schemas: Vec<Text>,
-    /// Roles named by `visible_to`, `assignable_by`, `editable_by`: references are checked.
-    pub administration: Vec<Text>,
+    pub rights: RawRights,
 }
 
 /// Grants that roles have without listing them.
@@ -272,6 +318,52 @@ pub struct RawGrant {
     pub span: Span,
     pub path: Text,
     pub access: Text,
+    /// Every host where absent.
+    pub host: Option<Text>,
+    pub conditions: RawConditions,
+}
+
+/// What must hold for a grant to count. Denials have none.
+#[derive(Clone, Debug, Default)]
+pub struct RawConditions {
+    pub when: Vec<RawTest>,
+    /// `None` where the key is absent; an empty list lets no parameter through.
+    pub query: Option<Vec<Text>>,
+    pub owner: Option<RawOwner>,
+    pub keep: Option<RawKeep>,
+    pub require: Option<RawRequire>,
+}
+
+/// A selector and the values of which it must be one.
+#[derive(Clone, Debug)]
+pub struct RawTest {
+    /// As typed: `header.x-env`.
+    pub selector: Text,
+    pub values: Vec<Text>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawOwner {
+    pub span: Span,
+    pub field: Text,
+    pub of: Option<Text>,
+    pub is: Option<Text>,
+    pub items: Option<Text>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawKeep {
+    pub span: Span,
+    pub items: Option<Text>,
+    pub field: Text,
+    pub among: Vec<Text>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawRequire {
+    pub span: Span,
+    pub field: Text,
+    pub among: Vec<Text>,
 }
 
 #[derive(Clone, Debug)]

@@ -7,6 +7,8 @@
 
 use crate::decide::{FieldMasks, Permit, Reason, query};
 use crate::identity::Identity;
+use crate::policy::header::is_same;
+use crate::policy::resolve::Carriage;
 use crate::policy::snapshot::Snapshot;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -88,6 +90,21 @@ pub(super) fn clean_request(
     join_cookies(headers)
 }
 
+/// What a route takes out and puts in, in any spelling of its names. None of them is ours.
+pub(super) fn change(headers: &mut HeaderMap, carriage: &Carriage) -> Result<(), Reason> {
+    let names = carriage.remove.iter().chain(carriage.set.iter().map(|(name, _)| name));
+    for name in names {
+        let same = |other: &&HeaderName| is_same(other, name);
+        let spelled: Vec<HeaderName> = headers.keys().filter(same).cloned().collect();
+        spelled.iter().for_each(|other| drop(headers.remove(other)));
+    }
+    for (name, value) in &carriage.set {
+        let set = headers.try_insert(name.clone(), value.clone());
+        set.map_err(|_| Reason::HeadersTooLarge)?;
+    }
+    Ok(())
+}
+
 /// Says what is ours to say. Nothing of a client is left under these names by now.
 pub(super) fn inject(headers: &mut HeaderMap, told: &Told<'_>) -> Result<(), Reason> {
     let Told { permit, forwarded, .. } = told;
@@ -133,6 +150,14 @@ pub(super) fn ask_for_json(headers: &mut HeaderMap, safe: bool) -> Result<(), Re
     Ok(())
 }
 
+/// Monitor mode: what comes back is to be read, and is not changed. A coding is all that is not
+/// asked for; what the response says is the same without one.
+pub(super) fn ask_for_plain(headers: &mut HeaderMap) -> Result<(), Reason> {
+    let identity = HeaderValue::from_static("identity");
+    let set = headers.try_insert(header::ACCEPT_ENCODING, identity);
+    set.map(drop).map_err(|_| Reason::HeadersTooLarge)
+}
+
 /// Whether a response says two things about its end, or has a coding besides `chunked`: hyper
 /// would hand on the coded bytes as if they were the body (RFC 9112 section 6.1).
 pub(super) fn is_framed_oddly(headers: &HeaderMap) -> bool {
@@ -154,20 +179,23 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
 
 /// Takes out what speaks of the bytes before they were filtered or names what is hidden, and says
 /// that what is left is for this caller alone.
-pub(super) fn mark_filtered(headers: &mut HeaderMap, fields: &FieldMasks) {
+pub(super) fn mark_filtered(headers: &mut HeaderMap, fields: Option<&FieldMasks>) {
     let for_caches = |name: &&HeaderName| is_for_caches(name.as_str());
     let mut gone: Vec<HeaderName> = headers.keys().filter(for_caches).cloned().collect();
     gone.extend(ABOUT_THE_BYTES);
-    let names_hidden = |value: &HeaderValue| match value.to_str() {
-        Ok(text) => query::mentions_hidden(text, fields),
-        Err(_) => true,
+    let names_hidden = |value: &HeaderValue| match (value.to_str(), fields) {
+        (Ok(text), Some(fields)) => query::mentions_hidden(text, fields),
+        (Ok(_), None) => false,
+        (Err(_), _) => true,
     };
     gone.extend(LINKS.into_iter().filter(|name| headers.get_all(name).iter().any(names_hidden)));
     for name in gone {
         headers.remove(name);
     }
     for name in [header::LOCATION, header::CONTENT_LOCATION] {
-        clean_reference(headers, name, fields);
+        if let Some(fields) = fields {
+            clean_reference(headers, name, fields);
+        }
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
 }

@@ -2,6 +2,7 @@
 
 use super::pool::Lease;
 use super::story::Story;
+use super::watched::Watched;
 use crate::filter::Filter;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -25,6 +26,8 @@ pub(super) enum Source {
     Stream(Download),
     /// From the upstream, through the filter.
     Filtered(Box<Filtered>),
+    /// From the upstream, read and not touched.
+    Watched(Box<Watched>),
 }
 
 /// An upstream's body and the connection that it comes over, until the end has come.
@@ -35,6 +38,8 @@ pub(super) struct Download {
 
 /// An upstream's body on its way through the filter.
 pub(super) struct Filtered {
+    /// What has passed already.
+    pub(super) passed: Vec<u8>,
     /// What was read before it was known that the body is large.
     pub(super) begun: Option<Bytes>,
     /// The rest.
@@ -125,6 +130,9 @@ impl Download {
 impl Filtered {
     /// The next bytes that may be seen. Where a chunk is all hidden, the next one is read.
     fn poll_chunk(&mut self, cx: &mut Context<'_>, story: &mut Story) -> Poll<Chunk> {
+        if !self.passed.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut self.passed).into())));
+        }
         loop {
             let chunk = match self.begun.take() {
                 Some(begun) => Some(Ok(begun)),
@@ -157,7 +165,7 @@ impl Filtered {
         let Some(mut filter) = self.filter.take() else { return Ok(Bytes::new()) };
         let mut out = Vec::new();
         filter.finish(&mut out).map_err(|_| Cut::Filter)?;
-        story.record().removed = filter.removed();
+        story.record().removed = filter.removed() + filter.dropped();
         Ok(out.into())
     }
 }
@@ -181,6 +189,7 @@ impl Body for Reply {
             }
             Source::Stream(download) => ready!(download.poll_chunk(cx)),
             Source::Filtered(filtered) => ready!(filtered.poll_chunk(cx, story)),
+            Source::Watched(watched) => ready!(watched.poll_chunk(cx, story)),
         };
         match &chunk {
             Some(Ok(bytes)) => {
@@ -209,6 +218,9 @@ impl Body for Reply {
             Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Stream(download) => download.body.size_hint(),
             Source::Filtered(_) => SizeHint::default(),
+            Source::Watched(watched) => {
+                watched.length().map_or_else(SizeHint::default, SizeHint::with_exact)
+            }
         }
     }
 }
@@ -219,6 +231,7 @@ impl Source {
             Source::Empty => true,
             Source::Whole(_) | Source::Filtered(_) => false,
             Source::Stream(download) => download.is_over(),
+            Source::Watched(watched) => watched.is_over(),
         }
     }
 }

@@ -5,10 +5,10 @@ use super::*;
 use portcullis::decide::{self, Trace};
 use portcullis::filter::write::{Patch, WriteFault, check};
 use portcullis::filter::{Filter, Limits};
-use portcullis::policy::Target;
 use portcullis::policy::compile::Stamp;
 use portcullis::policy::resolve::Surroundings;
 use portcullis::policy::snapshot::{DenialId, GrantId, Snapshot};
+use portcullis::policy::{Host, Target};
 use portcullis::principal::{AuthMethod, Principal};
 use portcullis::source::Sources;
 use proptest::prelude::*;
@@ -343,6 +343,7 @@ impl Trace for Grants {
     fn grant(&mut self, grant: GrantId) {
         self.0.push(grant);
     }
+    fn failed(&mut self, _: GrantId, _: &'static str) {}
     fn denial(&mut self, denial: DenialId) {
         self.1.push(denial);
     }
@@ -352,13 +353,22 @@ impl Trace for Grants {
 fn compiled(snapshot: &Snapshot, request: &Request) -> Verdict {
     let target = Target::parse(&request.path, 8192).unwrap();
     let method: http::Method = request.method.parse().unwrap();
-    let asked = decide::Request { method: &method, target: &target, now: request.now };
+    let asked = decide::Request {
+        method: &method,
+        target: &target,
+        host: Host::known(b"localhost"),
+        headers: &http::HeaderMap::new(),
+        client: None,
+        now: request.now,
+    };
     let mut grants = Grants::default();
     let judged = decide::route(snapshot, &asked).and_then(|routed| {
         let public = routed.is_public();
         let caller = request.caller.as_ref().map(principal);
-        let permit = decide::decide(snapshot, &asked, routed, caller, &mut grants)?;
-        Ok((public, permit))
+        match decide::decide(snapshot, &asked, routed, caller, &mut grants)? {
+            decide::Decision::Allowed(permit) => Ok((public, permit)),
+            decide::Decision::Asks(_) => panic!("no generated grant has conditions"),
+        }
     });
     let (public, permit) = match judged {
         Ok(judged) => judged,

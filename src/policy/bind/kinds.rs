@@ -46,18 +46,12 @@ pub(super) enum Kind {
     RolesByApp,
     /// Methods and a letter for each.
     Verbs,
+    /// A text, a number or a boolean, or a list of them.
+    Values,
+    /// Selectors, and values for each.
+    When,
     /// JSON Schema.
     Schema,
     /// `remove`, or `null`, which YAML reads as nothing where it has no quotes.
     Redact,
-}
-
-/// A key that must be there.
-pub(super) const fn must(name: &'static str, kind: Kind, about: &'static str) -> Key {
-    Key { name, required: true, kind, about }
-}
-
-/// A key that may be left out.
-pub(super) const fn may(name: &'static str, kind: Kind, about: &'static str) -> Key {
-    Key { name, required: false, kind, about }
 }

@@ -1,10 +1,12 @@
 //! Grants that roles have without listing them, and the ceiling over what they list.
 
 use super::Names;
+use super::paths::ResolvedType;
 use super::roles::{ResolvedGrant, ResolvedRole, rules};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
-use crate::policy::raw::{Kind, RawPolicy, Text};
+use crate::policy::host;
+use crate::policy::raw::{Kind, RawPolicy, RawRole, Text};
 
 /// Default grants that all roles of a policy may have together: each role has each of its scope.
 pub const MAX_DEFAULT_GRANTS: usize = 1_000_000;
@@ -35,13 +37,14 @@ impl RoleDefaults {
 pub(super) fn role_defaults(
     raw: &RawPolicy,
     roles: &[ResolvedRole],
+    types: &[ResolvedType],
     report: &mut Report,
 ) -> RoleDefaults {
     let typed = &raw.role_defaults;
     let mut defaults = RoleDefaults {
-        app: rules(&typed.app, report),
-        org: rules(&typed.org, report),
-        any: rules(&typed.any, report),
+        app: rules(&typed.app, types, report),
+        org: rules(&typed.org, types, report),
+        any: rules(&typed.any, types, report),
     };
     if !fits(roles.iter().map(|role| defaults.of(role).len()), MAX_DEFAULT_GRANTS) {
         let message =
@@ -53,7 +56,7 @@ pub(super) fn role_defaults(
         (defaults.app, defaults.org) = (Vec::new(), Vec::new());
     }
     if let Some(ceiling) = &typed.ceiling {
-        check_ceiling(raw, roles, ceiling, report);
+        check_ceiling(raw, &raw.roles, roles, ceiling, report);
     }
     defaults
 }
@@ -64,8 +67,14 @@ fn fits(counts: impl Iterator<Item = usize>, most: usize) -> bool {
 
 /// GRANT_CEILING: what an application role grants, save those that are built in, one grant of the
 /// ceiling (or of a role that it includes) must hold as well, for each letter.
-fn check_ceiling(raw: &RawPolicy, roles: &[ResolvedRole], ceiling: &Text, report: &mut Report) {
-    let names = Names::again(raw, Kind::Role, raw.roles.iter().map(|role| &role.id));
+pub(super) fn check_ceiling(
+    raw: &RawPolicy,
+    typed: &[RawRole],
+    roles: &[ResolvedRole],
+    ceiling: &Text,
+    report: &mut Report,
+) {
+    let names = Names::again(raw, Kind::Role, typed.iter().map(|role| &role.id));
     let Some(top) = names.find(ceiling, report) else { return };
     if !roles[top].app_scope {
         let message = format!("`{}` is an organization role", ceiling.value);
@@ -77,7 +86,7 @@ fn check_ceiling(raw: &RawPolicy, roles: &[ResolvedRole], ceiling: &Text, report
     }
     let held: Vec<&ResolvedGrant> =
         [top].iter().chain(&roles[top].includes).flat_map(|role| &roles[*role].grants).collect();
-    let custom = roles.iter().zip(&raw.roles).enumerate().filter(|(at, (role, typed))| {
+    let custom = roles.iter().zip(typed).enumerate().filter(|(at, (role, typed))| {
         role.app_scope && !typed.builtin && *at != top && !roles[top].includes.contains(at)
     });
     for grant in custom.flat_map(|(_, (role, _))| &role.grants) {
@@ -98,8 +107,12 @@ fn check_ceiling(raw: &RawPolicy, roles: &[ResolvedRole], ceiling: &Text, report
 fn is_under(grant: &ResolvedGrant, high: &ResolvedGrant, letter: usize) -> bool {
     let bound =
         |name| high.pattern.param(name).is_none_or(|at| grant.pattern.param(name) == Some(at));
+    // What holds under a condition covers what holds under the same.
+    let conditions = high.conditions.is_none() || high.conditions == grant.conditions;
     high.access.has(Access::LETTERS[letter])
+        && conditions
         && high.pattern.covers(&grant.pattern)
+        && host::covers(high.host.as_ref(), grant.host.as_ref())
         && bound("org")
         && bound("app")
 }

@@ -1,10 +1,12 @@
 //! Applications and organizations.
 
-use super::Names;
 use super::members::Binder;
+use super::reach;
 use super::roles::ResolvedRole;
+use super::{Names, Upstreams};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::raw::{Kind, RawAssignedApp, RawOrganization, RawPolicy};
+use crate::policy::snapshot::UpstreamId;
 use std::sync::Arc;
 
 /// An application.
@@ -18,6 +20,8 @@ pub struct ResolvedApp {
     pub everywhere: bool,
     /// The roles that act where an access lists none.
     pub default_roles: Vec<usize>,
+    /// Where requests that address it go, unless their route names an upstream.
+    pub upstream: Option<UpstreamId>,
 }
 
 /// An organization.
@@ -29,9 +33,15 @@ pub struct ResolvedOrg {
     pub apps: Vec<usize>,
     /// Those of them that every user of it may enter.
     pub auto_apps: Vec<usize>,
+    /// Its roles may reach other organizations.
+    pub operator: bool,
 }
 
-pub(super) fn apps(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedApp> {
+pub(super) fn apps(
+    raw: &RawPolicy,
+    upstreams: &Upstreams<'_>,
+    report: &mut Report,
+) -> Vec<ResolvedApp> {
     Names::collect(raw, Kind::Application, raw.applications.iter().map(|app| &app.id), report);
     one_default(raw, report);
     raw.applications
@@ -42,6 +52,7 @@ pub(super) fn apps(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedApp> {
             auto_assign: app.auto_assign,
             everywhere: app.auto_assign || app.default.is_some(),
             default_roles: Vec::new(),
+            upstream: app.upstream.as_ref().and_then(|name| upstreams.find(name, report)),
         })
         .collect()
 }
@@ -93,6 +104,7 @@ pub(super) fn orgs(
 ) -> Option<Vec<ResolvedOrg>> {
     let typed = raw.organizations.as_ref()?;
     Names::collect(raw, Kind::Organization, typed.iter().map(|org| &org.id), report);
+    reach::operators_are_few(typed, report);
     let app_names = app_names(raw);
     let org = |org: &RawOrganization| {
         let assigned: Vec<(usize, bool)> = org
@@ -104,6 +116,7 @@ pub(super) fn orgs(
         ResolvedOrg {
             id: org.id.value.as_str().into(),
             active: !org.suspended,
+            operator: org.operator,
             auto_apps: auto.map(|(app, _)| *app).collect(),
             apps: assigned.iter().map(|(app, _)| *app).collect(),
         }
