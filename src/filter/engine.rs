@@ -326,7 +326,7 @@ impl Engine {
             self.keep(input, out);
             return Ok(());
         }
-        if self.mask.plan(id).nulls && !self.frames.is_empty() {
+        if self.mask.plan(id).nulls && self.stands_in_something() {
             self.keep(input, out);
             self.pen.cut(pos, input.bytes, out);
             out.extend_from_slice(b"null");
@@ -432,7 +432,7 @@ impl Engine {
 
     /// A value that does not pass is removed; a document has nothing to be removed from.
     fn remove_or_refuse(&mut self, input: Input<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
-        if self.frames.is_empty() && !self.part {
+        if !self.stands_in_something() {
             return Err(Fault::Shape);
         }
         self.remove(input, out);
@@ -449,6 +449,11 @@ impl Engine {
         if let Some(record) = &mut self.record {
             record.pointers.add(record.way.as_str());
         }
+    }
+
+    /// Whether the value at hand is a member or an element, and not the document.
+    fn stands_in_something(&self) -> bool {
+        !self.frames.is_empty() || self.part
     }
 
     fn in_object(&self) -> bool {

@@ -295,13 +295,3 @@ impl Mask {
         self.alternatives
     }
 }
-
-impl Node {
-    /// The node of an object's member.
-    pub fn member(&self, name: &str) -> NodeId {
-        match self.fields.binary_search_by(|(field, _)| (**field).cmp(name)) {
-            Ok(at) => self.fields[at].1,
-            Err(_) => self.others,
-        }
-    }
-}

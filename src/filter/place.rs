@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn a_recursive_mask_does_not_take_the_pointer_along() {
         let mask = place("/a", 3, &hidden()).unwrap();
-        let place = mask.node(mask.root()).member("a");
+        let place = mask.member(mask.root(), "a");
         assert_eq!(mask.node(place).way, 8);
         assert_eq!(mask.node(mask.node(place).items).way, 0);
     }

@@ -32,7 +32,7 @@ impl Engine {
             self.pen.replace(start, &left.unwrap_or_default());
         }
         if !passes {
-            if !self.mask.plan(id).nulls || self.frames.is_empty() {
+            if !self.mask.plan(id).nulls || !self.stands_in_something() {
                 return self.remove_or_refuse(input, out);
             }
             self.pen.replace(start, b"null");

@@ -30,7 +30,8 @@ impl Engine {
             }
         }
         let node = mask.node(id);
-        if node.others == SHOW && node.fields.iter().all(|(_, field)| *field == SHOW) {
+        let named = mask.plan(id).patterns.is_some();
+        if !named && node.others == SHOW && node.fields.iter().all(|(_, field)| *field == SHOW) {
             return Ok(Some(text));
         }
         // Other rules speak of the element's own members.

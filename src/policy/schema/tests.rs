@@ -1,7 +1,7 @@
 //! Bodies that load, and what becomes of them; bodies that do not, and what is said.
 
 use super::*;
-use crate::filter::mask::{Node as MaskNode, SHOW, Types};
+use crate::filter::mask::{SHOW, Types};
 use crate::policy::node::NodeKind;
 use crate::source::{FileId, Span, Spanned};
 use serde_json::{Value, json};
@@ -45,8 +45,8 @@ fn hidden_read_only_and_write_only_differ_by_direction() {
             "ssn": false, "any": true,
         },
     }));
-    let (read, write) = (masks.read.node(masks.read.root()), masks.write.node(masks.write.root()));
-    let hidden = |node: &MaskNode, name| node.member(name) == HIDE;
+    let (read, write) = (&masks.read, &masks.write);
+    let hidden = |mask: &Mask, name| mask.member(mask.root(), name) == HIDE;
     let seen: Vec<_> = ["name", "id", "pin", "ssn", "any", "x"].map(|n| hidden(read, n)).into();
     assert_eq!(seen, [false, false, true, true, false, true]);
     let sent: Vec<_> = ["name", "id", "pin", "ssn", "any", "x"].map(|n| hidden(write, n)).into();
