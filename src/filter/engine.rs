@@ -326,6 +326,18 @@ impl Engine {
             self.keep(input, out);
             return Ok(());
         }
+        self.does_not_pass(id, pos, input, out)
+    }
+
+    /// A value stands where `id` applies and does not pass: it goes, or becomes `null`.
+    #[cold]
+    fn does_not_pass(
+        &mut self,
+        id: NodeId,
+        pos: usize,
+        input: Input<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
         if self.mask.plan(id).nulls && self.stands_in_something() {
             self.keep(input, out);
             self.pen.cut(pos, input.bytes, out);

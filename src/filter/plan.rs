@@ -86,7 +86,7 @@ pub(super) struct Plan {
     /// A value that does not pass becomes `null`.
     pub nulls: bool,
     /// Members that are not named may have a node by their name's shape.
-    pub patterns: Option<Patterns>,
+    pub patterns: Option<Box<Patterns>>,
     /// Whether anything is hidden in this node or below.
     pub hides: bool,
 }
@@ -114,7 +114,9 @@ impl Plan {
             ),
             pairs: extra.map(|extra| extra.pairs.as_slice()).unwrap_or_default().into(),
             nulls: extra.is_some_and(|extra| extra.nulls),
-            patterns: extra.map(|extra| extra.patterns.clone()).filter(|all| !all.names.is_empty()),
+            patterns: extra
+                .filter(|extra| !extra.patterns.names.is_empty())
+                .map(|extra| Box::new(extra.patterns.clone())),
             ways: ways.into(),
             hides: false,
         }
@@ -169,7 +171,12 @@ fn children<'a>(node: &'a Node, plan: &'a Plan) -> impl Iterator<Item = NodeId> 
     let members = object
         .into_iter()
         .flat_map(|()| node.fields.iter().map(|(_, id)| *id).chain([node.others]))
-        .chain(plan.patterns.iter().filter(move |_| object.is_some()).flat_map(Patterns::nodes));
+        .chain(
+            plan.patterns
+                .iter()
+                .filter(move |_| object.is_some())
+                .flat_map(|patterns| patterns.nodes()),
+        );
     let elements = array
         .into_iter()
         .flat_map(|()| plan.elements.iter().map(|(_, id)| *id).chain([node.items]));
