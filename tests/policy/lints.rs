@@ -341,7 +341,8 @@ fn the_examples_and_the_demo_raise_no_false_alarm() {
 
 /// What the examples are warned of, and rightly: no schema limits the type, and Bob has access to an
 /// application that is inactive.
-const EXPECTED: [(Code, &str, &str); 1] = [(Code::AppInactive, "labs", "labs")];
+const EXPECTED: [(Code, &str, &str); 2] =
+    [(Code::Unused, "action-fields", ""), (Code::AppInactive, "labs", "labs")];
 
 fn of_example(files: &[PathBuf]) -> Vec<(Code, String, String)> {
     let mut sources = Sources::default();

@@ -5,6 +5,7 @@ pub mod store;
 pub mod system;
 
 mod accesslayer;
+mod evrythng;
 mod frontegg;
 mod layer;
 mod nexmo;
