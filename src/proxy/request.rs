@@ -106,7 +106,6 @@ impl Way<'_> {
             monitored,
             method: &method,
             limits: self.json(),
-            object: self.worker.limits.object,
             vary: asks_who.then(|| live.identity.vary()),
         };
         let mut shown = shape::show(response, &view, story).await?;
@@ -128,7 +127,8 @@ impl Way<'_> {
     }
 
     pub(super) fn json(&self) -> Limits {
-        Limits { depth: self.worker.limits.json_depth, ..Limits::default() }
+        let limits = &self.worker.limits;
+        Limits { depth: limits.json_depth, object: limits.object, ..Limits::default() }
     }
 
     /// Steps 2 to 8 of the decision: method, route, who it is, whether it may.
