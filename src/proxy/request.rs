@@ -110,7 +110,6 @@ impl Way<'_> {
             monitored,
             method: &method,
             limits: self.json(),
-            object: self.worker.limits.object,
             vary: asks_who.then(|| live.identity.vary()),
         };
         let mut shown = shape::show(response, &view, story).await?;
@@ -132,7 +131,8 @@ impl Way<'_> {
     }
 
     pub(super) fn json(&self) -> Limits {
-        Limits { depth: self.worker.limits.json_depth, ..Limits::default() }
+        let limits = &self.worker.limits;
+        Limits { depth: limits.json_depth, object: limits.object, ..Limits::default() }
     }
 
     /// Steps 2 to 8 of the decision: method, route, who it is, whether it may.
