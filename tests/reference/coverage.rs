@@ -1,0 +1,164 @@
+//! The comparison is worth what its cases reach: all of the decision, and every feature on its own.
+
+use super::compare::{cases, kind};
+use super::model::{Grant, Policy, Request};
+use super::standing::Asked;
+use super::{Allowed, Verdict, evaluate};
+use portcullis::decide::Reason;
+use std::collections::BTreeMap;
+
+/// What the first cases of a normal run must reach, and how often at least.
+const FLOORS: &[(&str, u32)] = &[
+    ("granted", 3100),
+    ("public", 500),
+    ("bad_method", 200),
+    ("unauthenticated", 400),
+    ("no_route", 900),
+    ("not_a_member", 3100),
+    ("app_not_assigned", 400),
+    ("no_app_access", 1200),
+    ("app_inactive", 100),
+    ("restricted", 500),
+    ("no_grant", 3900),
+    ("unmapped", 100),
+    ("a suspended user", 200),
+    ("fields hidden", 400),
+    ("another shape", 100),
+    ("fields not writable", 300),
+    ("a value of a wrong type", 100),
+    ("hidden fields at risk", 100),
+    ("several grants", 1800),
+    ("an upsert", 200),
+    ("entry that was derived", 100),
+    ("what every caller may do", 400),
+    ("what every role may do", 20),
+    ("a grant through a group alone", 40),
+    ("a grant of an included role", 30),
+    ("roles that a key narrows", 300),
+    ("roles of a token", 900),
+];
+
+#[test]
+fn the_generated_cases_reach_every_outcome() {
+    let mut seen = BTreeMap::<&str, u32>::new();
+    for (policy, requests) in cases(20_261_121, 1_500) {
+        for request in &requests {
+            let verdict = evaluate(&policy, request);
+            for outcome in outcomes(&policy, request, &verdict) {
+                *seen.entry(outcome).or_default() += 1;
+            }
+        }
+    }
+    for (outcome, floor) in FLOORS {
+        let count = seen.get(outcome).copied().unwrap_or_default();
+        assert!(count >= *floor, "{outcome}: {count} of {floor}: {seen:?}");
+    }
+    let unknown = seen.keys().find(|outcome| FLOORS.iter().all(|(known, _)| known != *outcome));
+    assert_eq!(unknown, None, "this outcome has no floor");
+}
+
+fn outcomes(policy: &Policy, request: &Request, verdict: &Verdict) -> Vec<&'static str> {
+    let mut found = vec![kind(verdict)];
+    let suspended = |caller: &super::model::Caller| {
+        policy.users.iter().any(|user| user.id == caller.user && user.status.is_some())
+    };
+    if request.caller.as_ref().is_some_and(suspended) {
+        found.push("a suspended user");
+    }
+    if let Verdict::Allowed(allowed) = verdict {
+        let asked = Allow { policy, request, allowed };
+        found.extend(asked.bodies());
+        found.extend(asked.ways());
+    }
+    found
+}
+
+/// An allowed request.
+struct Allow<'a> {
+    policy: &'a Policy,
+    request: &'a Request,
+    allowed: &'a Allowed,
+}
+
+impl Allow<'_> {
+    /// What becomes of its bodies.
+    fn bodies(&self) -> Vec<&'static str> {
+        let allowed = self.allowed;
+        let sent = allowed.sent.as_ref().err().map(|(reason, _)| *reason);
+        let all = [
+            ("fields hidden", allowed.seen.as_ref().is_ok_and(|seen| *seen != self.request.answer)),
+            ("another shape", allowed.seen == Err(Reason::Shape)),
+            ("fields not writable", sent == Some(Reason::FieldNotWritable)),
+            ("a value of a wrong type", sent == Some(Reason::ValueInvalid)),
+            ("hidden fields at risk", allowed.erases_hidden),
+        ];
+        reached(all)
+    }
+
+    /// How it came to be allowed.
+    fn ways(&self) -> Vec<&'static str> {
+        let caller = self.request.caller.as_ref().unwrap();
+        let directory = self.policy.membership() != "token";
+        let narrowed = directory && caller.api_key && caller.roles.is_some();
+        let all = [
+            ("several grants", self.allowed.grants.len() > 1),
+            ("an upsert", self.is_upsert()),
+            ("entry that was derived", self.entry_is_derived()),
+            ("what every caller may do", self.allowed.grants.iter().all(|(role, _)| role == "any")),
+            ("what every role may do", self.grants_are_defaults()),
+            ("a grant through a group alone", directory && self.needs(without_groups)),
+            ("a grant of an included role", self.needs(without_includes)),
+            ("roles that a key narrows", narrowed),
+            ("roles of a token", !directory && !self.allowed.roles.is_empty()),
+        ];
+        reached(all)
+    }
+
+    fn is_upsert(&self) -> bool {
+        let routes = self.policy.routes();
+        let upserts = routes.iter().any(|r| r.pattern == self.allowed.route && r.upsert);
+        upserts && ["PUT", "PATCH"].contains(&self.request.method.as_str())
+    }
+
+    /// Whether the request is refused where the policy lacks something.
+    fn needs(&self, without: impl Fn(&mut Policy)) -> bool {
+        let mut policy = self.policy.clone();
+        without(&mut policy);
+        matches!(evaluate(&policy, self.request), Verdict::Refused(_))
+    }
+
+    /// Whether all grants are defaults of the scope of their roles.
+    fn grants_are_defaults(&self) -> bool {
+        let own = |role: &str, path: &str| {
+            let role = self.policy.role(role);
+            role.is_none_or(|role| role.grants.iter().any(|grant: &Grant| grant.path == path))
+        };
+        self.allowed.grants.iter().all(|(role, path)| !own(role, path))
+    }
+
+    /// Whether a member is in an application that it was not given.
+    fn entry_is_derived(&self) -> bool {
+        let caller = self.request.caller.as_ref().unwrap();
+        let mut routes = self.policy.routes().into_iter();
+        let route = &routes.find(|route| route.pattern == self.allowed.route).unwrap();
+        let asked = Asked { policy: self.policy, request: self.request, caller, route };
+        let Ok(standing) = asked.standing() else { return false };
+        standing.app.is_some_and(|app| {
+            let mut known = self.policy.applications.iter();
+            let app = known.find(|known| known.id == app).unwrap();
+            asked.given(standing.org.as_deref(), app).is_none()
+        })
+    }
+}
+
+fn reached<const N: usize>(all: [(&'static str, bool); N]) -> Vec<&'static str> {
+    all.into_iter().filter_map(|(outcome, is)| is.then_some(outcome)).collect()
+}
+
+fn without_groups(policy: &mut Policy) {
+    policy.groups.iter_mut().for_each(Vec::clear);
+}
+
+fn without_includes(policy: &mut Policy) {
+    policy.roles.iter_mut().for_each(|role| role.includes.clear());
+}
