@@ -1,7 +1,7 @@
 //! One decision, as routes and roles grow: none of the curves may bend up.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use portcullis::decide::{self, Permit, Request};
+use portcullis::decide::{self, Decision, Permit, Request};
 use portcullis::policy::compile::Stamp;
 use portcullis::policy::resolve::Surroundings;
 use portcullis::policy::snapshot::Snapshot;
@@ -50,9 +50,13 @@ fn caller(roles: &[usize]) -> Arc<Principal> {
 }
 
 fn decide(snapshot: &Snapshot, target: &Target, caller: &Arc<Principal>) -> Permit {
-    let request = Request { method: &http::Method::GET, target, now: 0 };
+    let headers = &http::HeaderMap::new();
+    let request = Request { method: &http::Method::GET, target, headers, client: None, now: 0 };
     let routed = decide::route(snapshot, &request).expect("a route");
-    decide::decide(snapshot, &request, routed, Some(caller.clone()), &mut ()).expect("a permit")
+    match decide::decide(snapshot, &request, routed, Some(caller.clone()), &mut ()) {
+        Ok(Decision::Allowed(permit)) => permit,
+        other => panic!("no permit: {other:?}"),
+    }
 }
 
 fn by_routes(c: &mut Criterion) {

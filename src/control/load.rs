@@ -105,7 +105,8 @@ fn load_once(
     let sources = text.sources;
     match snapshot {
         Some(snapshot) if !report.has_errors() => {
-            let live = Live { snapshot, identity, loaded_at: SystemTime::now() };
+            let live =
+                Live { snapshot: Arc::new(snapshot), identity, loaded_at: SystemTime::now() };
             Ok(Loaded { live, sources, report, named_files })
         }
         _ => Err(Box::new(NotLoaded { sources, report, named_files })),

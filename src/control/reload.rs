@@ -181,7 +181,7 @@ fn replaces(old: &Snapshot, loaded: Loaded) -> Result<Loaded, Box<NotLoaded>> {
                 Code::MembershipChanged,
                 "this would change where memberships come from",
             )
-            .help("write `membership: directory` or `membership: token` if that is meant"),
+            .help("write `membership: directory`, `token` or `both` if that is meant"),
         );
     }
     if !old.roles().is_empty() && new.roles().is_empty() {

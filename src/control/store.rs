@@ -10,7 +10,7 @@ use std::time::SystemTime;
 #[derive(Debug)]
 pub struct Live {
     /// The compiled policy.
-    pub snapshot: Snapshot,
+    pub snapshot: Arc<Snapshot>,
     /// The authenticators that the policy names, with their keys.
     pub identity: Identity,
     /// When it became live.

@@ -2,20 +2,81 @@
 //! write never reaches the upstream.
 
 use super::media::{self, Json};
-use super::{FieldMasks, Permit, Reason, Refusal};
-use crate::filter::Limits;
+use super::{FieldMasks, Permit, Reason, Refusal, RowPlan};
 use crate::filter::mask::Mask;
 use crate::filter::write::{self, Patch, WriteFault};
+use crate::filter::{Filter, Limits};
 use crate::policy::snapshot::{BodyKind, Snapshot, Update};
 use http::{HeaderMap, Method};
 use std::sync::Arc;
 
-/// What the caller may see of the response's body; `None` where nothing limits it, or where the
-/// route says that it is not JSON, and it goes on unread. `snapshot` is the one that decided.
-pub fn view(permit: &Permit, snapshot: &Snapshot) -> Option<Arc<FieldMasks>> {
-    let reads_json = snapshot.route(permit.route()).response == BodyKind::Json;
-    let fields = permit.fields().filter(|fields| fields.read.is_some() && reads_json);
-    fields.cloned()
+/// What of a response's body the caller may see.
+#[derive(Clone, Debug)]
+pub enum View {
+    /// All of it: it goes on unread.
+    Whole,
+    /// What the masks show.
+    Masked(Arc<FieldMasks>),
+    /// Those rows that a grant holds for, each through the masks of the roles that have it.
+    Rows(Arc<RowPlan>),
+}
+
+/// What the caller may see of the response's body. `snapshot` is the one that decided.
+pub fn view(permit: &Permit, snapshot: &Snapshot) -> View {
+    if snapshot.route(permit.route()).response != BodyKind::Json {
+        // It is said aloud that it cannot be read. Where rows are all that is granted, such a
+        // route is refused before.
+        return View::Whole;
+    }
+    match (permit.rows(), permit.fields()) {
+        (Some(rows), _) => View::Rows(rows.clone()),
+        (None, Some(fields)) if fields.read.is_some() => View::Masked(fields.clone()),
+        (None, _) => View::Whole,
+    }
+}
+
+impl View {
+    /// Whether the body must be read.
+    pub fn is_limited(&self) -> bool {
+        !matches!(self, View::Whole)
+    }
+
+    /// The masks that speak of what surrounds rows, or of everything.
+    pub fn fields(&self) -> Option<&Arc<FieldMasks>> {
+        match self {
+            View::Whole => None,
+            View::Masked(fields) => Some(fields),
+            View::Rows(rows) => rows.fields(),
+        }
+    }
+
+    /// What passes of a redirect's or an error's body; `None` where nothing can be told of it.
+    pub fn error(&self) -> Option<&Arc<Mask>> {
+        match self {
+            View::Rows(rows) if !rows.has_base() => None,
+            _ => self.fields()?.error.as_ref(),
+        }
+    }
+
+    /// The filter for a successful response; `None` where all of it passes. `object` bounds the
+    /// bytes of a row.
+    pub fn filter(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        limits: Limits,
+        object: usize,
+        records: bool,
+    ) -> Option<Filter> {
+        match self {
+            View::Whole => None,
+            View::Rows(rows) => Some(rows.filter(snapshot, limits, object)),
+            View::Masked(fields) => {
+                let read = fields.read.clone()?;
+                let make = if records { Filter::recording } else { Filter::new };
+                Some(make(read, limits))
+            }
+        }
+    }
 }
 
 /// How one request's body must be checked.
@@ -61,7 +122,11 @@ impl BodyCheck {
 /// How a body that must be checked is applied, by its type; 415 where it cannot be read.
 ///
 /// A PUT that the route says is merged can erase what it replaces inside, as a PATCH can.
-fn patch(method: &Method, update: Update, headers: &HeaderMap) -> Result<Patch, Refusal> {
+pub(super) fn patch(
+    method: &Method,
+    update: Update,
+    headers: &HeaderMap,
+) -> Result<Patch, Refusal> {
     let unsupported = || Refusal::because(Reason::BodyUnsupported);
     if !media::is_identity(headers) {
         return Err(unsupported());

@@ -5,26 +5,33 @@
 //! which forwarding consumes: no token, no send.
 
 pub mod body;
+mod caller;
+mod facts;
+mod head;
+mod inquiry;
 pub mod media;
 mod permit;
 pub mod query;
 mod reason;
+mod rows;
 mod standing;
 
 pub use crate::policy::access::Access;
 pub use crate::policy::fields::FieldMasks;
+pub use facts::{Body, Facts, Object};
+pub use inquiry::{Inquiry, MAX_PREREADS, Preread};
 pub use permit::Permit;
 pub use reason::Reason;
+pub use rows::{MAX_ROW_RULES, RowPlan};
+pub use standing::Subject;
 
 use crate::policy::Target;
 use crate::policy::index::Matches;
-use crate::policy::snapshot::{
-    DenialId, GrantId, Held, Limits, Route, RouteId, RuleGroup, Snapshot, Update,
-};
+use crate::policy::snapshot::{DenialId, GrantId, Route, RouteId, RuleGroup, Snapshot};
 use crate::principal::Principal;
-use smallvec::SmallVec;
+use caller::Caller;
 use standing::{Addressed, Standing};
-use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What a decision reads of a request.
@@ -34,6 +41,10 @@ pub struct Request<'a> {
     pub method: &'a http::Method,
     /// The canonical path and query.
     pub target: &'a Target,
+    /// The header fields.
+    pub headers: &'a http::HeaderMap,
+    /// The address that the connection comes from; none where it comes over a Unix socket.
+    pub client: Option<IpAddr>,
     /// When it came, in seconds since 1970: nothing here looks at a clock.
     pub now: u64,
 }
@@ -58,12 +69,23 @@ pub struct Refusal {
     pub allow: Option<&'static str>,
 }
 
+/// What comes of a request's head.
+#[derive(Debug)]
+pub enum Decision {
+    /// It may go on.
+    Allowed(Permit),
+    /// It may, if what bodies say is as grants demand.
+    Asks(Box<Inquiry>),
+}
+
 /// Told about the steps of a decision. `()` hears nothing and costs nothing.
 pub trait Trace {
     /// Whether grants are to be listed, which takes time.
     const LISTENS: bool;
     /// A grant that holds.
     fn grant(&mut self, grant: GrantId);
+    /// A grant that would hold, but for a condition.
+    fn failed(&mut self, grant: GrantId, why: &'static str);
     /// A line of a restriction that denies the request.
     fn denial(&mut self, denial: DenialId);
     /// A sentence on what was found.
@@ -73,6 +95,7 @@ pub trait Trace {
 impl Trace for () {
     const LISTENS: bool = false;
     fn grant(&mut self, _: GrantId) {}
+    fn failed(&mut self, _: GrantId, _: &'static str) {}
     fn denial(&mut self, _: DenialId) {}
     fn note(&mut self, _: impl FnOnce() -> String) {}
 }
@@ -102,7 +125,10 @@ pub fn route(snapshot: &Snapshot, request: &Request<'_>) -> Result<Routed, Refus
     if query::overrides_method(request.target.query()) {
         return Err(Refusal::because(Reason::BadRequest));
     }
-    let public = route.is_some_and(|route| route.public.has(access));
+    let public = match route {
+        Some(route) if route.public.has(access) => carries_anyone(route, request)?,
+        _ => false,
+    };
     Ok(Routed { route: found, access, public, matches })
 }
 
@@ -114,9 +140,9 @@ pub fn decide(
     routed: Routed,
     principal: Option<Arc<Principal>>,
     trace: &mut impl Trace,
-) -> Result<Permit, Refusal> {
+) -> Result<Decision, Refusal> {
     if let (true, Some(route)) = (routed.public, routed.route) {
-        return Ok(public_permit(snapshot, route, routed.access));
+        return Ok(Decision::Allowed(public_permit(snapshot, route, routed.access)));
     }
     let principal = principal.ok_or(Refusal::because(Reason::Unauthenticated))?;
     let route_id = routed.route.ok_or(Refusal::because(Reason::NoRoute))?;
@@ -124,26 +150,20 @@ pub fn decide(
     let addressed = Addressed::of(route, request.target, &principal);
     let standing = standing::find(snapshot, &addressed, &principal, request.now, trace)
         .map_err(Refusal::because)?;
+    if !route.when.is_empty() {
+        let caller = Caller { principal: Some(&principal), stands: Some(standing.subject()) };
+        if !head::holds(&route.when, request, &caller)? {
+            trace.note(|| format!("the `when` of the route `{}` does not hold", route.pattern));
+            return Err(Refusal::because(Reason::ConditionFailed));
+        }
+    }
     restrict(snapshot, request.target, &routed, &standing, trace)?;
-    let held = held_grants(snapshot, request.target, &routed, &standing, trace)?;
-    let creates = sends_an_element(request.method, routed.access);
-    let fields = limits(snapshot, &routed.matches, &held, creates, trace)?;
-    query::check(request.target.query(), fields.as_deref())?;
-    let erases_hidden = fields.is_some() && replaces(request.method, route);
-    let first_letter = routed.access.positions().next().unwrap_or_default();
-    Ok(Permit {
-        generation: snapshot.generation(),
-        route: route_id,
-        upstream: route.upstream,
-        access: routed.access,
-        org: standing.org.map(Arc::from),
-        app: standing.app.map(Arc::from),
-        roles: standing.roles,
-        grant: held.first().and_then(|held| held.first(first_letter)),
-        principal: Some(principal.clone()),
-        fields,
-        erases_hidden,
-    })
+    let inquiry =
+        Inquiry::new(snapshot, request, routed, route_id, (&principal, &standing), trace)?;
+    match inquiry.waits() {
+        true => Ok(Decision::Asks(Box::new(inquiry))),
+        false => inquiry.permit(snapshot, request, (None, &[]), trace).map(Decision::Allowed),
+    }
 }
 
 impl Routed {
@@ -175,6 +195,13 @@ impl Refusal {
     }
 }
 
+/// Whether a public route carries the request whoever sent it: what its `when` says of callers
+/// does not hold, since nobody is asked.
+fn carries_anyone(route: &Route, request: &Request<'_>) -> Result<bool, Refusal> {
+    let nobody = Caller { principal: None, stands: None };
+    Ok(route.when.is_empty() || head::holds(&route.when, request, &nobody)?)
+}
+
 fn public_permit(snapshot: &Snapshot, route: RouteId, access: Access) -> Permit {
     Permit {
         generation: snapshot.generation(),
@@ -188,6 +215,7 @@ fn public_permit(snapshot: &Snapshot, route: RouteId, access: Access) -> Permit 
         fields: None,
         grant: None,
         erases_hidden: false,
+        rows: None,
     }
 }
 
@@ -216,78 +244,4 @@ fn restrict<T: Trace>(
         }
     }
     if denied { Err(Refusal::because(Reason::Restricted)) } else { Ok(()) }
-}
-
-/// The grants that hold, for each letter that is needed; every letter needs one.
-fn held_grants<'s>(
-    snapshot: &'s Snapshot,
-    target: &Target,
-    routed: &Routed,
-    standing: &Standing<'_>,
-    trace: &mut impl Trace,
-) -> Result<SmallVec<[Held<'s>; 2]>, Refusal> {
-    let mut found = SmallVec::new();
-    let mut roles = Cow::Borrowed(&standing.roles);
-    if let Some(anybody) = snapshot.anybody() {
-        roles.to_mut().insert(anybody);
-    }
-    for letter in routed.access.positions() {
-        let held = snapshot.held(&routed.matches, letter, &roles, |group| {
-            group.addresses(target, standing.org, standing.app)
-        });
-        if held.roles.is_empty() {
-            return Err(Refusal::because(Reason::NoGrant));
-        }
-        report_grants(&held, letter, trace);
-        found.push(held);
-    }
-    Ok(found)
-}
-
-fn report_grants<T: Trace>(held: &Held<'_>, letter: usize, trace: &mut T) {
-    if T::LISTENS {
-        held.grants(letter).into_iter().for_each(|grant| trace.grant(grant));
-    }
-}
-
-/// What limits the bodies. Where two letters are needed, a field must pass for both.
-fn limits(
-    snapshot: &Snapshot,
-    matches: &Matches,
-    held: &[Held<'_>],
-    creates: bool,
-    trace: &mut impl Trace,
-) -> Result<Option<Arc<FieldMasks>>, Refusal> {
-    let mut all: Option<Arc<FieldMasks>> = None;
-    for held in held {
-        let masks = match snapshot.limits(matches, held, creates) {
-            Limits::Nothing => continue,
-            Limits::Masks(masks) => masks,
-            Limits::Unmapped => {
-                trace.note(|| {
-                    "every role that grants this limits a type of object that may be \
-                               here, but the policy does not say where: add the path to the \
-                               type's `at`, or write `elsewhere: pass`"
-                        .into()
-                });
-                return Err(Refusal::because(Reason::Unmapped));
-            }
-        };
-        all = Some(match all {
-            None => masks,
-            Some(others) => Arc::new(others.and(&masks)),
-        });
-    }
-    Ok(all)
-}
-
-/// Whether the body is one more element of what the path holds. A POST that only reads sends a
-/// question.
-fn sends_an_element(method: &http::Method, access: Access) -> bool {
-    access != Access::READ && *method == http::Method::POST
-}
-
-/// Whether what the body does not mention is lost.
-fn replaces(method: &http::Method, route: &Route) -> bool {
-    method == http::Method::PUT && route.update == Update::Replace
 }

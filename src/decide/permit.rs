@@ -1,5 +1,6 @@
 //! The evidence that a request may go on.
 
+use super::rows::RowPlan;
 use crate::policy::access::Access;
 use crate::policy::fields::FieldMasks;
 use crate::policy::roleset::RoleSet;
@@ -21,6 +22,7 @@ pub struct Permit {
     pub(super) fields: Option<Arc<FieldMasks>>,
     pub(super) grant: Option<GrantId>,
     pub(super) erases_hidden: bool,
+    pub(super) rows: Option<Arc<RowPlan>>,
 }
 
 impl Permit {
@@ -92,5 +94,10 @@ impl Permit {
     /// other checks.
     pub fn erases_hidden(&self) -> bool {
         self.erases_hidden
+    }
+
+    /// What decides about the rows of a successful response; `None` where all are shown.
+    pub fn rows(&self) -> Option<&Arc<RowPlan>> {
+        self.rows.as_ref()
     }
 }

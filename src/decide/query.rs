@@ -124,11 +124,15 @@ pub(super) fn overrides_method(query: Option<&str>) -> bool {
     })
 }
 
-/// Refuses a query that asks about a hidden field.
-pub(super) fn check(query: Option<&str>, fields: Option<&FieldMasks>) -> Result<(), Refusal> {
+/// Refuses a query that asks about a hidden field. What grants list by name may be asked about.
+pub(super) fn check(
+    query: Option<&str>,
+    fields: Option<&FieldMasks>,
+    listed: &[&str],
+) -> Result<(), Refusal> {
     let (Some(query), Some(fields)) = (query, fields) else { return Ok(()) };
     let mut pairs = query.split('&').filter(|pair| !pair.is_empty());
-    if pairs.any(|pair| pair_asks(pair, fields)) {
+    if pairs.any(|pair| !is_allowed(pair, listed) && pair_asks(pair, fields)) {
         Err(Refusal::because(Reason::QueryNotAllowed))
     } else {
         Ok(())
@@ -155,6 +159,12 @@ pub fn without_hidden(reference: &str, fields: &FieldMasks) -> String {
 /// Whether a text has the name of a hidden field among its words.
 pub fn mentions_hidden(text: &str, fields: &FieldMasks) -> bool {
     decode(text).is_none_or(|text| words(&text).any(|word| fields.hides_parameter(word)))
+}
+
+/// Whether grants list a parameter by name.
+fn is_allowed(pair: &str, listed: &[&str]) -> bool {
+    let name = pair.split('=').next().unwrap_or(pair);
+    !pair.contains(';') && decode(name).is_some_and(|name| listed.contains(&&*name))
 }
 
 /// Some servers separate parameters by `;` as well.
@@ -261,7 +271,7 @@ mod tests {
     }
 
     fn allowed(query: &str, closed: bool) -> bool {
-        check(Some(query), Some(&fields(closed))).is_ok()
+        check(Some(query), Some(&fields(closed)), &[]).is_ok()
     }
 
     #[test]
@@ -324,7 +334,7 @@ mod tests {
         {
             assert!(allowed(query, false), "{query}");
         }
-        assert!(check(Some("sort=ssn"), None).is_ok());
+        assert!(check(Some("sort=ssn"), None, &[]).is_ok());
     }
 
     #[test]
@@ -351,7 +361,7 @@ mod tests {
         let card = builder.add(Node { fields: inner, others: HIDE, ..Node::open() });
         let root = builder.add(Node { fields: vec![("card".into(), card)], ..Node::open() });
         let fields = FieldMasks::new(builder.finish(root), crate::filter::mask::Mask::show());
-        let allowed = |query| check(Some(query), fields.as_ref()).is_ok();
+        let allowed = |query| check(Some(query), fields.as_ref(), &[]).is_ok();
         assert!(allowed("card.brand=x&status=open&card__brand__like=x"));
         for query in ["card.number=4", "card[number]=4", "card__number=4", "filter[card.number]=4"]
         {

@@ -67,6 +67,11 @@ codes! {
     /// Warning: no `identity`, so everything that is not public is 401.
     NoIdentity = "NO_IDENTITY",
     SchemaUncovered = "SCHEMA_UNCOVERED",
+    OwnerUncheckable = "OWNER_UNCHECKABLE",
+    /// Warning: the owner may change between the look at the object and the write.
+    OwnerRace = "OWNER_RACE",
+    /// Warning: an unconditional grant already allows what a conditional one does.
+    ConditionMoot = "CONDITION_MOOT",
     QueryUnlisted = "QUERY_UNLISTED",
     /// Warning: something is defined that nothing uses.
     Unused = "UNUSED",
@@ -87,6 +92,7 @@ codes! {
     RestrictionRequires = "RESTRICTION_REQUIRES",
     PrimaryUnrestricted = "PRIMARY_UNRESTRICTED",
     GrantCeiling = "GRANT_CEILING",
+    LastAdmin = "LAST_ADMIN",
 }
 
 impl fmt::Display for Code {

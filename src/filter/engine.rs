@@ -13,6 +13,8 @@ use super::scan::{Input, is_integral, plain, space};
 use super::trail::{Pointers, Way};
 use std::sync::Arc;
 
+mod apart;
+
 /// Reads one JSON text and keeps what its mask shows. See [`super`] for what it promises.
 #[derive(Debug)]
 pub(super) struct Engine {
@@ -35,6 +37,8 @@ pub(super) struct Engine {
     number_at: Option<usize>,
     /// Pointers that turned out not to fit.
     unfit: u32,
+    /// The text is a part of a document: a value that is hidden whole leaves nothing, and no fault.
+    part: bool,
     removed: u64,
     record: Option<Record>,
 }
@@ -83,6 +87,7 @@ impl Engine {
             seen: Vec::new(),
             number_at: None,
             unfit: 0,
+            part: false,
             removed: 0,
             record: recording.then(record),
         }
@@ -398,7 +403,7 @@ impl Engine {
 
     /// A value that does not pass is removed; a document has nothing to be removed from.
     fn remove_or_refuse(&mut self, input: Input<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
-        if self.frames.is_empty() {
+        if self.frames.is_empty() && !self.part {
             return Err(Fault::Shape);
         }
         self.remove(input, out);

@@ -67,10 +67,11 @@ pub enum Fault {
         /// One past the key.
         offset: u64,
     },
-    /// In a request: two keys of one object differ in case only, and the mask names one of them.
-    #[error("two keys of one object differ only in case, the second one before byte {offset}")]
+    /// In a request: two keys of one object differ in case only, and the mask names one of them; or
+    /// a key differs in case only from a name that a rule reads.
+    #[error("a key differs only in case from another one or from a rule's, before byte {offset}")]
     CaseVariant {
-        /// One past the second key.
+        /// One past the key.
         offset: u64,
     },
     /// In a request: more keys in open objects than [`super::Limits::names`].
@@ -79,4 +80,43 @@ pub enum Fault {
         /// One past the key that is one too many.
         offset: u64,
     },
+    /// A row longer than what may be held of one.
+    #[error("a row is too long, at byte {offset}")]
+    RowTooLong {
+        /// The first byte that is too many.
+        offset: u64,
+    },
+    /// The only row of the body was dropped: to the caller, what was asked for is not there.
+    #[error("the only row of the body was dropped")]
+    Gone,
+    /// More values at the paths of one call than [`super::pick::MOST`].
+    #[error("too many values at the paths, at byte {offset}")]
+    TooManyValues {
+        /// The first byte of the value that is one too many.
+        offset: u64,
+    },
+}
+
+impl Fault {
+    /// The same fault of a part, told of the whole in which that part begins at `start`.
+    pub(super) fn behind(self, start: u64) -> Fault {
+        let mut moved = self;
+        match &mut moved {
+            Fault::Grammar { offset }
+            | Fault::Utf8 { offset }
+            | Fault::Trailing { offset }
+            | Fault::Depth { offset }
+            | Fault::DuplicateKey { offset }
+            | Fault::KeyTooLong { offset }
+            | Fault::NumberTooLong { offset }
+            | Fault::Surrogate { offset }
+            | Fault::NulInKey { offset }
+            | Fault::CaseVariant { offset }
+            | Fault::TooManyKeys { offset }
+            | Fault::RowTooLong { offset }
+            | Fault::TooManyValues { offset } => *offset += start,
+            Fault::Bom | Fault::Truncated | Fault::Shape | Fault::Gone => {}
+        }
+        moved
+    }
 }

@@ -3,6 +3,7 @@
 //! A [`mask::Mask`] says which parts of a document pass. [`Filter`] takes a body chunk by chunk and
 //! gives out what passes, byte for byte as it came; [`write::check`] says whether a request body
 //! holds only what passes. [`algebra`] joins masks, [`place`] puts one where a pointer says.
+//! [`pick`] reads values out of a body, and [`rows`] has the elements of a list judged one by one.
 //!
 //! What the filter promises: all of the input is checked against RFC 8259, hidden parts too; keys
 //! compare decoded; number text, escapes and key order stay; any chunking of the input gives the
@@ -13,11 +14,15 @@ mod blind;
 mod engine;
 mod fault;
 mod fold;
+mod follow;
+mod inside;
 mod key;
 pub mod mask;
 mod pen;
+pub mod pick;
 pub mod place;
 mod plan;
+pub mod rows;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -30,6 +35,7 @@ pub use plan::Extra;
 
 use engine::Engine;
 use mask::Mask;
+use rows::Reader;
 use scan::Input;
 use std::sync::Arc;
 use utf8::Cut;
@@ -55,6 +61,7 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct Filter {
     engine: Engine,
+    rows: Option<Box<Reader>>,
     cut: Cut,
     /// Offset of the next chunk's first byte.
     offset: u64,
@@ -73,7 +80,7 @@ impl Filter {
     }
 
     fn with(engine: Engine) -> Filter {
-        Filter { engine, cut: Cut::default(), offset: 0, fault: None }
+        Filter { engine, rows: None, cut: Cut::default(), offset: 0, fault: None }
     }
 
     /// Reads a chunk and appends to `out` what is known to pass. After a fault every call is that
@@ -84,9 +91,10 @@ impl Filter {
 
     /// The input has ended. Without this call, or with a fault from it, the document is not whole.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
-        self.guarded(|filter| match filter.cut.is_open() {
-            true => Err(Fault::Truncated),
-            false => filter.engine.finish(filter.offset, out),
+        self.guarded(|filter| match (filter.cut.is_open(), &mut filter.rows) {
+            (true, _) => Err(Fault::Truncated),
+            (false, None) => filter.engine.finish(filter.offset, out),
+            (false, Some(rows)) => rows.finish(&mut filter.engine, filter.offset, out),
         })
     }
 
@@ -133,10 +141,14 @@ impl Filter {
     }
 
     fn text(&mut self, bytes: &[u8], base: u64, out: &mut Vec<u8>) -> Result<(), Fault> {
-        if base == 0 && bytes.starts_with(b"\xef\xbb\xbf") {
+        if base == 0 && bytes.starts_with(utf8::BOM) {
             return Err(Fault::Bom);
         }
-        self.engine.read(Input { bytes, base }, out)
+        let input = Input { bytes, base };
+        match &mut self.rows {
+            None => self.engine.read(input, out),
+            Some(rows) => rows.read(&mut self.engine, input, out),
+        }
     }
 }
 

@@ -26,8 +26,12 @@ pub enum PointerError {
     TooMany,
 }
 
-enum Token {
+/// A segment of a pointer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    /// Every element or member.
     Any,
+    /// The member of this name or, where it is a number, that element.
     Name(Arc<str>, Option<u64>),
 }
 
@@ -175,7 +179,8 @@ fn lead(builder: &mut MaskBuilder, token: Token, next: NodeId, way: u32) -> Node
     id
 }
 
-fn tokens(pointer: &str) -> Result<Vec<Token>, PointerError> {
+/// The segments of a pointer.
+pub(super) fn tokens(pointer: &str) -> Result<Vec<Token>, PointerError> {
     if pointer.is_empty() {
         return Ok(Vec::new());
     }

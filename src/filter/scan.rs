@@ -34,7 +34,12 @@ pub(super) enum Digits {
     Exponent,
 }
 
-impl Input<'_> {
+impl<'a> Input<'a> {
+    /// A part of this piece.
+    pub fn part(self, from: usize, to: usize) -> Input<'a> {
+        Input { bytes: &self.bytes[from..to], base: self.offset(from) }
+    }
+
     /// The offset of a position, in the whole input.
     pub fn offset(&self, pos: usize) -> u64 {
         self.base + pos as u64

@@ -18,6 +18,20 @@ pub(super) struct Checked<'a> {
     pub bad: Option<usize>,
 }
 
+/// Checks a whole input: UTF-8 without a byte order mark.
+pub(super) fn whole(input: &[u8]) -> Result<(), Fault> {
+    if input.starts_with(BOM) {
+        return Err(Fault::Bom);
+    }
+    match simdutf8::compat::from_utf8(input) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Fault::Utf8 { offset: error.valid_up_to() as u64 }),
+    }
+}
+
+/// The byte order mark of UTF-8.
+pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
+
 impl Cut {
     /// Whether the last chunk ended inside a character.
     pub fn is_open(&self) -> bool {

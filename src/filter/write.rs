@@ -12,6 +12,7 @@ use super::key::Key;
 use super::mask::{HIDE, Mask, Node, NodeId, SHOW, Types};
 use super::scan::{Digits, Input, is_integral, number, plain, space};
 use super::trail::{Pointers, Way};
+use super::utf8;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -48,6 +49,12 @@ pub fn check(mask: &Mask, body: &[u8], limits: &Limits, patch: Patch) -> Result<
     let mut check = Check::new(mask, body, limits);
     check.document(patch)?;
     check.verdict()
+}
+
+/// Checks that a whole body reads in one way only: all that [`check`] asks where no mask limits
+/// anything.
+pub fn well_formed(body: &[u8], limits: &Limits) -> Result<(), Fault> {
+    Check::new(&Mask::show(), body, limits).document(Patch::No)
 }
 
 struct Check<'a> {
@@ -99,12 +106,7 @@ impl<'a> Check<'a> {
     }
 
     fn document(&mut self, patch: Patch) -> Result<(), Fault> {
-        if self.input.bytes.starts_with(b"\xef\xbb\xbf") {
-            return Err(Fault::Bom);
-        }
-        if let Err(error) = simdutf8::compat::from_utf8(self.input.bytes) {
-            return Err(Fault::Utf8 { offset: error.valid_up_to() as u64 });
-        }
+        utf8::whole(self.input.bytes)?;
         self.value(self.mask.root(), patch)?;
         match self.peek() {
             None => Ok(()),

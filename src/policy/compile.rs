@@ -2,12 +2,13 @@
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::filter::algebra::intersect;
+use crate::filter::pick;
 use crate::policy::access::Access;
 use crate::policy::fields::{FieldMemo, RoleLimits};
 use crate::policy::index::{PathIndexBuilder, ShapeId};
 use crate::policy::pattern::Pattern;
 use crate::policy::people::{
-    Accesses, App, AppId, Bindings, Group, Member, Membership, More, Org, People, Window,
+    Accesses, App, AppId, Bindings, Group, Listing, Member, Membership, More, Org, People, Window,
 };
 use crate::policy::resolve::{
     Resolved, ResolvedGrant, ResolvedGroup, ResolvedMember, ResolvedMembers, ResolvedRole, defaults,
@@ -84,6 +85,7 @@ pub fn compile(
         types,
         ats,
         people: people(&resolved),
+        administration: resolved.administration,
         upstreams: resolved.upstreams,
         memo: FieldMemo::new(),
     })
@@ -132,6 +134,7 @@ impl Shapes {
                 public: route.public,
                 update: route.update,
                 params_keep: route.params_keep,
+                when: route.when.clone(),
             });
         }
         routes
@@ -142,10 +145,13 @@ impl Shapes {
         for (kind, resource) in resolved.types.iter().enumerate() {
             for at in &resource.ats {
                 self.facts(&at.pattern).ats.push(ats.len() as u32);
+                let rows = rows(&at.pointer);
                 ats.push(At {
                     kind: kind as u32,
                     pointer: at.pointer.clone(),
                     element: element(&at.pointer),
+                    in_list: rows.len() < at.pointer.len(),
+                    rows: pick::Path::parse(rows).expect("a piece of a pointer is one"),
                 });
             }
         }
@@ -182,9 +188,14 @@ impl Shapes {
             label: format!("{id} {}", grant.pattern).into(),
             place: sources.place(grant.span),
             default,
+            conditions: grant.conditions.clone(),
         });
         let groups = &mut self.facts(&grant.pattern).groups;
-        group(groups, &grant.pattern).add(role, grant.access, at);
+        let group = group(groups, &grant.pattern);
+        match grant.conditions {
+            None => group.add(role, grant.access, at),
+            Some(_) => group.add_conditional(role, grant.access, at),
+        }
     }
 
     fn denials(&mut self, resolved: &Resolved, sources: &Sources) -> Vec<Denial> {
@@ -224,7 +235,14 @@ fn group<'g, Id>(groups: &'g mut Vec<RuleGroup<Id>>, pattern: &Pattern) -> &'g m
     let (org_at, app_at) = (pattern.param("org"), pattern.param("app"));
     let same = |group: &RuleGroup<Id>| group.org_at == org_at && group.app_at == app_at;
     let at = groups.iter().position(same).unwrap_or_else(|| {
-        groups.push(RuleGroup { org_at, app_at, letters: Default::default(), rules: Vec::new() });
+        groups.push(RuleGroup {
+            org_at,
+            app_at,
+            letters: Default::default(),
+            rules: Vec::new(),
+            conditional_letters: Default::default(),
+            conditional: Vec::new(),
+        });
         groups.len() - 1
     });
     &mut groups[at]
@@ -238,12 +256,27 @@ impl<Id> RuleGroup<Id> {
         }
         self.rules.push((holder, access, id));
     }
+
+    fn add_conditional(&mut self, holder: RoleId, access: Access, id: Id) {
+        for letter in access.positions() {
+            self.conditional_letters[letter].insert(holder);
+        }
+        self.conditional.push((holder, access, id));
+    }
 }
 
 /// Where the object sits in one element of a list: what follows the last `*` of a pointer.
 fn element(pointer: &str) -> Option<Arc<str>> {
     let last = pointer.rmatch_indices("/*").map(|(at, _)| &pointer[at + 2..]);
     last.into_iter().find(|rest| rest.is_empty() || rest.starts_with('/')).map(Arc::from)
+}
+
+/// What a pointer says before its first `*`, or all of it.
+fn rows(pointer: &str) -> &str {
+    let stars = pointer.match_indices("/*").map(|(at, _)| at);
+    let whole = |at: &usize| matches!(pointer.as_bytes().get(at + 2), None | Some(b'/'));
+    let first = stars.into_iter().find(whole);
+    &pointer[..first.unwrap_or(pointer.len())]
 }
 
 fn types(resolved: &Resolved) -> Vec<ResourceType> {
@@ -296,8 +329,9 @@ fn people(resolved: &Resolved) -> People {
     let mut bindings = Bindings::default();
     let (membership, explicit, groups, members) = match &resolved.members {
         ResolvedMembers::Token { explicit } => (Membership::Token, *explicit, &[][..], &[][..]),
-        ResolvedMembers::Directory { explicit, groups, members } => {
-            (Membership::Directory, *explicit, &groups[..], &members[..])
+        ResolvedMembers::Directory { explicit, tokens, groups, members } => {
+            let mode = if *tokens { Membership::Both } else { Membership::Directory };
+            (mode, *explicit, &groups[..], &members[..])
         }
     };
     let group = |typed: &ResolvedGroup| {
@@ -316,6 +350,7 @@ fn people(resolved: &Resolved) -> People {
             };
             Org {
                 active: org.active,
+                operator: org.operator,
                 apps: Some(sorted(&org.apps)),
                 auto_apps: sorted(&org.auto_apps),
                 ..Org::default()
@@ -352,6 +387,9 @@ fn people(resolved: &Resolved) -> People {
             let ids = resolved.orgs.iter().flatten().map(|org| org.id.clone());
             ids.zip(list).collect()
         }),
+        operators: operators(resolved),
+        reaching: role_set(resolved, |role| role.reach),
+        from_token: role_set(resolved, |role| role.from_token),
         app_ids: app_ids.collect::<HashMap<_, _, _>>(),
         apps,
         suspended: resolved.suspended.iter().cloned().collect(),
@@ -361,7 +399,18 @@ fn people(resolved: &Resolved) -> People {
             .collect(),
         bindings: bindings.finish(),
         members: members.len(),
+        listing: Listing::default(),
     }
+}
+
+fn operators(resolved: &Resolved) -> Box<[Arc<str>]> {
+    let orgs = resolved.orgs.iter().flatten();
+    orgs.filter(|org| org.operator).map(|org| org.id.clone()).collect()
+}
+
+fn role_set(resolved: &Resolved, is: impl Fn(&ResolvedRole) -> bool) -> RoleSet {
+    let roles = resolved.roles.iter().enumerate().filter(|(_, role)| is(role));
+    roles.map(|(at, _)| RoleId(at as u32)).collect()
 }
 
 fn member(typed: &ResolvedMember, resolved: &Resolved, bindings: &mut Bindings) -> Member {

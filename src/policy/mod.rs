@@ -4,11 +4,15 @@
 //! [`snapshot`] (routers, bitsets, masks: what a decision reads).
 
 pub mod access;
+pub mod administration;
 pub mod bind;
 pub mod compile;
+pub mod condition;
 pub mod fields;
 pub mod front;
+pub(crate) mod held;
 pub mod index;
+pub(crate) mod limits;
 pub mod lint;
 pub mod merge;
 pub mod node;

@@ -1,5 +1,9 @@
 //! Organizations, applications and memberships, arranged for looking up.
 
+mod listing;
+
+pub(super) use listing::Listing;
+
 use crate::policy::roleset::{RoleId, RoleSet};
 use foldhash::fast::RandomState;
 use std::collections::{HashMap, HashSet};
@@ -21,6 +25,12 @@ pub struct People {
     pub(super) implicit: Option<Org>,
     /// `None`: any id that a verified claim names is an organization.
     pub(super) orgs: Option<Map<Arc<str>, Org>>,
+    /// The ids of organizations that are operators.
+    pub(super) operators: Box<[Arc<str>]>,
+    /// Roles that say `reach: all-orgs`.
+    pub(super) reaching: RoleSet,
+    /// Roles that say `from_token`.
+    pub(super) from_token: RoleSet,
     pub(super) apps: Vec<App>,
     pub(super) app_ids: Map<Arc<str>, AppId>,
     pub(super) suspended: HashSet<Arc<str>, RandomState>,
@@ -30,6 +40,7 @@ pub struct People {
     /// Sets of roles and of restrictions, each stored once.
     pub(super) bindings: Vec<RoleSet>,
     pub(super) members: usize,
+    pub(super) listing: Listing,
 }
 
 /// Where memberships come from.
@@ -39,12 +50,16 @@ pub enum Membership {
     Token,
     /// From the policy's list.
     Directory,
+    /// From the policy's list, and roles that say `from_token` from credentials as well.
+    Both,
 }
 
 /// An organization.
 #[derive(Debug, Default)]
 pub struct Org {
     pub(super) active: bool,
+    /// Its roles that say so count in every organization.
+    pub(super) operator: bool,
     /// Sorted. `None`: every application is assigned to it.
     pub(super) apps: Option<Vec<AppId>>,
     /// Sorted: those that every user of it may enter.
@@ -141,6 +156,21 @@ impl People {
         self.orgs.as_ref()?.get(id)
     }
 
+    /// The organizations whose reaching roles count in every other one, with their ids.
+    pub fn operators(&self) -> impl Iterator<Item = (&Arc<str>, &Org)> {
+        self.operators.iter().filter_map(|id| self.org(id).map(|org| (id, org)))
+    }
+
+    /// Roles that count in every organization, where they are held in an operator's.
+    pub fn reaching(&self) -> &RoleSet {
+        &self.reaching
+    }
+
+    /// Roles that count where a credential claims them, with [`Membership::Both`].
+    pub fn from_token(&self) -> &RoleSet {
+        &self.from_token
+    }
+
     /// Whether organizations are listed; if not, any claimed id is one.
     pub fn lists_orgs(&self) -> bool {
         self.orgs.is_some()
@@ -149,6 +179,11 @@ impl People {
     /// The application with this id.
     pub fn app_id(&self, id: &str) -> Option<AppId> {
         self.app_ids.get(id).copied()
+    }
+
+    /// Every application.
+    pub fn app_indices(&self) -> impl Iterator<Item = AppId> {
+        (0..self.apps.len() as u32).map(AppId)
     }
 
     /// An application.
@@ -214,6 +249,11 @@ impl Org {
     /// Suspended organizations are not.
     pub fn is_active(&self) -> bool {
         self.active
+    }
+
+    /// Whether its roles that say so count in every organization.
+    pub fn is_operator(&self) -> bool {
+        self.operator
     }
 
     /// Whether the application is assigned to this organization by name.

@@ -78,11 +78,13 @@ impl RawPolicy {
     }
 }
 
-/// Where memberships come from. (`both` is not enforced yet and refused by name.)
+/// Where memberships come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RawMembership {
     Directory,
     Token,
+    /// The directory, and claimed roles that say `from_token`.
+    Both,
 }
 
 /// How many roles a binding may have.
@@ -125,6 +127,7 @@ pub struct RawRoute {
     pub response: Option<Spanned<BodyKind>>,
     pub params_keep: bool,
     pub credential_pass: bool,
+    pub when: Vec<RawTest>,
 }
 
 /// What PUT does with what it does not mention. (`merge_hidden` is not enforced yet.)
@@ -148,6 +151,8 @@ pub struct RawOrganization {
     pub name: Option<Text>,
     pub apps: Vec<RawAssignedApp>,
     pub suspended: bool,
+    /// Its roles may reach other organizations.
+    pub operator: bool,
 }
 
 /// An application that an organization has.
@@ -234,13 +239,35 @@ pub struct RawRole {
     pub builtin: bool,
     /// Where it says `app_access: all`.
     pub app_access_all: Option<Span>,
+    /// Where it says `reach: all-orgs`.
+    pub reach: Option<Span>,
+    /// With `membership: both`, it counts where a credential claims it.
+    pub from_token: bool,
     pub includes: Vec<Text>,
     pub grants: Vec<RawGrant>,
     /// `grants` was written, be it empty.
     pub grants_listed: bool,
     pub schemas: Vec<Text>,
-    /// Roles named by `visible_to`, `assignable_by`, `editable_by`: references are checked.
-    pub administration: Vec<Text>,
+    pub rights: RawRights,
+}
+
+/// Who may see, assign and change a role, and what becomes of it in administration.
+#[derive(Clone, Debug, Default)]
+pub struct RawRights {
+    pub visible_to: Vec<Text>,
+    pub assignable_by: Vec<Text>,
+    pub editable_by: Vec<Text>,
+    /// Where it says `first_member: true`, and so on.
+    pub first_member: Option<Span>,
+    pub fallback: Option<Span>,
+    pub protect_last: Option<Span>,
+}
+
+impl RawRights {
+    /// Every role that is named.
+    pub fn names(&self) -> impl Iterator<Item = &Text> {
+        self.visible_to.iter().chain(&self.assignable_by).chain(&self.editable_by)
+    }
 }
 
 /// Grants that roles have without listing them.
@@ -272,6 +299,50 @@ pub struct RawGrant {
     pub span: Span,
     pub path: Text,
     pub access: Text,
+    pub conditions: RawConditions,
+}
+
+/// What must hold for a grant to count. Denials have none.
+#[derive(Clone, Debug, Default)]
+pub struct RawConditions {
+    pub when: Vec<RawTest>,
+    /// `None` where the key is absent; an empty list lets no parameter through.
+    pub query: Option<Vec<Text>>,
+    pub owner: Option<RawOwner>,
+    pub keep: Option<RawKeep>,
+    pub require: Option<RawRequire>,
+}
+
+/// A selector and the values of which it must be one.
+#[derive(Clone, Debug)]
+pub struct RawTest {
+    /// As typed: `header.x-env`.
+    pub selector: Text,
+    pub values: Vec<Text>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawOwner {
+    pub span: Span,
+    pub field: Text,
+    pub of: Option<Text>,
+    pub is: Option<Text>,
+    pub items: Option<Text>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawKeep {
+    pub span: Span,
+    pub items: Option<Text>,
+    pub field: Text,
+    pub among: Vec<Text>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawRequire {
+    pub span: Span,
+    pub field: Text,
+    pub among: Vec<Text>,
 }
 
 #[derive(Clone, Debug)]

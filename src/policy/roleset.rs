@@ -42,6 +42,13 @@ impl RoleSet {
         self.0.iter().zip(&other.0).any(|(a, b)| a & b != 0)
     }
 
+    /// The lowest role that the sets have in common.
+    pub fn first_common(&self, other: &RoleSet) -> Option<RoleId> {
+        let words = self.0.iter().zip(&other.0).map(|(a, b)| a & b);
+        let (word, bits) = words.enumerate().find(|(_, bits)| *bits != 0)?;
+        u32::try_from(word).ok().map(|word| RoleId(word * 64 + bits.trailing_zeros()))
+    }
+
     /// Whether every role of this set is in the other.
     pub fn is_subset(&self, other: &RoleSet) -> bool {
         let others = other.0.iter().copied().chain(std::iter::repeat(0));

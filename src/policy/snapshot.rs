@@ -1,7 +1,10 @@
 //! The immutable result of a load: what decisions read.
 
+use crate::filter::pick;
 use crate::policy::access::Access;
-use crate::policy::fields::{FieldMasks, FieldMemo, RoleLimits, masks_at};
+use crate::policy::administration::Administration;
+use crate::policy::condition::{Conditions, Test};
+use crate::policy::fields::{FieldMemo, RoleLimits};
 use crate::policy::index::{Matches, PathIndex, ShapeId};
 use crate::policy::people::People;
 pub use crate::policy::raw::{BodyKind, Update};
@@ -25,6 +28,7 @@ pub struct Snapshot {
     pub(super) routes: Vec<Route>,
     pub(super) upstreams: Vec<Upstream>,
     pub(super) roles: Vec<Role>,
+    pub(super) administration: Administration,
     /// Holds what every identified caller may do; it stands after the roles of the policy.
     pub(super) anybody: Option<RoleId>,
     pub(super) role_ids: HashMap<Arc<str>, RoleId, foldhash::fast::RandomState>,
@@ -78,6 +82,8 @@ pub struct Route {
     pub update: Update,
     /// Paths may have `;`.
     pub params_keep: bool,
+    /// What must hold for a request to be carried.
+    pub when: Box<[Test]>,
 }
 
 /// A role.
@@ -108,6 +114,8 @@ pub struct Grant {
     pub place: Place,
     /// It stands in `role_defaults`.
     pub default: bool,
+    /// What must hold for it to count; `None` where nothing must.
+    pub conditions: Option<Arc<Conditions>>,
 }
 
 /// Index of a denial.
@@ -147,6 +155,10 @@ pub(crate) struct RuleGroup<Id> {
     pub(super) letters: [RoleSet; 4],
     /// Sorted by role (or restriction).
     pub(super) rules: Vec<(RoleId, Access, Id)>,
+    /// By position of the letter: the roles that have it here under a condition.
+    pub(super) conditional_letters: [RoleSet; 4],
+    /// Grants with conditions, which count in neither of the two lists above.
+    pub(super) conditional: Vec<(RoleId, Access, Id)>,
 }
 
 /// Grants of one shape, held by roles.
@@ -165,27 +177,10 @@ pub(crate) struct At {
     /// Where it leads to every element or member of something: where the object is in a body that
     /// is one of these.
     pub(super) element: Option<Arc<str>>,
-}
-
-/// Marks a place that is meant in a body that is one element, see [`Snapshot::limits`].
-const IN_ELEMENT: u32 = 1 << 31;
-
-/// Grants that match a path, for one access letter and the addressed organization and application.
-pub(crate) struct Held<'s> {
-    /// The roles whose grants these are.
-    pub roles: RoleSet,
-    groups: smallvec::SmallVec<[&'s GrantGroup; 8]>,
-    shapes: smallvec::SmallVec<[ShapeId; 8]>,
-}
-
-/// What limits the bodies of a request.
-pub(crate) enum Limits {
-    /// Nothing: bodies pass unread.
-    Nothing,
-    /// These masks.
-    Masks(Arc<FieldMasks>),
-    /// Objects that every contributing role limits may be here, but the policy does not say where.
-    Unmapped,
+    /// Where the rows are: what the pointer says before its first `*`.
+    pub(super) rows: pick::Path,
+    /// Whether the pointer leads to every element or member of something.
+    pub(super) in_list: bool,
 }
 
 impl Snapshot {
@@ -272,194 +267,8 @@ impl Snapshot {
         self.facts(*best).route
     }
 
-    /// The grants among `matches` that `roles` have for one letter, given by its position.
-    pub(crate) fn held(
-        &self,
-        matches: &Matches,
-        letter: usize,
-        roles: &RoleSet,
-        addressed: impl Fn(&GrantGroup) -> bool,
-    ) -> Held<'_> {
-        let mut held = Held {
-            roles: RoleSet::new(),
-            groups: smallvec::SmallVec::new(),
-            shapes: smallvec::SmallVec::new(),
-        };
-        for shape in matches {
-            for group in &self.facts(*shape).groups {
-                if !group.letters[letter].intersects(roles) || !addressed(group) {
-                    continue;
-                }
-                held.roles.insert_common(&group.letters[letter], roles);
-                held.groups.push(group);
-                held.shapes.push(*shape);
-            }
-        }
-        held
-    }
-
-    /// Whether one of these restrictions denies a letter, given by its position.
-    pub(crate) fn denies(
-        &self,
-        matches: &Matches,
-        letter: usize,
-        restrictions: &RoleSet,
-        addressed: impl Fn(&RuleGroup<DenialId>) -> bool,
-    ) -> bool {
-        let mut groups = matches.iter().flat_map(|shape| &self.facts(*shape).denials);
-        groups.any(|group| group.letters[letter].intersects(restrictions) && addressed(group))
-    }
-
-    /// The denials of which [`Snapshot::denies`] speaks, for explanations.
-    pub(crate) fn denials(
-        &self,
-        matches: &Matches,
-        letter: usize,
-        restrictions: &RoleSet,
-        addressed: impl Fn(&RuleGroup<DenialId>) -> bool,
-    ) -> Vec<DenialId> {
-        let needed = Access::LETTERS[letter];
-        let groups = matches.iter().flat_map(|shape| &self.facts(*shape).denials);
-        let rules = groups.filter(|group| addressed(group)).flat_map(|group| &group.rules);
-        let mut found: Vec<DenialId> = rules
-            .filter(|(holder, access, _)| restrictions.contains(*holder) && access.has(needed))
-            .map(|(_, _, denial)| *denial)
-            .collect();
-        found.sort_unstable();
-        found
-    }
-
-    /// What limits bodies where these grants are what allows the request. Masks come from the
-    /// grants that held, not from the roles that are bound.
-    ///
-    /// A request that `creates` where a type has lists alone (a POST to `/customers`, whose objects
-    /// are at `/data/*`) sends one element as the body itself, and often gets it back so: there
-    /// the body is a place as well.
-    pub(crate) fn limits(&self, matches: &Matches, held: &Held<'_>, creates: bool) -> Limits {
-        // One contributing role without any schema contributes whole objects.
-        if !held.roles.is_subset(&self.limited) {
-            return Limits::Nothing;
-        }
-        let limits = |kind: u32| held.roles.is_subset(&self.types[kind as usize].limited);
-        let here = self.most_specific_ats(matches);
-        let applies = |at: &u32| limits(self.ats[*at as usize].kind);
-        let mut ats: smallvec::SmallVec<[u32; 8]> = here.iter().copied().filter(applies).collect();
-        if creates {
-            self.add_elements(&mut ats);
-        }
-        if ats.is_empty() {
-            let near = held.shapes.iter().flat_map(|shape| &self.facts(*shape).near);
-            return match near.copied().any(limits) {
-                true => Limits::Unmapped,
-                false => Limits::Nothing,
-            };
-        }
-        match self.memo.get(&ats, &held.roles, || self.compute_masks(&ats, &held.roles)) {
-            Some(masks) => Limits::Masks(masks),
-            None => Limits::Nothing,
-        }
-    }
-
-    /// Adds the element of every type that has lists alone among `ats`.
-    fn add_elements(&self, ats: &mut smallvec::SmallVec<[u32; 8]>) {
-        let at = |id: u32| &self.ats[id as usize];
-        let has_one = |kind| ats.iter().any(|id| at(*id).kind == kind && at(*id).element.is_none());
-        let same = |a: u32, b: u32| at(a).kind == at(b).kind && at(a).element == at(b).element;
-        let mut elements: smallvec::SmallVec<[u32; 8]> = smallvec::SmallVec::new();
-        for id in ats.iter().copied().filter(|id| !has_one(at(*id).kind)) {
-            if !elements.iter().any(|other| same(*other, id)) {
-                elements.push(id);
-            }
-        }
-        ats.extend(elements.into_iter().map(|id| id | IN_ELEMENT));
-    }
-
-    /// The places on a path: for each type those of the most specific shape, in order.
-    fn most_specific_ats(&self, matches: &Matches) -> smallvec::SmallVec<[u32; 8]> {
-        let mut best: smallvec::SmallVec<[(u32, u32); 4]> = smallvec::SmallVec::new();
-        let kind_of = |at: u32| self.ats[at as usize].kind;
-        for shape in matches {
-            let rank = self.index.rank(*shape);
-            for at in &self.facts(*shape).ats {
-                match best.iter_mut().find(|(kind, _)| *kind == kind_of(*at)) {
-                    Some((_, least)) => *least = rank.min(*least),
-                    None => best.push((kind_of(*at), rank)),
-                }
-            }
-        }
-        let mut found: smallvec::SmallVec<[u32; 8]> = smallvec::SmallVec::new();
-        for shape in matches {
-            let rank = self.index.rank(*shape);
-            let of_best = |at: &&u32| best.contains(&(kind_of(**at), rank));
-            found.extend(self.facts(*shape).ats.iter().filter(of_best).copied());
-        }
-        found.sort_unstable();
-        found
-    }
-
-    /// Several schemas of one role intersect; across contributing roles the caller gets the union.
-    fn compute_masks(&self, ats: &[u32], roles: &RoleSet) -> Option<FieldMasks> {
-        use crate::filter::{algebra::union, mask::Mask};
-        let places: Vec<(&str, Mask, Mask)> = ats
-            .iter()
-            .map(|at| {
-                let place = &self.ats[(at & !IN_ELEMENT) as usize];
-                let pointer = match &place.element {
-                    Some(element) if at & IN_ELEMENT != 0 => element,
-                    _ => &place.pointer,
-                };
-                let (mut see, mut send) = (Mask::hide(), Mask::hide());
-                for role in roles.iter() {
-                    let masks = &self.role(role).limits[&(place.kind as usize)];
-                    see = union(&see, &masks.read);
-                    send = union(&send, &masks.write);
-                }
-                (&**pointer, see, send)
-            })
-            .collect();
-        masks_at(&places)
-    }
-
     pub(crate) fn facts(&self, shape: ShapeId) -> &ShapeFacts {
         &self.facts[shape.0 as usize]
-    }
-}
-
-impl Held<'_> {
-    /// The grants, for explanations.
-    pub fn grants(&self, letter: usize) -> Vec<GrantId> {
-        let needed = Access::LETTERS[letter];
-        let mut found: Vec<GrantId> = self
-            .groups
-            .iter()
-            .flat_map(|group| &group.rules)
-            .filter(|(role, access, _)| self.roles.contains(*role) && access.has(needed))
-            .map(|(_, _, grant)| *grant)
-            .collect();
-        found.sort_unstable();
-        found.dedup();
-        found
-    }
-
-    /// One of the grants, for the access log: found without looking at those of other roles.
-    pub fn first(&self, letter: usize) -> Option<GrantId> {
-        let needed = Access::LETTERS[letter];
-        let group = self.groups.first()?;
-        let role = self.roles.iter().find(|role| group.letters[letter].contains(*role))?;
-        let start = group.rules.partition_point(|(other, _, _)| *other < role);
-        let mut own = group.rules[start..].iter().take_while(|(other, _, _)| *other == role);
-        own.find(|(_, access, _)| access.has(needed)).map(|(_, _, grant)| *grant)
-    }
-}
-
-impl<Id> RuleGroup<Id> {
-    /// Whether the segments that `{org}` and `{app}` capture are the addressed ones.
-    pub fn addresses(&self, target: &Target, org: Option<&str>, app: Option<&str>) -> bool {
-        let is = |at: Option<usize>, id: Option<&str>| match at {
-            None => true,
-            Some(at) => id.is_some_and(|id| target.segment(at) == id),
-        };
-        is(self.org_at, org) && is(self.app_at, app)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::decide::Reason;
 use crate::policy::{Target, TargetFault};
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Version};
@@ -71,6 +71,43 @@ impl Canonical {
     /// All fields, Host among them where HTTP/1 has brought it.
     pub(super) fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    /// The request of the same caller for another object, to look at it: a GET that has no body
+    /// and whose answer depends on no earlier one.
+    pub(super) fn look(&self, target: Target) -> Canonical {
+        let mut headers = self.headers.clone();
+        let about_body = |name: &HeaderName| {
+            let name = name.as_str();
+            name.starts_with("content-") || name.starts_with("if-") || name == "transfer-encoding"
+        };
+        let gone: Vec<HeaderName> =
+            headers.keys().filter(|name| about_body(name)).cloned().collect();
+        for name in gone.into_iter().chain([header::EXPECT, header::RANGE]) {
+            headers.remove(name);
+        }
+        Canonical { method: Method::GET, target, host: self.host.clone(), headers }
+    }
+
+    /// The same request, but made only if the object has still this entity tag (RFC 9110 section
+    /// 13.1.1). A client that asked for other ones is held to them.
+    pub(super) fn only_if(&mut self, tag: HeaderValue) {
+        let mut own = self.headers.get_all(header::IF_MATCH).iter();
+        let wants = |value: &HeaderValue| {
+            let listed = |part: &[u8]| part.trim_ascii() == tag.as_bytes();
+            value == "*" || value.as_bytes().split(|byte| *byte == b',').any(listed)
+        };
+        let (any, fits) = (self.headers.contains_key(header::IF_MATCH), own.any(wants));
+        if !any || fits {
+            self.headers.insert(header::IF_MATCH, tag);
+        }
+    }
+
+    /// Asks for the whole body, to show its head alone.
+    pub(super) fn read_whole(&mut self) {
+        if self.method == Method::HEAD {
+            self.method = Method::GET;
+        }
     }
 
     /// Takes the request apart, for the one place that makes an upstream request of it.

@@ -154,20 +154,23 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
 
 /// Takes out what speaks of the bytes before they were filtered or names what is hidden, and says
 /// that what is left is for this caller alone.
-pub(super) fn mark_filtered(headers: &mut HeaderMap, fields: &FieldMasks) {
+pub(super) fn mark_filtered(headers: &mut HeaderMap, fields: Option<&FieldMasks>) {
     let for_caches = |name: &&HeaderName| is_for_caches(name.as_str());
     let mut gone: Vec<HeaderName> = headers.keys().filter(for_caches).cloned().collect();
     gone.extend(ABOUT_THE_BYTES);
-    let names_hidden = |value: &HeaderValue| match value.to_str() {
-        Ok(text) => query::mentions_hidden(text, fields),
-        Err(_) => true,
+    let names_hidden = |value: &HeaderValue| match (value.to_str(), fields) {
+        (Ok(text), Some(fields)) => query::mentions_hidden(text, fields),
+        (Ok(_), None) => false,
+        (Err(_), _) => true,
     };
     gone.extend(LINKS.into_iter().filter(|name| headers.get_all(name).iter().any(names_hidden)));
     for name in gone {
         headers.remove(name);
     }
     for name in [header::LOCATION, header::CONTENT_LOCATION] {
-        clean_reference(headers, name, fields);
+        if let Some(fields) = fields {
+            clean_reference(headers, name, fields);
+        }
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
 }

@@ -4,6 +4,7 @@
 //! in one function): [`canonical`] → decide → [`upload`] → [`outgoing`] → [`pool`] → [`shape`] →
 //! [`reply`], or [`respond`] where it is refused; its [`story`] is handed over at the end.
 
+mod ask;
 mod canonical;
 mod connection;
 mod deadline;

@@ -35,6 +35,8 @@ pub(super) struct Download {
 
 /// An upstream's body on its way through the filter.
 pub(super) struct Filtered {
+    /// What has passed already.
+    pub(super) passed: Vec<u8>,
     /// What was read before it was known that the body is large.
     pub(super) begun: Option<Bytes>,
     /// The rest.
@@ -125,6 +127,9 @@ impl Download {
 impl Filtered {
     /// The next bytes that may be seen. Where a chunk is all hidden, the next one is read.
     fn poll_chunk(&mut self, cx: &mut Context<'_>, story: &mut Story) -> Poll<Chunk> {
+        if !self.passed.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut self.passed).into())));
+        }
         loop {
             let chunk = match self.begun.take() {
                 Some(begun) => Some(Ok(begun)),
@@ -157,7 +162,7 @@ impl Filtered {
         let Some(mut filter) = self.filter.take() else { return Ok(Bytes::new()) };
         let mut out = Vec::new();
         filter.finish(&mut out).map_err(|_| Cut::Filter)?;
-        story.record().removed = filter.removed();
+        story.record().removed = filter.removed() + filter.dropped();
         Ok(out.into())
     }
 }

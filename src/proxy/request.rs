@@ -13,10 +13,11 @@ use super::story::Story;
 use super::upload::{self, RequestBody};
 use super::worker::{Held, Worker};
 use crate::decide::body::{self, BodyCheck};
-use crate::decide::{self, Permit, Reason, Refusal, Routed};
+use crate::decide::{self, Decision, Permit, Reason, Refusal, Routed};
 use crate::filter::Limits;
 use crate::identity::Credentials;
 use crate::principal::Principal;
+use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response};
@@ -59,9 +60,9 @@ pub(super) async fn handle(
 }
 
 /// What a step may need besides the request itself.
-struct Way<'a> {
-    worker: &'a Rc<Worker>,
-    client: &'a Rc<Client>,
+pub(super) struct Way<'a> {
+    pub(super) worker: &'a Rc<Worker>,
+    pub(super) client: &'a Rc<Client>,
     request_id: &'a HeaderValue,
 }
 
@@ -72,24 +73,35 @@ impl Way<'_> {
         body: &mut Option<Incoming>,
         story: &mut Story,
     ) -> Result<Response<Source>, Refused> {
-        let canonical = Canonical::read(parts, self.wire())?;
+        let mut canonical = Canonical::read(parts, self.wire())?;
         let live = self.worker.live();
         story.record().generation = live.snapshot.generation();
-        let permit = self.judge(&canonical, &live, story)?;
+        let (permit, read) = match self.judge(&canonical, &live, story)? {
+            Decision::Allowed(permit) => (permit, None),
+            Decision::Asks(inquiry) => {
+                // Boxed, because it is rare and what it needs is large.
+                Box::pin(self.ask(*inquiry, &mut canonical, &live, body, story)).await?
+            }
+        };
         story.decided(&permit, &live.snapshot);
-        let body = self.check_body(&canonical, &permit, &live, body, story).await?;
+        let body = self.check_body(&canonical, &permit, &live, (body, read), story).await?;
         if permit.erases_hidden() {
             return Err(Reason::HiddenFieldsAtRisk.into());
         }
         let method = canonical.method().clone();
-        let fields = body::view(&permit, &live.snapshot);
+        let shown = body::view(&permit, &live.snapshot);
+        if permit.rows().is_some() {
+            canonical.read_whole();
+        }
         let asks_who = permit.principal().is_some();
-        let outgoing = self.outgoing(canonical, body, &permit, &live, fields.is_some())?;
+        let outgoing = self.outgoing(canonical, body, &permit, &live, shown.is_limited())?;
         let (response, lease) = self.forward(permit, outgoing, &live, story).await?;
         let view = View {
-            fields: fields.as_deref(),
+            body: &shown,
+            snapshot: &live.snapshot,
             method: &method,
             limits: self.json(),
+            object: self.worker.limits.object,
             vary: asks_who.then(|| live.identity.vary()),
         };
         Ok(shape::show(response, lease, &view, story).await?)
@@ -106,7 +118,7 @@ impl Way<'_> {
         }
     }
 
-    fn json(&self) -> Limits {
+    pub(super) fn json(&self) -> Limits {
         Limits { depth: self.worker.limits.json_depth, ..Limits::default() }
     }
 
@@ -116,12 +128,8 @@ impl Way<'_> {
         canonical: &Canonical,
         live: &Held,
         story: &mut Story,
-    ) -> Result<Permit, Refused> {
-        let question = decide::Request {
-            method: canonical.method(),
-            target: canonical.target(),
-            now: story.unix_seconds(),
-        };
+    ) -> Result<Decision, Refused> {
+        let question = self.question(canonical, story.unix_seconds());
         let routed = decide::route(&live.snapshot, &question)?;
         story.routed(&routed, &live.snapshot);
         let principal = self.identify(canonical, live, &routed, story)?;
@@ -158,39 +166,53 @@ impl Way<'_> {
         canonical: &Canonical,
         permit: &Permit,
         live: &Held,
-        body: &mut Option<Incoming>,
+        (body, read): (&mut Option<Incoming>, Option<Bytes>),
         story: &mut Story,
     ) -> Result<RequestBody, Refused> {
-        let Some(mut full) = body.take_if(|body| !body.is_end_stream()) else {
+        if read.is_none() && body.as_ref().is_none_or(|body| body.is_end_stream()) {
             return Ok(RequestBody::Empty);
-        };
-        let limits = &self.worker.limits;
+        }
         let (method, headers) = (canonical.method(), canonical.headers());
-        let check = match BodyCheck::of(permit, &live.snapshot, method, headers) {
-            Ok(Some(check)) => check,
-            Ok(None) => {
-                return Ok(RequestBody::stream(full, limits.body_idle, limits.upstream_head));
-            }
-            Err(refusal) => {
-                *body = Some(full);
-                return Err(refusal.into());
+        let check = BodyCheck::of(permit, &live.snapshot, method, headers)?;
+        let whole = match (read, &check) {
+            (Some(whole), _) => whole,
+            (None, Some(_)) => self.read_body(body, story).await?,
+            (None, None) => {
+                let limits = &self.worker.limits;
+                return Ok(body.take().map_or(RequestBody::Empty, |body| {
+                    RequestBody::stream(body, limits.body_idle, limits.upstream_head)
+                }));
             }
         };
+        if whole.is_empty() {
+            return Ok(RequestBody::Empty);
+        }
+        if let Some(check) = check {
+            let started = Instant::now();
+            let checked = check.check(&whole, &self.json());
+            story.record().filter += started.elapsed();
+            checked?;
+        }
+        Ok(RequestBody::Whole(whole))
+    }
+
+    /// Reads the request's body to its end, within the limit.
+    pub(super) async fn read_body(
+        &self,
+        body: &mut Option<Incoming>,
+        story: &mut Story,
+    ) -> Result<Bytes, Refused> {
+        let Some(mut full) = body.take() else { return Ok(Bytes::new()) };
+        let limits = &self.worker.limits;
         let deadline = self.worker.clock.deadline();
         let read =
             upload::read_whole(&mut full, limits.max_body, limits.body_idle, &deadline).await;
         let whole = read.inspect_err(|_| *body = Some(full))?;
         story.record().bytes_in = whole.len() as u64;
-        if whole.is_empty() {
-            return Ok(RequestBody::Empty);
-        }
-        let started = Instant::now();
-        let checked = check.check(&whole, &self.json());
-        story.record().filter += started.elapsed();
-        Ok(checked.map(|()| RequestBody::Whole(whole))?)
+        Ok(whole)
     }
 
-    fn outgoing(
+    pub(super) fn outgoing(
         &self,
         canonical: Canonical,
         body: RequestBody,
@@ -213,7 +235,7 @@ impl Way<'_> {
     }
 
     /// Step 10. The permit ends here: one request was allowed, one is sent.
-    async fn forward(
+    pub(super) async fn forward(
         &self,
         permit: Permit,
         outgoing: Outgoing,

@@ -6,9 +6,10 @@ use super::pool::Lease;
 use super::reply::{Download, Filtered, Source};
 use super::respond;
 use super::story::Story;
-use crate::decide::{FieldMasks, Reason, media};
+use crate::decide::{Reason, body, media};
 use crate::filter::mask::Mask;
-use crate::filter::{Filter, Limits};
+use crate::filter::{Fault, Filter, Limits};
+use crate::policy::snapshot::Snapshot;
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode, response};
@@ -22,12 +23,16 @@ pub(super) const WHOLE: usize = 64 * 1024;
 
 /// How the responses of one request are to be shown.
 pub(super) struct View<'a> {
-    /// What the caller may see; `None` passes bodies unread.
-    pub(super) fields: Option<&'a FieldMasks>,
+    /// What the caller may see.
+    pub(super) body: &'a body::View,
+    /// The policy that decided.
+    pub(super) snapshot: &'a Arc<Snapshot>,
     /// The request's method.
     pub(super) method: &'a Method,
     /// What bounds the filter.
     pub(super) limits: Limits,
+    /// Bytes of a row.
+    pub(super) object: usize,
     /// The headers that say who is calling; `None` where nobody was asked.
     pub(super) vary: Option<&'a HeaderValue>,
 }
@@ -52,18 +57,17 @@ pub(super) async fn show(
         // Another caller may be refused, or see less.
         head.headers.append(header::VARY, vary.clone());
     }
-    let fields = view.fields.and_then(|fields| Some((fields, fields.read.as_ref()?)));
-    let Some((fields, read)) = fields else {
+    let Some(filter) = view.body.filter(view.snapshot, view.limits, view.object, false) else {
         return Ok(pass(head, download, view.method));
     };
     headers::clean_response(&mut head.headers);
-    headers::mark_filtered(&mut head.headers, fields);
+    headers::mark_filtered(&mut head.headers, view.body.fields().map(|fields| &**fields));
     // hyper keeps the upstream's reason phrase here, and that may say anything.
     head.extensions.clear();
     match head.status {
         StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => Err(Reason::Shape),
-        status if status.is_success() => show_success(head, download, read, view, story).await,
-        _ => show_error(head, download, fields.error.as_ref(), view, story).await,
+        status if status.is_success() => show_success(head, download, filter, view, story).await,
+        _ => show_error(head, download, view.body.error(), view, story).await,
     }
 }
 
@@ -87,7 +91,7 @@ fn length_of(headers: &HeaderMap) -> Option<u64> {
 async fn show_success(
     head: response::Parts,
     mut download: Download,
-    mask: &Arc<Mask>,
+    mut filter: Filter,
     view: &View<'_>,
     story: &mut Story,
 ) -> Result<Response<Source>, Reason> {
@@ -98,14 +102,54 @@ async fn show_success(
     if !is_readable(&head.headers) {
         return unshowable(head, view);
     }
-    if !download.is_over() {
-        let filter = Some(Filter::new(mask.clone(), view.limits));
-        let filtered = Filtered { begun: Some(begun), rest: download, filter };
+    if download.is_over() {
+        return match filter_whole(filter, &begun, story) {
+            Ok(bytes) => Ok(Response::from_parts(head, Source::Whole(bytes))),
+            Err(fault) => unfit(fault, head, view),
+        };
+    }
+    let mut passed = Vec::new();
+    if matches!(view.body, body::View::Rows(_)) {
+        // Whether there is anything to be seen is known when something is.
+        let pushed = push_until_seen(&mut filter, begun, &mut download, &mut passed, story).await;
+        if let Err(fault) = pushed? {
+            return unfit(fault, head, view);
+        }
+        let filtered = Filtered { passed, begun: None, rest: download, filter: Some(filter) };
         return Ok(Response::from_parts(head, Source::Filtered(Box::new(filtered))));
     }
-    match filter_whole(mask, &begun, view.limits, story) {
-        Some(bytes) => Ok(Response::from_parts(head, Source::Whole(bytes))),
-        None => unshowable(head, view),
+    let filtered = Filtered { passed, begun: Some(begun), rest: download, filter: Some(filter) };
+    Ok(Response::from_parts(head, Source::Filtered(Box::new(filtered))))
+}
+
+/// Filters on until something passes or the end has come; the filter's limits bound how long.
+async fn push_until_seen(
+    filter: &mut Filter,
+    begun: Bytes,
+    download: &mut Download,
+    passed: &mut Vec<u8>,
+    story: &mut Story,
+) -> Result<Result<(), Fault>, Reason> {
+    let mut chunk = begun;
+    loop {
+        let started = Instant::now();
+        let pushed = filter.push(&chunk, passed);
+        story.record().filter += started.elapsed();
+        if pushed.is_err() || !passed.is_empty() || download.is_over() {
+            return Ok(pushed);
+        }
+        match std::future::poll_fn(|cx| download.poll_chunk(cx)).await {
+            None => return Ok(Ok(())),
+            Some(next) => chunk = next.map_err(|_| Reason::UpstreamFailed)?,
+        }
+    }
+}
+
+/// A row that was all there is, and is not the caller's, is as good as missing.
+fn unfit(fault: Fault, head: response::Parts, view: &View<'_>) -> Result<Response<Source>, Reason> {
+    match fault {
+        Fault::Gone => Err(Reason::NotOwner),
+        _ => unshowable(head, view),
     }
 }
 
@@ -132,8 +176,8 @@ async fn show_error(
         return Ok(Response::from_parts(head, Source::Empty));
     }
     let whole = download.is_over() && is_readable(&head.headers);
-    let shown =
-        mask.filter(|_| whole).and_then(|mask| filter_whole(mask, &begun, view.limits, story));
+    let filter = mask.filter(|_| whole).map(|mask| Filter::new(mask.clone(), view.limits));
+    let shown = filter.and_then(|filter| filter_whole(filter, &begun, story).ok());
     Ok(match shown {
         Some(bytes) => Response::from_parts(head, Source::Whole(bytes)),
         None => generic(head),
@@ -171,18 +215,39 @@ async fn gather(download: &mut Download) -> Result<Bytes, super::reply::Cut> {
     Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
-fn filter_whole(mask: &Arc<Mask>, body: &[u8], limits: Limits, story: &mut Story) -> Option<Bytes> {
+/// Reads an object that nobody will see: its text, or none where it has no bytes. An error where
+/// it is larger than `most`, or breaks off.
+pub(super) async fn gather_within(
+    body: Incoming,
+    lease: Lease,
+    most: usize,
+) -> Result<Option<Bytes>, ()> {
+    let mut download = Download::new(body, lease);
+    let mut all = BytesMut::new();
+    while let Some(chunk) = std::future::poll_fn(|cx| download.poll_chunk(cx)).await {
+        let chunk = chunk.map_err(|_| ())?;
+        if chunk.len() > most - all.len() {
+            return Err(());
+        }
+        all.extend_from_slice(&chunk);
+        if download.is_over() {
+            break;
+        }
+    }
+    Ok((!all.is_empty()).then(|| all.freeze()))
+}
+
+fn filter_whole(mut filter: Filter, body: &[u8], story: &mut Story) -> Result<Bytes, Fault> {
     let started = Instant::now();
-    let mut filter = Filter::new(mask.clone(), limits);
     let mut out = Vec::with_capacity(body.len());
     let done = filter.push(body, &mut out).and_then(|()| filter.finish(&mut out));
     let record = story.record();
     record.filter += started.elapsed();
-    record.removed = filter.removed();
-    done.ok().map(|()| out.into())
+    record.removed = filter.removed() + filter.dropped();
+    done.map(|()| out.into())
 }
 
 /// JSON in UTF-8, not encoded.
-fn is_readable(headers: &HeaderMap) -> bool {
+pub(super) fn is_readable(headers: &HeaderMap) -> bool {
     media::is_json(headers) && media::is_identity(headers)
 }

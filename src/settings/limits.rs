@@ -22,6 +22,7 @@ pub(super) const LIMITS: Shape = Shape {
         "max_headers",
         "max_header_bytes",
         "max_body",
+        "object",
         "json_depth",
         "streams",
         "connections",
@@ -29,7 +30,6 @@ pub(super) const LIMITS: Shape = Shape {
     unenforced: &[
         ("body_min_rate", Harmless::Never),
         ("handshake", Harmless::Never),
-        ("object", Harmless::Never),
         ("inflate", Harmless::Never),
         ("in_flight_bytes", Harmless::Never),
         ("stream_revocation", Harmless::Never),
@@ -46,6 +46,7 @@ const TARGET: RangeInclusive<u64> = 256..=32 * KIB;
 const HEAD: RangeInclusive<u64> = 8 * KIB..=1024 * KIB;
 
 const BODY: RangeInclusive<u64> = KIB..=1024 * 1024 * KIB;
+const OBJECT: RangeInclusive<u64> = KIB..=64 * 1024 * KIB;
 const HEADERS: RangeInclusive<u64> = 10..=10_000;
 const DEPTH: RangeInclusive<u64> = 1..=512;
 const STREAMS: RangeInclusive<u64> = 1..=10_000;
@@ -71,6 +72,7 @@ pub(super) fn limits(node: &Node, report: &mut Report) -> Limits {
     set(&mut limits.max_target, size(&mut fields, "max_target", TARGET));
     set(&mut limits.max_header_bytes, size(&mut fields, "max_header_bytes", HEAD));
     set(&mut limits.max_body, size(&mut fields, "max_body", BODY));
+    set(&mut limits.object, size(&mut fields, "object", OBJECT));
     set(&mut limits.max_headers, count(&mut fields, "max_headers", HEADERS));
     set(&mut limits.json_depth, count(&mut fields, "json_depth", DEPTH));
     set(&mut limits.streams, count(&mut fields, "streams", STREAMS));

@@ -83,6 +83,8 @@ pub struct Limits {
     pub max_header_bytes: usize,
     /// Bytes of a request's body where it must be read (413 beyond).
     pub max_body: usize,
+    /// Bytes of an object that is held whole: one that is looked at before a write, a row.
+    pub object: usize,
     /// How deep JSON may nest.
     pub json_depth: usize,
     /// HTTP/2 streams of one connection.
@@ -106,6 +108,7 @@ impl Default for Limits {
             max_headers: 100,
             max_header_bytes: 32 * 1024,
             max_body: 10 * 1024 * 1024,
+            object: 1024 * 1024,
             json_depth: 64,
             streams: 100,
             connections: 10_000,

@@ -4,7 +4,7 @@ use portcullis::policy::resolve::{Surroundings, resolve};
 use portcullis::source::Sources;
 
 /// Every problem of a policy: severity, code, and the underlined text.
-fn problems(policy: &str) -> Vec<(Severity, Code, String)> {
+pub(super) fn problems(policy: &str) -> Vec<(Severity, Code, String)> {
     let (sources, report) = judged(policy);
     let text = |label: &portcullis::diag::Label| sources.text(label.span).to_owned();
     report
@@ -14,7 +14,7 @@ fn problems(policy: &str) -> Vec<(Severity, Code, String)> {
         .collect()
 }
 
-fn judged(policy: &str) -> (Sources, Report) {
+pub(super) fn judged(policy: &str) -> (Sources, Report) {
     let mut sources = Sources::default();
     sources.add("policy.yaml", format!("policy: 1\n{policy}"));
     let (raw, mut report) = front::read(&sources);
@@ -24,12 +24,12 @@ fn judged(policy: &str) -> (Sources, Report) {
 }
 
 #[track_caller]
-fn refused(policy: &str, code: Code, underlined: &str) {
+pub(super) fn refused(policy: &str, code: Code, underlined: &str) {
     assert_eq!(problems(policy), [(Severity::Error, code, underlined.to_owned())]);
 }
 
 #[track_caller]
-fn loads(policy: &str) {
+pub(super) fn loads(policy: &str) {
     assert_eq!(problems(policy), []);
 }
 

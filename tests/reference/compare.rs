@@ -8,6 +8,7 @@ use super::{Verdict, evaluate, generate};
 use portcullis::decide::Reason;
 use portcullis::policy::snapshot::Snapshot;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Cases in a normal run: policies, and requests to each.
 const POLICIES: u64 = 5_000;
@@ -40,7 +41,7 @@ pub fn cases(seed: u64, policies: u64) -> impl Iterator<Item = (Policy, Vec<Requ
 }
 
 /// A generated policy as the program runs it: every one must load.
-pub fn loaded(policy: &Policy) -> Snapshot {
+pub fn loaded(policy: &Policy) -> Arc<Snapshot> {
     let text = to_json(policy);
     load(&text).unwrap_or_else(|problems| panic!("{problems}\n{}", super::shrink::yaml(&text)))
 }
@@ -70,7 +71,8 @@ fn both(policy: &Value, request: &Value) -> Option<(Verdict, Verdict)> {
     let snapshot = load(policy).ok()?;
     let policy: Policy = serde_json::from_value(policy.clone()).ok()?;
     let request: Request = serde_json::from_value(request.clone()).ok()?;
-    let asks = !request.method.is_empty() && !request.path.is_empty() && !request.host.is_empty();
+    let words = [&request.method, &request.path, &request.host, &request.ip];
+    let asks = words.iter().all(|word| !word.is_empty());
     let limits = policy.schemas.iter().all(|schema| !schema.body["type"].is_null());
     (asks && limits).then(|| (ask(&snapshot, &request), evaluate(&policy, &request)))
 }
@@ -78,6 +80,7 @@ fn both(policy: &Value, request: &Value) -> Option<(Verdict, Verdict)> {
 /// In what two verdicts differ: a smaller case must differ in the same.
 fn difference((actual, expected): (Verdict, Verdict)) -> Vec<String> {
     match (&actual, &expected) {
+        _ if actual == expected => Vec::new(),
         (Verdict::Allowed(a), Verdict::Allowed(b)) => {
             let seen = |seen: &Result<Value, Reason>| format!("{:?}", seen.as_ref().err());
             let sent =
@@ -89,9 +92,9 @@ fn difference((actual, expected): (Verdict, Verdict)) -> Vec<String> {
                 (a.sent != b.sent, format!("sent {} {}", sent(&a.sent), sent(&b.sent))),
                 (a.route != b.route || a.erases_hidden != b.erases_hidden, "carriage".to_owned()),
             ];
-            parts.into_iter().filter_map(|(differs, part)| differs.then_some(part)).collect()
+            let parts = parts.into_iter().filter_map(|(differs, part)| differs.then_some(part));
+            ["granted".to_owned()].into_iter().chain(parts).collect()
         }
-        _ if actual == expected => Vec::new(),
         _ => vec![kind(&actual).into(), kind(&expected).into()],
     }
 }

@@ -1,11 +1,14 @@
 //! The compiled evaluator, asked through the front door: the policy as the text that a user would
 //! write.
 
+use super::fields::outermost;
 use super::model::{Caller, Request};
 use super::{Allowed, Verdict};
-use portcullis::decide::{self, Permit, Reason, Trace};
-use portcullis::filter::mask::Mask;
-use portcullis::filter::{Filter, Limits, write};
+use portcullis::decide::body::{BodyCheck, view};
+use portcullis::decide::{
+    self, Body, Decision, Facts, Inquiry, Object, Permit, Reason, Refusal, Trace,
+};
+use portcullis::filter::{Fault, Filter, Limits};
 use portcullis::policy::Target;
 use portcullis::policy::compile::Stamp;
 use portcullis::policy::resolve::Surroundings;
@@ -16,27 +19,39 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// A policy as the program runs it, or what the program has against it.
-pub fn load(policy: &Value) -> Result<Snapshot, String> {
+pub fn load(policy: &Value) -> Result<Arc<Snapshot>, String> {
     load_text(&policy.to_string())
 }
 
-pub fn load_text(policy: &str) -> Result<Snapshot, String> {
+pub fn load_text(policy: &str) -> Result<Arc<Snapshot>, String> {
     let mut sources = Sources::default();
     sources.add("policy.json", policy.to_owned());
     let stamp = Stamp { generation: 1, digest: "sha256:0".into() };
     portcullis::policy::snapshot(&sources, &Surroundings::default(), stamp)
+        .map(Arc::new)
         .map_err(|report| portcullis::diag::human::render(&report, &sources, false))
 }
 
-pub fn ask(snapshot: &Snapshot, request: &Request) -> Verdict {
+pub fn ask(snapshot: &Arc<Snapshot>, request: &Request) -> Verdict {
     let target = Target::parse(&request.target(), 8192).unwrap();
     let method: http::Method = request.method.parse().unwrap();
-    let asked = decide::Request { method: &method, target: &target, now: request.now };
+    let headers = headers(request);
+    let asked = decide::Request {
+        method: &method,
+        target: &target,
+        headers: &headers,
+        client: Some(request.ip.parse().unwrap()),
+        now: request.now,
+    };
     let mut heard = Heard::default();
     let judged = decide::route(snapshot, &asked).and_then(|routed| {
         let public = routed.is_public();
         let caller = request.caller.as_ref().map(principal);
-        let permit = decide::decide(snapshot, &asked, routed, caller, &mut heard)?;
+        let decision = decide::decide(snapshot, &asked, routed, caller, &mut heard)?;
+        let permit = match decision {
+            Decision::Allowed(permit) => permit,
+            Decision::Asks(inquiry) => settle(snapshot, *inquiry, &asked, request, &mut heard)?,
+        };
         Ok((public, permit))
     });
     match judged {
@@ -46,8 +61,46 @@ pub fn ask(snapshot: &Snapshot, request: &Request) -> Verdict {
             Verdict::Refused(refusal.reason)
         }
         Ok((true, _)) => Verdict::Public,
-        Ok((false, permit)) => Verdict::Allowed(allowed(snapshot, request, &permit, &heard)),
+        Ok((false, permit)) => {
+            Verdict::Allowed(allowed(snapshot, request, &asked, &permit, &heard))
+        }
     }
+}
+
+/// Finds out what a decision waits for, as the proxy does.
+fn settle(
+    snapshot: &Snapshot,
+    inquiry: Inquiry,
+    asked: &decide::Request<'_>,
+    request: &Request,
+    heard: &mut Heard,
+) -> Result<Permit, Refusal> {
+    let body = request.body.as_ref().map(Value::to_string);
+    let reads = body.is_some() && inquiry.reads_body(snapshot, asked)?;
+    let stored =
+        |look: decide::Preread| request.stored.get(look.target.raw().path()).map(Value::to_string);
+    let stored: Vec<_> = inquiry.prereads(snapshot, asked).into_iter().map(stored).collect();
+    let objects: Vec<Object<'_>> = stored
+        .iter()
+        .map(|text| text.as_ref().map_or(Object::Missing, |text| Object::Found(text.as_bytes())))
+        .collect();
+    let body = match &body {
+        None => Body::Empty,
+        Some(text) if reads => Body::Json(text.as_bytes()),
+        Some(_) => Body::Unread,
+    };
+    let facts = Facts { body, objects: &objects };
+    inquiry.settle(snapshot, asked, &facts, &Limits::default(), heard)
+}
+
+fn headers(request: &Request) -> http::HeaderMap {
+    let mut headers = http::HeaderMap::new();
+    headers.insert("content-type", http::HeaderValue::from_static("application/json"));
+    for (name, value) in &request.headers {
+        let name: http::HeaderName = name.parse().unwrap();
+        headers.append(name, value.parse().unwrap());
+    }
+    headers
 }
 
 /// What the program hears of a decision: the grants that hold and the denials that deny.
@@ -62,13 +115,20 @@ impl Trace for Heard {
     fn grant(&mut self, grant: GrantId) {
         self.grants.push(grant);
     }
+    fn failed(&mut self, _: GrantId, _: &'static str) {}
     fn denial(&mut self, denial: DenialId) {
         self.denials.push(denial);
     }
     fn note(&mut self, _: impl FnOnce() -> String) {}
 }
 
-fn allowed(snapshot: &Snapshot, request: &Request, permit: &Permit, heard: &Heard) -> Allowed {
+fn allowed(
+    snapshot: &Arc<Snapshot>,
+    request: &Request,
+    asked: &decide::Request<'_>,
+    permit: &Permit,
+    heard: &Heard,
+) -> Allowed {
     let name = |id: GrantId| {
         let grant = snapshot.grant(id);
         (snapshot.role(grant.role).id().to_string(), grant.path.to_string())
@@ -80,18 +140,20 @@ fn allowed(snapshot: &Snapshot, request: &Request, permit: &Permit, heard: &Hear
     let roles = permit.roles().iter().map(|role| snapshot.role(role).id().to_string());
     let mut roles: Vec<_> = roles.collect();
     roles.sort();
-    let fields = permit.fields();
-    let read = fields.and_then(|fields| fields.read.clone());
-    let write = fields.and_then(|fields| fields.write.clone());
+    let check = BodyCheck::of(permit, snapshot, asked.method, asked.headers).expect("JSON is read");
+    let view = view(permit, snapshot);
     Allowed {
         route: snapshot.route(permit.route()).pattern.to_string(),
         roles,
         grants,
-        seen: match read {
+        seen: match view.filter(snapshot, Limits::default(), MAX_ROW, false) {
             None => Ok(request.answer.clone()),
-            Some(mask) => filtered(mask, &request.answer),
+            Some(filter) => filtered(filter, &request.answer),
         },
-        sent: write.map_or(Ok(()), |mask| checked(&mask, &request.body)),
+        sent: match (check, &request.body) {
+            (Some(check), Some(body)) => checked(&check, body),
+            _ => Ok(()),
+        },
         erases_hidden: permit.erases_hidden(),
     }
 }
@@ -116,25 +178,21 @@ fn principal(caller: &Caller) -> Arc<Principal> {
     })
 }
 
-fn filtered(mask: Arc<Mask>, answer: &Value) -> Result<Value, Reason> {
-    let mut filter = Filter::new(mask, Limits::default());
+fn filtered(mut filter: Filter, answer: &Value) -> Result<Value, Reason> {
     let mut out = Vec::new();
     let read = filter.push(answer.to_string().as_bytes(), &mut out);
     match read.and_then(|()| filter.finish(&mut out)) {
         Ok(()) => Ok(serde_json::from_slice(&out).expect("what comes out is JSON")),
+        // As good as missing.
+        Err(Fault::Gone) => Err(Reason::NotOwner),
         Err(_) => Err(Reason::Shape),
     }
 }
 
-fn checked(mask: &Mask, body: &Value) -> Result<(), (Reason, Vec<String>)> {
-    let (reason, mut pointers) =
-        match write::check(mask, body.to_string().as_bytes(), &Limits::default(), write::Patch::No)
-        {
-            Ok(()) => return Ok(()),
-            Err(write::WriteFault::Fields(pointers)) => (Reason::FieldNotWritable, pointers),
-            Err(write::WriteFault::Types(pointers)) => (Reason::ValueInvalid, pointers),
-            Err(other) => panic!("{other:?}"),
-        };
-    pointers.sort();
-    Err((reason, pointers))
+fn checked(check: &BodyCheck, body: &Value) -> Result<(), (Reason, Vec<String>)> {
+    let checked = check.check(body.to_string().as_bytes(), &Limits::default());
+    checked.map_err(|refusal| (refusal.reason, outermost(refusal.pointers)))
 }
+
+/// Bytes of a row.
+const MAX_ROW: usize = 1 << 20;

@@ -5,6 +5,7 @@ use super::model::{Grant, Policy, Request};
 use super::standing::Asked;
 use super::{Allowed, Verdict, evaluate};
 use portcullis::decide::Reason;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What the first cases of a normal run must reach, and how often at least.
@@ -20,6 +21,16 @@ const FLOORS: &[(&str, u32)] = &[
     ("app_inactive", 100),
     ("restricted", 500),
     ("no_grant", 3900),
+    ("bad_request", 10),
+    ("condition_failed", 10),
+    ("query_not_allowed", 10),
+    ("not_owner", 10),
+    ("value_not_allowed", 10),
+    ("rows that go", 10),
+    ("a row that is missing", 10),
+    ("rows with masks of their own", 3),
+    ("an owner of a stored object", 10),
+    ("a condition that holds", 10),
     ("unmapped", 100),
     ("a suspended user", 200),
     ("fields hidden", 400),
@@ -91,6 +102,9 @@ impl Allow<'_> {
             ("fields not writable", sent == Some(Reason::FieldNotWritable)),
             ("a value of a wrong type", sent == Some(Reason::ValueInvalid)),
             ("hidden fields at risk", allowed.erases_hidden),
+            ("rows that go", self.differs(without_rows)),
+            ("a row that is missing", allowed.seen == Err(Reason::NotOwner)),
+            ("rows with masks of their own", self.rows_differ()),
         ];
         reached(all)
     }
@@ -109,6 +123,8 @@ impl Allow<'_> {
             ("a grant through a group alone", directory && self.needs(without_groups)),
             ("a grant of an included role", self.needs(without_includes)),
             ("roles that a key narrows", narrowed),
+            ("an owner of a stored object", self.needs(without_objects)),
+            ("a condition that holds", self.needs(without_conditional)),
             ("roles of a token", !directory && !self.allowed.roles.is_empty()),
         ];
         reached(all)
@@ -125,6 +141,25 @@ impl Allow<'_> {
         let mut policy = self.policy.clone();
         without(&mut policy);
         matches!(evaluate(&policy, self.request), Verdict::Refused(_))
+    }
+
+    /// Whether the answer looks another way where the policy lacks something.
+    fn differs(&self, without: impl Fn(&mut Policy)) -> bool {
+        let mut policy = self.policy.clone();
+        without(&mut policy);
+        match evaluate(&policy, self.request) {
+            Verdict::Allowed(other) => other.seen.is_ok() && other.seen != self.allowed.seen,
+            _ => false,
+        }
+    }
+
+    /// Whether one row shows fields that another one hides.
+    fn rows_differ(&self) -> bool {
+        let Ok(seen) = &self.allowed.seen else { return false };
+        let rows = |document: &Value| document["data"].as_array().cloned().unwrap_or_default();
+        let whole = |row: &Value| rows(&self.request.answer).contains(row);
+        let shown = rows(seen);
+        self.differs(without_rows) && shown.iter().any(whole) && !shown.iter().all(whole)
     }
 
     /// Whether all grants are defaults of the scope of their roles.
@@ -161,4 +196,31 @@ fn without_groups(policy: &mut Policy) {
 
 fn without_includes(policy: &mut Policy) {
     policy.roles.iter_mut().for_each(|role| role.includes.clear());
+}
+
+/// The policy with every grant.
+fn each_grant(policy: &mut Policy, change: impl Fn(&mut Vec<Grant>)) {
+    policy.roles.iter_mut().for_each(|role| change(&mut role.grants));
+    let defaults = &mut policy.role_defaults;
+    [&mut defaults.app, &mut defaults.org, &mut defaults.any].into_iter().for_each(change);
+}
+
+/// Grants hold for all rows.
+fn without_rows(policy: &mut Policy) {
+    each_grant(policy, |grants| {
+        for grant in grants {
+            grant.keep = None;
+            grant.owner = grant.owner.take().filter(|owner| owner.of.is_some());
+        }
+    });
+}
+
+fn without_objects(policy: &mut Policy) {
+    each_grant(policy, |grants| {
+        grants.retain(|grant| grant.owner.as_ref().is_none_or(|owner| owner.of.is_none()));
+    });
+}
+
+fn without_conditional(policy: &mut Policy) {
+    each_grant(policy, |grants| grants.retain(|grant| grant.when.is_none()));
 }

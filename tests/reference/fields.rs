@@ -5,13 +5,16 @@ use super::model::{At, Policy, Type};
 use super::paths::{kinds, matches, unify};
 use portcullis::decide::Reason;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Objects of one type in the bodies of one path, and what each contributing role says of them.
+#[derive(Debug, PartialEq)]
 pub struct Limit<'a> {
     /// Alternatives: one of them must fit.
     pub at: Vec<At>,
     pub views: Vec<View<'a>>,
+    /// Limits of one set of grants; those of several sets hold together.
+    pub set: usize,
 }
 
 /// What one role's schemas say of a value: all must let it.
@@ -22,6 +25,8 @@ pub type View<'a> = Vec<&'a Value>;
 pub enum Way {
     Read,
     Write,
+    /// What is not mentioned stays, and what is replaced is gone.
+    Merge,
 }
 
 /// What limits bodies where these grants allow the request, for one letter.
@@ -46,7 +51,7 @@ pub fn limits<'a>(
         }
         if !at.is_empty() {
             let views = held.iter().map(|held| schemas(policy, held, &of.id)).collect();
-            found.push(Limit { at, views });
+            found.push(Limit { at, views, set: 0 });
         }
     }
     let near = |of: &&Type| {
@@ -57,6 +62,13 @@ pub fn limits<'a>(
         return Err(Reason::Unmapped);
     }
     Ok(found)
+}
+
+/// Limits of several sets of grants, which hold together.
+pub fn together<'a>(sets: impl IntoIterator<Item = Vec<Limit<'a>>>) -> Vec<Limit<'a>> {
+    let sets = sets.into_iter().enumerate();
+    sets.flat_map(|(set, limits)| limits.into_iter().map(move |limit| Limit { set, ..limit }))
+        .collect()
 }
 
 /// What a role's schemas of a type are; none for what every caller may do.
@@ -80,8 +92,12 @@ pub fn seen(limits: &[Limit<'_>], document: &Value) -> Result<Value, Reason> {
 }
 
 /// Pointers to what the caller may not send, or else to what is of a wrong type.
-pub fn refused(limits: &[Limit<'_>], body: &Value) -> Result<(), (Reason, Vec<String>)> {
-    let mut walk = Walk::new(limits, Way::Write);
+pub fn refused(
+    limits: &[Limit<'_>],
+    body: &Value,
+    merges: bool,
+) -> Result<(), (Reason, Vec<String>)> {
+    let mut walk = Walk::new(limits, if merges { Way::Merge } else { Way::Write });
     walk.through(body);
     // What is sent fits every alternative: what does not might be read as what it is not.
     walk.types.extend(walk.misfits.into_iter().map(|(.., pointer)| pointer));
@@ -96,12 +112,12 @@ pub fn refused(limits: &[Limit<'_>], body: &Value) -> Result<(), (Reason, Vec<St
     Ok(())
 }
 
-/// A refused object is named once, not with all that is in it.
-fn outermost(mut found: Vec<String>) -> Vec<String> {
+/// A refused value is named once, not with all that is in it.
+pub fn outermost(mut found: Vec<String>) -> Vec<String> {
     found.sort();
     found.dedup();
     let all = found.clone();
-    found.retain(|pointer| !all.iter().any(|outer| pointer.starts_with(&format!("{outer}/"))));
+    found.retain(|at| !all.iter().any(|outer| at.starts_with(&format!("{outer}/"))));
     found
 }
 
@@ -153,13 +169,18 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.visit(start, document)
     }
 
-    /// Whether the document fits one of the places that the policy says.
+    /// Whether the document fits one of the places that the policy says. Where several sets of grants
+    /// limit a path together, their places are counted off against each other.
     fn has_shape(&self) -> bool {
-        let fits = |place| !self.misfits.iter().any(|(limit, at, _)| (*limit, *at) == place);
-        let limits = self.limits.iter().enumerate();
-        let mut places =
-            limits.flat_map(|(limit, one)| (0..one.at.len()).map(move |at| (limit, at)));
-        self.limits.is_empty() || places.any(fits)
+        let mut sets: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
+        for (limit, one) in self.limits.iter().enumerate() {
+            let fits = |place| !self.misfits.iter().any(|(l, a, _)| (*l, *a) == place);
+            let all = (0..one.at.len()).map(|at| fits((limit, at)));
+            sets.entry(one.set).or_default().extend(all);
+        }
+        let most = sets.values().map(Vec::len).max().unwrap_or_default();
+        let fit = |at: usize| sets.values().all(|set| set.get(at).copied().unwrap_or(true));
+        most == 0 || (0..most).any(fit)
     }
 
     /// What is left of a value, if anything: a part passes where each set has one role all of whose
@@ -175,6 +196,10 @@ impl<'w, 'a> Walk<'w, 'a> {
         if types.reduce(|a, b| &a & &b).is_some_and(|types| types.is_empty()) {
             self.fields.push(stand.pointer);
             return None;
+        }
+        // Null, or a list, in the place of something with parts that may not be written.
+        if way == Way::Merge && !value.is_object() && self.hides_below(&stand.ways, &sets) {
+            self.fields.push(stand.pointer.clone());
         }
         for (limit, alternative, rest) in &stand.ways {
             if !fits(rest, &self.limits[*limit].views, value) {
@@ -203,6 +228,14 @@ impl<'w, 'a> Walk<'w, 'a> {
         })
     }
 
+    /// Whether something that may stand below is not writable.
+    fn hides_below(&self, ways: &[(usize, usize, Vec<String>)], sets: &[Vec<View<'a>>]) -> bool {
+        let places = ways.iter().filter(|(.., rest)| !rest.is_empty());
+        let mut places = places.map(|(limit, ..)| self.limits[*limit].views.as_slice());
+        places.any(|views| hides(views, self.way))
+            || sets.iter().any(|views| hides_inside(views, self.way))
+    }
+
     fn child(
         &mut self,
         stand: &Stand<'a>,
@@ -226,6 +259,36 @@ impl<'w, 'a> Walk<'w, 'a> {
         };
         self.visit(next, value)
     }
+}
+
+/// Whether something in what these roles have schemas for does not go this way.
+fn hides(views: &[View<'_>], way: Way) -> bool {
+    let open: Vec<_> = views.iter().filter(|view| !is_barred(view, way)).cloned().collect();
+    open.is_empty() || hides_inside(&open, way)
+}
+
+fn hides_inside(views: &[View<'_>], way: Way) -> bool {
+    let of_type = |name: &str| -> Vec<View<'_>> {
+        views.iter().filter(|view| types_of(view).contains(name)).cloned().collect()
+    };
+    let (objects, arrays) = (of_type("object"), of_type("array"));
+    let named = objects.iter().flatten().filter_map(|schema| schema["properties"].as_object());
+    let mut names: Vec<&str> = named.flat_map(|named| named.keys().map(String::as_str)).collect();
+    // A name that no schema knows stands for all others.
+    names.push("\0");
+    let below = |views: &[View<'_>], go: &dyn Fn(&Value) -> Value| {
+        let owned: Vec<Vec<Value>> =
+            views.iter().map(|view| view.iter().map(|schema| go(schema)).collect()).collect();
+        let views: Vec<View<'_>> = owned.iter().map(|view| view.iter().collect()).collect();
+        hides(&views, way)
+    };
+    let speaks = |views: &[View<'_>], words: [&str; 2]| {
+        views.iter().flatten().any(|schema| words.iter().any(|word| schema.get(word).is_some()))
+    };
+    (speaks(&objects, ["properties", "additionalProperties"])
+        && names.iter().any(|name| below(&objects, &|schema| property(schema, name).clone())))
+        || (speaks(&arrays, ["items", "items"])
+            && below(&arrays, &|schema| schema.get("items").cloned().unwrap_or(true.into())))
 }
 
 /// Whether a value is what a pointer with these tokens left expects.

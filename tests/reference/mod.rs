@@ -4,6 +4,7 @@
 
 mod compare;
 mod compiled;
+mod conditions;
 mod coverage;
 mod dice;
 mod fields;
@@ -11,13 +12,16 @@ mod generate;
 mod metamorphic;
 mod model;
 mod paths;
+mod rows;
 mod shrink;
 mod standing;
 
-use fields::{Limit, limits, refused, seen};
+use conditions::{Found, Judge};
+use fields::{Limit, limits, refused, seen, together};
 use model::{Grant, Policy, Request, Role};
 use paths::{best_route, letters, speaks};
 use portcullis::decide::Reason;
+use rows::{around, rows};
 use serde_json::Value;
 use standing::{Asked, Standing};
 
@@ -73,36 +77,64 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
     // 5. Membership. 6. Application.
     let asked = Asked { policy, request, caller, route };
     let standing = asked.standing()?;
+    let judge = Judge { asked: &asked, standing: &standing };
+    if !judge.route_holds(route)? {
+        return Err(Reason::ConditionFailed);
+    }
     // 7. Restrictions: whatever grants say, and in any order.
     if denied(policy, request, &letters, &standing) {
         return Err(Reason::Restricted);
     }
     // 8. Grants, for each letter.
-    let mut held = Vec::new();
-    for letter in letters.chars() {
-        let found = grants(&asked, letter, &standing)?;
-        held.extend(found);
-    }
+    let mut found = judge.grants(&letters)?;
+    let named = |held: Vec<&Held<'_>>| {
+        let mut named: Vec<_> = held.into_iter().map(Held::name).collect();
+        named.sort();
+        named.dedup();
+        named
+    };
+    let all = found.iter().flat_map(|found| found.certain.iter().chain(&found.in_rows));
+    let grants = named(all.collect());
     // 9. and 11. Masks, for each letter: a field must pass for all.
-    let mut limits = Vec::new();
-    for letter in letters.chars() {
-        let held: Vec<_> = held.iter().filter(|held| held.letter == letter).copied().collect();
-        limits.extend(self::limits(policy, &held, &request.path, is_element(request, letter))?);
-    }
-    let mut grants: Vec<_> = held.iter().map(Held::name).collect();
-    grants.sort();
-    grants.dedup();
-    let merges = route.update.as_deref() == Some("merge");
+    let limits = bodies(&judge, &mut found)?;
+    let sent = request.body.as_ref().map_or(Ok(()), |body| refused(&limits, body, asked.merges()));
+    let seen = match found.iter().find(|found| !found.in_rows.is_empty()) {
+        Some(found) => rows(&judge, (&found.certain, &found.in_rows), &request.answer),
+        None => seen(&limits, &request.answer),
+    };
     Ok(Verdict::Allowed(Allowed {
         route: route.pattern.clone(),
-        roles: standing.roles,
+        roles: standing.roles.clone(),
         grants,
-        seen: seen(&limits, &request.answer),
-        sent: refused(&limits, &request.body),
+        seen,
+        sent,
         erases_hidden: limits.iter().any(Limit::says_something)
             && request.method == "PUT"
-            && !merges,
+            && !asked.merges(),
     }))
+}
+
+/// What limits the bodies, but for rows.
+fn bodies<'a>(judge: &Judge<'_, 'a>, found: &mut [Found<'a>]) -> Result<Vec<Limit<'a>>, Reason> {
+    let request = judge.asked.request;
+    let limits = |held: &[Held<'a>]| {
+        let element = held.iter().any(|held| is_element(request, held.letter));
+        limits(judge.asked.policy, held, &request.path, element)
+    };
+    let mut all = Vec::new();
+    for found in found {
+        if found.in_rows.is_empty() {
+            all.push(limits(&found.certain)?);
+            continue;
+        }
+        limits(&[found.certain.clone(), found.in_rows.clone()].concat())?;
+        // What is not mapped for these alone, they do not show.
+        if limits(&found.certain).is_err() {
+            found.certain.clear();
+        }
+        all.push(around(judge, &found.certain, &found.in_rows));
+    }
+    Ok(together(all))
 }
 
 /// Whether a POST sends one more element of what the path holds. One that only reads sends a
@@ -115,35 +147,6 @@ fn denied(policy: &Policy, request: &Request, letters: &str, standing: &Standing
     let place = (standing.org.as_deref(), standing.app.as_deref());
     let attached = policy.restrictions.iter().filter(|one| standing.restrictions.contains(&one.id));
     attached.flat_map(|one| &one.deny).any(|denial| speaks(denial, letters, request, place))
-}
-
-/// The grants that hold for a letter; there must be one.
-fn grants<'a>(
-    asked: &Asked<'a>,
-    letter: char,
-    standing: &Standing,
-) -> Result<Vec<Held<'a>>, Reason> {
-    let policy = asked.policy;
-    let roles = policy.roles.iter().filter(|role| standing.roles.contains(&role.id));
-    let of_roles = roles.flat_map(|role| {
-        let defaults = match role.is_app_scope() {
-            true => &policy.role_defaults.app,
-            false => &policy.role_defaults.org,
-        };
-        role.grants.iter().chain(defaults).map(move |grant| Held {
-            role: Some(role),
-            grant,
-            letter,
-        })
-    });
-    let of_everybody =
-        policy.role_defaults.any.iter().map(|grant| Held { role: None, grant, letter });
-    let place = (standing.org.as_deref(), standing.app.as_deref());
-    let matching: Vec<_> = of_roles
-        .chain(of_everybody)
-        .filter(|held| speaks(held.grant, &letter.to_string(), asked.request, place))
-        .collect();
-    if matching.is_empty() { Err(Reason::NoGrant) } else { Ok(matching) }
 }
 
 impl Held<'_> {

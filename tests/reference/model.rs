@@ -36,6 +36,7 @@ pub struct Route {
     pub upsert: bool,
     pub update: Option<String>,
     pub public: Option<String>,
+    pub when: Option<BTreeMap<String, Value>>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -136,7 +137,7 @@ pub struct Type {
     pub elsewhere: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct At {
     pub path: String,
@@ -144,7 +145,7 @@ pub struct At {
     pub entries: Option<Entries>,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Entries {
     pub key: String,
@@ -249,7 +250,7 @@ pub struct Request {
     /// Seconds since 1970.
     pub now: u64,
     /// What the request carries, if it is of a method that does.
-    pub body: Value,
+    pub body: Option<Value>,
     /// What the upstream answers.
     pub answer: Value,
     /// What the upstream has stored, by path.
@@ -299,6 +300,13 @@ impl Request {
             true => self.path.clone(),
             false => format!("{}?{}", self.path, pairs.join("&")),
         }
+    }
+}
+
+impl Grant {
+    /// Whether bodies decide if it holds.
+    pub fn asks_bodies(&self) -> bool {
+        self.owner.is_some() || self.keep.is_some() || self.require.is_some()
     }
 }
 

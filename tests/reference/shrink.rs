@@ -135,7 +135,7 @@ pub fn command(request: &Request) -> String {
     words.push(format!("{} '{}'", request.method, request.target()));
     words.push(format!("-H 'Host: {}'", request.host));
     words.extend(request.headers.iter().map(|(name, value)| format!("-H '{name}: {value}'")));
-    words.push(format!("--body <(echo '{}')", request.body));
+    words.extend(request.body.iter().map(|body| format!("--body <(echo '{body}')")));
     words.push(format!("--response <(echo '{}')", request.answer));
     notes.extend(request.stored.iter().map(|(path, value)| format!("stored at {path}: {value}")));
     format!("{}\n# {}", words.join(" "), notes.join("; "))

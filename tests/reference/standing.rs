@@ -11,6 +11,8 @@ pub struct Standing {
     pub app: Option<String>,
     /// Roles with what they include, sorted.
     pub roles: Vec<String>,
+    /// Those of the organization alone.
+    pub org_roles: Vec<String>,
     /// Restrictions, by id.
     pub restrictions: Vec<String>,
 }
@@ -31,6 +33,12 @@ pub struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// Whether what the body does not mention stays as it is.
+    pub fn merges(&self) -> bool {
+        let merges = self.route.update.as_deref() == Some("merge");
+        self.request.method == "PATCH" || (self.request.method == "PUT" && merges)
+    }
+
     pub fn standing(&self) -> Result<Standing, Reason> {
         let org = match self.address("org", &self.route.org)? {
             Place::Named(org) => Some(org),
@@ -41,18 +49,19 @@ impl Asked<'_> {
         if self.is_suspended() {
             return Err(Reason::NotAMember);
         }
-        let mut roles = self.org_roles(org.as_deref())?;
+        let org_roles = self.org_roles(org.as_deref())?;
         let app = match app {
             Place::Named(app) => Some(app),
             Place::Missing if !is_claim(&self.route.app) => return Err(Reason::AppNotAssigned),
             // A claim that the credential lacks addresses none.
             Place::Missing | Place::Nowhere => None,
         };
-        roles.extend(self.app_roles(org.as_deref(), app.as_deref(), &roles)?);
+        let app_roles = self.app_roles(org.as_deref(), app.as_deref(), &org_roles)?;
+        let mut roles = [org_roles.clone(), app_roles].concat();
         roles.sort();
         roles.dedup();
         let restrictions = self.restrictions(org.as_deref());
-        Ok(Standing { org, app, roles, restrictions })
+        Ok(Standing { org, app, roles, org_roles, restrictions })
     }
 
     /// Whether the user as such is suspended, and so a member of nothing.
@@ -237,6 +246,30 @@ impl Asked<'_> {
             Some(role) => vec![role.clone()],
             None => default.map(|role| role.id.clone()).collect(),
         }
+    }
+
+    /// Applications that the caller may enter where it stands, by every way of step 6.
+    pub fn apps(&self, standing: &Standing) -> Vec<String> {
+        let enters = |app: &&App| {
+            self.app_roles(standing.org.as_deref(), Some(&app.id), &standing.org_roles).is_ok()
+        };
+        self.policy.applications.iter().filter(enters).map(|app| app.id.clone()).collect()
+    }
+
+    /// Organizations in which the caller is an active member.
+    pub fn orgs(&self) -> Vec<String> {
+        if !self.policy.lists_orgs() {
+            return self
+                .caller
+                .org
+                .iter()
+                .filter(|_| !self.policy.is_implicit())
+                .cloned()
+                .collect();
+        }
+        let all = self.policy.organizations.iter().flatten().filter(|org| org.is_active());
+        let own = all.filter(|org| self.direct(Some(&org.id)).is_some());
+        own.map(|org| org.id.clone()).collect()
     }
 
     // ---- members ------------------------------------------------------------------------

@@ -1,10 +1,11 @@
 //! Roles with their grants, restrictions, schemas, and the places of resource types.
 
-use super::{Fields, Harmless, Shape};
+use super::{Fields, Harmless, Shape, condition};
 use crate::diag::Report;
 use crate::policy::node::Node;
 use crate::policy::raw::{
-    RawAt, RawGrant, RawResourceType, RawRestriction, RawRole, RawRoleDefaults, RawSchema,
+    RawAt, RawGrant, RawResourceType, RawRestriction, RawRights, RawRole, RawRoleDefaults,
+    RawSchema,
 };
 
 pub(super) const ROLE: Shape = Shape {
@@ -18,9 +19,10 @@ pub(super) const ROLE: Shape = Shape {
         "grants",
         "schemas",
         "app_access",
+        "reach",
+        "from_token",
         "default",
-        // These direct administration, and nothing administers yet: their kinds are checked, and
-        // that the roles they name exist.
+        // These direct administration.
         "visible_to",
         "assignable_by",
         "editable_by",
@@ -29,21 +31,13 @@ pub(super) const ROLE: Shape = Shape {
         "fallback",
         "protect_last",
     ],
-    unenforced: &[("reach", Harmless::Word("own")), ("from_token", Harmless::False)],
+    unenforced: &[],
 };
 
 pub(super) const GRANT: Shape = Shape {
     what: "grant",
-    keys: &["path", "access"],
-    unenforced: &[
-        ("host", Harmless::Never),
-        ("when", Harmless::Empty),
-        // An empty list lets no parameter through.
-        ("query", Harmless::Never),
-        ("owner", Harmless::Never),
-        ("keep", Harmless::Never),
-        ("require", Harmless::Never),
-    ],
+    keys: &["path", "access", "when", "query", "owner", "keep", "require"],
+    unenforced: &[("host", Harmless::Never)],
 };
 
 pub(super) const ROLE_DEFAULTS: Shape =
@@ -91,9 +85,6 @@ pub(super) const AT: Shape = Shape {
 pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
     let mut fields = Fields::open(node, &ROLE, report)?;
     let id = fields.required_text("id");
-    for flag in ["first_member", "fallback", "protect_last"] {
-        fields.flag(flag);
-    }
     let role = RawRole {
         span: node.span,
         name: fields.text("name"),
@@ -107,17 +98,30 @@ pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
             .word("app_access", &[("assigned", Some(false)), ("all", Some(true))])
             .filter(|all| all.value)
             .map(|all| all.span),
+        reach: fields
+            .word("reach", &[("own", Some(false)), ("all-orgs", Some(true))])
+            .filter(|all| all.value)
+            .map(|all| all.span),
+        from_token: fields.flag("from_token").is_some_and(|token| token.value),
         includes: fields.texts("includes"),
         grants: fields.list("grants", grant).unwrap_or_default(),
         grants_listed: fields.node("grants").is_some(),
         schemas: fields.texts("schemas"),
-        administration: ["visible_to", "assignable_by", "editable_by"]
-            .into_iter()
-            .flat_map(|key| fields.texts(key))
-            .collect(),
+        rights: rights(&mut fields),
         id: id?,
     };
     Some(role)
+}
+
+fn rights(fields: &mut Fields<'_, '_>) -> RawRights {
+    RawRights {
+        visible_to: fields.texts("visible_to"),
+        assignable_by: fields.texts("assignable_by"),
+        editable_by: fields.texts("editable_by"),
+        first_member: fields.on("first_member"),
+        fallback: fields.on("fallback"),
+        protect_last: fields.on("protect_last"),
+    }
 }
 
 pub(super) fn role_defaults(node: &Node, report: &mut Report) -> Option<RawRoleDefaults> {
@@ -141,7 +145,11 @@ fn deny(node: &Node, report: &mut Report) -> Option<RawGrant> {
 fn rule(node: &Node, shape: &Shape, report: &mut Report) -> Option<RawGrant> {
     let mut fields = Fields::open(node, shape, report)?;
     let (path, access) = (fields.required_text("path"), fields.required_text("access"));
-    Some(RawGrant { span: node.span, path: path?, access: access? })
+    let conditions = match std::ptr::eq(shape, &GRANT) {
+        true => condition::conditions(&mut fields)?,
+        false => Default::default(),
+    };
+    Some(RawGrant { span: node.span, path: path?, access: access?, conditions })
 }
 
 pub(super) fn restriction(node: &Node, report: &mut Report) -> Option<RawRestriction> {

@@ -107,6 +107,11 @@ impl<'n, 'r> Fields<'n, 'r> {
         }
     }
 
+    /// Where a flag says `true`.
+    pub fn on(&mut self, key: &str) -> Option<Span> {
+        self.flag(key).filter(|flag| flag.value).map(|flag| flag.span)
+    }
+
     /// A time in UTC (RFC 3339), as seconds since 1970.
     pub fn time(&mut self, key: &str) -> Option<Spanned<u64>> {
         let typed = self.text(key)?;

@@ -46,6 +46,10 @@ pub(super) enum Kind {
     RolesByApp,
     /// Methods and a letter for each.
     Verbs,
+    /// A text, a number or a boolean, or a list of them.
+    Values,
+    /// Selectors, and values for each.
+    When,
     /// JSON Schema.
     Schema,
 }

@@ -5,17 +5,15 @@
 //! words (references, ids that stand twice): `check` has the last word.
 
 use super::kinds::{Key, Kind};
-use super::meanings::{METHODS, SHAPES};
+use super::meanings::{METHODS, rows};
 use super::{Harmless, Shape};
 use crate::policy::schema::{ANNOTATIONS, ENFORCED, TYPES};
 use serde_json::{Map, Value, json};
 
 /// JSON Schema 2020-12 of a policy file as this version enforces it.
 pub fn json_schema() -> Value {
-    let mut definitions: Map<String, Value> = SHAPES
-        .iter()
-        .map(|(shape, about, keys)| (name(shape), mapping(shape, about, keys)))
-        .collect();
+    let mut definitions: Map<String, Value> =
+        rows().map(|(shape, about, keys)| (name(shape), mapping(shape, about, keys))).collect();
     definitions.insert("schema_body".into(), schema_body());
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -139,8 +137,20 @@ fn value(kind: &Kind) -> Value {
             "propertyNames": {"enum": METHODS},
             "additionalProperties": {"type": "string", "pattern": "^[crud]$"},
         }),
+        Kind::Values => values(),
+        Kind::When => json!({
+            "type": "object",
+            "propertyNames": {"pattern": r"^((param|query|header|claims)\..+|client\.ip|time)$"},
+            "additionalProperties": values(),
+        }),
         Kind::Schema => json!({"$ref": "#/$defs/schema_body"}),
     }
+}
+
+/// A value of a condition, or several.
+fn values() -> Value {
+    let scalar = json!({"type": ["string", "integer", "boolean"]});
+    json!({"anyOf": [scalar, {"type": "array", "minItems": 1, "items": scalar}]})
 }
 
 /// A schema's body: the keywords that this version enforces, and annotations.
@@ -186,11 +196,11 @@ mod tests {
 
     #[test]
     fn every_key_that_is_read_is_described_and_no_other() {
-        for (shape, about, keys) in SHAPES {
+        for (shape, about, keys) in rows() {
             assert!(!about.is_empty(), "{}", shape.what);
             let known = |key: &str| keys.iter().any(|row| row.name == key);
             let missing: Vec<_> = shape.keys.iter().filter(|key| !known(key)).collect();
-            assert!(missing.is_empty(), "{}: no row in meanings.rs for {missing:?}", shape.what);
+            assert!(missing.is_empty(), "{}: no row in meanings/ for {missing:?}", shape.what);
             let part_of_language = |row: &&Key| {
                 shape.keys.contains(&row.name)
                     || shape.unenforced.iter().any(|(name, _)| *name == row.name)
@@ -205,7 +215,7 @@ mod tests {
     fn definitions_have_names_of_their_own_and_none_is_missing() {
         let schema = json_schema();
         let definitions = schema["$defs"].as_object().unwrap();
-        assert_eq!(definitions.len(), SHAPES.len() + 1);
+        assert_eq!(definitions.len(), rows().count() + 1);
         let text = schema.to_string();
         for named in text.split("#/$defs/").skip(1) {
             let name = &named[..named.find('"').unwrap()];
@@ -213,6 +223,7 @@ mod tests {
         }
         let sources = [
             include_str!("access.rs"),
+            include_str!("condition.rs"),
             include_str!("identity.rs"),
             include_str!("keys.rs"),
             include_str!("mod.rs"),
@@ -220,6 +231,6 @@ mod tests {
             include_str!("route.rs"),
         ];
         let shapes: usize = sources.iter().map(|text| text.matches(": Shape =").count()).sum();
-        assert_eq!(shapes, SHAPES.len(), "each shape of a mapping is described");
+        assert_eq!(shapes, rows().count(), "each shape of a mapping is described");
     }
 }

@@ -5,6 +5,7 @@
 //! letters, pointers, references, schemas, URLs) is judged later.
 
 mod access;
+mod condition;
 mod fields;
 mod identity;
 mod keys;
@@ -153,7 +154,7 @@ fn membership(fields: &mut Fields<'_, '_>) -> Option<Spanned<RawMembership>> {
         &[
             ("directory", Some(RawMembership::Directory)),
             ("token", Some(RawMembership::Token)),
-            ("both", None),
+            ("both", Some(RawMembership::Both)),
         ],
     )
 }

@@ -10,8 +10,8 @@ use crate::policy::raw::{
 
 pub(super) const ORGANIZATION: Shape = Shape {
     what: "organization",
-    keys: &["id", "name", "apps", "status"],
-    unenforced: &[("operator", Harmless::False)],
+    keys: &["id", "name", "apps", "status", "operator"],
+    unenforced: &[],
 };
 
 pub(super) const ASSIGNED_APP: Shape =
@@ -57,6 +57,7 @@ pub(super) fn organization(node: &Node, report: &mut Report) -> Option<RawOrgani
         name: fields.text("name"),
         apps: fields.list("apps", assigned_app).unwrap_or_default(),
         suspended: suspended(&mut fields),
+        operator: fields.flag("operator").is_some_and(|operator| operator.value),
         id: id?,
     };
     Some(organization)

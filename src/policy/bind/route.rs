@@ -1,6 +1,6 @@
 //! Upstreams and routes.
 
-use super::{Fields, Harmless, Shape, not_enforced, text};
+use super::{Fields, Harmless, Shape, condition, not_enforced, text};
 use crate::diag::Report;
 use crate::policy::node::Node;
 use crate::policy::raw::{BodyKind, RawRoute, RawUpstream, Text, Update};
@@ -30,6 +30,7 @@ pub(super) const ROUTE: Shape = Shape {
         "response",
         "params",
         "credential",
+        "when",
     ],
     unenforced: &[
         ("host", Harmless::Never),
@@ -37,7 +38,6 @@ pub(super) const ROUTE: Shape = Shape {
         ("headers", Harmless::Empty),
         ("strip_prefix", Harmless::Never),
         ("cors", Harmless::Never),
-        ("when", Harmless::Empty),
         ("sentinels", Harmless::Empty),
         ("mode", Harmless::Word("enforce")),
     ],
@@ -88,6 +88,7 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
         credential_pass: fields
             .word("credential", &[("pass", Some(true)), ("strip", Some(false))])
             .is_some_and(|pass| pass.value),
+        when: condition::tests(&mut fields)?,
         pattern: pattern?,
     };
     Some(route)

@@ -99,7 +99,7 @@ identity:
     assert_eq!(apps, ["a", "b"]);
     assert!(!policy.applications[0].active && policy.applications[1].active);
     assert_eq!(policy.members.as_ref().unwrap()[0].apps[1].1.len(), 0);
-    assert_eq!(policy.roles[0].administration.len(), 3);
+    assert_eq!(policy.roles[0].rights.names().count(), 3);
     let identity = policy.identity.as_ref().unwrap();
     assert_eq!(identity.jwt[0].claims.roles.len(), 2);
     let keys = identity.api_keys.as_ref().unwrap();
@@ -217,14 +217,14 @@ fn p08_keys_are_digests_with_a_time_that_can_be_read() {
 #[test]
 fn what_is_not_enforced_is_refused_by_name() {
     bad("mode: monitor\n", &[(NotEnforced, "mode")]);
-    bad("membership: both\n", &[(NotEnforced, "both")]);
     for key in ["presets: [x]", "features: {schemas: false}"] {
         bad(&format!("{key}\n"), &[(NotEnforced, key.split(':').next().unwrap())]);
     }
     for key in ["owner: {}", "keep: {}", "require: {}", "when: {a: b}", "query: []", "host: h"] {
-        let text = format!("roles: [{{id: r, grants: [{{path: /, access: r, {key}}}]}}]\n");
+        let text = format!("restrictions: [{{id: r, deny: [{{path: /, access: r, {key}}}]}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }
+    bad("roles: [{id: r, grants: [{path: /, access: r, host: h}]}]\n", &[(NotEnforced, "host")]);
     for key in ["host: h", "upgrade: websocket", "cors: {}", "strip_prefix: /", "mode: monitor"] {
         let text = format!("routes: [{{match: /, {key}}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
@@ -232,10 +232,6 @@ fn what_is_not_enforced_is_refused_by_name() {
     for value in ["request: form", "response: events", "update: merge_hidden", "org: header.x"] {
         let text = format!("routes: [{{match: /, {value}}}]\n");
         bad(&text, &[(NotEnforced, value.split(' ').nth(1).unwrap())]);
-    }
-    for key in ["reach: all-orgs", "from_token: true"] {
-        let text = format!("roles: [{{id: r, {key}}}]\n");
-        bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }
     bad("identity: {mtls: {}}\n", &[(NotEnforced, "mtls")]);
     bad(
@@ -248,6 +244,28 @@ fn what_is_not_enforced_is_refused_by_name() {
             (NotEnforced, "{items: /x}"),
         ],
     );
+}
+
+#[test]
+fn a_condition_that_cannot_be_read_takes_its_grant_with_it() {
+    for (key, code, text) in [
+        ("owner: {}", MissingKey, "{}"),
+        ("owner: {field: 1}", WrongType, "1"),
+        ("owner: {field: /a, of: []}", WrongType, "[]"),
+        ("keep: {field: /a}", MissingKey, "field"),
+        ("keep: {field: /a, in: []}", BadValue, "[]"),
+        ("require: {field: /a, in: {}}", WrongType, "{}"),
+        ("require: {field: /a, in: x, is: y}", UnknownKey, "is"),
+        ("when: []", WrongType, "[]"),
+        ("when: {a: []}", BadValue, "[]"),
+        ("when: {a: [b, {}]}", WrongType, "{}"),
+        ("query: a", WrongType, "a"),
+        ("query: [a, 1]", WrongType, "1"),
+    ] {
+        let text_of = format!("roles: [{{id: r, grants: [{{path: /, access: r, {key}}}]}}]\n");
+        let policy = bad(&text_of, &[(code, text)]);
+        assert!(policy.roles[0].grants.is_empty() || code == UnknownKey, "{key}");
+    }
 }
 
 #[test]

@@ -37,6 +37,16 @@ fn shadowed_within(resolved: &Resolved, most: usize, report: &mut Report) {
 }
 
 fn shadowed(grant: &ResolvedGrant, wider: &ResolvedGrant, role: &str) -> Diagnostic {
+    if grant.conditions.is_some() && wider.conditions.is_none() {
+        let message = format!(
+            "the conditions decide nothing: `{role}` has `{}` with `{}` whether they hold or not",
+            wider.pattern,
+            Letters(wider.access),
+        );
+        return Diagnostic::warning(Code::ConditionMoot, grant.path_span, message)
+            .also(wider.path_span, "this one has none")
+            .help("remove it, or give the other one conditions as well");
+    }
     let message = format!(
         "`{}` with `{}` adds nothing: another grant of `{role}` has `{}` with `{}`",
         grant.pattern,
@@ -189,7 +199,8 @@ fn covers(wider: &ResolvedGrant, other: &ResolvedGrant) -> bool {
         let at = wider.pattern.param(name);
         at.is_none() || at == other.pattern.param(name)
     };
-    wider.access.has(other.access) && asks_no_more("org") && asks_no_more("app")
+    let holds = wider.conditions.is_none() || wider.conditions == other.conditions;
+    wider.access.has(other.access) && holds && asks_no_more("org") && asks_no_more("app")
 }
 
 #[cfg(test)]
@@ -204,6 +215,8 @@ mod tests {
             path_span: Span::default(),
             pattern: Pattern::parse(path).unwrap(),
             access: access.parse::<Letters>().unwrap().0,
+            conditions: None,
+            reads: None,
         }
     }
 

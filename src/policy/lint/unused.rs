@@ -12,11 +12,11 @@ pub(super) fn roles(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
     let ResolvedMembers::Directory { members, .. } = &resolved.members else { return };
     let (Some(mut used), false) = (bound(resolved), members.is_empty()) else { return };
     let named: HashSet<&str> =
-        raw.roles.iter().flat_map(|role| &role.administration).map(|n| n.value.as_str()).collect();
+        raw.roles.iter().flat_map(|role| role.rights.names()).map(|n| n.value.as_str()).collect();
     let ceiling = raw.role_defaults.ceiling.as_ref().map(|role| role.value.as_str());
     for (at, role) in raw.roles.iter().enumerate() {
         let id = role.id.value.as_str();
-        let administered = !role.administration.is_empty() || named.contains(id);
+        let administered = role.rights.names().next().is_some() || named.contains(id);
         used[at] |= administered || role.default || ceiling == Some(id);
     }
     with_included(resolved, &mut used);

@@ -1,6 +1,7 @@
 //! Grants that roles have without listing them, and the ceiling over what they list.
 
 use super::Names;
+use super::paths::ResolvedType;
 use super::roles::{ResolvedGrant, ResolvedRole, rules};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
@@ -35,13 +36,14 @@ impl RoleDefaults {
 pub(super) fn role_defaults(
     raw: &RawPolicy,
     roles: &[ResolvedRole],
+    types: &[ResolvedType],
     report: &mut Report,
 ) -> RoleDefaults {
     let typed = &raw.role_defaults;
     let mut defaults = RoleDefaults {
-        app: rules(&typed.app, report),
-        org: rules(&typed.org, report),
-        any: rules(&typed.any, report),
+        app: rules(&typed.app, types, report),
+        org: rules(&typed.org, types, report),
+        any: rules(&typed.any, types, report),
     };
     if !fits(roles.iter().map(|role| defaults.of(role).len()), MAX_DEFAULT_GRANTS) {
         let message =
@@ -98,7 +100,10 @@ fn check_ceiling(raw: &RawPolicy, roles: &[ResolvedRole], ceiling: &Text, report
 fn is_under(grant: &ResolvedGrant, high: &ResolvedGrant, letter: usize) -> bool {
     let bound =
         |name| high.pattern.param(name).is_none_or(|at| grant.pattern.param(name) == Some(at));
+    // What holds under a condition covers what holds under the same.
+    let conditions = high.conditions.is_none() || high.conditions == grant.conditions;
     high.access.has(Access::LETTERS[letter])
+        && conditions
         && high.pattern.covers(&grant.pattern)
         && bound("org")
         && bound("app")

@@ -2,6 +2,7 @@
 
 use super::Names;
 use super::people::{ResolvedApp, ResolvedOrg, app_names};
+use super::reach;
 use super::restrictions::{ResolvedRestriction, Restrictor};
 use super::roles::ResolvedRole;
 use crate::diag::{Code, Diagnostic, Report};
@@ -25,6 +26,8 @@ pub enum ResolvedMembers {
     Directory {
         /// The policy says so itself.
         explicit: bool,
+        /// Roles that say `from_token` also come from credentials.
+        tokens: bool,
         groups: Vec<ResolvedGroup>,
         members: Vec<ResolvedMember>,
     },
@@ -122,7 +125,7 @@ pub(super) fn members(raw: &RawPolicy, about: &About<'_>, report: &mut Report) -
     let members = typed.iter().filter_map(|member| reader.member(member, &groups)).collect();
     // One that could not be read is no part of a policy that loads.
     let groups = groups.into_iter().flatten().collect();
-    ResolvedMembers::Directory { explicit, groups, members }
+    ResolvedMembers::Directory { explicit, tokens: mode == RawMembership::Both, groups, members }
 }
 
 struct MemberReader<'a> {
@@ -149,6 +152,7 @@ impl<'a> MemberReader<'a> {
 
     fn group(&mut self, typed: &'a RawGroup) -> Option<ResolvedGroup> {
         let org = self.org(typed.org.as_ref(), &typed.id, typed.span, "a group")?;
+        self.stays_home(org, &typed.roles);
         let roles = self.binder.bind_all(&typed.roles, false, self.report);
         self.cardinality(&typed.roles, self.raw.limits.org_roles_per_member, "a member");
         let apps = typed.apps.iter().filter_map(|(app, roles)| self.access(org, app, roles));
@@ -258,6 +262,7 @@ impl<'a> MemberReader<'a> {
                     .also(first, "first listed here"),
             );
         }
+        self.stays_home(org, &typed.roles);
         let roles = self.binder.bind_all(&typed.roles, false, self.report);
         self.cardinality(&typed.roles, self.raw.limits.org_roles_per_member, "a member");
         let apps = typed.apps.iter().filter_map(|(app, roles)| self.access(org, app, roles));
@@ -295,6 +300,14 @@ impl<'a> MemberReader<'a> {
                 None
             }
             Some(org) => self.org_names.find(org, self.report).map(Some),
+        }
+    }
+
+    /// What is bound here must not reach other organizations, unless this is an operator.
+    fn stays_home(&mut self, org: Option<usize>, roles: &[Text]) {
+        let id = org.zip(self.about.orgs).map(|(at, orgs)| &orgs[at]);
+        if id.is_none_or(|org| !org.operator) {
+            reach::stays_home(roles, &self.binder, id.map(|org| &*org.id), self.report);
         }
     }
 
@@ -360,6 +373,16 @@ impl<'a> Binder<'a> {
     pub fn new(raw: &'a RawPolicy, roles: &'a [ResolvedRole]) -> Binder<'a> {
         let ids = raw.roles.iter().map(|role| &role.id);
         Binder { names: Names::again(raw, Kind::Role, ids), roles }
+    }
+
+    /// The role with this name, whatever its scope; an unknown one is told where it is bound.
+    pub fn known(&self, name: &Text) -> Option<&'a ResolvedRole> {
+        self.roles.get(self.names.find(name, &mut Report::default())?)
+    }
+
+    /// The roles that a role includes, directly and through others.
+    pub fn included(&self, role: &'a ResolvedRole) -> impl Iterator<Item = &'a ResolvedRole> {
+        role.includes.iter().map(|at| &self.roles[*at])
     }
 
     pub fn bind_all(&self, names: &[Text], app_scope: bool, report: &mut Report) -> Vec<usize> {

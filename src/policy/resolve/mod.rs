@@ -1,22 +1,29 @@
 //! Names to ids, and the invariants of the language: what was typed gets its meaning here, and
 //! everything that cannot have one is reported, all in one run.
 
+mod administration;
+mod conditions;
 mod defaults;
 mod includes;
+mod last_admin;
 mod members;
 mod paths;
 mod people;
+mod reach;
 mod restrictions;
 mod roles;
 
 pub use defaults::RoleDefaults;
+pub use last_admin::MAX_PROTECTED;
 pub use members::{ResolvedGroup, ResolvedMember, ResolvedMembers};
 pub use paths::{Address, MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
 pub use people::{ResolvedApp, ResolvedOrg};
+pub use reach::MAX_OPERATORS;
 pub use restrictions::{ResolvedRestriction, defaults};
 pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};
 
 use crate::diag::{Code, Diagnostic, Report, did_you_mean};
+use crate::policy::administration::Administration;
 use crate::policy::raw::{Kind, RawPolicy, Text};
 use crate::policy::upstream::{Upstream, UpstreamAddress};
 use crate::source::Span;
@@ -35,6 +42,7 @@ pub struct Resolved {
     pub schemas: Vec<ResolvedSchema>,
     pub roles: Vec<ResolvedRole>,
     pub role_defaults: RoleDefaults,
+    pub administration: Administration,
     pub restrictions: Vec<ResolvedRestriction>,
     pub apps: Vec<ResolvedApp>,
     /// `None` where the policy lists none.
@@ -62,8 +70,9 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
     let apps = people::apps(raw, report);
     let types = paths::types(raw, report);
     let schemas = roles::schemas(raw, report);
-    let roles = roles::roles(raw, &schemas, report);
-    let role_defaults = defaults::role_defaults(raw, &roles, report);
+    let roles = roles::roles(raw, &schemas, &types, report);
+    let role_defaults = defaults::role_defaults(raw, &roles, &types, report);
+    let rights = administration::rights(raw, &raw.roles, &roles, report);
     let routes = paths::routes(raw, &upstreams, around, report);
     let apps = people::default_roles(raw, apps, &roles, report);
     let orgs = people::orgs(raw, &apps, report);
@@ -85,6 +94,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         schemas,
         roles,
         role_defaults,
+        administration: Administration { rights },
         restrictions,
         apps,
         orgs,
@@ -94,6 +104,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
     };
     paths::grants_are_reachable(raw, &resolved, report);
     paths::schemas_cover_grants(&resolved, report);
+    last_admin::somebody_stays(raw, &resolved, report);
     resolved
 }
 

@@ -1,10 +1,11 @@
 //! Routes, and where objects of a type sit.
 
-use super::{Names, Resolved, Surroundings, Upstreams};
+use super::{Names, Resolved, Surroundings, Upstreams, conditions};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::filter::mask::Mask;
 use crate::filter::place::place;
 use crate::policy::access::{Access, Letters};
+use crate::policy::condition::Test;
 use crate::policy::pattern::Pattern;
 use crate::policy::raw::{BodyKind, Kind, RawPolicy, RawRoute, Text, Update};
 use crate::policy::snapshot::UpstreamId;
@@ -27,6 +28,8 @@ pub struct ResolvedRoute {
     pub response: BodyKind,
     pub params_keep: bool,
     pub credential_pass: bool,
+    /// What must hold for a request to be carried.
+    pub when: Box<[Test]>,
 }
 
 /// Where a route finds the id of the organization or application that a request addresses.
@@ -155,6 +158,7 @@ fn resolve_route(
         response: route.response.map_or(BodyKind::Json, |kind| kind.value),
         params_keep: route.params_keep,
         credential_pass: route.credential_pass,
+        when: conditions::tests(&route.when, &pattern, report)?,
         pattern,
     })
 }
@@ -246,8 +250,12 @@ pub(super) fn grants_are_reachable(raw: &RawPolicy, resolved: &Resolved, report:
     let own = resolved.roles.iter().flat_map(|role| &role.grants);
     let grants = own.chain(resolved.role_defaults.all());
     let denials = resolved.restrictions.iter().flat_map(|restriction| &restriction.deny);
-    for grant in grants.chain(denials) {
-        if resolved.routes.iter().any(|route| route.pattern.unifies(&grant.pattern)) {
+    let paths = grants.chain(denials).flat_map(|grant| {
+        let read = grant.reads.iter().map(|(pattern, span)| (pattern, *span));
+        read.chain([(&grant.pattern, grant.path_span)])
+    });
+    for (pattern, span) in paths {
+        if resolved.routes.iter().any(|route| route.pattern.unifies(pattern)) {
             continue;
         }
         let patterns: Vec<_> =
@@ -255,8 +263,8 @@ pub(super) fn grants_are_reachable(raw: &RawPolicy, resolved: &Resolved, report:
         report.push(
             Diagnostic::error(
                 Code::RouteTotal,
-                grant.path_span,
-                format!("no route has a path that `{}` matches", grant.pattern),
+                span,
+                format!("no route has a path that `{pattern}` matches"),
             )
             .help(format!("routes are {}", patterns.join(", "))),
         );
@@ -345,6 +353,7 @@ impl RawRoute {
             response: None,
             params_keep: false,
             credential_pass: false,
+            when: Vec::new(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Names;
 use super::members::Binder;
+use super::reach;
 use super::roles::ResolvedRole;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::raw::{Kind, RawAssignedApp, RawOrganization, RawPolicy};
@@ -29,6 +30,8 @@ pub struct ResolvedOrg {
     pub apps: Vec<usize>,
     /// Those of them that every user of it may enter.
     pub auto_apps: Vec<usize>,
+    /// Its roles may reach other organizations.
+    pub operator: bool,
 }
 
 pub(super) fn apps(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedApp> {
@@ -93,6 +96,7 @@ pub(super) fn orgs(
 ) -> Option<Vec<ResolvedOrg>> {
     let typed = raw.organizations.as_ref()?;
     Names::collect(raw, Kind::Organization, typed.iter().map(|org| &org.id), report);
+    reach::operators_are_few(typed, report);
     let app_names = app_names(raw);
     let org = |org: &RawOrganization| {
         let assigned: Vec<(usize, bool)> = org
@@ -104,6 +108,7 @@ pub(super) fn orgs(
         ResolvedOrg {
             id: org.id.value.as_str().into(),
             active: !org.suspended,
+            operator: org.operator,
             auto_apps: auto.map(|(app, _)| *app).collect(),
             apps: assigned.iter().map(|(app, _)| *app).collect(),
         }

@@ -27,7 +27,7 @@ pub(super) fn restrictions(raw: &RawPolicy, report: &mut Report) -> Vec<Resolved
         .iter()
         .map(|restriction| ResolvedRestriction {
             id: restriction.id.value.as_str().into(),
-            deny: rules(&restriction.deny, report),
+            deny: rules(&restriction.deny, &[], report),
             default: restriction.default,
             requires: restriction
                 .requires

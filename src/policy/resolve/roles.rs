@@ -1,10 +1,13 @@
 //! Roles, their grants, and the schemas that limit what they see and write.
 
 use super::Names;
+use super::conditions::{self, Beside};
 use super::includes;
-use super::paths::{letters, pattern};
+use super::paths::{ResolvedType, letters, pattern};
+use super::reach;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
+use crate::policy::condition::Conditions;
 use crate::policy::pattern::Pattern;
 use crate::policy::raw::{Kind, RawGrant, RawPolicy, RawRole};
 use crate::policy::schema::{self, SchemaMasks};
@@ -22,6 +25,10 @@ pub struct ResolvedRole {
     pub default: bool,
     /// Whoever has it may enter every application of the organization.
     pub app_access_all: bool,
+    /// Held in an operator's organization, it counts in every organization.
+    pub reach: bool,
+    /// With `membership: both`, it counts where a credential claims it.
+    pub from_token: bool,
     /// Indices of the roles that it includes, directly and through others.
     pub includes: Vec<usize>,
     pub grants: Vec<ResolvedGrant>,
@@ -36,6 +43,10 @@ pub struct ResolvedGrant {
     pub path_span: Span,
     pub pattern: Pattern,
     pub access: Access,
+    /// What must hold besides; `None` where nothing must.
+    pub conditions: Option<Arc<Conditions>>,
+    /// The path of the object that the conditions look at, if they name one.
+    pub reads: Option<(Pattern, Span)>,
 }
 
 /// A schema, compiled.
@@ -69,14 +80,12 @@ pub(super) fn schemas(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedSchem
 pub(super) fn roles(
     raw: &RawPolicy,
     schemas: &[ResolvedSchema],
+    types: &[ResolvedType],
     report: &mut Report,
 ) -> Vec<ResolvedRole> {
     let names = Names::collect(raw, Kind::Role, raw.roles.iter().map(|role| &role.id), report);
     let schema_names = Names::again(raw, Kind::Schema, raw.schemas.iter().map(|schema| &schema.id));
     display_names_are_unique(&raw.roles, report);
-    for role in raw.roles.iter().flat_map(|role| &role.administration) {
-        names.find(role, report);
-    }
     let included = includes::closures(raw, &names, report);
     raw.roles
         .iter()
@@ -86,8 +95,10 @@ pub(super) fn roles(
             app_scope: role.app_scope,
             default: role.default,
             app_access_all: app_access_all(role, report),
+            reach: reach::of(role, report),
+            from_token: role.from_token,
             includes,
-            grants: rules(&role.grants, report),
+            grants: rules(&role.grants, types, report),
             schemas: role
                 .schemas
                 .iter()
@@ -111,15 +122,28 @@ fn app_access_all(role: &RawRole, report: &mut Report) -> bool {
 }
 
 /// Grants, or denials, which have the same form.
-pub(super) fn rules(typed: &[RawGrant], report: &mut Report) -> Vec<ResolvedGrant> {
-    typed
-        .iter()
-        .filter_map(|rule| {
-            let access = letters(&rule.access, report);
-            let pattern = pattern(&rule.path, report)?;
-            Some(ResolvedGrant { span: rule.span, path_span: rule.path.span, pattern, access })
-        })
-        .collect()
+pub(super) fn rules(
+    typed: &[RawGrant],
+    types: &[ResolvedType],
+    report: &mut Report,
+) -> Vec<ResolvedGrant> {
+    typed.iter().filter_map(|typed| rule(typed, types, report)).collect()
+}
+
+fn rule(typed: &RawGrant, types: &[ResolvedType], report: &mut Report) -> Option<ResolvedGrant> {
+    let access = letters(&typed.access, report);
+    let pattern = pattern(&typed.path, report)?;
+    let beside = Beside { pattern: &pattern, access, span: typed.access.span, types };
+    let found = conditions::conditions(&typed.conditions, &beside, report)?;
+    let conditions = Some(found.conditions).filter(|conditions| !conditions.is_none());
+    Some(ResolvedGrant {
+        span: typed.span,
+        path_span: typed.path.span,
+        access,
+        conditions: conditions.map(Arc::new),
+        reads: found.reads,
+        pattern,
+    })
 }
 
 fn display_names_are_unique(roles: &[RawRole], report: &mut Report) {

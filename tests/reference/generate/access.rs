@@ -2,6 +2,7 @@
 
 use super::super::dice::Dice;
 use super::super::model::{Grant, Restriction, Role};
+use super::conditions;
 use super::routes::{broad, pattern};
 use super::{RESTRICTIONS, ROLES, SCHEMAS};
 
@@ -12,6 +13,7 @@ pub fn roles(dice: &mut Dice) -> Vec<Role> {
 
 fn role(dice: &mut Dice, id: &str) -> Role {
     let app_scope = dice.percent(25);
+    let conditional = dice.percent(60);
     Role {
         id: id.into(),
         scope: Some(if app_scope { "app" } else { "org" }.into()),
@@ -20,20 +22,30 @@ fn role(dice: &mut Dice, id: &str) -> Role {
         includes: dice.words(ROLES, 25),
         grants: dice.some(1..6, |dice| {
             let path = broad(dice);
-            grant(dice, path)
+            let grant = grant(dice, path);
+            if conditional { conditions::of(dice, grant) } else { grant }
         }),
         schemas: dice.words(SCHEMAS, 50),
+        visible_to: dice.words(ROLES, 20),
+        assignable_by: dice.words(ROLES, 20),
         ..Role::default()
     }
 }
 
+/// A grant, or a denial where it has no conditions.
 fn grant(dice: &mut Dice, path: String) -> Grant {
     Grant { path, access: letters(dice), ..Grant::default() }
 }
 
 /// Mostly none, so that other grants decide.
 pub fn defaults(dice: &mut Dice) -> Vec<Grant> {
-    if dice.percent(70) { Vec::new() } else { dice.some(1..3, anywhere) }
+    if dice.percent(70) {
+        return Vec::new();
+    }
+    dice.some(1..3, |dice| {
+        let grant = anywhere(dice);
+        if dice.percent(30) { conditions::of(dice, grant) } else { grant }
+    })
 }
 
 pub fn restrictions(dice: &mut Dice) -> Vec<Restriction> {

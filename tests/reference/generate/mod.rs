@@ -3,6 +3,7 @@
 
 mod access;
 mod bodies;
+mod conditions;
 mod people;
 mod requests;
 mod routes;
@@ -10,7 +11,7 @@ mod routes;
 pub use requests::request;
 
 use super::dice::Dice;
-use super::model::{Defaults, Policy, Role};
+use super::model::{Defaults, Grant, Policy, Role};
 use super::paths::unify;
 
 /// Users, organizations and applications; also segments of paths and values of fields.
@@ -74,6 +75,9 @@ fn repair_roles(policy: &mut Policy) {
             later.any(|(other, scope)| other == id && *scope == scopes[at].1)
         };
         role.includes.retain(later);
+        for listed in [&mut role.visible_to, &mut role.assignable_by] {
+            listed.retain(|id| scopes.iter().any(|(other, _)| other == id));
+        }
     }
 }
 
@@ -86,6 +90,9 @@ fn unreachable_go(policy: &mut Policy) {
     let defaults = &mut policy.role_defaults;
     let defaults = [&mut defaults.app, &mut defaults.org, &mut defaults.any];
     for grants in own.chain(denied).chain(defaults) {
-        grants.retain(|grant| reached(&grant.path));
+        let object = |grant: &Grant| grant.owner.as_ref().and_then(|owner| owner.of.clone());
+        grants.retain(|grant| {
+            reached(&grant.path) && object(grant).is_none_or(|path| reached(&path))
+        });
     }
 }

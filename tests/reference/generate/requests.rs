@@ -4,6 +4,8 @@ use super::super::dice::Dice;
 use super::super::model::{Caller, Policy, Request};
 use super::bodies::document;
 use super::{NAMES, ROLES};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 pub fn request(dice: &mut Dice, policy: &Policy) -> Request {
     let method = match dice.percent(2) {
@@ -11,17 +13,53 @@ pub fn request(dice: &mut Dice, policy: &Policy) -> Request {
         false => dice.word("GET GET GET HEAD POST PUT PUT PATCH DELETE"),
     };
     let home = home(dice, policy);
+    let path = path(dice, policy, &home);
     Request {
-        method,
         host: "x.test".into(),
-        path: path(dice, policy, &home),
         caller: dice.maybe(97, |dice| caller(dice, policy, &home)),
-        ip: "127.0.0.1".into(),
+        query: query(dice),
+        headers: headers(dice),
+        ip: dice.pick(&["10.1.2.3", "10.1.2.3", "10.9.9.9", "192.0.2.1", "192.0.2.2"]).into(),
         now: dice.below(9) as u64,
-        body: document(dice),
+        body: body(dice, &method),
         answer: document(dice),
+        stored: stored(dice, &path),
+        path,
+        method,
         ..Request::default()
     }
+}
+
+/// Reading and deleting carry nothing.
+fn body(dice: &mut Dice, method: &str) -> Option<Value> {
+    let carries = ["POST", "PUT", "PATCH"].contains(&method);
+    carries.then(|| document(dice)).filter(|body| !body.is_null())
+}
+
+/// Names come twice now and then.
+fn query(dice: &mut Dice) -> Vec<(String, String)> {
+    if dice.percent(60) {
+        return Vec::new();
+    }
+    dice.some(1..3, |dice| (dice.word("page page limit skip"), dice.word(NAMES)))
+}
+
+fn headers(dice: &mut Dice) -> Vec<(String, String)> {
+    let count = dice.pick(&[0, 1, 1, 1, 1, 1, 1, 1, 1, 2]);
+    (0..count).map(|_| ("x-env".to_owned(), dice.word(NAMES))).collect()
+}
+
+/// The objects that owner rules look at: the node, and what is above it.
+fn stored(dice: &mut Dice, path: &str) -> BTreeMap<String, Value> {
+    let mut all = BTreeMap::from([("/x".to_owned(), document(dice))]);
+    let mut end = path.len();
+    while end > 0 {
+        if dice.percent(85) {
+            all.insert(path[..end].to_owned(), document(dice));
+        }
+        end = path[..end].rfind('/').unwrap_or(0);
+    }
+    all
 }
 
 /// Who asks, and where this somebody belongs.
@@ -82,10 +120,10 @@ fn below(dice: &mut Dice, pattern: &str, home: &Home) -> String {
 
 fn caller(dice: &mut Dice, policy: &Policy, home: &Home) -> Caller {
     let listed = policy.members.is_some();
-    let claims = policy.routes().iter().any(|route| route.org.is_some());
+    let from_claims = policy.routes().iter().any(|route| route.org.is_some());
     let names_org = match policy.is_implicit() {
         true => 4,
-        false if listed && !claims => 15,
+        false if listed && !from_claims => 15,
         false => 92,
     };
     let org = dice.maybe(names_org, |dice| match dice.percent(88) {
@@ -99,6 +137,14 @@ fn caller(dice: &mut Dice, policy: &Policy, home: &Home) -> Caller {
         app: dice.maybe(if listed { 5 } else { 25 }, |dice| dice.word("x x y y z")),
         roles: dice.maybe(85, |dice| dice.words(ROLES, chance)),
         api_key: dice.percent(25),
-        ..Caller::default()
+        email: dice.maybe(50, |dice| dice.word(NAMES)),
+        claims: claims(dice),
     }
+}
+
+fn claims(dice: &mut Dice) -> BTreeMap<String, Vec<String>> {
+    let count = dice.pick(&[0, 1, 1, 1, 2]);
+    let values: Vec<String> = (0..count).map(|_| dice.word("x x y z")).collect();
+    let named = (!values.is_empty()).then(|| ("team".to_owned(), values));
+    named.into_iter().collect()
 }

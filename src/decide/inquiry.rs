@@ -1,0 +1,485 @@
+//! A decision that waits for facts which only bodies know: whose an object is, what a body asks
+//! for. Nothing has reached the upstream yet but the look at those objects.
+
+use super::body;
+use super::caller::Caller;
+use super::facts::{Bearing, Facts, Judge};
+use super::head::{self, Head};
+use super::permit::Permit;
+use super::rows::RowPlan;
+use super::standing::{self, Addressed, Standing};
+use super::{Reason, Refusal, Request, Routed, Trace, query};
+use crate::filter;
+use crate::policy::access::Access;
+use crate::policy::condition::{Object, Piece};
+use crate::policy::fields::FieldMasks;
+use crate::policy::held::{Candidate, Held};
+use crate::policy::index::Matches;
+use crate::policy::limits::Limits;
+use crate::policy::roleset::RoleSet;
+use crate::policy::snapshot::{BodyKind, GrantGroup, GrantId, RouteId, Snapshot, Update};
+use crate::policy::target::{MAX_TARGET, Target};
+use crate::principal::Principal;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Objects that are read for one request. A grant that would need one more does not hold.
+pub const MAX_PREREADS: usize = 4;
+
+/// What is known of a request once its head has been judged.
+#[derive(Debug)]
+pub struct Inquiry {
+    principal: Arc<Principal>,
+    route: RouteId,
+    access: Access,
+    org: Option<Arc<str>>,
+    app: Option<Arc<str>>,
+    roles: RoleSet,
+    matches: Matches,
+    letters: SmallVec<[Letter; 2]>,
+    /// The paths of the objects to look at.
+    objects: Vec<String>,
+}
+
+/// An object that must be looked at before the request goes on.
+#[derive(Debug)]
+pub struct Preread {
+    /// Where it is.
+    pub target: Target,
+    /// Lets the proxy, and nobody else, read it in the caller's name.
+    pub permit: Permit,
+    /// It is what the request addresses: the object's ETag can guard a write.
+    pub is_itself: bool,
+}
+
+/// The grants for one letter.
+#[derive(Debug)]
+struct Letter {
+    at: usize,
+    held: Held,
+    /// Those that hold if what is not known yet is as they say.
+    pending: Vec<Candidate>,
+    failed: Failed,
+}
+
+/// Why grants that match did not hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Failed {
+    head: bool,
+    query: bool,
+    value: bool,
+    owner: bool,
+}
+
+impl Inquiry {
+    /// Finds the grants for each letter that is needed, as far as the head of a request tells.
+    pub(super) fn new<T: Trace>(
+        snapshot: &Snapshot,
+        request: &Request<'_>,
+        routed: Routed,
+        route: RouteId,
+        (principal, standing): (&Arc<Principal>, &Standing<'_>),
+        trace: &mut T,
+    ) -> Result<Inquiry, Refusal> {
+        let mut inquiry = Inquiry {
+            principal: principal.clone(),
+            route,
+            access: routed.access,
+            org: standing.org.map(Arc::from),
+            app: standing.app.map(Arc::from),
+            roles: standing.roles.clone(),
+            matches: routed.matches,
+            letters: SmallVec::new(),
+            objects: Vec::new(),
+        };
+        let caller = Caller { principal: Some(principal), stands: Some(standing.subject()) };
+        for letter in routed.access.positions() {
+            let found = inquiry.letter(snapshot, request, letter, &caller, trace)?;
+            if found.held.is_empty() && found.pending.is_empty() {
+                return Err(Refusal::because(found.failed.reason()));
+            }
+            inquiry.letters.push(found);
+        }
+        inquiry.plan_prereads(snapshot, request);
+        Ok(inquiry)
+    }
+
+    /// Whether anything must be known besides the head.
+    pub(super) fn waits(&self) -> bool {
+        self.letters.iter().any(|letter| !letter.pending.is_empty())
+    }
+
+    /// The objects to look at before the request is sent. What is found goes to
+    /// [`Inquiry::settle`] in this order.
+    pub fn prereads(&self, snapshot: &Snapshot, request: &Request<'_>) -> Vec<Preread> {
+        let look = |path: &String| {
+            // It was a target when it was planned.
+            let target = Target::parse(path, MAX_TARGET).ok()?;
+            let route = snapshot.best_route(&snapshot.matches(&target)).unwrap_or(self.route);
+            Some(Preread {
+                permit: self.permit_to_look(snapshot, route),
+                is_itself: path == request.target.raw().path(),
+                target,
+            })
+        };
+        self.objects.iter().filter_map(look).collect()
+    }
+
+    /// Whether the request's body, where it has one, must be read and handed to
+    /// [`Inquiry::settle`]. A body of a type or coding that cannot be read is refused before that.
+    pub fn reads_body(&self, snapshot: &Snapshot, request: &Request<'_>) -> Result<bool, Refusal> {
+        let mut pending = self.letters.iter().flat_map(|letter| &letter.pending);
+        let asks = |found: &Candidate| {
+            let conditions = snapshot.conditions(found.grant);
+            conditions.is_some_and(|c| c.owner.is_some() || c.require.is_some())
+        };
+        let route = snapshot.route(self.route);
+        if !pending.any(asks) || route.request == BodyKind::Opaque {
+            return Ok(false);
+        }
+        body::patch(request.method, route.update, request.headers).map(|_| true)
+    }
+
+    /// Judges what was found. `request` is the one that was asked about.
+    pub fn settle<T: Trace>(
+        mut self,
+        snapshot: &Snapshot,
+        request: &Request<'_>,
+        facts: &Facts<'_>,
+        limits: &filter::Limits,
+        trace: &mut T,
+    ) -> Result<Permit, Refusal> {
+        let (principal, route) = (self.principal.clone(), snapshot.route(self.route));
+        // What a request cannot hold on to while it waits is found again.
+        let addressed = Addressed::of(route, request.target, &principal);
+        let standing = standing::find(snapshot, &addressed, &principal, request.now, &mut ())
+            .map_err(Refusal::because)?;
+        let caller = Caller { principal: Some(&principal), stands: Some(standing.subject()) };
+        let patch = body::patch(request.method, route.update, request.headers);
+        let merges = matches!(patch, Ok(filter::write::Patch::Merge));
+        let mut rows = Vec::new();
+        for letter in &mut self.letters {
+            let needed = Access::LETTERS[letter.at];
+            let judge = Judge { facts, limits, snapshot, caller, letter: needed, merges };
+            for found in std::mem::take(&mut letter.pending) {
+                let object = object_path(snapshot, &found, letter.at, request.target)
+                    .map(|path| self.objects.iter().position(|other| *other == path));
+                let bearing = match judge.grant(&found, object)? {
+                    // Nobody reads the rows of such a route.
+                    Bearing::InRows if route.response == BodyKind::Opaque => Bearing::NotOwner,
+                    bearing => bearing,
+                };
+                letter.heard(found, bearing, &mut rows, trace);
+            }
+            if letter.held.is_empty() && rows.is_empty() {
+                return Err(Refusal::because(letter.failed.reason()));
+            }
+        }
+        let plan = match rows.is_empty() {
+            true => None,
+            false => {
+                let base = self.letters.first().map(|letter| letter.held.clone());
+                let grants = (base.unwrap_or_default(), rows.clone());
+                Some(RowPlan::new(snapshot, &caller, self.matches.clone(), grants, trace)?)
+            }
+        };
+        self.permit(snapshot, request, (plan, &rows), trace)
+    }
+
+    /// What the head says of the grants for one letter.
+    fn letter<T: Trace>(
+        &self,
+        snapshot: &Snapshot,
+        request: &Request<'_>,
+        at: usize,
+        caller: &Caller<'_>,
+        trace: &mut T,
+    ) -> Result<Letter, Refusal> {
+        let mut roles = Cow::Borrowed(&self.roles);
+        if let Some(anybody) = snapshot.anybody() {
+            roles.to_mut().insert(anybody);
+        }
+        let (org, app) = (self.org.as_deref(), self.app.as_deref());
+        let addressed = |group: &GrantGroup| group.addresses(request.target, org, app);
+        let mut candidates = Vec::new();
+        let held = snapshot.held(&self.matches, at, &roles, addressed, &mut candidates);
+        if T::LISTENS {
+            let grants = snapshot.held_grants(&self.matches, at, &roles, addressed);
+            grants.into_iter().for_each(|grant| trace.grant(grant));
+        }
+        let mut letter = Letter { at, held, pending: Vec::new(), failed: Failed::default() };
+        for found in candidates {
+            letter.head(snapshot, &found, request, caller, trace)?;
+        }
+        if !letter.pending.is_empty() && self.shows_all(snapshot, &letter.held) {
+            // Whatever the others would add, this has it already.
+            letter.pending.clear();
+        }
+        Ok(letter)
+    }
+
+    fn shows_all(&self, snapshot: &Snapshot, held: &Held) -> bool {
+        let limits = || snapshot.limits(&self.matches, held, false);
+        !held.is_empty() && matches!(limits(), Limits::Nothing)
+    }
+
+    fn plan_prereads(&mut self, snapshot: &Snapshot, request: &Request<'_>) {
+        let mut planned: Vec<String> = Vec::new();
+        for letter in &self.letters {
+            let paths = letter.pending.iter().filter_map(|found| {
+                // What cannot be a path names no object, and the grant does not hold.
+                object_path(snapshot, found, letter.at, request.target)
+                    .filter(|path| Target::parse(path, MAX_TARGET).is_ok())
+            });
+            for path in paths {
+                if !planned.contains(&path) && planned.len() < MAX_PREREADS {
+                    planned.push(path);
+                }
+            }
+        }
+        self.objects = planned;
+    }
+
+    fn permit_to_look(&self, snapshot: &Snapshot, route: RouteId) -> Permit {
+        Permit {
+            generation: snapshot.generation(),
+            principal: Some(self.principal.clone()),
+            upstream: snapshot.route(route).upstream,
+            route,
+            access: Access::READ,
+            org: self.org.clone(),
+            app: self.app.clone(),
+            roles: self.roles.clone(),
+            fields: None,
+            grant: None,
+            erases_hidden: false,
+            rows: None,
+        }
+    }
+
+    /// Nothing is waited for any more.
+    pub(super) fn permit<T: Trace>(
+        self,
+        snapshot: &Snapshot,
+        request: &Request<'_>,
+        (plan, rows): (Option<RowPlan>, &[Candidate]),
+        trace: &mut T,
+    ) -> Result<Permit, Refusal> {
+        let creates = sends_an_element(request.method, self.access);
+        let held = self.letters.first().and_then(|letter| letter.held.first);
+        let grant = held.or(rows.first().map(|row| row.grant));
+        let listed = self.listed(snapshot, rows);
+        let fields = match &plan {
+            Some(plan) => plan.fields().cloned(),
+            None => self.fields(snapshot, creates, trace)?,
+        };
+        query::check(request.target.query(), fields.as_deref(), &listed)?;
+        let route = snapshot.route(self.route);
+        Ok(Permit {
+            generation: snapshot.generation(),
+            route: self.route,
+            upstream: route.upstream,
+            access: self.access,
+            org: self.org,
+            app: self.app,
+            roles: self.roles,
+            grant,
+            principal: Some(self.principal),
+            erases_hidden: fields.is_some() && replaces(request.method, route.update),
+            fields,
+            rows: plan.map(Arc::new),
+        })
+    }
+
+    /// What limits the bodies. Where two letters are needed, a field must pass for both.
+    fn fields<T: Trace>(
+        &self,
+        snapshot: &Snapshot,
+        creates: bool,
+        trace: &mut T,
+    ) -> Result<Option<Arc<FieldMasks>>, Refusal> {
+        let mut all: Option<Arc<FieldMasks>> = None;
+        for letter in &self.letters {
+            let masks = match snapshot.limits(&self.matches, &letter.held, creates) {
+                Limits::Nothing => continue,
+                Limits::Masks(masks) => masks,
+                Limits::Unmapped => return Err(unmapped(trace)),
+            };
+            all = Some(match all {
+                None => masks,
+                Some(others) => Arc::new(others.and(&masks)),
+            });
+        }
+        Ok(all)
+    }
+
+    /// The query parameters that grants list by name: they may ask about what is hidden. Where
+    /// rows are all that is granted, each grant must list one.
+    fn listed<'s>(&self, snapshot: &'s Snapshot, rows: &[Candidate]) -> Vec<&'s str> {
+        let names = |grant: GrantId| {
+            let query = snapshot.conditions(grant).and_then(|found| found.query.as_deref());
+            query.unwrap_or_default()
+        };
+        let certain = self.letters.iter().any(|letter| !letter.held.is_empty());
+        let own = self.letters.iter().flat_map(|letter| letter.held.conditional());
+        let all: Vec<&str> = match certain {
+            true => own.flat_map(|grant| names(*grant)).map(|name| &**name).collect(),
+            false => rows.iter().flat_map(|row| names(row.grant)).map(|name| &**name).collect(),
+        };
+        let everywhere = |name: &&str| {
+            certain || rows.iter().all(|row| names(row.grant).iter().any(|other| **other == **name))
+        };
+        all.into_iter().filter(everywhere).collect()
+    }
+}
+
+impl Letter {
+    fn heard<T: Trace>(
+        &mut self,
+        found: Candidate,
+        bearing: Bearing,
+        rows: &mut Vec<Candidate>,
+        trace: &mut T,
+    ) {
+        match bearing {
+            Bearing::Holds => {
+                trace.grant(found.grant);
+                self.held.add(&found);
+            }
+            Bearing::InRows => {
+                trace.grant(found.grant);
+                rows.push(found);
+            }
+            Bearing::NotOwner => {
+                self.failed.owner = true;
+                trace.failed(found.grant, "the object is not the caller's");
+            }
+            Bearing::WrongValue => {
+                self.failed.value = true;
+                trace.failed(
+                    found.grant,
+                    "the body does not have a value that its `require` allows",
+                );
+            }
+        }
+    }
+
+    /// What the head of a request says of a grant with conditions.
+    fn head<T: Trace>(
+        &mut self,
+        snapshot: &Snapshot,
+        found: &Candidate,
+        request: &Request<'_>,
+        caller: &Caller<'_>,
+        trace: &mut T,
+    ) -> Result<(), Refusal> {
+        let Some(conditions) = snapshot.conditions(found.grant) else { return Ok(()) };
+        match head::judge(conditions, request, caller)? {
+            Head::Holds if conditions.is_of_head() => {
+                trace.grant(found.grant);
+                self.held.add(found);
+            }
+            Head::Holds => self.pending.push(*found),
+            Head::Fails => {
+                self.failed.head = true;
+                trace.failed(found.grant, "its `when` does not hold");
+            }
+            Head::Unlisted => {
+                self.failed.query = true;
+                trace.failed(
+                    found.grant,
+                    "the query has a parameter that its `query` does not list",
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Failed {
+    /// What is said where nothing holds: 404 if only owner rules failed, for the object is then
+    /// as good as missing.
+    fn reason(self) -> Reason {
+        match self {
+            Failed { value: true, .. } => Reason::ValueNotAllowed,
+            Failed { head: true, .. } => Reason::ConditionFailed,
+            Failed { query: true, .. } => Reason::QueryNotAllowed,
+            Failed { owner: true, .. } => Reason::NotOwner,
+            _ => Reason::NoGrant,
+        }
+    }
+}
+
+/// The path of the object that a grant looks at before a request is sent; `None` where it looks at
+/// none. What is only read can be judged when it comes.
+fn object_path(
+    snapshot: &Snapshot,
+    found: &Candidate,
+    letter: usize,
+    target: &Target,
+) -> Option<String> {
+    let owner = snapshot.conditions(found.grant)?.owner.as_ref()?;
+    let raw = target.raw().path();
+    match owner.of.as_ref()? {
+        Object::Itself => {
+            let letter = Access::LETTERS[letter];
+            let changes = letter == Access::UPDATE || letter == Access::DELETE;
+            changes.then(|| raw.to_owned())
+        }
+        Object::At(pieces) => {
+            let segments: Vec<&str> = raw.split('/').skip(1).collect();
+            let mut path = String::new();
+            for piece in pieces {
+                path.push('/');
+                match piece {
+                    Piece::Literal(text) => path.extend(utf8_percent_encode(text, SEGMENT)),
+                    Piece::Segment(at) => path.push_str(segments.get(*at).copied()?),
+                }
+            }
+            Some(path)
+        }
+    }
+}
+
+/// Every type that may be here is limited by all contributing roles, but the policy does not say
+/// where its objects are.
+pub(super) fn unmapped(trace: &mut impl Trace) -> Refusal {
+    trace.note(|| {
+        "every role that grants this limits a type of object that may be here, but the policy does \
+         not say where: add the path to the type's `at`, or write `elsewhere: pass`"
+            .into()
+    });
+    Refusal::because(Reason::Unmapped)
+}
+
+/// Whether the body is one more element of what the path holds. A POST that only reads sends a
+/// question.
+fn sends_an_element(method: &http::Method, access: Access) -> bool {
+    access != Access::READ && *method == http::Method::POST
+}
+
+/// Whether what the body does not mention is lost.
+fn replaces(method: &http::Method, update: Update) -> bool {
+    method == http::Method::PUT && update == Update::Replace
+}
+
+/// What a segment of a path must escape (RFC 3986 section 3.3).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');

@@ -1,0 +1,207 @@
+//! Step 5: an active membership in the addressed organization, or a role that reaches it.
+
+use super::{Entered, Ground, Place, Seeker};
+use crate::decide::{Reason, Trace};
+use crate::policy::people::Membership;
+use crate::policy::roleset::{RoleId, RoleSet};
+use crate::principal::AuthMethod;
+
+/// What the caller has in the organization that it entered.
+#[derive(Default)]
+pub(super) struct Footing<'p> {
+    pub roles: RoleSet,
+    pub restrictions: RoleSet,
+    pub ground: Ground<'p>,
+}
+
+impl<'p> Seeker<'p> {
+    /// The organization, and what the caller has there.
+    pub(super) fn enter_org(
+        &self,
+        addressed: Place<'_>,
+        trace: &mut impl Trace,
+    ) -> Result<(Entered<'p>, Footing<'p>), Reason> {
+        let id = match addressed {
+            Place::Named(id) => Some(id),
+            Place::Missing => {
+                trace.note(|| "the claim that names the organization is missing".into());
+                return Err(Reason::NotAMember);
+            }
+            Place::None => None,
+        };
+        let entered = match (id, self.people.implicit_org()) {
+            (None, Some(org)) => Entered::Known(org),
+            (None, None) => return Ok((Entered::Nowhere, Footing::default())),
+            (Some(id), _) => match self.people.org(id) {
+                Some(org) => Entered::Known(org),
+                None if self.people.lists_orgs() => return Err(Reason::NotAMember),
+                None => Entered::Claimed,
+            },
+        };
+        if matches!(entered, Entered::Known(org) if !org.is_active()) {
+            trace.note(|| "the organization is suspended".into());
+            return Err(Reason::NotAMember);
+        }
+        match self.footing(entered, id, trace) {
+            Some(footing) => Ok((entered, footing)),
+            None => {
+                self.explain_absence(id, trace);
+                Err(Reason::NotAMember)
+            }
+        }
+    }
+
+    /// What the caller has of its own, and what reaches from the operators.
+    fn footing(
+        &self,
+        entered: Entered<'p>,
+        id: Option<&str>,
+        trace: &mut impl Trace,
+    ) -> Option<Footing<'p>> {
+        let own = self.own_footing(entered, id);
+        // The implicit organization is the only one.
+        let Some(id) = id.filter(|_| !self.people.reaching().is_empty()) else { return own };
+        let others = self.people.operators().filter(|(from, _)| ***from != *id);
+        others.filter(|(_, org)| org.is_active()).fold(own, |found, (from, org)| {
+            let there = self.own_footing(Entered::Known(org), Some(from));
+            let Some((roles, restrictions)) = there.and_then(|there| self.travelling(there)) else {
+                return found;
+            };
+            trace.note(|| format!("{} from the operator `{from}`", self.reaching(&roles)));
+            let mut all = found.unwrap_or_default();
+            all.roles.union_with(&roles);
+            // Deny overrides: whoever brings roles brings what restricts it at home.
+            all.restrictions.union_with(&restrictions);
+            Some(all)
+        })
+    }
+
+    /// What the caller has in an organization without any role that reaches.
+    fn own_footing<'o>(&self, entered: Entered<'o>, id: Option<&str>) -> Option<Footing<'o>> {
+        if !self.may_act_in(id) {
+            return None;
+        }
+        let member = match entered {
+            Entered::Known(org) if self.people.membership() != Membership::Token => {
+                org.member(&self.principal.user)
+            }
+            _ => None,
+        };
+        // A claim does not open what the directory has closed.
+        if member.is_some_and(|member| !member.is_active(self.now)) {
+            return None;
+        }
+        let claims = self.principal.org.as_deref() == id && self.claims_membership();
+        match (member, claims) {
+            (None, false) => None,
+            _ => Some(self.footing_of(Ground { member, claims })),
+        }
+    }
+
+    /// Whether the caller is an active member of its own.
+    pub(super) fn is_member(&self, entered: Entered<'_>, id: &str) -> bool {
+        !matches!(entered, Entered::Known(org) if !org.is_active())
+            && self.own_footing(entered, Some(id)).is_some()
+    }
+
+    fn footing_of<'o>(&self, ground: Ground<'o>) -> Footing<'o> {
+        let mut roles = match ground.member {
+            Some(member) => self.narrowed(self.people.roles(member, self.now)),
+            None => RoleSet::new(),
+        };
+        if ground.claims {
+            roles.union_with(&self.claimed_roles(false));
+        }
+        let restrictions = match ground.member {
+            Some(member) => self.people.restrictions(member, self.now),
+            None => self.people.default_restrictions().clone(),
+        };
+        Footing { roles, restrictions, ground }
+    }
+
+    /// The roles that reach other organizations, with what they include; and what restricts them.
+    fn travelling(&self, there: Footing<'_>) -> Option<(RoleSet, RoleSet)> {
+        let mut roles = RoleSet::new();
+        for role in there.roles.iter().filter(|role| self.people.reaching().contains(*role)) {
+            roles.insert(role);
+            self.snapshot.role(role).includes().iter().for_each(|other| roles.insert(*other));
+        }
+        // A key may have kept a role and not what that includes.
+        roles.intersect_with(&there.roles);
+        (!roles.is_empty()).then_some((roles, there.restrictions))
+    }
+
+    /// A credential that names an organization acts there alone, save what reaches from there.
+    fn may_act_in(&self, id: Option<&str>) -> bool {
+        self.principal.org.is_none() || self.principal.org.as_deref() == id
+    }
+
+    /// Whether what the credential claims makes a member where it says.
+    fn claims_membership(&self) -> bool {
+        match self.people.membership() {
+            Membership::Token => true,
+            Membership::Directory => false,
+            Membership::Both => {
+                let of_app =
+                    || self.principal.app.is_some() && !self.claimed_roles(true).is_empty();
+                !self.claimed_roles(false).is_empty() || of_app()
+            }
+        }
+    }
+
+    /// The roles of one scope that count because the credential claims them, with those that they
+    /// include; unknown names are ignored.
+    pub(super) fn claimed_roles(&self, app_scope: bool) -> RoleSet {
+        let of_scope = |role| self.snapshot.role(role).is_app_scope() == app_scope;
+        match self.people.membership() {
+            Membership::Token => self.named(of_scope),
+            Membership::Directory => RoleSet::new(),
+            // The roles of a key only narrow.
+            Membership::Both if self.principal.method == AuthMethod::ApiKey => RoleSet::new(),
+            Membership::Both => {
+                self.named(|role| of_scope(role) && self.people.from_token().contains(role))
+            }
+        }
+    }
+
+    /// A member's roles as far as an API key lets them through: key roles only narrow.
+    pub(super) fn narrowed(&self, mut roles: RoleSet) -> RoleSet {
+        if self.principal.method == AuthMethod::ApiKey && self.principal.roles.is_some() {
+            roles.intersect_with(&self.named(|_| true));
+        }
+        roles
+    }
+
+    /// Those roles that the credential names, and what they include.
+    fn named(&self, is: impl Fn(RoleId) -> bool) -> RoleSet {
+        let mut roles = RoleSet::new();
+        let names = self.principal.roles.iter().flatten();
+        for role in names.filter_map(|name| self.snapshot.role_id(name)).filter(|role| is(*role)) {
+            roles.insert(role);
+            self.snapshot.role(role).includes().iter().for_each(|other| roles.insert(*other));
+        }
+        roles
+    }
+
+    fn explain_absence(&self, id: Option<&str>, trace: &mut impl Trace) {
+        let Some(own) = self.principal.org.as_deref().filter(|own| Some(*own) != id) else {
+            return;
+        };
+        trace.note(|| match id {
+            Some(_) => format!("the credential acts in the organization `{own}` alone"),
+            None => format!(
+                "the credential names the organization `{own}`, but no route of this policy \
+                 names one: let a route say `org: claims.org`, or map no claim to `org`"
+            ),
+        });
+    }
+
+    /// `a` and `b` reach: the roles that do so by themselves.
+    fn reaching(&self, roles: &RoleSet) -> String {
+        let reaching = roles.iter().filter(|role| self.people.reaching().contains(*role));
+        let names: Vec<_> =
+            reaching.map(|role| format!("`{}`", self.snapshot.role(role).id())).collect();
+        let verb = if names.len() == 1 { "reaches" } else { "reach" };
+        format!("{} {verb} this organization", names.join(" and "))
+    }
+}

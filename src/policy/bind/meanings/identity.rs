@@ -1,0 +1,118 @@
+//! Who issues credentials.
+
+use super::{Row, may, must};
+use crate::policy::bind::identity::{CLAIMS, FORWARDED, IDENTITY, JWKS, JWT, MAX_LEEWAY, SECRET};
+use crate::policy::bind::keys::{API_KEY, API_KEYS};
+use crate::policy::bind::kinds::Kind::*;
+
+pub(super) const ROWS: &[Row] = &[
+    (
+        &IDENTITY,
+        "Who issues credentials",
+        &[
+            may("jwt", Many(&JWT), "Issuers of signed tokens, taken from `Authorization: Bearer`"),
+            may("api_keys", One(&API_KEYS), "Long random keys, of which the policy holds digests"),
+            may(
+                "forwarded",
+                One(&FORWARDED),
+                "Headers from a proxy that has authenticated the caller",
+            ),
+            may(
+                "same_users",
+                Flag,
+                "Authenticators that can yield the same id mean the same person",
+            ),
+        ],
+    ),
+    (
+        &JWT,
+        "An issuer of signed tokens, with `jwks` or `secrets`",
+        &[
+            must("issuer", Text, "The exact `iss`"),
+            must("audience", Texts, "The token's `aud` must name one of these"),
+            must(
+                "algorithms",
+                Texts,
+                "The token's must be one of these and fit the key: `ES256`, `RS256`, `EdDSA`, `HS256`…",
+            ),
+            may("jwks", One(&JWKS), "The key set"),
+            may(
+                "secrets",
+                Many(&SECRET),
+                "For HMAC, oldest last; at least 32 bytes each, used byte for byte",
+            ),
+            may("claims", One(&CLAIMS), "Where the token names the user, its roles and so on"),
+            may("leeway", Whole(0, MAX_LEEWAY), "Seconds of clock skew that are forgiven; 60"),
+            may(
+                "prefix",
+                Text,
+                "Put before user ids, so that two authenticators cannot mean different people by one id",
+            ),
+            may("typ", Word(&["at+jwt"]), "Only access tokens of RFC 9068"),
+        ],
+    ),
+    (&JWKS, "A key set", &[must("file", Text, "A file, from the policy's folder")]),
+    (
+        &SECRET,
+        "A shared secret, from one source",
+        &[
+            may("file", Text, "A file, from the policy's folder, used byte for byte"),
+            may("env", Text, "A variable of the environment"),
+        ],
+    ),
+    (
+        &CLAIMS,
+        "Where a token says what: a claim's name, a JSON pointer, or a list of them",
+        &[
+            may("user", TextOrTexts, "The user's id; `sub`"),
+            may("org", TextOrTexts, "The organization in which the token acts alone"),
+            may("app", TextOrTexts, "The application in which the token acts alone"),
+            may("roles", TextOrTexts, "Roles: a list, or a text with spaces"),
+            may("email", TextOrTexts, "The user's address"),
+        ],
+    ),
+    (
+        &API_KEYS,
+        "Long random keys, of which the policy holds digests",
+        &[
+            may("in", Words(&["header", "bearer"]), "Where a key stands; `header`"),
+            may("header", Text, "The name of the header; `X-Api-Key`"),
+            may("prefix", Text, "Put before user ids"),
+            must("keys", Many(&API_KEY), "The keys"),
+        ],
+    ),
+    (
+        &API_KEY,
+        "A key: its digest, and whom it stands for",
+        &[
+            must("user", Text, "The user's id"),
+            may("org", Text, "The organization in which the key acts alone"),
+            may("app", Text, "The application in which the key acts alone"),
+            must(
+                "sha256",
+                Matching("^[0-9a-f]{64}$"),
+                "SHA-256 of the key, 64 lower-case hexadecimal digits",
+            ),
+            may(
+                "roles",
+                Texts,
+                "The roles that it has; where members are listed, those that it keeps",
+            ),
+            may("claims", Claims, "Claims that it brings"),
+            may("expires", Time, "Until when it counts, in UTC: `2027-01-01T00:00:00Z`"),
+        ],
+    ),
+    (
+        &FORWARDED,
+        "Headers from a proxy that has authenticated the caller",
+        &[
+            must("peers", Texts, "Who is believed: addresses, CIDR blocks, or `unix`"),
+            must("user", Text, "The header that names the user"),
+            may("org", Text, "The header that names the organization"),
+            may("app", Text, "The header that names the application"),
+            may("roles", Text, "The header that lists roles"),
+            may("email", Text, "The header that has the user's address"),
+            may("prefix", Text, "Put before user ids"),
+        ],
+    ),
+];

@@ -1,0 +1,72 @@
+//! Routes and upstreams.
+
+use super::{LETTERS, PATH, Row, SELECTOR, may, must};
+use crate::policy::bind::kinds::Kind::*;
+use crate::policy::bind::route::{ROUTE, UPSTREAM};
+
+pub(super) const ROWS: &[Row] = &[
+    (
+        &UPSTREAM,
+        "Where bytes go",
+        &[
+            must("id", Id, "What routes call it"),
+            must("url", Matching("^(http://.+|unix:/.+)$"), "`http://host:port`, or `unix:/path`"),
+            may("host", Text, "The Host to send; without it, the client's"),
+        ],
+    ),
+    (
+        &ROUTE,
+        "What a request addresses and how it is carried; the most specific route counts",
+        &[
+            must(
+                "match",
+                PATH,
+                "A path: literal segments, `{name}` for one segment, a trailing `/**` for the subtree. `{org}` and `{app}` address an organization and an application",
+            ),
+            may("upstream", Id, "An upstream's id"),
+            may(
+                "org",
+                SELECTOR,
+                "`claims.NAME`: the addressed organization, where no `{org}` says it",
+            ),
+            may(
+                "app",
+                SELECTOR,
+                "`claims.NAME`: the addressed application, where no `{app}` says it",
+            ),
+            may(
+                "verbs",
+                Verbs,
+                "Another letter for a method: a stronger one, or for POST also `u` or `r`",
+            ),
+            may("upsert", Flag, "PUT and PATCH need `c` besides"),
+            may(
+                "update",
+                Word(&["merge", "replace"]),
+                "What PUT does with fields that it does not mention; `replace`",
+            ),
+            may("public", LETTERS, "Letters for which no credential is evaluated"),
+            may(
+                "request",
+                Word(&["json", "opaque"]),
+                "How request bodies are read; `json`. Opaque ones pass unread",
+            ),
+            may(
+                "response",
+                Word(&["json", "opaque"]),
+                "How response bodies are read; `json`. Opaque ones pass unread, even where fields are hidden",
+            ),
+            may("params", Word(&["keep"]), "`keep` allows `;` in paths"),
+            may(
+                "credential",
+                Word(&["pass", "strip"]),
+                "Whether the upstream gets the caller's credential; `strip`",
+            ),
+            may(
+                "when",
+                When,
+                "What the head of a request must say for it to be carried; where it does not, 403",
+            ),
+        ],
+    ),
+];

@@ -1,0 +1,181 @@
+//! Which rules speak of a request: the grants that roles have, the denials of restrictions.
+
+use crate::policy::access::Access;
+use crate::policy::condition::Conditions;
+use crate::policy::index::{Matches, ShapeId};
+use crate::policy::roleset::{RoleId, RoleSet};
+use crate::policy::snapshot::{DenialId, GrantGroup, GrantId, RuleGroup, Snapshot};
+use crate::policy::target::Target;
+use smallvec::SmallVec;
+
+/// Grants that match a path, for one access letter and the addressed organization and application.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Held {
+    /// The roles whose grants these are.
+    pub roles: RoleSet,
+    /// One of the grants, for the access log.
+    pub first: Option<GrantId>,
+    /// The shapes of their paths.
+    pub(super) shapes: SmallVec<[ShapeId; 8]>,
+    /// Those among the grants that have conditions, which hold.
+    conditional: SmallVec<[GrantId; 2]>,
+}
+
+/// A grant that counts if its conditions hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate {
+    pub role: RoleId,
+    /// All letters of the grant.
+    pub access: Access,
+    pub grant: GrantId,
+    pub shape: ShapeId,
+}
+
+impl Snapshot {
+    /// The grants among `matches` that `roles` have for one letter, given by its position, without
+    /// any condition. Those with conditions are put into `candidates`, in order of definition.
+    pub(crate) fn held(
+        &self,
+        matches: &Matches,
+        letter: usize,
+        roles: &RoleSet,
+        addressed: impl Fn(&GrantGroup) -> bool,
+        candidates: &mut Vec<Candidate>,
+    ) -> Held {
+        let mut held = Held::default();
+        for shape in matches {
+            for group in &self.facts(*shape).groups {
+                let plain = group.letters[letter].intersects(roles);
+                let conditional = group.conditional_letters[letter].intersects(roles);
+                if !(plain || conditional) || !addressed(group) {
+                    continue;
+                }
+                if plain {
+                    held.roles.insert_common(&group.letters[letter], roles);
+                    held.first = held.first.or_else(|| group.first(letter, roles));
+                    held.shapes.push(*shape);
+                }
+                if conditional {
+                    candidates.extend(group.conditional(letter, roles, *shape));
+                }
+            }
+        }
+        candidates.sort_unstable_by_key(|candidate| candidate.grant);
+        held
+    }
+
+    /// All grants of which [`Snapshot::held`] speaks and that have no condition, for explanations.
+    pub(crate) fn held_grants(
+        &self,
+        matches: &Matches,
+        letter: usize,
+        roles: &RoleSet,
+        addressed: impl Fn(&GrantGroup) -> bool,
+    ) -> Vec<GrantId> {
+        let groups = matches.iter().flat_map(|shape| &self.facts(*shape).groups);
+        rules(groups.filter(|group| addressed(group)), letter, roles)
+    }
+
+    /// What must hold for a grant to count.
+    pub(crate) fn conditions(&self, grant: GrantId) -> Option<&Conditions> {
+        self.grant(grant).conditions.as_deref()
+    }
+
+    /// Whether one of these restrictions denies a letter, given by its position.
+    pub(crate) fn denies(
+        &self,
+        matches: &Matches,
+        letter: usize,
+        restrictions: &RoleSet,
+        addressed: impl Fn(&RuleGroup<DenialId>) -> bool,
+    ) -> bool {
+        let mut groups = matches.iter().flat_map(|shape| &self.facts(*shape).denials);
+        groups.any(|group| group.letters[letter].intersects(restrictions) && addressed(group))
+    }
+
+    /// The denials of which [`Snapshot::denies`] speaks, for explanations.
+    pub(crate) fn denials(
+        &self,
+        matches: &Matches,
+        letter: usize,
+        restrictions: &RoleSet,
+        addressed: impl Fn(&RuleGroup<DenialId>) -> bool,
+    ) -> Vec<DenialId> {
+        let groups = matches.iter().flat_map(|shape| &self.facts(*shape).denials);
+        rules(groups.filter(|group| addressed(group)), letter, restrictions)
+    }
+}
+
+/// The rules of these groups that these holders have for a letter, in order of definition.
+fn rules<'g, Id: Copy + Ord + 'g>(
+    groups: impl Iterator<Item = &'g RuleGroup<Id>>,
+    letter: usize,
+    holders: &RoleSet,
+) -> Vec<Id> {
+    let needed = Access::LETTERS[letter];
+    let rules = groups.flat_map(|group| &group.rules);
+    let mut found: Vec<Id> = rules
+        .filter(|(holder, access, _)| holders.contains(*holder) && access.has(needed))
+        .map(|(_, _, id)| *id)
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+impl Held {
+    /// No grant yet.
+    pub fn is_empty(&self) -> bool {
+        self.roles.is_empty()
+    }
+
+    /// Those among the grants that have conditions, which hold.
+    pub fn conditional(&self) -> &[GrantId] {
+        &self.conditional
+    }
+
+    /// A grant whose conditions hold counts from now on.
+    pub fn add(&mut self, held: &Candidate) {
+        self.roles.insert(held.role);
+        self.first = self.first.or(Some(held.grant));
+        self.conditional.push(held.grant);
+        if !self.shapes.contains(&held.shape) {
+            self.shapes.push(held.shape);
+        }
+    }
+}
+
+impl RuleGroup<GrantId> {
+    /// One of the grants that count, found without looking at those of other roles.
+    fn first(&self, letter: usize, roles: &RoleSet) -> Option<GrantId> {
+        let needed = Access::LETTERS[letter];
+        let role = self.letters[letter].first_common(roles)?;
+        let start = self.rules.partition_point(|(other, _, _)| *other < role);
+        let mut own = self.rules[start..].iter().take_while(|(other, _, _)| *other == role);
+        own.find(|(_, access, _)| access.has(needed)).map(|(_, _, grant)| *grant)
+    }
+
+    fn conditional(
+        &self,
+        letter: usize,
+        roles: &RoleSet,
+        shape: ShapeId,
+    ) -> impl Iterator<Item = Candidate> {
+        let needed = Access::LETTERS[letter];
+        let rules = self.conditional.iter().copied();
+        let held =
+            rules.filter(move |(role, access, _)| roles.contains(*role) && access.has(needed));
+        held.map(move |(role, access, grant)| Candidate { role, access, grant, shape })
+    }
+}
+
+impl<Id> RuleGroup<Id> {
+    /// Whether the segments that `{org}` and `{app}` capture are the addressed ones.
+    pub fn addresses(&self, target: &Target, org: Option<&str>, app: Option<&str>) -> bool {
+        let is = |at: Option<usize>, id: Option<&str>| match at {
+            None => true,
+            Some(at) => id.is_some_and(|id| target.segment(at) == id),
+        };
+        is(self.org_at, org) && is(self.app_at, app)
+    }
+}

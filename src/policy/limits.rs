@@ -1,0 +1,130 @@
+//! What limits the bodies of a request whose grants are known.
+
+use crate::filter::pick;
+use crate::policy::fields::{FieldMasks, masks_at};
+use crate::policy::held::Held;
+use crate::policy::index::Matches;
+use crate::policy::roleset::RoleSet;
+use crate::policy::snapshot::Snapshot;
+use std::sync::Arc;
+
+/// What limits the bodies of a request.
+pub(crate) enum Limits {
+    /// Nothing: bodies pass unread.
+    Nothing,
+    /// These masks.
+    Masks(Arc<FieldMasks>),
+    /// Objects that every contributing role limits may be here, but the policy does not say where.
+    Unmapped,
+}
+
+impl Snapshot {
+    /// What limits bodies where these grants are what allows the request. Masks come from the
+    /// grants that held, not from the roles that are bound.
+    ///
+    /// A request that `creates` where a type has lists alone (a POST to `/customers`, whose objects
+    /// are at `/data/*`) sends one element as the body itself, and often gets it back so: there
+    /// the body is a place as well.
+    pub(crate) fn limits(&self, matches: &Matches, held: &Held, creates: bool) -> Limits {
+        // One contributing role without any schema contributes whole objects.
+        if !held.roles.is_subset(&self.limited) {
+            return Limits::Nothing;
+        }
+        let limits = |kind: u32| held.roles.is_subset(&self.types[kind as usize].limited);
+        let here = self.most_specific_ats(matches);
+        let applies = |at: &u32| limits(self.ats[*at as usize].kind);
+        let mut ats: smallvec::SmallVec<[u32; 8]> = here.iter().copied().filter(applies).collect();
+        if creates {
+            self.add_elements(&mut ats);
+        }
+        if ats.is_empty() {
+            let near = held.shapes.iter().flat_map(|shape| &self.facts(*shape).near);
+            return match near.copied().any(limits) {
+                true => Limits::Unmapped,
+                false => Limits::Nothing,
+            };
+        }
+        match self.memo.get(&ats, &held.roles, || self.compute_masks(&ats, &held.roles)) {
+            Some(masks) => Limits::Masks(masks),
+            None => Limits::Nothing,
+        }
+    }
+
+    /// Adds the element of every type that has lists alone among `ats`.
+    fn add_elements(&self, ats: &mut smallvec::SmallVec<[u32; 8]>) {
+        let at = |id: u32| &self.ats[id as usize];
+        let has_one = |kind| ats.iter().any(|id| at(*id).kind == kind && at(*id).element.is_none());
+        let same = |a: u32, b: u32| at(a).kind == at(b).kind && at(a).element == at(b).element;
+        let mut elements: smallvec::SmallVec<[u32; 8]> = smallvec::SmallVec::new();
+        for id in ats.iter().copied().filter(|id| !has_one(at(*id).kind)) {
+            if !elements.iter().any(|other| same(*other, id)) {
+                elements.push(id);
+            }
+        }
+        ats.extend(elements.into_iter().map(|id| id | IN_ELEMENT));
+    }
+
+    /// The places on a path: for each type those of the most specific shape, in order.
+    fn most_specific_ats(&self, matches: &Matches) -> smallvec::SmallVec<[u32; 8]> {
+        let mut best: smallvec::SmallVec<[(u32, u32); 4]> = smallvec::SmallVec::new();
+        let kind_of = |at: u32| self.ats[at as usize].kind;
+        for shape in matches {
+            let rank = self.index.rank(*shape);
+            for at in &self.facts(*shape).ats {
+                match best.iter_mut().find(|(kind, _)| *kind == kind_of(*at)) {
+                    Some((_, least)) => *least = rank.min(*least),
+                    None => best.push((kind_of(*at), rank)),
+                }
+            }
+        }
+        let mut found: smallvec::SmallVec<[u32; 8]> = smallvec::SmallVec::new();
+        for shape in matches {
+            let rank = self.index.rank(*shape);
+            let of_best = |at: &&u32| best.contains(&(kind_of(**at), rank));
+            found.extend(self.facts(*shape).ats.iter().filter(of_best).copied());
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// Where the rows of a response are, as far as the types of its path say; where they say
+    /// nothing, the body itself.
+    pub(crate) fn row_places(&self, matches: &Matches) -> Vec<&pick::Path> {
+        let here = self.most_specific_ats(matches);
+        let ats = || here.iter().map(|at| &self.ats[*at as usize]);
+        let lists = ats().any(|at| at.in_list);
+        let mut places: Vec<&pick::Path> = Vec::new();
+        for at in ats().filter(|at| at.in_list || !lists) {
+            if !places.contains(&&at.rows) {
+                places.push(&at.rows);
+            }
+        }
+        places
+    }
+
+    /// Several schemas of one role intersect; across contributing roles the caller gets the union.
+    fn compute_masks(&self, ats: &[u32], roles: &RoleSet) -> Option<FieldMasks> {
+        use crate::filter::{algebra::union, mask::Mask};
+        let places: Vec<(&str, Mask, Mask)> = ats
+            .iter()
+            .map(|at| {
+                let place = &self.ats[(at & !IN_ELEMENT) as usize];
+                let pointer = match &place.element {
+                    Some(element) if at & IN_ELEMENT != 0 => element,
+                    _ => &place.pointer,
+                };
+                let (mut see, mut send) = (Mask::hide(), Mask::hide());
+                for role in roles.iter() {
+                    let masks = &self.role(role).limits[&(place.kind as usize)];
+                    see = union(&see, &masks.read);
+                    send = union(&send, &masks.write);
+                }
+                (&**pointer, see, send)
+            })
+            .collect();
+        masks_at(&places)
+    }
+}
+
+/// Marks a place that is meant in a body that is one element, see [`Snapshot::limits`].
+const IN_ELEMENT: u32 = 1 << 31;

@@ -1,0 +1,132 @@
+//! What a decision waits for: the request's body, and objects of the upstream that are looked at
+//! in the caller's name before anything is sent.
+
+use super::canonical::Canonical;
+use super::request::Way;
+use super::respond::Refused;
+use super::shape::{gather_within, is_readable};
+use super::story::Story;
+use super::upload::RequestBody;
+use super::worker::Held;
+use crate::decide::{self, Body, Facts, Inquiry, Object, Permit, Preread, Reason};
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{self, HeaderMap, HeaderValue};
+use hyper::body::{Body as _, Incoming};
+
+impl Way<'_> {
+    /// Finds out what the decision waits for, and hears it. Nothing of the request has gone to the
+    /// upstream by then. Beside the permit: the request's body, where it had to be read.
+    pub(super) async fn ask(
+        &self,
+        inquiry: Inquiry,
+        canonical: &mut Canonical,
+        live: &Held,
+        body: &mut Option<Incoming>,
+        story: &mut Story,
+    ) -> Result<(Permit, Option<Bytes>), Refused> {
+        let now = story.unix_seconds();
+        let whole = self.body_for(&inquiry, canonical, live, body, now, story).await?;
+        let mut objects = Vec::new();
+        let mut tag = None;
+        for look in inquiry.prereads(&live.snapshot, &self.question(canonical, now)) {
+            let is_itself = look.is_itself;
+            let (object, own) = self.look(look, canonical, live, story).await?;
+            objects.push(object);
+            tag = own.filter(|_| is_itself).or(tag);
+        }
+        let seen: Vec<Object<'_>> = objects.iter().map(Found::object).collect();
+        let text = match &whole {
+            Some(bytes) if bytes.is_empty() => Body::Empty,
+            Some(bytes) => Body::Json(bytes),
+            None if body.as_ref().is_none_or(|body| body.is_end_stream()) => Body::Empty,
+            None => Body::Unread,
+        };
+        let facts = Facts { body: text, objects: &seen };
+        let question = self.question(canonical, now);
+        let settled = inquiry.settle(&live.snapshot, &question, &facts, &self.json(), &mut ());
+        let permit = settled?;
+        if let Some(tag) = tag.filter(|_| !canonical.method().is_safe()) {
+            canonical.only_if(tag);
+        }
+        Ok((permit, whole))
+    }
+
+    async fn body_for(
+        &self,
+        inquiry: &Inquiry,
+        canonical: &Canonical,
+        live: &Held,
+        body: &mut Option<Incoming>,
+        now: u64,
+        story: &mut Story,
+    ) -> Result<Option<Bytes>, Refused> {
+        let ended = body.as_ref().is_none_or(|body| body.is_end_stream());
+        if ended || !inquiry.reads_body(&live.snapshot, &self.question(canonical, now))? {
+            return Ok(None);
+        }
+        self.read_body(body, story).await.map(Some)
+    }
+
+    /// Reads an object that the policy wants to know. It is held whole, within the limit.
+    async fn look(
+        &self,
+        look: Preread,
+        canonical: &Canonical,
+        live: &Held,
+        story: &mut Story,
+    ) -> Result<(Found, Option<HeaderValue>), Refused> {
+        let Preread { target, permit, .. } = look;
+        let asked = canonical.look(target);
+        let outgoing = self.outgoing(asked, RequestBody::Empty, &permit, live, true)?;
+        let (response, lease) = self.forward(permit, outgoing, live, story).await?;
+        let (head, body) = response.into_parts();
+        let most = self.worker.limits.object;
+        let text = gather_within(body, lease, most).await.map_err(|()| Reason::UpstreamFailed)?;
+        match head.status {
+            StatusCode::NOT_FOUND => Ok((Found::Missing, None)),
+            StatusCode::OK if is_readable(&head.headers) => {
+                let tag = strong_tag(&head.headers);
+                Ok((Found::Object(text.ok_or(Reason::UpstreamFailed)?), tag))
+            }
+            _ => Err(Reason::UpstreamFailed.into()),
+        }
+    }
+
+    pub(super) fn question<'r>(
+        &'r self,
+        canonical: &'r Canonical,
+        now: u64,
+    ) -> decide::Request<'r> {
+        decide::Request {
+            method: canonical.method(),
+            target: canonical.target(),
+            headers: canonical.headers(),
+            client: self.client.address(),
+            now,
+        }
+    }
+}
+
+/// An object that was looked at.
+enum Found {
+    Missing,
+    Object(Bytes),
+}
+
+impl Found {
+    fn object(&self) -> Object<'_> {
+        match self {
+            Found::Missing => Object::Missing,
+            Found::Object(text) => Object::Found(text),
+        }
+    }
+}
+
+/// RFC 9110 section 8.8.3: a weak tag guards no write.
+fn strong_tag(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut tags = headers.get_all(header::ETAG).iter();
+    let tag = tags.next()?;
+    let strong = tag.as_bytes().starts_with(b"\"") && tags.next().is_none();
+    strong.then(|| tag.clone())
+}
