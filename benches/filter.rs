@@ -4,9 +4,11 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use portcullis::filter::mask::{HIDE, Mask, MaskBuilder, Node, SHOW, Types};
+use portcullis::filter::pick::{Found, Path, pick};
 use portcullis::filter::place::place;
+use portcullis::filter::rows::{Judge, Rows};
 use portcullis::filter::write::{Patch, check};
-use portcullis::filter::{Filter, Limits};
+use portcullis::filter::{Fault, Filter, Limits};
 use serde_json::Value;
 use std::fmt::Write;
 use std::hint::black_box;
@@ -40,6 +42,64 @@ fn benches(criterion: &mut Criterion) {
     }
     tree(criterion);
     write(criterion);
+    rows(criterion);
+}
+
+/// Lists of which every second record stays, filtered alone as `filter/remove` filters it.
+fn rows(criterion: &mut Criterion) {
+    let mask = Arc::new(records(&personnel()));
+    let rows = Rows::new(vec![Path::parse("/data").unwrap()], 1 << 20, true).unwrap();
+    let mut group = criterion.benchmark_group("rows/active");
+    for (size, bytes) in SIZES {
+        let text = list(bytes);
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        let mut out = Vec::new();
+        group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                filter_rows(&mask, &rows, black_box(&text), &mut out)
+            });
+        });
+    }
+}
+
+/// Keeps active records.
+struct Active {
+    active: Path,
+    place: Path,
+    mask: Arc<Mask>,
+}
+
+impl Judge for Active {
+    fn judge(
+        &mut self,
+        _: usize,
+        element: bool,
+        row: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Fault> {
+        let found = pick(row, &[&self.active], &Limits::default())?;
+        if found[0] != [Found::Boolean(true)] {
+            return Ok(false);
+        }
+        match Filter::inside(self.mask.clone(), &self.place, element, Limits::default()) {
+            Some(filter) => filter.shows(row, out),
+            None => Ok(false),
+        }
+    }
+}
+
+fn filter_rows(mask: &Arc<Mask>, rows: &Rows, text: &[u8], out: &mut Vec<u8>) -> usize {
+    let [active, place] = ["/active", "/data"].map(|path| Path::parse(path).unwrap());
+    let judge = Active { active, place, mask: mask.clone() };
+    let mut filter =
+        Filter::with_rows(mask.clone(), rows.clone(), Box::new(judge), Limits::default());
+    for chunk in text.chunks(CHUNK) {
+        filter.push(chunk, out).unwrap();
+    }
+    filter.finish(out).unwrap();
+    assert!(out.len() < text.len() && filter.dropped() < text.len() as u64);
+    out.len()
 }
 
 fn tree(criterion: &mut Criterion) {

@@ -117,7 +117,8 @@ fn the_ten_line_policy_has_no_mistakes() {
     for problem in found["problems"].as_array().unwrap() {
         // The key file is not here, and the grant reaches further than the type's places.
         let code = problem["code"].as_str().unwrap();
-        assert!(["IDENTITY_VALID", "SCHEMA_UNCOVERED"].contains(&code), "{problem}");
+        let known = ["IDENTITY_VALID", "SCHEMA_UNCOVERED", "QUERY_UNLISTED"];
+        assert!(known.contains(&code), "{problem}");
     }
     assert_eq!(err, "");
 }
@@ -284,8 +285,8 @@ fn the_five_policies_of_the_language_are_parsed() {
         let found: serde_json::Value = serde_json::from_str(&out).unwrap();
         let problems = found["problems"].as_array().unwrap();
         let errors: Vec<_> = problems.iter().filter(|one| one["severity"] == "error").collect();
-        // All but one use what is not enforced yet.
-        let loads = file.ends_with("/nexmo.yaml");
+        // The other uses what is not enforced yet.
+        let loads = !file.ends_with("/evrythng.yaml");
         assert_eq!(status, i32::from(!loads), "{file}");
         assert_eq!(errors.is_empty(), loads, "{file}");
         for error in errors {

@@ -32,7 +32,7 @@ enum Command {
     Run(run::Args),
     Demo(demo::Args),
     Check(check::Args),
-    Explain(explain::Args),
+    Explain(Box<explain::Args>),
     Health(health::Args),
     Schema(schema::Args),
     Completions(completions::Args),

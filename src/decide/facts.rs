@@ -130,6 +130,10 @@ impl Judge<'_> {
         };
         let is = |value: &Found| self.is(std::slice::from_ref(&owner.is), value);
         if starts_with(body, b'[') {
+            if self.changes_in_part() {
+                // It replaces the object whole (RFC 7396).
+                return Ok(false);
+            }
             let each = self.pick(body, &[&owner.field.in_each])?;
             return Ok(each.iter().flatten().all(is));
         }
@@ -172,14 +176,14 @@ pub(super) fn text(found: &Found) -> Option<&str> {
         Found::Text(text) | Found::Number(text) => Some(text),
         Found::Boolean(true) => Some("true"),
         Found::Boolean(false) => Some("false"),
-        Found::Null | Found::Broken | Found::Container => None,
+        Found::Null | Found::Broken | Found::Array | Found::Object => None,
     }
 }
 
 /// Whether a merged body that does not name a field leaves it as it is: it is an object, and
 /// nothing that leads to the field is replaced.
 fn leads_on(body: &[u8], above: &[Found]) -> bool {
-    starts_with(body, b'{') && above.iter().all(|found| *found == Found::Container)
+    starts_with(body, b'{') && above.iter().all(|found| *found == Found::Object)
 }
 
 fn starts_with(body: &[u8], first: u8) -> bool {

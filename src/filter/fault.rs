@@ -74,7 +74,8 @@ pub enum Fault {
         /// One past the key.
         offset: u64,
     },
-    /// In a request: more keys in open objects than [`super::Limits::names`].
+    /// In a request, or where a path means every member: more keys in open objects than
+    /// [`super::Limits::names`].
     #[error("too many keys, at byte {offset}")]
     TooManyKeys {
         /// One past the key that is one too many.

@@ -10,6 +10,7 @@ use super::mask::Types;
 use super::pick::Path;
 use super::place::Token;
 use super::scan::{Input, plain, space};
+use std::collections::HashSet;
 
 /// A reader of one JSON text that stops at each value on the way of a path.
 #[derive(Debug)]
@@ -27,6 +28,10 @@ pub(super) struct Follow {
     leads: Vec<Lead>,
     /// Where in `leads` those of the value at hand begin.
     child: usize,
+    /// By depth, the keys of the open objects of which a path means every member.
+    keys: Vec<HashSet<Vec<u8>>>,
+    /// How many of them may be remembered.
+    most_keys: usize,
 }
 
 /// How a key must be spelled to be a path's name.
@@ -98,6 +103,8 @@ impl Follow {
             frames: Vec::new(),
             leads,
             child: 0,
+            keys: Vec::new(),
+            most_keys: limits.names,
         }
     }
 
@@ -215,6 +222,7 @@ impl Follow {
     fn named(&mut self, key: &[u8], input: Input<'_>, pos: usize) -> Result<Step, Fault> {
         let depth = self.frames.len() - 1;
         let offset = input.offset(pos);
+        let mut every = false;
         self.leads.truncate(self.child);
         for at in self.frames[depth].start..self.child {
             let Lead { path, seen } = self.leads[at];
@@ -231,13 +239,30 @@ impl Follow {
                     }
                     continue;
                 }
-                Some(Token::Any) => {}
+                Some(Token::Any) => every = true,
                 None => continue,
             }
             self.leads.push(Lead { path, seen: false });
         }
+        if every {
+            self.once(key, depth, offset)?;
+        }
         self.expect = Expect::Colon;
         Ok(Step::On(pos))
+    }
+
+    /// Where a path means every member, it names all of them: none may stand twice.
+    fn once(&mut self, key: &[u8], depth: usize, offset: u64) -> Result<(), Fault> {
+        if self.keys.len() <= depth {
+            self.keys.resize_with(depth + 1, HashSet::new);
+        }
+        if !self.keys[depth].insert(key.to_vec()) {
+            return Err(Fault::DuplicateKey { offset });
+        }
+        match self.keys.iter().map(HashSet::len).sum::<usize>() > self.most_keys {
+            true => Err(Fault::TooManyKeys { offset }),
+            false => Ok(()),
+        }
     }
 
     /// An element of the innermost array comes. In an object nothing happens.
@@ -297,6 +322,7 @@ impl Follow {
         let frame = self.frames.pop().expect("only what is open is closed");
         self.leads.truncate(frame.start);
         self.child = frame.start;
+        self.keys.truncate(self.frames.len());
         self.value_ended();
         Step::On(pos + 1)
     }

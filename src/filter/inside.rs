@@ -33,7 +33,8 @@ impl Filter {
         }
     }
 
-    /// Filters a whole value and appends what passes to `out`; says whether anything does.
+    /// Filters a whole value and appends what passes to `out`; says whether anything does. Who wants
+    /// to know what was removed calls [`Filter::push`] and [`Filter::finish`] instead.
     pub fn shows(mut self, value: &[u8], out: &mut Vec<u8>) -> Result<bool, Fault> {
         let before = out.len();
         self.push(value, out)?;

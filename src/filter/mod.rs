@@ -98,9 +98,10 @@ impl Filter {
         })
     }
 
-    /// How many members and elements were removed. What lay inside of one is not counted.
+    /// How many members and elements were removed. What lay inside of one is not counted, nor are
+    /// rows that their judge let go: see [`Filter::dropped`].
     pub fn removed(&self) -> u64 {
-        self.engine.removed()
+        self.engine.removed() + self.rows.as_ref().map_or(0, |rows| rows.removed())
     }
 
     /// RFC 6901 pointers to what was removed, as far as the limits go; empty unless recording.

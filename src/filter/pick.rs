@@ -31,8 +31,10 @@ pub enum Found {
     Boolean(bool),
     /// `null`
     Null,
-    /// An array or an object.
-    Container,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
     /// A string that is no text, because it holds half of a surrogate pair. It equals nothing.
     Broken,
 }
@@ -41,8 +43,8 @@ pub enum Found {
 /// nowhere, nothing.
 ///
 /// The text is checked whole, as [`super::Filter`] checks it. A second member of a name that a path
-/// names, in the same object, is a fault (names compare decoded), and so are more than [`MOST`]
-/// values.
+/// names, in the same object, is a fault (names compare decoded; where a path says `*`, it names every
+/// member), and so are more than [`MOST`] values.
 pub fn pick(body: &[u8], paths: &[&Path], limits: &Limits) -> Result<Vec<Vec<Found>>, Fault> {
     utf8::whole(body)?;
     read(body, paths, Spelling::Exact, limits)
@@ -128,7 +130,7 @@ impl Reading {
     fn value(&mut self, input: Input<'_>, at: usize) -> Result<usize, Fault> {
         let container = matches!(input.bytes[at], b'{' | b'[');
         if container && self.follow.leads_on() {
-            self.add(&Found::Container, input.offset(at))?;
+            self.add(&opened(input.bytes[at]), input.offset(at))?;
             return self.follow.enter(input, at);
         }
         self.follow.skip();
@@ -159,11 +161,15 @@ impl Reading {
 fn found(text: &[u8]) -> Result<Found, Fault> {
     Ok(match text.first() {
         Some(b'"') => decoded(&text[1..])?,
-        Some(b'{' | b'[') => Found::Container,
+        Some(first @ (b'{' | b'[')) => opened(*first),
         Some(b'n') => Found::Null,
         Some(first @ (b't' | b'f')) => Found::Boolean(*first == b't'),
         _ => Found::Number(String::from_utf8_lossy(text.trim_ascii_end()).into_owned()),
     })
+}
+
+fn opened(first: u8) -> Found {
+    if first == b'{' { Found::Object } else { Found::Array }
 }
 
 /// A string, from after its opening quote.

@@ -27,6 +27,12 @@ pub trait Judge: Send {
         row: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<bool, Fault>;
+
+    /// How many members and elements were removed of the rows that passed: part of
+    /// [`Filter::removed`].
+    fn removed(&self) -> u64 {
+        0
+    }
 }
 
 /// Where rows are, and what bounds them.
@@ -118,6 +124,11 @@ struct Row {
 }
 
 impl Reader {
+    /// What the judge removed inside of rows.
+    pub fn removed(&self) -> u64 {
+        self.judge.removed()
+    }
+
     fn new(rows: Rows, judge: Box<dyn Judge>, limits: &Limits) -> Reader {
         Reader {
             follow: Follow::new(rows.places.to_vec(), Spelling::Exact, limits),
@@ -281,7 +292,6 @@ impl Reader {
     ) -> Result<usize, Fault> {
         let held_back = self.silence.as_mut().unwrap_or(out);
         if engine.leave_out(Types::OBJECT, input.offset(at), held_back)? {
-            self.within_silence()?;
             return Ok(self.begin(input, at, false));
         }
         self.speak(out)?;

@@ -3,6 +3,8 @@
 //! Nothing here opens anything by itself. On the data path only conditions ask for it: which roles
 //! a caller sees, and which it may give.
 
+use crate::policy::people::AppId;
+use crate::policy::raw::RawRole;
 use crate::policy::roleset::{RoleId, RoleSet};
 use crate::policy::snapshot::Snapshot;
 use std::sync::Arc;
@@ -12,6 +14,9 @@ use std::sync::Arc;
 pub struct Administration {
     /// By role.
     pub(super) rights: Vec<Rights>,
+    pub(super) presets: Vec<Preset>,
+    pub(super) invitations: Vec<Invitation>,
+    pub(super) features: Features,
 }
 
 /// How one role is administered.
@@ -40,7 +45,76 @@ pub struct Rights {
     pub editable_by: Box<[RoleId]>,
 }
 
+/// Templates of roles. They are kept as typed, because what administration makes of one is a copy
+/// in the policy's text; until then no template counts, and editing it later changes no role.
+#[derive(Clone, Debug)]
+pub struct Preset {
+    pub id: Arc<str>,
+    /// It is neither changed nor deleted.
+    pub builtin: bool,
+    pub roles: Vec<RawRole>,
+}
+
+/// Somebody who may become a member. What it names existed when the policy was loaded; whoever lets
+/// it be accepted checks again.
+#[derive(Clone, Debug)]
+pub struct Invitation {
+    pub id: Arc<str>,
+    /// `None` is the implicit organization.
+    pub org: Option<Arc<str>>,
+    pub email: Arc<str>,
+    /// Organization roles.
+    pub roles: Vec<RoleId>,
+    pub apps: Vec<AppId>,
+    pub status: InvitationStatus,
+    /// Seconds since 1970. A pending one has it.
+    pub expires: Option<u64>,
+    /// SHA-256 of the token, in lower-case hexadecimal digits; no two invitations have the same.
+    pub token_hash: Option<Arc<str>>,
+    /// The user who invited.
+    pub invited_by: Option<Arc<str>>,
+}
+
+/// What became of an invitation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InvitationStatus {
+    #[default]
+    Pending,
+    Accepted,
+    Revoked,
+    Expired,
+}
+
+/// Which parts of administration are on. One that is off refuses its operations; what is bound
+/// stays enforced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Features {
+    /// Schemas, and binding them to roles.
+    pub schemas: bool,
+}
+
+impl Default for Features {
+    fn default() -> Features {
+        Features { schemas: true }
+    }
+}
+
 impl Administration {
+    /// The templates of roles.
+    pub fn presets(&self) -> &[Preset] {
+        &self.presets
+    }
+
+    /// The invitations, whatever became of them.
+    pub fn invitations(&self) -> &[Invitation] {
+        &self.invitations
+    }
+
+    /// Which parts of administration are on.
+    pub fn features(&self) -> Features {
+        self.features
+    }
+
     /// How a role of the policy is administered.
     pub fn rights(&self, role: RoleId) -> Option<&Rights> {
         self.rights.get(role.0 as usize)

@@ -5,6 +5,7 @@ mod listing;
 pub(super) use listing::Listing;
 
 use crate::policy::roleset::{RoleId, RoleSet};
+use crate::policy::snapshot::UpstreamId;
 use foldhash::fast::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -75,6 +76,7 @@ pub struct App {
     pub(super) auto_assign: bool,
     pub(super) everywhere: bool,
     pub(super) default_roles: RoleSet,
+    pub(super) upstream: Option<UpstreamId>,
 }
 
 /// A membership. Small, because there may be a million of them.
@@ -291,6 +293,11 @@ impl App {
     /// Every organization has it.
     pub fn is_everywhere(&self) -> bool {
         self.everywhere
+    }
+
+    /// Where requests that address it go, unless their route names an upstream.
+    pub fn upstream(&self) -> Option<UpstreamId> {
+        self.upstream
     }
 
     /// The roles that act where an access lists none.

@@ -3,6 +3,10 @@
 //! [`crate::policy::bind`] makes these from the node tree and reports everything that the language
 //! does not have; resolving gives them meaning.
 
+mod administration;
+
+pub use administration::{RawFeatures, RawInvitation, RawPreset, RawRights};
+
 use crate::policy::node::Node;
 use crate::source::{Span, Spanned};
 
@@ -13,6 +17,7 @@ pub type Text = Spanned<String>;
 #[derive(Clone, Debug, Default)]
 pub struct RawPolicy {
     pub name: Option<Text>,
+    pub mode: Option<Spanned<Mode>>,
     pub membership: Option<Spanned<RawMembership>>,
     pub limits: RawLimits,
     pub upstreams: Vec<RawUpstream>,
@@ -33,6 +38,9 @@ pub struct RawPolicy {
     pub restrictions: Vec<RawRestriction>,
     pub schemas: Vec<RawSchema>,
     pub resource_types: Vec<RawResourceType>,
+    pub presets: Vec<RawPreset>,
+    pub invitations: Vec<RawInvitation>,
+    pub features: RawFeatures,
     /// What was typed but could not be read, and has been reported.
     pub left_out: Vec<LeftOut>,
 }
@@ -60,6 +68,8 @@ pub enum Kind {
     Restriction,
     Schema,
     ResourceType,
+    Preset,
+    Invitation,
 }
 
 impl RawPolicy {
@@ -113,8 +123,10 @@ pub struct RawUpstream {
 pub struct RawRoute {
     pub span: Span,
     pub pattern: Text,
+    /// Every host where absent.
+    pub host: Option<Text>,
     pub upstream: Option<Text>,
-    /// As typed: `claims.account`. (`header.` and `host.` are not enforced yet.)
+    /// As typed: `claims.account`, `header.X-Org`, `host.tenant`.
     pub org: Option<Text>,
     pub app: Option<Text>,
     /// Method and letter, in the order typed.
@@ -127,8 +139,33 @@ pub struct RawRoute {
     pub response: Option<Spanned<BodyKind>>,
     pub params_keep: bool,
     pub credential_pass: bool,
+    /// The policy's where absent.
+    pub mode: Option<Spanned<Mode>>,
+    pub strip_prefix: Option<Text>,
+    pub headers: RawHeaders,
     pub when: Vec<RawTest>,
 }
+
+/// Header fields of the request that an upstream gets.
+#[derive(Clone, Debug, Default)]
+pub struct RawHeaders {
+    pub remove: Vec<Text>,
+    /// Name and value, in the order typed.
+    pub set: Vec<(Text, Text)>,
+}
+
+/// Whether what is decided is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is.
+    Enforce,
+    /// It is told, and let through.
+    Monitor,
+}
+
+/// The words for modes.
+pub const MODES: [(&str, Option<Mode>); 2] =
+    [("enforce", Some(Mode::Enforce)), ("monitor", Some(Mode::Monitor))];
 
 /// What PUT does with what it does not mention. (`merge_hidden` is not enforced yet.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +211,7 @@ pub struct RawApplication {
     /// Where it says `default: true`: every organization has it.
     pub default: Option<Span>,
     pub default_role: Option<Text>,
+    pub upstream: Option<Text>,
 }
 
 /// What the policy says of a user; who one is says the authenticator.
@@ -251,25 +289,6 @@ pub struct RawRole {
     pub rights: RawRights,
 }
 
-/// Who may see, assign and change a role, and what becomes of it in administration.
-#[derive(Clone, Debug, Default)]
-pub struct RawRights {
-    pub visible_to: Vec<Text>,
-    pub assignable_by: Vec<Text>,
-    pub editable_by: Vec<Text>,
-    /// Where it says `first_member: true`, and so on.
-    pub first_member: Option<Span>,
-    pub fallback: Option<Span>,
-    pub protect_last: Option<Span>,
-}
-
-impl RawRights {
-    /// Every role that is named.
-    pub fn names(&self) -> impl Iterator<Item = &Text> {
-        self.visible_to.iter().chain(&self.assignable_by).chain(&self.editable_by)
-    }
-}
-
 /// Grants that roles have without listing them.
 #[derive(Clone, Debug, Default)]
 pub struct RawRoleDefaults {
@@ -299,6 +318,8 @@ pub struct RawGrant {
     pub span: Span,
     pub path: Text,
     pub access: Text,
+    /// Every host where absent.
+    pub host: Option<Text>,
     pub conditions: RawConditions,
 }
 

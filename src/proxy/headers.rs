@@ -7,6 +7,8 @@
 
 use crate::decide::{FieldMasks, Permit, Reason, query};
 use crate::identity::Identity;
+use crate::policy::header::is_same;
+use crate::policy::resolve::Carriage;
 use crate::policy::snapshot::Snapshot;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -88,6 +90,21 @@ pub(super) fn clean_request(
     join_cookies(headers)
 }
 
+/// What a route takes out and puts in, in any spelling of its names. None of them is ours.
+pub(super) fn change(headers: &mut HeaderMap, carriage: &Carriage) -> Result<(), Reason> {
+    let names = carriage.remove.iter().chain(carriage.set.iter().map(|(name, _)| name));
+    for name in names {
+        let same = |other: &&HeaderName| is_same(other, name);
+        let spelled: Vec<HeaderName> = headers.keys().filter(same).cloned().collect();
+        spelled.iter().for_each(|other| drop(headers.remove(other)));
+    }
+    for (name, value) in &carriage.set {
+        let set = headers.try_insert(name.clone(), value.clone());
+        set.map_err(|_| Reason::HeadersTooLarge)?;
+    }
+    Ok(())
+}
+
 /// Says what is ours to say. Nothing of a client is left under these names by now.
 pub(super) fn inject(headers: &mut HeaderMap, told: &Told<'_>) -> Result<(), Reason> {
     let Told { permit, forwarded, .. } = told;
@@ -131,6 +148,14 @@ pub(super) fn ask_for_json(headers: &mut HeaderMap, safe: bool) -> Result<(), Re
         set.map_err(|_| Reason::HeadersTooLarge)?;
     }
     Ok(())
+}
+
+/// Monitor mode: what comes back is to be read, and is not changed. A coding is all that is not
+/// asked for; what the response says is the same without one.
+pub(super) fn ask_for_plain(headers: &mut HeaderMap) -> Result<(), Reason> {
+    let identity = HeaderValue::from_static("identity");
+    let set = headers.try_insert(header::ACCEPT_ENCODING, identity);
+    set.map(drop).map_err(|_| Reason::HeadersTooLarge)
 }
 
 /// Whether a response says two things about its end, or has a coding besides `chunked`: hyper

@@ -121,3 +121,20 @@ fn only_the_first_sixteen_digits_of_a_digest_are_told() {
     assert_eq!(short("sha256:0123456789abcdef0123"), "0123456789abcdef");
     assert_eq!(short("sha256:01"), "01");
 }
+
+/// What is taken out of every request, or said anew, no policy can read an address from or set.
+#[test]
+fn p03_names_that_are_ours_are_reserved() {
+    let source = include_str!("headers.rs");
+    let of = |name: &str| source.split(name).nth(1).unwrap().split("\n}").next().unwrap();
+    let lists = [of("fn is_ours("), of("fn is_hop_by_hop("), of("fn must_not_be_listed(")];
+    let quoted = lists.iter().flat_map(|text| text.split('"').skip(1).step_by(2));
+    // One that ends in `-` is a prefix.
+    let whole = |name: &str| if name.ends_with('-') { format!("{name}x") } else { name.to_owned() };
+    let names: Vec<_> = quoted.map(|name| HeaderName::try_from(whole(name)).unwrap()).collect();
+    assert!(names.len() > 40, "{names:?}");
+    let said = [TRACEPARENT, TRACESTATE, X_REQUEST_ID, X_REAL_IP, X_PORTCULLIS_ORG, header::ACCEPT];
+    for name in names.iter().chain(&said).chain(&CONDITIONS) {
+        assert!(crate::policy::header::is_reserved(name), "{name}");
+    }
+}

@@ -21,6 +21,7 @@ mod respond;
 mod shape;
 mod story;
 mod upload;
+mod watched;
 mod worker;
 
 pub use listener::BindError;

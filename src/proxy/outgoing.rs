@@ -8,6 +8,7 @@ use crate::identity::Identity;
 use crate::policy::snapshot::Route;
 use crate::policy::upstream::Upstream;
 use http::header::{self, HeaderValue};
+use http::uri::PathAndQuery;
 use http::{Method, Request, Uri};
 use std::rc::Rc;
 
@@ -28,12 +29,17 @@ impl Outgoing {
         (route, upstream): (&Route, &Upstream),
         filtered: bool,
     ) -> Result<Outgoing, Reason> {
-        let (method, target, client_host, mut headers) = canonical.into_parts();
+        let stripped = stripped(&canonical, route)?;
+        let (method, whole, client_host, mut headers) = canonical.into_parts();
+        let target = stripped.unwrap_or(whole);
         headers::clean_request(&mut headers, identity, route.credential_pass)?;
+        headers::change(&mut headers, &route.carriage)?;
         // Room for what is added: one growth in place of several.
         headers.try_reserve(ADDED).map_err(|_| Reason::HeadersTooLarge)?;
         headers::inject(&mut headers, told)?;
-        if filtered {
+        if filtered && told.permit.is_monitored() {
+            headers::ask_for_plain(&mut headers)?;
+        } else if filtered {
             headers::ask_for_json(&mut headers, method.is_safe())?;
         }
         let host = match &upstream.host {
@@ -61,6 +67,17 @@ impl Outgoing {
     pub(super) fn into_request(self) -> (bool, Request<RequestBody>) {
         let empty = matches!(self.request.body(), RequestBody::Empty);
         (empty && is_idempotent(self.request.method()), self.request)
+    }
+}
+
+/// What is left of the target where the route strips a prefix; it is judged again as it goes.
+fn stripped(canonical: &Canonical, route: &Route) -> Result<Option<PathAndQuery>, Reason> {
+    match route.carriage.strip {
+        0 => Ok(None),
+        segments => match canonical.target().without_prefix(segments) {
+            Ok(target) => Ok(Some(target.raw().clone())),
+            Err(_) => Err(Reason::BadPath),
+        },
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::pool::Lease;
 use super::story::Story;
+use super::watched::Watched;
 use crate::filter::Filter;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -25,6 +26,8 @@ pub(super) enum Source {
     Stream(Download),
     /// From the upstream, through the filter.
     Filtered(Box<Filtered>),
+    /// From the upstream, read and not touched.
+    Watched(Box<Watched>),
 }
 
 /// An upstream's body and the connection that it comes over, until the end has come.
@@ -186,6 +189,7 @@ impl Body for Reply {
             }
             Source::Stream(download) => ready!(download.poll_chunk(cx)),
             Source::Filtered(filtered) => ready!(filtered.poll_chunk(cx, story)),
+            Source::Watched(watched) => ready!(watched.poll_chunk(cx, story)),
         };
         match &chunk {
             Some(Ok(bytes)) => {
@@ -214,6 +218,9 @@ impl Body for Reply {
             Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Stream(download) => download.body.size_hint(),
             Source::Filtered(_) => SizeHint::default(),
+            Source::Watched(watched) => {
+                watched.length().map_or_else(SizeHint::default, SizeHint::with_exact)
+            }
         }
     }
 }
@@ -224,6 +231,7 @@ impl Source {
             Source::Empty => true,
             Source::Whole(_) | Source::Filtered(_) => false,
             Source::Stream(download) => download.is_over(),
+            Source::Watched(watched) => watched.is_over(),
         }
     }
 }

@@ -86,25 +86,34 @@ impl Way<'_> {
         story.decided(&permit, &live.snapshot);
         let body = self.check_body(&canonical, &permit, &live, (body, read), story).await?;
         if permit.erases_hidden() {
-            return Err(Reason::HiddenFieldsAtRisk.into());
+            if !permit.is_monitored() {
+                return Err(Reason::HiddenFieldsAtRisk.into());
+            }
+            story.would_refuse(Reason::HiddenFieldsAtRisk);
         }
         let method = canonical.method().clone();
         let shown = body::view(&permit, &live.snapshot);
-        if permit.rows().is_some() {
+        if permit.rows().is_some() && !permit.is_monitored() {
             canonical.read_whole();
         }
         let asks_who = permit.principal().is_some();
+        let (route, monitored) = (permit.route(), permit.is_monitored());
         let outgoing = self.outgoing(canonical, body, &permit, &live, shown.is_limited())?;
         let (response, lease) = self.forward(permit, outgoing, &live, story).await?;
         let view = View {
             body: &shown,
             snapshot: &live.snapshot,
+            monitored,
             method: &method,
             limits: self.json(),
             object: self.worker.limits.object,
             vary: asks_who.then(|| live.identity.vary()),
         };
-        Ok(shape::show(response, lease, &view, story).await?)
+        let mut shown = shape::show(response, lease, &view, story).await?;
+        if let Some(vary) = &live.snapshot.route(route).vary {
+            shown.headers_mut().append(header::VARY, vary.clone());
+        }
+        Ok(shown)
     }
 
     fn wire(&self) -> Wire {
@@ -173,11 +182,18 @@ impl Way<'_> {
             return Ok(RequestBody::Empty);
         }
         let (method, headers) = (canonical.method(), canonical.headers());
-        let check = BodyCheck::of(permit, &live.snapshot, method, headers)?;
+        let check = match BodyCheck::of(permit, &live.snapshot, method, headers) {
+            Err(refusal) if permit.is_monitored() => {
+                story.would_refuse(refusal.reason);
+                None
+            }
+            check => check?,
+        };
+        let unread = permit.is_monitored() && !self.can_be_watched(body.as_ref(), story);
         let whole = match (read, &check) {
             (Some(whole), _) => whole,
-            (None, Some(_)) => self.read_body(body, story).await?,
-            (None, None) => {
+            (None, Some(_)) if !unread => self.read_body(body, story).await?,
+            (None, _) => {
                 let limits = &self.worker.limits;
                 return Ok(body.take().map_or(RequestBody::Empty, |body| {
                     RequestBody::stream(body, limits.body_idle, limits.upstream_head)
@@ -191,9 +207,23 @@ impl Way<'_> {
             let started = Instant::now();
             let checked = check.check(&whole, &self.json());
             story.record().filter += started.elapsed();
-            checked?;
+            match checked {
+                Err(refusal) if permit.is_monitored() => story.would_refuse(refusal.reason),
+                checked => checked?,
+            }
         }
         Ok(RequestBody::Whole(whole))
+    }
+
+    /// In monitor mode a body is read only where its length is known to be within the limit:
+    /// elsewhere, what had been read of it could not be sent on.
+    pub(super) fn can_be_watched(&self, body: Option<&Incoming>, story: &mut Story) -> bool {
+        let length = body.and_then(|body| body.size_hint().exact());
+        let fits = length.is_some_and(|length| length <= self.worker.limits.max_body as u64);
+        if length.is_some() && !fits {
+            story.would_refuse(Reason::BodyTooLarge);
+        }
+        fits
     }
 
     /// Reads the request's body to its end, within the limit.

@@ -6,6 +6,7 @@ use super::pool::Lease;
 use super::reply::{Download, Filtered, Source};
 use super::respond;
 use super::story::Story;
+use super::watched::{self, Watched};
 use crate::decide::{Reason, body, media};
 use crate::filter::mask::Mask;
 use crate::filter::{Fault, Filter, Limits};
@@ -29,6 +30,8 @@ pub(super) struct View<'a> {
     pub(super) snapshot: &'a Arc<Snapshot>,
     /// The request's method.
     pub(super) method: &'a Method,
+    /// Monitor mode: the fields are counted, and nothing is changed.
+    pub(super) monitored: bool,
     /// What bounds the filter.
     pub(super) limits: Limits,
     /// Bytes of a row.
@@ -60,6 +63,9 @@ pub(super) async fn show(
     let Some(filter) = view.body.filter(view.snapshot, view.limits, view.object, false) else {
         return Ok(pass(head, download, view.method));
     };
+    if view.monitored {
+        return Ok(watch(head, download, filter, view, story));
+    }
     headers::clean_response(&mut head.headers);
     headers::mark_filtered(&mut head.headers, view.body.fields().map(|fields| &**fields));
     // hyper keeps the upstream's reason phrase here, and that may say anything.
@@ -69,6 +75,26 @@ pub(super) async fn show(
         status if status.is_success() => show_success(head, download, filter, view, story).await,
         _ => show_error(head, download, view.body.error(), view, story).await,
     }
+}
+
+/// As it comes, with an eye on what would have been removed.
+fn watch(
+    head: response::Parts,
+    download: Download,
+    filter: Filter,
+    view: &View<'_>,
+    story: &mut Story,
+) -> Response<Source> {
+    let empty = download.is_over();
+    let watched =
+        !empty && watched::can_be(head.status, &head.headers, view.method.is_safe(), story);
+    let passed = pass(head, download, view.method);
+    passed.map(|source| match source {
+        Source::Stream(download) if watched => {
+            Source::Watched(Box::new(Watched::new(download, filter)))
+        }
+        other => other,
+    })
 }
 
 /// Unread, as it comes.

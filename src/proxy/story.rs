@@ -45,6 +45,7 @@ impl Story {
             access: None,
             grant: None,
             reason: Reason::ClientTimeout,
+            monitored: None,
             refused: true,
             status: 0,
             aborted: true,
@@ -94,6 +95,21 @@ impl Story {
             None => Reason::Public,
         };
         record.refused = false;
+        if permit.is_monitored() {
+            record.monitored = Some(record.reason);
+            if let Some(refusal) = permit.would_refuse() {
+                self.would_refuse(refusal.reason);
+            }
+        }
+    }
+
+    /// Monitor mode lets through what would have been refused. The first reason stands, as it would.
+    pub(super) fn would_refuse(&mut self, reason: Reason) {
+        let record = self.record();
+        if record.reason != Reason::Monitored {
+            record.reason = Reason::Monitored;
+            record.monitored = Some(reason);
+        }
     }
 
     /// The request was refused, by the policy or because something failed.

@@ -49,10 +49,38 @@ pub fn document() -> impl Strategy<Value = String> {
     (white(), value, white()).prop_map(|(a, value, b)| format!("{a}{value}{b}"))
 }
 
+/// A document with lists, or single objects, where rows can be.
+pub fn listed() -> impl Strategy<Value = String> {
+    let a = prop::sample::select(&["", r#""a":7,"#, r#""a" : null,"#, r#""\u0061":"x","#][..]);
+    let row = prop_oneof![
+        2 => (a, document()).prop_map(|(a, value)| format!(r#"{{{a}"ssn":{value},"c":{value}}}"#)),
+        1 => document(),
+    ];
+    let list = prop::collection::vec(row.clone(), 0..5);
+    let list = list.prop_map(|rows| format!("[{}]", rows.join(",")));
+    let rows = prop_oneof![3 => list, 1 => row];
+    let around = prop::sample::select(&[
+        "R",
+        r#"{"data":R}"#,
+        r#"{"b":D,"data":R,"ssn":D}"#,
+        r#"{"a":{"b":R},"data":R}"#,
+        r#"{"x/y":D,"a":{"a":D,"b":R},"c":D}"#,
+        r#"{"a":[D,R],"data":D}"#,
+        r#"{"results":R,"a":D}"#,
+    ]);
+    (around, rows, document())
+        .prop_map(|(around, rows, other)| around.replace('D', &other).replace('R', &rows))
+}
+
 /// A document with some of its bytes changed, so that it is mostly no longer one.
 pub fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    mutate(document())
+}
+
+/// Changes some bytes of a text.
+pub fn mutate(text: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<u8>> {
     let change = (any::<prop::sample::Index>(), 0..3u8, prop::sample::select(BYTES));
-    (document(), prop::collection::vec(change, 1..3)).prop_map(|(text, changes)| {
+    (text, prop::collection::vec(change, 1..3)).prop_map(|(text, changes)| {
         let mut bytes = text.into_bytes();
         for (at, how, byte) in changes {
             let at = at.index(bytes.len() + 1);

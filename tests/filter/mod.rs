@@ -3,5 +3,8 @@
 mod documents;
 mod joined;
 mod oracle;
+mod picked;
+mod rows;
+mod rowtree;
 mod streamed;
 mod written;

@@ -143,3 +143,14 @@ fn roles_that_administration_names_exist() {
         loads(&format!("roles: [{{id: a, {key}: [a]}}]"));
     }
 }
+
+#[test]
+fn an_application_names_an_upstream_that_exists() {
+    let policy = |upstream: &str| {
+        format!(
+            "upstreams: [{{id: u, url: 'http://a'}}]\napplications: [{{id: x, upstream: {upstream}}}]"
+        )
+    };
+    loads(&policy("u"));
+    refused(&policy("v"), Code::RefExists, "v");
+}

@@ -395,7 +395,7 @@ fn default_grants_are_grants() {
     refused(&defaults("path: '/api/*', access: r"), Code::GrantPath, "'/api/*'");
     refused(&defaults("path: /other, access: r"), Code::RouteTotal, "/other");
     refused(&defaults("path: /api, access: x"), Code::GrantAccess, "x");
-    refused(&defaults("path: /api, access: r, keep: {}"), Code::NotEnforced, "keep");
+    refused(&defaults("path: /api, access: r, keep: 1"), Code::WrongType, "1");
     refused("role_defaults: {all: []}", Code::UnknownKey, "all");
 }
 

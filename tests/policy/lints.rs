@@ -146,7 +146,7 @@ const SCHEMA: &str =
 fn a_schema_whose_type_no_grant_reaches_is_unreachable() {
     let role = |path: &str| {
         format!(
-            "{TYPE}{SCHEMA}roles: [{{id: r, schemas: [s], grants: [{{path: '{path}', access: r}}]}}]"
+            "{TYPE}{SCHEMA}roles: [{{id: r, schemas: [s], grants: [{{path: '{path}', access: u}}]}}]"
         )
     };
     warns(&role("/b/**"), &[(Code::Unreachable, "s", "")]);
@@ -308,8 +308,33 @@ fn the_examples_and_the_demo_raise_no_false_alarm() {
     }
     assert!(policies.len() >= 3);
     for policy in policies {
-        silent(&body(&fs::read_to_string(policy).unwrap()));
+        let warnings = lints(&body(&fs::read_to_string(policy).unwrap()));
+        // A query can ask about anything there, and the examples say so.
+        let others: Vec<_> =
+            warnings.iter().filter(|(code, ..)| *code != Code::QueryUnlisted).collect();
+        assert!(others.is_empty(), "{others:?}");
     }
+}
+
+#[test]
+fn a_grant_under_which_queries_can_ask_about_hidden_fields() {
+    let policy = |grant: &str, body: &str| {
+        format!(
+            "resource_types: [{{id: t, at: [{{path: '/a/{{id}}', pointer: ''}}]}}]\n\
+             schemas: [{{id: s, type: t, body: {body}}}]\n\
+             roles: [{{id: r, schemas: [s], grants: [{{path: {grant}}}]}}]"
+        )
+    };
+    let hides = "{additionalProperties: true, properties: {x: false}}";
+    let warning = [(Code::QueryUnlisted, "'/a/{id}'", "")];
+    warns(&policy("'/a/{id}', access: r", hides), &warning);
+    warns(&policy("'/a/{id}', access: ru, when: {time: 08:00-09:00}", hides), &warning);
+    silent(&policy("'/a/{id}', access: r, query: []", hides));
+    silent(&policy("'/a/{id}', access: u", hides));
+    silent(&policy(
+        "'/a/{id}', access: r",
+        "{additionalProperties: true, properties: {x: {readOnly: true}}}",
+    ));
 }
 
 /// What stays of the five policies when the entities that use what is not enforced yet are left
@@ -336,16 +361,90 @@ fn the_five_policies_of_the_language_raise_no_false_alarm() {
         found.extend(said.map(|p| (name.clone(), p.code, p.primary.as_ref().map(text).unwrap())));
     }
     found.sort();
-    // Both are so: no schema limits the type, and Bob has access to an inactive application.
+    // All are so: no schema limits the type, Bob has access to an inactive application, and
+    // queries can ask about fields that are hidden.
     assert_eq!(
         found,
         [
+            ("evrythng".to_owned(), Code::QueryUnlisted, "\"/thngs/**\"".to_owned()),
             ("evrythng".to_owned(), Code::Unused, "action-fields".to_owned()),
             ("frontegg".to_owned(), Code::AppInactive, "labs".to_owned()),
+            (
+                "layer".to_owned(),
+                Code::QueryUnlisted,
+                "\"/orgs/{org}/apps/{app}/settings/**\"".to_owned(),
+            ),
         ]
     );
 }
 
 fn body(text: &str) -> String {
     text.strip_prefix("policy: 1\n").expect("the version comes first").to_owned()
+}
+
+#[test]
+fn what_a_role_has_by_default_it_need_not_list() {
+    let policy = |scope: &str, defaults: &str| {
+        format!(
+            "routes: [{{match: '/**', org: claims.o, app: claims.a}}]\n\
+             roles: [{{id: r, scope: {scope}, grants: [{{path: /a/b, access: r}}]}}]\n\
+             role_defaults: {{{defaults}: [{{path: '/a/{{id}}', access: ru}}]}}"
+        )
+    };
+    let shadowed = [(Code::Shadowed, "/a/b", "'/a/{id}'")];
+    warns(&policy("app", "app"), &shadowed);
+    warns(&policy("org", "org"), &shadowed);
+    warns(&policy("app", "any"), &shadowed);
+    warns(&policy("org", "any"), &shadowed);
+    silent(&policy("org", "app"));
+    silent(&policy("app", "org"));
+    silent(&policy("app", "app").replace("access: ru", "access: u"));
+}
+
+#[test]
+fn a_role_that_administration_gives_or_reserves_is_no_unused_one() {
+    let policy = |more: &str| {
+        format!("roles: [{{id: a}}, {{id: rest, {more} grants: []}}]\nmembers: [{{user: u, roles: [a]}}]")
+            .replace("{id: a}", "{id: a, grants: []}")
+    };
+    warns(&policy(""), &[(Code::Unused, "rest", "")]);
+    for flag in ["first_member", "fallback", "builtin"] {
+        silent(&policy(&format!("{flag}: true,")));
+    }
+    warns(&policy("from_token: true,"), &[(Code::Unused, "rest", "")]);
+    silent(&format!("membership: both\n{}", policy("from_token: true,")));
+    let invited =
+        "invitations: [{id: i, email: a@b, roles: [rest], expires: 2027-01-01T00:00:00Z}]";
+    silent(&format!("{}\n{invited}", policy("")));
+    let template = "presets: [{id: p, roles: [{id: t, includes: [rest]}]}]";
+    silent(&format!("{}\n{template}", policy("")));
+}
+
+#[test]
+fn a_group_may_be_given_an_inactive_application_too() {
+    let policy = |members: &str| {
+        format!(
+            "routes: [{{match: '/{{app}}/**'}}]\napplications: [{{id: x, active: false}}]\n\
+             groups: [{{id: g, apps: {{x: []}}}}]\nmembers: [{members}]"
+        )
+    };
+    warns(&policy("{user: ann, groups: [g]}"), &[(Code::AppInactive, "x", "x")]);
+    warns(&policy("{user: ann, apps: {x: []}, groups: [g]}"), &[(Code::AppInactive, "x", "x")]);
+}
+
+#[test]
+fn an_upstream_of_an_application_is_used() {
+    silent(
+        "routes: [{match: '/{org}/{app}'}]\nupstreams: [{id: u, url: 'http://a'}]\n\
+         applications: [{id: x, upstream: u}]\norganizations: [{id: o, apps: [x]}]",
+    );
+}
+
+#[test]
+fn a_schema_of_a_template_is_used() {
+    silent(
+        "resource_types: [{id: t, at: [{path: /a, pointer: ''}]}]\n\
+         schemas: [{id: s, type: t, body: {additionalProperties: true}}]\n\
+         presets: [{id: p, roles: [{id: r, schemas: [s], grants: [{path: /a, access: r}]}]}]",
+    );
 }

@@ -2,7 +2,10 @@
 //! underlined.
 
 mod administered;
+mod conditions;
+mod hosts;
 mod invariants;
 mod isolation;
 mod lints;
+mod offered;
 mod reload;

@@ -37,8 +37,8 @@ fn every_kind_of_value_is_told() {
         vec![Found::Boolean(true)],
         vec![Found::Boolean(false)],
         vec![Found::Null],
-        vec![Found::Container],
-        vec![Found::Container],
+        vec![Found::Object],
+        vec![Found::Array],
         vec![Found::Broken],
         vec![],
         vec![],
@@ -54,8 +54,8 @@ fn the_root_is_a_place() {
         ("7", number("7")),
         (" 7.0 ", number("7.0")),
         ("null", Found::Null),
-        ("[1]", Found::Container),
-        ("{}", Found::Container),
+        ("[1]", Found::Array),
+        ("{}", Found::Object),
     ] {
         assert_eq!(values(&[""], document), Ok(vec![vec![value.clone()]]), "{document}");
         assert_eq!(strictly("", document), Ok(vec![value]));
@@ -67,10 +67,10 @@ fn the_root_is_a_place() {
 fn a_star_is_every_element_or_member_in_order() {
     let document = r#"{"a":[{"id":1},{"id":2,"x":0},7,{"id":[]}],"b":{"id":3}}"#;
     let found = values(&["/a/*/id", "/*/id", "/a/*", "/*"], document).unwrap();
-    assert_eq!(found[0], [number("1"), number("2"), Found::Container]);
+    assert_eq!(found[0], [number("1"), number("2"), Found::Array]);
     assert_eq!(found[1], [number("3")]);
-    assert_eq!(found[2], [Found::Container, Found::Container, number("7"), Found::Container]);
-    assert_eq!(found[3], [Found::Container, Found::Container]);
+    assert_eq!(found[2], [Found::Object, Found::Object, number("7"), Found::Object]);
+    assert_eq!(found[3], [Found::Array, Found::Object]);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn paths_that_share_a_way_are_followed_together() {
     let expected = [
         one(number("1")),
         one(number("2")),
-        one(Found::Container),
+        one(Found::Object),
         one(number("1")),
         one(number("3")),
         one(number("1")),
@@ -114,6 +114,33 @@ fn p11_a_name_of_a_path_stands_once() {
     assert_eq!(values(&["/a/b"], elsewhere), Ok(vec![vec![number("7")]]));
     assert!(values(&["/*/b"], r#"{"a":{"b":1},"c":{"b":1,"b":2}}"#).is_err());
     assert!(values(&["/*/b"], r#"{"a":{"b":1},"c":{"b":2}}"#).is_ok());
+}
+
+#[test]
+fn p11_where_every_member_is_meant_each_stands_once() {
+    for document in
+        [r#"{"x":1,"x":2}"#, r#"{"a":{"b":1,"c":2,"\u0062":3}}"#, r#"{"a":1,"b":{},"a":2}"#]
+    {
+        let result = values(&["/*", "/a/*"], document);
+        assert!(matches!(result, Err(Fault::DuplicateKey { .. })), "{document}");
+    }
+    let apart = r#"{"a":{"x":1},"b":{"x":2},"c":{"c":{"y":1,"y":2}}}"#;
+    assert_eq!(values(&["/*/x", "/*/*"], apart).unwrap()[0], [number("1"), number("2")]);
+    assert_eq!(values(&["/a/*"], r#"{"z":{"x":1,"x":1},"z":2}"#), Ok(vec![vec![]]));
+}
+
+#[test]
+fn p13_the_keys_remembered_have_a_limit() {
+    let path = Path::parse("/*/*").unwrap();
+    for (count, fits) in [(4, true), (5, true), (6, false)] {
+        // One key of the root is open beside them.
+        let members: Vec<_> = (1..count).map(|n| format!(r#""k{n}":1"#)).collect();
+        let document = format!(r#"{{"a":{{{}}}}}"#, members.join(","));
+        let limits = Limits { names: 5, ..Limits::default() };
+        let found = pick(document.as_bytes(), &[&path], &limits);
+        assert_eq!(found.is_ok(), fits, "{found:?}");
+        assert!(fits || matches!(found, Err(Fault::TooManyKeys { .. })));
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub(super) const REQUIRE: Shape =
 /// The conditions of a grant; `None`, and a report, where one cannot be read.
 pub(super) fn conditions(fields: &mut Fields<'_, '_>) -> Option<RawConditions> {
     let when = tests(fields);
-    let query = readable(fields, "query", |node, report| query(node, report));
+    let query = readable(fields, "query", query);
     let owner = readable(fields, "owner", owner);
     let keep = readable(fields, "keep", keep);
     let require = readable(fields, "require", require);

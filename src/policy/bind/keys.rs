@@ -79,7 +79,7 @@ fn claim(name: &Text, node: &Node, report: &mut Report) -> Option<Text> {
     Some(Spanned::new(text, node.span))
 }
 
-fn digest(typed: Text, report: &mut Report) -> Option<Text> {
+pub(super) fn digest(typed: Text, report: &mut Report) -> Option<Text> {
     let hex = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     if typed.value.len() == 64 && typed.value.bytes().all(hex) {
         return Some(typed);

@@ -223,6 +223,7 @@ mod tests {
         }
         let sources = [
             include_str!("access.rs"),
+            include_str!("administration.rs"),
             include_str!("condition.rs"),
             include_str!("identity.rs"),
             include_str!("keys.rs"),

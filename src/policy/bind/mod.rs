@@ -5,6 +5,7 @@
 //! letters, pointers, references, schemas, URLs) is judged later.
 
 mod access;
+mod administration;
 mod condition;
 mod fields;
 mod identity;
@@ -19,7 +20,7 @@ pub use fields::{Fields, Harmless, Shape, bad_word, not_enforced, text, wrong_ty
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::node::{Node, NodeKind};
-use crate::policy::raw::{Cardinality, Kind, LeftOut, RawLimits, RawMembership, RawPolicy};
+use crate::policy::raw::{Cardinality, Kind, LeftOut, MODES, RawLimits, RawMembership, RawPolicy};
 use crate::source::Spanned;
 
 /// The keys of a policy whose values are lists, which the files of a folder share.
@@ -44,6 +45,7 @@ const POLICY: Shape = Shape {
     keys: &[
         "policy",
         "name",
+        "mode",
         "membership",
         "limits",
         "upstreams",
@@ -59,13 +61,11 @@ const POLICY: Shape = Shape {
         "restrictions",
         "schemas",
         "resource_types",
+        "presets",
+        "invitations",
+        "features",
     ],
-    unenforced: &[
-        ("mode", Harmless::Word("enforce")),
-        ("features", Harmless::Empty),
-        ("presets", Harmless::Empty),
-        ("invitations", Harmless::Empty),
-    ],
+    unenforced: &[],
 };
 
 const LIMITS: Shape = Shape {
@@ -80,14 +80,18 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
         return RawPolicy::default();
     };
     let name = fields.text("name");
+    let mode = fields.word("mode", &MODES);
     let membership = membership(&mut fields);
     let limits = fields.node("limits").map(|node| limits(node, fields.report()));
     let identity = fields.node("identity").map(|node| identity::identity(node, fields.report()));
     let defaults = fields.node("role_defaults");
     let role_defaults = defaults.and_then(|node| access::role_defaults(node, fields.report()));
+    let features = fields.node("features");
+    let features = features.map(|node| administration::features(node, fields.report()));
     let mut lists = Lists { fields, left_out: Vec::new() };
     RawPolicy {
         name,
+        mode,
         membership,
         limits: limits.unwrap_or_default(),
         identity,
@@ -109,6 +113,11 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
         resource_types: lists
             .all("resource_types", Kind::ResourceType, access::resource_type)
             .unwrap_or_default(),
+        presets: lists.all("presets", Kind::Preset, administration::preset).unwrap_or_default(),
+        invitations: lists
+            .all("invitations", Kind::Invitation, administration::invitation)
+            .unwrap_or_default(),
+        features: features.unwrap_or_default(),
         left_out: lists.left_out,
     }
 }

@@ -1,6 +1,6 @@
 //! Organizations, applications, groups and members.
 
-use super::{Fields, Harmless, Shape, text, wrong_type};
+use super::{Fields, Shape, text, wrong_type};
 use crate::diag::Report;
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::{
@@ -19,8 +19,8 @@ pub(super) const ASSIGNED_APP: Shape =
 
 pub(super) const APPLICATION: Shape = Shape {
     what: "application",
-    keys: &["id", "name", "active", "auto_assign", "default", "default_role"],
-    unenforced: &[("upstream", Harmless::Never)],
+    keys: &["id", "name", "active", "auto_assign", "default", "default_role", "upstream"],
+    unenforced: &[],
 };
 
 pub(super) const USER: Shape =
@@ -85,6 +85,7 @@ pub(super) fn application(node: &Node, report: &mut Report) -> Option<RawApplica
         auto_assign: fields.flag("auto_assign").is_some_and(|auto| auto.value),
         default: fields.flag("default").filter(|default| default.value).map(|flag| flag.span),
         default_role: fields.text("default_role"),
+        upstream: fields.text("upstream"),
         id: id?,
     };
     Some(application)

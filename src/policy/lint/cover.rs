@@ -2,44 +2,55 @@
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Letters;
-use crate::policy::index::shape_text;
-use crate::policy::pattern::{Pattern, Segment};
+use crate::policy::host;
+use crate::policy::pattern::Segment;
 use crate::policy::raw::RawPolicy;
-use crate::policy::resolve::{Resolved, ResolvedGrant};
+use crate::policy::resolve::{Resolved, ResolvedGrant, ResolvedRoute};
 use std::collections::HashMap;
 
 /// Steps that the search for shadowed grants may take in one policy. Patterns of everyday policies
 /// need a few a segment; only ones that mix literals and parameters in every position need more.
 const MAX_STEPS: usize = 20_000_000;
 
-/// Grants whose paths and letters another grant of the same role has, too. Nothing is lost with
-/// them: both contribute under the same schemas.
+/// Grants whose paths and letters another grant of the same role has, too, or one of those that it
+/// has by default. Nothing is lost with them: all contribute under the same schemas, save the
+/// grants of every caller, which none limits.
 pub(super) fn shadowed_grants(resolved: &Resolved, report: &mut Report) {
     shadowed_within(resolved, MAX_STEPS, report);
 }
 
 fn shadowed_within(resolved: &Resolved, most: usize, report: &mut Report) {
     let mut steps = Steps { left: most };
-    for role in resolved.roles.iter().filter(|role| role.grants.len() > 1) {
-        let trie = GrantTrie::of(&role.grants);
+    let defaults = [false, true].map(|app_scope| DefaultGrants::of(resolved, app_scope));
+    for role in &resolved.roles {
+        let by_default = &defaults[usize::from(role.app_scope)];
+        if role.grants.len() < 2 && by_default.is_empty() {
+            continue;
+        }
+        let trie = GrantTrie::of(role.grants.iter().enumerate());
         for (at, grant) in role.grants.iter().enumerate() {
-            let found = trie.wider((at, grant), &mut steps);
+            let own = |wider| (format!("another grant of `{}`", role.id), wider);
+            let found = trie.wider((at, grant), &mut steps).map(own);
+            let found = found.or_else(|| {
+                let wider = by_default.wider(grant, &mut steps)?;
+                Some(("`role_defaults`".to_owned(), wider))
+            });
             if steps.left == 0 {
                 let message = format!("shadowed grants were not looked for beyond {most} steps");
                 report.push(Diagnostic::warning_nowhere(Code::Shadowed, message));
                 return;
             }
-            if let Some(wider) = found {
-                report.push(shadowed(grant, wider, &role.id));
+            if let Some((holder, wider)) = found {
+                report.push(shadowed(grant, wider, &holder));
             }
         }
     }
 }
 
-fn shadowed(grant: &ResolvedGrant, wider: &ResolvedGrant, role: &str) -> Diagnostic {
+fn shadowed(grant: &ResolvedGrant, wider: &ResolvedGrant, holder: &str) -> Diagnostic {
     if grant.conditions.is_some() && wider.conditions.is_none() {
         let message = format!(
-            "the conditions decide nothing: `{role}` has `{}` with `{}` whether they hold or not",
+            "the conditions decide nothing: {holder} has `{}` with `{}` whether they hold or not",
             wider.pattern,
             Letters(wider.access),
         );
@@ -48,7 +59,7 @@ fn shadowed(grant: &ResolvedGrant, wider: &ResolvedGrant, role: &str) -> Diagnos
             .help("remove it, or give the other one conditions as well");
     }
     let message = format!(
-        "`{}` with `{}` adds nothing: another grant of `{role}` has `{}` with `{}`",
+        "`{}` with `{}` adds nothing: {holder} has `{}` with `{}`",
         grant.pattern,
         Letters(grant.access),
         wider.pattern,
@@ -64,12 +75,12 @@ fn shadowed(grant: &ResolvedGrant, wider: &ResolvedGrant, role: &str) -> Diagnos
 /// pattern that matches all that another one matches is never the more specific of the two.
 pub(super) fn hidden_routes(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
     let shapes: HashMap<String, usize> =
-        (0..).zip(&resolved.routes).map(|(at, route)| (shape_text(&route.pattern), at)).collect();
+        (0..).zip(&resolved.routes).map(|(at, route)| (route.shape(), at)).collect();
     for (route, typed) in resolved.routes.iter().zip(raw.routes.iter().flatten()) {
-        let Some(below) = hidden_by(&route.pattern, &shapes) else { continue };
+        let Some(below) = hidden_by(route, &shapes) else { continue };
         let hiding = raw.routes.as_deref().unwrap_or_default();
         let message =
-            format!("`{}` is never used: more specific routes take all its paths", route.pattern);
+            format!("`{}` is never used: more specific routes take all its paths", route.label());
         let problem = Diagnostic::warning(Code::Shadowed, typed.pattern.span, message)
             .help("remove it, or one of those that hide it");
         report.push(match hiding.get(below) {
@@ -79,12 +90,13 @@ pub(super) fn hidden_routes(raw: &RawPolicy, resolved: &Resolved, report: &mut R
     }
 }
 
-/// The position of the subtree route that takes the last paths of a pattern.
-fn hidden_by(pattern: &Pattern, shapes: &HashMap<String, usize>) -> Option<usize> {
-    let shape = shape_text(pattern);
+/// The position of the subtree route that takes the last paths of a route, on the same host: routes
+/// for one host leave others to the route for all.
+fn hidden_by(route: &ResolvedRoute, shapes: &HashMap<String, usize>) -> Option<usize> {
+    let shape = route.shape();
     let mut node = shape.strip_suffix("/**")?.to_owned();
     // Each turn needs two more routes, so there are fewer turns than routes.
-    for depth in pattern.segments().len().. {
+    for depth in route.pattern.segments().len().. {
         let has_node = depth == 0 || shapes.contains_key(&node);
         if !has_node || !shapes.contains_key(&format!("{node}/")) {
             return None;
@@ -119,11 +131,36 @@ struct TrieNode<'a> {
     subtree: Vec<Entry<'a>>,
 }
 
+/// What every role of a scope has by default, and every caller.
+struct DefaultGrants<'a>(GrantTrie<'a>);
+
+impl<'a> DefaultGrants<'a> {
+    fn of(resolved: &'a Resolved, app_scope: bool) -> DefaultGrants<'a> {
+        let defaults = &resolved.role_defaults;
+        let of_scope = if app_scope { &defaults.app } else { &defaults.org };
+        // They stand before what any role lists: of two that are equal, these stay.
+        DefaultGrants(GrantTrie::of(of_scope.iter().chain(&defaults.any).map(|grant| (0, grant))))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn wider(&self, grant: &'a ResolvedGrant, steps: &mut Steps) -> Option<&'a ResolvedGrant> {
+        if self.is_empty() { None } else { self.0.wider((1, grant), steps) }
+    }
+}
+
 impl<'a> GrantTrie<'a> {
-    fn of(grants: &'a [ResolvedGrant]) -> GrantTrie<'a> {
+    fn of(grants: impl Iterator<Item = Entry<'a>>) -> GrantTrie<'a> {
         let mut trie = GrantTrie { nodes: vec![TrieNode::default()] };
-        grants.iter().enumerate().for_each(|entry| trie.add(entry));
+        grants.for_each(|entry| trie.add(entry));
         trie
+    }
+
+    fn is_empty(&self) -> bool {
+        let root = &self.nodes[0];
+        self.nodes.len() == 1 && root.exact.is_empty() && root.subtree.is_empty()
     }
 
     fn add(&mut self, entry: Entry<'a>) {
@@ -193,19 +230,25 @@ fn takes_over(other: &Entry<'_>, entry: &Entry<'_>) -> bool {
 }
 
 /// Whether a grant, whose pattern covers that of `other`, has its letters and asks for no other
-/// organization or application: `{org}` matches the addressed one alone, so it does not cover `{id}`.
+/// organization or application, and for no other host: `{org}` matches the addressed one alone, so it does not cover `{id}`.
 fn covers(wider: &ResolvedGrant, other: &ResolvedGrant) -> bool {
     let asks_no_more = |name| {
         let at = wider.pattern.param(name);
         at.is_none() || at == other.pattern.param(name)
     };
     let holds = wider.conditions.is_none() || wider.conditions == other.conditions;
-    wider.access.has(other.access) && holds && asks_no_more("org") && asks_no_more("app")
+    wider.access.has(other.access)
+        && holds
+        && asks_no_more("org")
+        && asks_no_more("app")
+        && host::covers(wider.host.as_ref(), other.host.as_ref())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::host::HostPattern;
+    use crate::policy::pattern::Pattern;
     use crate::policy::resolve::ResolvedRole;
     use crate::source::Span;
 
@@ -215,6 +258,7 @@ mod tests {
             path_span: Span::default(),
             pattern: Pattern::parse(path).unwrap(),
             access: access.parse::<Letters>().unwrap().0,
+            host: None,
             conditions: None,
             reads: None,
         }
@@ -247,10 +291,14 @@ mod tests {
         }
         paths.retain(|path| Pattern::parse(path).is_ok());
         let letters = ["r", "ru", "crud"];
-        let grants: Vec<_> =
+        let mut grants: Vec<_> =
             paths.iter().flat_map(|path| letters.map(|access| grant(path, access))).collect();
-        assert!(grants.len() > 70, "{}", grants.len());
-        let trie = GrantTrie::of(&grants);
+        let hosts = ["a.x", "*.x", "b.y"].map(|host| HostPattern::parse(host).ok());
+        for (at, host) in (0..grants.len()).zip(hosts.iter().cycle()).step_by(2) {
+            grants.push(ResolvedGrant { host: host.clone(), ..grants[at].clone() });
+        }
+        assert!(grants.len() > 110, "{}", grants.len());
+        let trie = GrantTrie::of(grants.iter().enumerate());
         for entry in grants.iter().enumerate() {
             let by_definition = grants.iter().enumerate().any(|other| {
                 other.1.pattern.covers(&entry.1.pattern) && takes_over(&other, &entry)

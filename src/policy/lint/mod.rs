@@ -6,6 +6,7 @@
 //! yet but that others may assign.
 
 mod cover;
+mod queries;
 mod reach;
 mod unused;
 
@@ -22,6 +23,7 @@ pub fn lint(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
     reach::schemas_without_grants(raw, resolved, report);
     reach::roles_without_grants(raw, resolved, report);
     reach::access_to_inactive_apps(raw, resolved, report);
+    queries::unlisted(resolved, report);
     unused::roles(raw, resolved, report);
     unused::schemas_and_types(raw, resolved, report);
     unused::upstreams(raw, resolved, report);

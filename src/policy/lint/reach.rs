@@ -2,7 +2,7 @@
 //! access to applications that nobody may enter.
 
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::raw::{RawMember, RawPolicy, RawRole};
+use crate::policy::raw::{RawGroup, RawMember, RawPolicy, RawRole, Text};
 use crate::policy::resolve::{
     Address, Resolved, ResolvedGrant, ResolvedMembers, ResolvedRole, ResolvedRoute,
 };
@@ -115,9 +115,7 @@ impl<'a> Routes<'a> {
     fn reach(&self, grant: &ResolvedGrant) -> bool {
         match self {
             Routes::All => true,
-            Routes::These(routes) => {
-                routes.iter().any(|route| route.pattern.unifies(&grant.pattern))
-            }
+            Routes::These(routes) => routes.iter().any(|route| route.meets(grant)),
         }
     }
 }
@@ -171,30 +169,59 @@ pub(super) fn roles_without_grants(raw: &RawPolicy, resolved: &Resolved, report:
     }
 }
 
-/// Access to applications that are inactive: one warning an application, however many have it.
+/// Access to applications that are inactive: one warning an application, however many have it, by
+/// themselves or through a group.
 pub(super) fn access_to_inactive_apps(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
-    let ResolvedMembers::Directory { members, .. } = &resolved.members else { return };
-    let typed = raw.members.as_deref().unwrap_or_default();
-    let mut found: Vec<Vec<&RawMember>> = vec![Vec::new(); resolved.apps.len()];
-    for (member, typed) in members.iter().zip(typed) {
-        for (app, _) in member.apps.iter().filter(|(app, _)| !resolved.apps[*app].active) {
-            found[*app].push(typed);
+    let ResolvedMembers::Directory { groups, members, .. } = &resolved.members else { return };
+    let mut found: Vec<Vec<Given<'_>>> = vec![Vec::new(); resolved.apps.len()];
+    let of_members = members.iter().zip(raw.members.iter().flatten());
+    let of_members = of_members.map(|(member, typed)| (&member.apps, Given::to_member(typed)));
+    let of_groups = groups.iter().zip(raw.groups.iter().flatten());
+    let of_groups = of_groups.map(|(group, typed)| (&group.apps, Given::to_group(typed)));
+    for (apps, given) in of_members.chain(of_groups) {
+        for (app, _) in apps.iter().filter(|(app, _)| !resolved.apps[*app].active) {
+            found[*app].push(given);
         }
     }
-    for (app, members) in found.iter().enumerate() {
-        let Some(first) = members.first() else { continue };
+    for (app, given) in found.iter().enumerate() {
+        let Some(first) = given.first() else { continue };
         let app = &raw.applications[app].id;
-        let who = match members.len() {
-            1 => format!("`{}` has", first.user.value),
-            more => format!("`{}` and {} more have", first.user.value, more - 1),
+        let who = match given.len() {
+            1 => format!("{} has", first.who()),
+            more => format!("{} and {} more have", first.who(), more - 1),
         };
         let message = format!("{who} access to `{}`, which is inactive", app.value);
         let access = first.apps.iter().find(|(name, _)| name.value == app.value);
-        let span = access.map_or(first.span, |(name, _)| name.span);
+        let span = access.map_or(first.id.span, |(name, _)| name.span);
         report.push(
             Diagnostic::warning(Code::AppInactive, span, message)
                 .also(app.span, "nobody may enter it")
                 .help("activate the application, or take the access away"),
         );
+    }
+}
+
+/// Who has been given applications: a member or a group.
+#[derive(Clone, Copy)]
+struct Given<'a> {
+    id: &'a Text,
+    is_group: bool,
+    apps: &'a [(Text, Vec<Text>)],
+}
+
+impl<'a> Given<'a> {
+    fn to_member(typed: &'a RawMember) -> Given<'a> {
+        Given { id: &typed.user, is_group: false, apps: &typed.apps }
+    }
+
+    fn to_group(typed: &'a RawGroup) -> Given<'a> {
+        Given { id: &typed.id, is_group: true, apps: &typed.apps }
+    }
+
+    fn who(&self) -> String {
+        match self.is_group {
+            true => format!("the group `{}`", self.id.value),
+            false => format!("`{}`", self.id.value),
+        }
     }
 }

@@ -2,22 +2,27 @@
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::raw::{RawPolicy, Text};
-use crate::policy::resolve::{Address, Resolved, ResolvedMembers};
+use crate::policy::resolve::{Address, Resolved, ResolvedMembers, ResolvedRole};
 use std::collections::HashSet;
 
 /// Roles that nobody has and nobody can be given: members are listed, none of them is bound to the
 /// role, not through a group or another role either, no access starts with it, it is no ceiling,
-/// and no administration knows it.
+/// and no administration knows it: none names it, gives it by itself, or reserves it.
 pub(super) fn roles(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
     let ResolvedMembers::Directory { members, .. } = &resolved.members else { return };
     let (Some(mut used), false) = (bound(resolved), members.is_empty()) else { return };
-    let named: HashSet<&str> =
-        raw.roles.iter().flat_map(|role| role.rights.names()).map(|n| n.value.as_str()).collect();
+    let templates = || raw.presets.iter().flat_map(|preset| &preset.roles);
+    let by_rights = raw.roles.iter().chain(templates()).flat_map(|role| role.rights.names());
+    let by_templates = templates().flat_map(|role| &role.includes);
+    let by_invitations = raw.invitations.iter().flat_map(|invitation| &invitation.roles);
+    let named = by_rights.chain(by_templates).chain(by_invitations);
+    let named: HashSet<&str> = named.map(|name| name.value.as_str()).collect();
     let ceiling = raw.role_defaults.ceiling.as_ref().map(|role| role.value.as_str());
     for (at, role) in raw.roles.iter().enumerate() {
         let id = role.id.value.as_str();
+        let starts = role.rights.first_member.is_some() || role.rights.fallback.is_some();
         let administered = role.rights.names().next().is_some() || named.contains(id);
-        used[at] |= administered || role.default || ceiling == Some(id);
+        used[at] |= administered || starts || role.builtin || role.default || ceiling == Some(id);
     }
     with_included(resolved, &mut used);
     for (at, role) in raw.roles.iter().enumerate() {
@@ -31,8 +36,11 @@ pub(super) fn roles(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
 /// The roles that somebody has, be it through a group or another role, by position; `None` where
 /// credentials say who has which.
 pub(super) fn bound(resolved: &Resolved) -> Option<Vec<bool>> {
-    let ResolvedMembers::Directory { groups, members, .. } = &resolved.members else { return None };
-    let mut bound = vec![false; resolved.roles.len()];
+    let ResolvedMembers::Directory { tokens, groups, members, .. } = &resolved.members else {
+        return None;
+    };
+    let claimed = |role: &ResolvedRole| *tokens && role.from_token;
+    let mut bound: Vec<bool> = resolved.roles.iter().map(claimed).collect();
     let of_apps = resolved.apps.iter().flat_map(|app| &app.default_roles);
     let bindings = members.iter().map(|member| (&member.roles, &member.apps));
     let bindings = bindings.chain(groups.iter().map(|group| (&group.roles, &group.apps)));
@@ -54,7 +62,12 @@ fn with_included(resolved: &Resolved, roles: &mut [bool]) {
 pub(super) fn schemas_and_types(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
     let used: HashSet<usize> =
         resolved.roles.iter().flat_map(|role| &role.schemas).copied().collect();
-    for (_, schema) in raw.schemas.iter().enumerate().filter(|(at, _)| !used.contains(at)) {
+    let templates = raw.presets.iter().flat_map(|preset| &preset.roles);
+    let by_templates: HashSet<&str> =
+        templates.flat_map(|role| &role.schemas).map(|name| name.value.as_str()).collect();
+    let is_used = |at: &usize, id: &Text| used.contains(at) || by_templates.contains(&*id.value);
+    let schemas = raw.schemas.iter().enumerate();
+    for (_, schema) in schemas.filter(|(at, schema)| !is_used(at, &schema.id)) {
         let help = "list it in the `schemas` of a role, or remove it";
         unused(report, &schema.id, "no role has the schema", help);
     }
@@ -65,14 +78,15 @@ pub(super) fn schemas_and_types(raw: &RawPolicy, resolved: &Resolved, report: &m
     }
 }
 
-/// Upstreams that no route names.
+/// Upstreams that no route and no application names.
 pub(super) fn upstreams(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
-    let used: HashSet<usize> =
-        resolved.routes.iter().map(|route| route.upstream.0 as usize).collect();
+    let by_routes = resolved.routes.iter().map(|route| route.upstream);
+    let by_apps = resolved.apps.iter().filter_map(|app| app.upstream);
+    let used: HashSet<usize> = by_routes.chain(by_apps).map(|one| one.0 as usize).collect();
     // The first one is the settings', not the policy's.
     for (_, upstream) in (1..).zip(&raw.upstreams).filter(|(at, _)| !used.contains(at)) {
-        let help = "name it as the `upstream` of a route, or remove it";
-        unused(report, &upstream.id, "no route goes to the upstream", help);
+        let help = "name it as the `upstream` of a route or an application, or remove it";
+        unused(report, &upstream.id, "nothing goes to the upstream", help);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Names;
 use super::roles::ResolvedRole;
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::administration::Rights;
+use crate::policy::administration::{Features, Rights};
 use crate::policy::raw::{Cardinality, Kind, RawPolicy, RawRole, Text};
 use crate::policy::roleset::RoleId;
 use crate::source::{Span, Spanned};
@@ -27,6 +27,12 @@ pub(super) fn rights(
         does_not_spread(typed, role, roles, report);
     }
     typed.iter().map(|role| of(role, &names, report)).collect()
+}
+
+/// Which parts of administration are on.
+pub(super) fn features(raw: &RawPolicy) -> Features {
+    let all = Features::default();
+    Features { schemas: raw.features.schemas.map_or(all.schemas, |on| on.value) }
 }
 
 fn of(role: &RawRole, names: &Names<'_>, report: &mut Report) -> Rights {

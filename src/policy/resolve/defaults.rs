@@ -5,7 +5,8 @@ use super::paths::ResolvedType;
 use super::roles::{ResolvedGrant, ResolvedRole, rules};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
-use crate::policy::raw::{Kind, RawPolicy, Text};
+use crate::policy::host;
+use crate::policy::raw::{Kind, RawPolicy, RawRole, Text};
 
 /// Default grants that all roles of a policy may have together: each role has each of its scope.
 pub const MAX_DEFAULT_GRANTS: usize = 1_000_000;
@@ -55,7 +56,7 @@ pub(super) fn role_defaults(
         (defaults.app, defaults.org) = (Vec::new(), Vec::new());
     }
     if let Some(ceiling) = &typed.ceiling {
-        check_ceiling(raw, roles, ceiling, report);
+        check_ceiling(raw, &raw.roles, roles, ceiling, report);
     }
     defaults
 }
@@ -66,8 +67,14 @@ fn fits(counts: impl Iterator<Item = usize>, most: usize) -> bool {
 
 /// GRANT_CEILING: what an application role grants, save those that are built in, one grant of the
 /// ceiling (or of a role that it includes) must hold as well, for each letter.
-fn check_ceiling(raw: &RawPolicy, roles: &[ResolvedRole], ceiling: &Text, report: &mut Report) {
-    let names = Names::again(raw, Kind::Role, raw.roles.iter().map(|role| &role.id));
+pub(super) fn check_ceiling(
+    raw: &RawPolicy,
+    typed: &[RawRole],
+    roles: &[ResolvedRole],
+    ceiling: &Text,
+    report: &mut Report,
+) {
+    let names = Names::again(raw, Kind::Role, typed.iter().map(|role| &role.id));
     let Some(top) = names.find(ceiling, report) else { return };
     if !roles[top].app_scope {
         let message = format!("`{}` is an organization role", ceiling.value);
@@ -79,7 +86,7 @@ fn check_ceiling(raw: &RawPolicy, roles: &[ResolvedRole], ceiling: &Text, report
     }
     let held: Vec<&ResolvedGrant> =
         [top].iter().chain(&roles[top].includes).flat_map(|role| &roles[*role].grants).collect();
-    let custom = roles.iter().zip(&raw.roles).enumerate().filter(|(at, (role, typed))| {
+    let custom = roles.iter().zip(typed).enumerate().filter(|(at, (role, typed))| {
         role.app_scope && !typed.builtin && *at != top && !roles[top].includes.contains(at)
     });
     for grant in custom.flat_map(|(_, (role, _))| &role.grants) {
@@ -105,6 +112,7 @@ fn is_under(grant: &ResolvedGrant, high: &ResolvedGrant, letter: usize) -> bool 
     high.access.has(Access::LETTERS[letter])
         && conditions
         && high.pattern.covers(&grant.pattern)
+        && host::covers(high.host.as_ref(), grant.host.as_ref())
         && bound("org")
         && bound("app")
 }

@@ -6,7 +6,7 @@
 
 use super::Names;
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::raw::{RawPolicy, Text};
+use crate::policy::raw::{RawRole, Text};
 use std::collections::BTreeSet;
 
 /// Roles that all roles of a policy may include together, counting those that come through others.
@@ -14,21 +14,25 @@ pub const MAX_INCLUDED: usize = 1_000_000;
 
 /// For each role the roles that it includes, directly and through others, in order. Cycles
 /// (INCLUDES_ACYCLIC) and roles of the other scope (ROLE_SCOPE) are reported.
-pub(super) fn closures(raw: &RawPolicy, names: &Names<'_>, report: &mut Report) -> Vec<Vec<usize>> {
+pub(super) fn closures(
+    roles: &[RawRole],
+    names: &Names<'_>,
+    report: &mut Report,
+) -> Vec<Vec<usize>> {
     let direct: Vec<Vec<(usize, &Text)>> =
-        (0..raw.roles.len()).map(|at| direct(raw, at, names, report)).collect();
+        (0..roles.len()).map(|at| direct(roles, at, names, report)).collect();
     let indices: Vec<Vec<usize>> =
         direct.iter().map(|list| list.iter().map(|(at, _)| *at).collect()).collect();
     let order = match bottom_up(&indices) {
         Ok(order) => order,
         Err(cycle) => {
-            report.push(cyclic(raw, &direct, &cycle));
+            report.push(cyclic(roles, &direct, &cycle));
             return vec![Vec::new(); indices.len()];
         }
     };
     join(&indices, &order, MAX_INCLUDED).unwrap_or_else(|at| {
         let message = format!("all roles together include more than {MAX_INCLUDED} roles");
-        let problem = Diagnostic::error(Code::TooLarge, raw.roles[at].id.span, message);
+        let problem = Diagnostic::error(Code::TooLarge, roles[at].id.span, message);
         report.push(problem.help("make chains of roles that include each other shorter"));
         vec![Vec::new(); indices.len()]
     })
@@ -36,16 +40,16 @@ pub(super) fn closures(raw: &RawPolicy, names: &Names<'_>, report: &mut Report) 
 
 /// What one role names itself.
 fn direct<'a>(
-    raw: &'a RawPolicy,
+    roles: &'a [RawRole],
     at: usize,
     names: &Names<'_>,
     report: &mut Report,
 ) -> Vec<(usize, &'a Text)> {
-    let role = &raw.roles[at];
+    let role = &roles[at];
     let mut found = Vec::new();
     for name in &role.includes {
         let Some(other) = names.find(name, report) else { continue };
-        if raw.roles[other].app_scope == role.app_scope {
+        if roles[other].app_scope == role.app_scope {
             found.push((other, name));
             continue;
         }
@@ -63,13 +67,13 @@ fn direct<'a>(
     found
 }
 
-fn cyclic(raw: &RawPolicy, direct: &[Vec<(usize, &Text)>], cycle: &[usize]) -> Diagnostic {
+fn cyclic(roles: &[RawRole], direct: &[Vec<(usize, &Text)>], cycle: &[usize]) -> Diagnostic {
     let (last, first) = (cycle[cycle.len() - 1], cycle[0]);
     let closing = direct[last].iter().find(|(other, _)| *other == first);
     let names: Vec<_> =
-        cycle.iter().chain([&first]).map(|at| format!("`{}`", raw.roles[*at].id.value)).collect();
+        cycle.iter().chain([&first]).map(|at| format!("`{}`", roles[*at].id.value)).collect();
     let message = format!("a role includes itself: {}", names.join(" includes "));
-    let span = closing.map_or(raw.roles[last].id.span, |(_, name)| name.span);
+    let span = closing.map_or(roles[last].id.span, |(_, name)| name.span);
     Diagnostic::error(Code::IncludesAcyclic, span, message).help("take one of these out")
 }
 

@@ -87,7 +87,9 @@ pub(super) fn members(raw: &RawPolicy, about: &About<'_>, report: &mut Report) -
     if mode == RawMembership::Token {
         let members = raw.members.iter().flatten().map(|member| ("members", member.span));
         let groups = raw.groups.iter().flatten().map(|group| ("groups", group.span));
-        if let (Some((key, first)), Some(mode)) = (members.chain(groups).next(), &raw.membership) {
+        let invitations = raw.invitations.iter().map(|one| ("invitations", one.span));
+        let listed = members.chain(groups).chain(invitations).next();
+        if let (Some((key, first)), Some(mode)) = (listed, &raw.membership) {
             report.push(
                 Diagnostic::error(
                     Code::BadValue,

@@ -1,23 +1,33 @@
 //! Names to ids, and the invariants of the language: what was typed gets its meaning here, and
 //! everything that cannot have one is reported, all in one run.
 
+mod address;
 mod administration;
+mod carriage;
 mod conditions;
 mod defaults;
 mod includes;
+mod invitations;
 mod last_admin;
 mod members;
+mod mode;
 mod paths;
 mod people;
+mod presets;
 mod reach;
 mod restrictions;
 mod roles;
 
+pub use address::Address;
+pub use carriage::{Carriage, MAX_HEADERS};
 pub use defaults::RoleDefaults;
+pub use invitations::MAX_EMAIL;
 pub use last_admin::MAX_PROTECTED;
 pub use members::{ResolvedGroup, ResolvedMember, ResolvedMembers};
-pub use paths::{Address, MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
+pub(super) use paths::label;
+pub use paths::{MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
 pub use people::{ResolvedApp, ResolvedOrg};
+pub use presets::MAX_TEMPLATES;
 pub use reach::MAX_OPERATORS;
 pub use restrictions::{ResolvedRestriction, defaults};
 pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};
@@ -25,6 +35,7 @@ pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};
 use crate::diag::{Code, Diagnostic, Report, did_you_mean};
 use crate::policy::administration::Administration;
 use crate::policy::raw::{Kind, RawPolicy, Text};
+use crate::policy::snapshot::UpstreamId;
 use crate::policy::upstream::{Upstream, UpstreamAddress};
 use crate::source::Span;
 use std::collections::HashMap;
@@ -62,14 +73,17 @@ pub struct Surroundings {
     /// Whether a route without an upstream is an error where the settings name none. `check` and
     /// `explain` judge a policy without knowing where it will run.
     pub upstream_required: bool,
+    /// Whether the settings allow `mode: monitor`; `None` where they are not known.
+    pub allow_monitor: Option<bool>,
 }
 
 /// Resolves a policy. The result means something only if the report has no errors.
 pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> Resolved {
     let upstreams = upstreams(raw, around, report);
-    let apps = people::apps(raw, report);
+    let apps = people::apps(raw, &upstreams, report);
     let types = paths::types(raw, report);
     let schemas = roles::schemas(raw, report);
+    mode::policy(raw, around, report);
     let roles = roles::roles(raw, &schemas, &types, report);
     let role_defaults = defaults::role_defaults(raw, &roles, &types, report);
     let rights = administration::rights(raw, &raw.roles, &roles, report);
@@ -86,7 +100,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         implicit_org,
     };
     let members = members::members(raw, &about, report);
-    let resolved = Resolved {
+    let mut resolved = Resolved {
         name: raw.name.as_ref().map(|name| name.value.as_str().into()),
         upstreams: upstreams.list,
         routes,
@@ -94,7 +108,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         schemas,
         roles,
         role_defaults,
-        administration: Administration { rights },
+        administration: Administration { rights, ..Administration::default() },
         restrictions,
         apps,
         orgs,
@@ -102,9 +116,13 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         members,
         implicit_org,
     };
+    paths::grants_name_hosts(&resolved, report);
     paths::grants_are_reachable(raw, &resolved, report);
     paths::schemas_cover_grants(&resolved, report);
     last_admin::somebody_stays(raw, &resolved, report);
+    resolved.administration.presets = presets::presets(raw, &resolved, report);
+    resolved.administration.invitations = invitations::invitations(raw, &resolved, report);
+    resolved.administration.features = administration::features(raw);
     resolved
 }
 
@@ -188,6 +206,8 @@ impl Kind {
             Kind::Restriction => "restriction",
             Kind::Schema => "schema",
             Kind::ResourceType => "resource type",
+            Kind::Preset => "preset",
+            Kind::Invitation => "invitation",
         }
     }
 
@@ -205,6 +225,8 @@ impl Kind {
             Kind::Restriction => "restrictions",
             Kind::Schema => "schemas",
             Kind::ResourceType => "resource_types",
+            Kind::Preset => "presets",
+            Kind::Invitation => "invitations",
         }
     }
 }
@@ -215,6 +237,13 @@ struct Upstreams<'a> {
     names: Names<'a>,
     /// Position of the policy's first upstream in `list`.
     first: usize,
+}
+
+impl Upstreams<'_> {
+    /// The upstream of this name, or a report that it is not defined.
+    fn find(&self, name: &Text, report: &mut Report) -> Option<UpstreamId> {
+        self.names.find(name, report).map(|at| UpstreamId((at + self.first) as u32))
+    }
 }
 
 fn upstreams<'a>(raw: &'a RawPolicy, around: &Surroundings, report: &mut Report) -> Upstreams<'a> {

@@ -1,11 +1,12 @@
 //! Applications and organizations.
 
-use super::Names;
 use super::members::Binder;
 use super::reach;
 use super::roles::ResolvedRole;
+use super::{Names, Upstreams};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::raw::{Kind, RawAssignedApp, RawOrganization, RawPolicy};
+use crate::policy::snapshot::UpstreamId;
 use std::sync::Arc;
 
 /// An application.
@@ -19,6 +20,8 @@ pub struct ResolvedApp {
     pub everywhere: bool,
     /// The roles that act where an access lists none.
     pub default_roles: Vec<usize>,
+    /// Where requests that address it go, unless their route names an upstream.
+    pub upstream: Option<UpstreamId>,
 }
 
 /// An organization.
@@ -34,7 +37,11 @@ pub struct ResolvedOrg {
     pub operator: bool,
 }
 
-pub(super) fn apps(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedApp> {
+pub(super) fn apps(
+    raw: &RawPolicy,
+    upstreams: &Upstreams<'_>,
+    report: &mut Report,
+) -> Vec<ResolvedApp> {
     Names::collect(raw, Kind::Application, raw.applications.iter().map(|app| &app.id), report);
     one_default(raw, report);
     raw.applications
@@ -45,6 +52,7 @@ pub(super) fn apps(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedApp> {
             auto_assign: app.auto_assign,
             everywhere: app.auto_assign || app.default.is_some(),
             default_roles: Vec::new(),
+            upstream: app.upstream.as_ref().and_then(|name| upstreams.find(name, report)),
         })
         .collect()
 }

@@ -1,5 +1,7 @@
+use crate::decide::named::Named;
 use crate::decide::standing::{Addressed, Subject, find};
 use crate::decide::{Reason, Request, route};
+use crate::policy::Host;
 use crate::policy::compile::Stamp;
 use crate::policy::snapshot::Snapshot;
 use crate::policy::target::{MAX_TARGET, Target};
@@ -52,11 +54,12 @@ fn asked<T>(
 ) -> Result<T, Reason> {
     let target = Target::parse(target, MAX_TARGET).expect("a target");
     let headers = &http::HeaderMap::new();
-    let request =
-        Request { method: &http::Method::GET, target: &target, headers, client: None, now };
+    let (method, host) = (&http::Method::GET, Host::known(b"api.test"));
+    let request = Request { method, target: &target, host, headers, client: None, now };
     let routed = route(snapshot, &request).expect("a route");
     let route = snapshot.route(routed.route().expect("a route"));
-    let addressed = Addressed::of(route, &target, principal);
+    let named = Named::read(route, &request).expect("one reading");
+    let addressed = Addressed::of(route, &named, principal);
     find(snapshot, &addressed, principal, now, &mut ()).map(|standing| ask(standing.subject()))
 }
 

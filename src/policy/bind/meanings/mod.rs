@@ -1,11 +1,13 @@
 //! What each key of a policy holds, and what it means, in a line.
 
 mod access;
+mod administration;
 mod identity;
 mod people;
 mod route;
 
 use super::access::{RESOURCE_TYPE, RESTRICTION, ROLE, ROLE_DEFAULTS, SCHEMA};
+use super::administration::{FEATURES, INVITATION, PRESET};
 use super::identity::IDENTITY;
 use super::kinds::Kind::*;
 use super::kinds::{Key, Kind};
@@ -18,7 +20,9 @@ pub(super) type Row = (&'static Shape, &'static str, &'static [Key]);
 
 /// Every mapping of the language.
 pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
-    [ROWS, route::ROWS, identity::ROWS, people::ROWS, access::ROWS].into_iter().flatten()
+    [ROWS, route::ROWS, identity::ROWS, people::ROWS, access::ROWS, administration::ROWS]
+        .into_iter()
+        .flatten()
 }
 
 /// The methods that a letter can stand for.
@@ -27,7 +31,8 @@ pub(super) const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DE
 const PATH: Kind = Matching(r"^(?=/)(/([^/{}*?#\\]+|\{[A-Za-z_][A-Za-z0-9_]*\}))*(/|/\*\*)?$");
 const LETTERS: Kind = Matching(r"^(?!.*(.).*\1)[crud]{1,4}$");
 const POINTER: Kind = Matching("^(/.*)?$");
-const SELECTOR: Kind = Matching(r"^claims\..+$");
+const SELECTOR: Kind = Matching(r"^(claims|header|host)\..+$");
+const HOST: Kind = Matching(r"^(\*\.)?([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])$");
 const STATUS: Kind = Word(&["active", "suspended"]);
 
 /// The policy as a whole.
@@ -77,6 +82,9 @@ const ROWS: &[Row] = &[
             ),
             may("schemas", Many(&SCHEMA), "Which fields of a type pass"),
             may("resource_types", Many(&RESOURCE_TYPE), "Where objects of a type are in bodies"),
+            may("presets", Many(&PRESET), "Administration: templates of roles"),
+            may("invitations", Many(&INVITATION), "Administration: who may become a member"),
+            may("features", One(&FEATURES), "Administration: which parts of it are on"),
             may(
                 "mode",
                 Word(&["enforce", "monitor"]),

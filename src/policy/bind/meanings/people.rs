@@ -35,6 +35,11 @@ pub(super) const ROWS: &[Row] = &[
             may("active", Flag, "Nobody enters an inactive application; true"),
             may("default_role", Id, "The application role that acts where an access lists none"),
             may("auto_assign", Flag, "Every organization has it, and every user may enter it"),
+            may(
+                "upstream",
+                Id,
+                "Where requests that address it go, unless their route names an upstream",
+            ),
             may("default", Flag, "Every organization has it; one application at most"),
         ],
     ),
