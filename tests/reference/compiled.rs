@@ -9,10 +9,10 @@ use portcullis::decide::{
     self, Body, Decision, Facts, Inquiry, Object, Permit, Reason, Refusal, Trace,
 };
 use portcullis::filter::{Fault, Filter, Limits};
-use portcullis::policy::Target;
 use portcullis::policy::compile::Stamp;
 use portcullis::policy::resolve::Surroundings;
 use portcullis::policy::snapshot::{DenialId, GrantId, Snapshot};
+use portcullis::policy::{Host, Target};
 use portcullis::principal::{AuthMethod, ClaimValue, Claims, Principal};
 use portcullis::source::Sources;
 use serde_json::Value;
@@ -39,6 +39,7 @@ pub fn ask(snapshot: &Arc<Snapshot>, request: &Request) -> Verdict {
     let asked = decide::Request {
         method: &method,
         target: &target,
+        host: Host::parse(request.host.as_bytes()).unwrap(),
         headers: &headers,
         client: Some(request.ip.parse().unwrap()),
         now: request.now,

@@ -333,18 +333,11 @@ pub fn at<'v>(value: &'v Value, pointer: &str) -> Vec<&'v Value> {
     found
 }
 
-/// Whether a change that does not name a field leaves it as it is: nothing above it is replaced.
+/// Whether a change that does not name a field leaves it as it is: nothing above it is replaced, as
+/// a list and all that is no object would be.
 fn leads_on(body: &Value, pointer: &str) -> bool {
-    let mut above = pointer.to_owned();
-    while let Some(end) = above.rfind('/') {
-        above.truncate(end);
-        let container =
-            |value: &&Value| value.is_object() || (value.is_array() && !above.is_empty());
-        if !at(body, &above).iter().all(container) {
-            return false;
-        }
-    }
-    true
+    let ends = pointer.match_indices('/').map(|(end, _)| end);
+    ends.flat_map(|end| at(body, &pointer[..end])).all(Value::is_object)
 }
 
 fn is_one_of(value: &Value, among: &[String]) -> bool {

@@ -4,7 +4,7 @@
 use super::compare::{cases, loaded};
 use super::compiled::{ask, load_text};
 use super::dice::Dice;
-use super::model::{Assigned, Group, Member, Org, Policy, Request, to_json};
+use super::model::{Assigned, Group, Member, Org, Policy, Request, Role, to_json};
 use super::shrink::tell;
 use super::{Allowed, Verdict};
 use portcullis::decide::Reason;
@@ -88,24 +88,14 @@ fn renamed(value: &Value) -> Value {
         Value::Array(items) => items.iter().map(renamed).collect(),
         Value::Object(members) => {
             let member = |(key, value): (&String, &Value)| {
-                let stays = ["access", "verbs", "public", "type", "host", "method"];
-                let is_letters = stays.contains(&key.as_str()) && !is_word(value);
-                let value =
-                    match is_letters || matches!(key.as_str(), "access" | "verbs" | "public") {
-                        true => value.clone(),
-                        false => renamed(value),
-                    };
-                (other_name(key), value)
+                let letters = ["access", "verbs", "public"].contains(&key.as_str());
+                (other_name(key), if letters { value.clone() } else { renamed(value) })
             };
             members.iter().map(member).collect::<serde_json::Map<_, _>>().into()
         }
         Value::String(text) => other_name(text).into(),
         scalar => scalar.clone(),
     }
-}
-
-fn is_word(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| ["x", "y", "z", "u", "v"].contains(&text))
 }
 
 fn other_name(text: &str) -> String {
@@ -115,7 +105,7 @@ fn other_name(text: &str) -> String {
         let (word, rest) = part.split_at(end);
         let word = match word {
             "x" => "v",
-            "y" => "k_9",
+            "y" => "k9",
             "z" => "x",
             "u" => "null",
             "v" => "y",
@@ -173,7 +163,8 @@ fn with_another_org(policy: &Policy) -> Option<Policy> {
         apps: apps.iter().cloned().map(Assigned::App).collect(),
         ..Org::default()
     });
-    let org_roles = policy.roles.iter().filter(|role| !role.is_app_scope());
+    let stays = |role: &&Role| !role.is_app_scope() && !policy.reaches(role);
+    let org_roles = policy.roles.iter().filter(stays);
     let org_roles: Vec<_> = org_roles.map(|role| role.id.clone()).collect();
     if let Some(groups) = &mut policy.groups {
         groups.push(Group {
@@ -265,7 +256,14 @@ fn p09_a_role_more_never_takes_access_away() {
                 roles.push(added.clone());
             }
         };
-        more.members.iter_mut().flatten().for_each(|member| give(&mut member.roles));
+        // A role that reaches stays in operators' organizations.
+        let reaches = policy.role(&added).is_some_and(|role| policy.reaches(role));
+        let may = |member: &&mut Member| {
+            let org = member.org.as_deref().and_then(|id| policy.org(id));
+            !reaches || org.is_some_and(|org| org.operator)
+        };
+        let members = more.members.iter_mut().flatten().filter(may);
+        members.for_each(|member| give(&mut member.roles));
         let more = loaded(&more);
         for request in requests {
             let mut also = request.clone();

@@ -9,6 +9,7 @@ mod coverage;
 mod dice;
 mod fields;
 mod generate;
+mod hosts;
 mod metamorphic;
 mod model;
 mod paths;
@@ -18,7 +19,7 @@ mod standing;
 
 use conditions::{Found, Judge};
 use fields::{Limit, limits, refused, seen, together};
-use model::{Grant, Policy, Request, Role};
+use model::{Grant, Policy, Request, Role, Route};
 use paths::{best_route, letters, speaks};
 use portcullis::decide::Reason;
 use rows::{around, rows};
@@ -69,7 +70,11 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
     let letters = letters(route.as_ref(), &request.method).ok_or(Reason::BadMethod)?;
     let public = route.as_ref().and_then(|route| route.public.clone()).unwrap_or_default();
     if letters.chars().all(|letter| public.contains(letter)) {
-        return Ok(Verdict::Public);
+        // A header that says what is addressed has one reading, also where nobody looks.
+        return route
+            .as_ref()
+            .map_or(Ok(()), |route| one_reading(route, request))
+            .map(|()| Verdict::Public);
     }
     // 4. Authenticate, then the route.
     let caller = request.caller.as_ref().ok_or(Reason::Unauthenticated)?;
@@ -103,7 +108,7 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
         None => seen(&limits, &request.answer),
     };
     Ok(Verdict::Allowed(Allowed {
-        route: route.pattern.clone(),
+        route: route.name(),
         roles: standing.roles.clone(),
         grants,
         seen,
@@ -135,6 +140,12 @@ fn bodies<'a>(judge: &Judge<'_, 'a>, found: &mut [Found<'a>]) -> Result<Vec<Limi
         all.push(around(judge, &found.certain, &found.in_rows));
     }
     Ok(together(all))
+}
+
+fn one_reading(route: &Route, request: &Request) -> Result<(), Reason> {
+    let headers = [&route.org, &route.app].into_iter().flatten();
+    let mut headers = headers.filter_map(|address| address.strip_prefix("header."));
+    headers.try_for_each(|name| request.header(name).map(|_| ()))
 }
 
 /// Whether a POST sends one more element of what the path holds. One that only reads sends a

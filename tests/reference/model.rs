@@ -278,6 +278,12 @@ impl Policy {
         self.organizations.is_some()
     }
 
+    /// Whether a role, or one that it includes, counts in other organizations.
+    pub fn reaches(&self, role: &Role) -> bool {
+        let mut included = role.includes.iter().filter_map(|id| self.role(id));
+        role.reach.is_some() || included.any(|role| self.reaches(role))
+    }
+
     pub fn org(&self, id: &str) -> Option<&Org> {
         self.organizations.iter().flatten().find(|org| org.id == id)
     }
@@ -285,7 +291,9 @@ impl Policy {
     /// Whether no route names an organization and none is listed: then there is one, without a name.
     pub fn is_implicit(&self) -> bool {
         let names_org = |route: &Route| {
-            route.org.is_some() || route.pattern.split('/').any(|segment| segment == "{org}")
+            route.org.is_some()
+                || route.host.as_deref().is_some_and(|host| host.starts_with("{org}."))
+                || route.pattern.split('/').any(|segment| segment == "{org}")
         };
         !self.lists_orgs() && !self.routes().iter().any(names_org)
     }
@@ -300,6 +308,13 @@ impl Request {
             true => self.path.clone(),
             false => format!("{}?{}", self.path, pairs.join("&")),
         }
+    }
+}
+
+impl Route {
+    /// What it is called: its host and its pattern.
+    pub fn name(&self) -> String {
+        format!("{}{}", self.host.as_deref().unwrap_or_default(), self.pattern)
     }
 }
 

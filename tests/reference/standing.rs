@@ -40,19 +40,20 @@ impl Asked<'_> {
     }
 
     pub fn standing(&self) -> Result<Standing, Reason> {
-        let org = match self.address("org", &self.route.org)? {
+        let org = self.address("org", &self.route.org)?;
+        let app = self.address("app", &self.route.app)?;
+        let org = match org {
             Place::Named(org) => Some(org),
             Place::Nowhere => None,
             Place::Missing => return Err(Reason::NotAMember),
         };
-        let app = self.address("app", &self.route.app)?;
         if self.is_suspended() {
             return Err(Reason::NotAMember);
         }
         let org_roles = self.org_roles(org.as_deref())?;
         let app = match app {
             Place::Named(app) => Some(app),
-            Place::Missing if !is_claim(&self.route.app) => return Err(Reason::AppNotAssigned),
+            Place::Missing if !is_claim(&self.route.app) => return Err(Reason::NoAppAccess),
             // A claim that the credential lacks addresses none.
             Place::Missing | Place::Nowhere => None,
         };
@@ -83,7 +84,10 @@ impl Asked<'_> {
             Some(_) => panic!("{kind} of {written:?}"),
             None => match position(&self.route.pattern, kind) {
                 Some(at) => Place::Named(split(&self.request.path)[at].into()),
-                None => Place::Nowhere,
+                None => {
+                    let host = self.route.host.as_deref().unwrap_or_default();
+                    label(host, kind, &self.request.host).map_or(Place::Nowhere, Place::Named)
+                }
             },
         })
     }
@@ -124,12 +128,18 @@ impl Asked<'_> {
         if self.policy.membership() == "token" {
             return (self.caller.org.as_deref() == org).then(|| self.claimed(false, false));
         }
+        let claimed = match self.caller.org.as_deref() == org {
+            true => self.claimed_besides(false),
+            false => Vec::new(),
+        };
+        if !self.is_listed(org) {
+            return (!claimed.is_empty()).then_some(claimed);
+        }
+        // A claim does not open what the list has closed.
         let member = self.member(org)?;
         let groups = self.groups(member).into_iter().flat_map(|group| &group.roles);
         let bound: Vec<_> = groups.chain(&member.roles).cloned().collect();
-        let mut roles = self.narrowed(&bound);
-        roles.extend(self.claimed_besides(false));
-        Some(roles)
+        Some([self.narrowed(&bound), claimed].concat())
     }
 
     /// Roles that reach from an operator's organization.
@@ -138,7 +148,9 @@ impl Asked<'_> {
         let mut all = Vec::new();
         for operator in self.operators(addressed) {
             let roles = self.roles_in(Some(&operator.id)).unwrap_or_default();
-            all.extend(roles.into_iter().filter(|id| self.reaches(id)));
+            let reaching: Vec<_> = roles.into_iter().filter(|id| self.reaches(id)).collect();
+            // A role brings what it includes.
+            all.extend(self.with_included(&reaching));
         }
         (!all.is_empty()).then_some(all)
     }
@@ -210,21 +222,27 @@ impl Asked<'_> {
             let acting = if claimed.is_empty() { self.default_roles(app) } else { claimed };
             return Some(self.with_included(&acting));
         }
-        let member = self.member(org)?;
-        let groups = self.groups(member).into_iter().flat_map(|group| &group.apps);
-        let accesses = groups.chain(&member.apps).filter(|(id, _)| **id == app.id);
+        let names_it = self.caller.app.as_deref() == Some(&app.id);
+        let names_it = names_it && self.caller.org.as_deref() == org;
+        let claimed = if names_it { self.claimed_besides(true) } else { Vec::new() };
+        let member = match self.is_listed(org) {
+            true => Some(self.member(org)?),
+            false => None,
+        };
+        let groups = member.map(|member| self.groups(member)).unwrap_or_default();
+        let groups = groups.into_iter().flat_map(|group| &group.apps);
+        let own = member.into_iter().flat_map(|member| &member.apps);
+        let accesses = groups.chain(own).filter(|(id, _)| **id == app.id);
         let acting: Vec<_> = accesses
             .map(|(_, roles)| match roles.is_empty() {
                 true => self.default_roles(app),
                 false => roles.clone(),
             })
             .collect();
-        if acting.is_empty() {
+        if acting.is_empty() && claimed.is_empty() {
             return None;
         }
-        let mut roles = self.narrowed(&acting.concat());
-        roles.extend(self.claimed_besides(true));
-        Some(roles)
+        Some([self.narrowed(&acting.concat()), claimed].concat())
     }
 
     /// Whether a member enters without having been given the application.
@@ -273,6 +291,12 @@ impl Asked<'_> {
     }
 
     // ---- members ------------------------------------------------------------------------
+
+    /// Whether the policy says anything of the caller's membership there, be it current or not.
+    fn is_listed(&self, org: Option<&str>) -> bool {
+        let mut members = self.policy.members.iter().flatten();
+        members.any(|member| member.user == self.caller.user && member.org.as_deref() == org)
+    }
 
     fn member(&self, org: Option<&str>) -> Option<&Member> {
         let mut members = self.policy.members.iter().flatten();

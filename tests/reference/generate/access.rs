@@ -13,11 +13,14 @@ pub fn roles(dice: &mut Dice) -> Vec<Role> {
 
 fn role(dice: &mut Dice, id: &str) -> Role {
     let app_scope = dice.percent(25);
+    let reaches = !app_scope && dice.percent(25);
     let conditional = dice.percent(60);
     Role {
         id: id.into(),
         scope: Some(if app_scope { "app" } else { "org" }.into()),
-        default: dice.percent(30),
+        default: !reaches && dice.percent(30),
+        from_token: dice.percent(40),
+        reach: reaches.then(|| "all-orgs".into()),
         app_access: (!app_scope && dice.percent(40)).then(|| "all".into()),
         includes: dice.words(ROLES, 25),
         grants: dice.some(1..6, |dice| {

@@ -51,7 +51,7 @@ fn body(dice: &mut Dice, deep: u8) -> Value {
 }
 
 fn field(dice: &mut Dice, deep: u8) -> Value {
-    match dice.below(7) {
+    match dice.below(9) {
         0 => true.into(),
         1 | 2 => false.into(),
         3 => json!({"readOnly": true}),

@@ -11,8 +11,8 @@ mod routes;
 pub use requests::request;
 
 use super::dice::Dice;
-use super::model::{Defaults, Grant, Policy, Role};
-use super::paths::unify;
+use super::model::{Defaults, Grant, Policy};
+use super::paths::{host_matches, unify};
 
 /// Users, organizations and applications; also segments of paths and values of fields.
 const NAMES: &str = "x y z";
@@ -31,6 +31,10 @@ pub struct Plan {
     pub members: bool,
     /// No route names an organization by its path.
     pub plain: bool,
+    /// Routes and grants name hosts.
+    pub hosted: bool,
+    /// Claimed roles count beside listed ones.
+    pub both: bool,
 }
 
 /// A policy in which every reference resolves and every invariant holds.
@@ -38,6 +42,7 @@ pub fn policy(dice: &mut Dice) -> Policy {
     let plan = plan(dice);
     let mut policy = Policy {
         policy: 1,
+        membership: plan.both.then(|| "both".into()),
         routes: Some(routes::routes(dice, plan)),
         roles: access::roles(dice),
         resource_types: bodies::types(dice),
@@ -50,7 +55,13 @@ pub fn policy(dice: &mut Dice) -> Policy {
         ..Policy::default()
     };
     policy.schemas = bodies::schemas(dice, &policy.resource_types);
+    if plan.hosted {
+        each_grant(&mut policy, |grant, denies| {
+            grant.host = dice.maybe(if denies { 50 } else { 100 }, |dice| dice.word(routes::HOSTS));
+        });
+    }
     repair_roles(&mut policy);
+    defaults_stay(&mut policy);
     unreachable_go(&mut policy);
     people::settle(dice, plan, &mut policy);
     policy
@@ -60,7 +71,8 @@ pub fn policy(dice: &mut Dice) -> Policy {
 fn plan(dice: &mut Dice) -> Plan {
     let (members, plain) = (dice.percent(60), dice.percent(30));
     let chance = if members && !plain { 95 } else { 50 };
-    Plan { orgs: dice.percent(chance), members, plain }
+    let (hosted, both) = (!plain && dice.percent(15), members && dice.percent(25));
+    Plan { orgs: dice.percent(chance), members, plain, hosted, both }
 }
 
 /// References that lead nowhere go, and inclusion goes one way.
@@ -81,18 +93,47 @@ fn repair_roles(policy: &mut Policy) {
     }
 }
 
+/// What new members have by default stays where they are.
+fn defaults_stay(policy: &mut Policy) {
+    let reaching = policy.roles.iter().filter(|role| policy.reaches(role));
+    let reaching: Vec<String> = reaching.map(|role| role.id.clone()).collect();
+    policy.roles.iter_mut().for_each(|role| role.default &= !reaching.contains(&role.id));
+}
+
+/// All grants, and all denials, which are told.
+fn each_grant(policy: &mut Policy, mut change: impl FnMut(&mut Grant, bool)) {
+    for (grants, denies) in lists(policy) {
+        grants.iter_mut().for_each(|grant| change(grant, denies));
+    }
+}
+
+fn lists(policy: &mut Policy) -> impl Iterator<Item = (&mut Vec<Grant>, bool)> {
+    let own = policy.roles.iter_mut().map(|role| (&mut role.grants, false));
+    let denied = policy.restrictions.iter_mut().map(|restriction| (&mut restriction.deny, true));
+    let defaults = &mut policy.role_defaults;
+    let defaults = [&mut defaults.app, &mut defaults.org, &mut defaults.any];
+    own.chain(denied).chain(defaults.into_iter().map(|grants| (grants, false)))
+}
+
 /// Grants and denials that no route leads to go.
 fn unreachable_go(policy: &mut Policy) {
     let routes = policy.routes();
-    let reached = |path: &str| routes.iter().any(|route| unify(path, &route.pattern));
-    let own = policy.roles.iter_mut().map(|role: &mut Role| &mut role.grants);
-    let denied = policy.restrictions.iter_mut().map(|restriction| &mut restriction.deny);
-    let defaults = &mut policy.role_defaults;
-    let defaults = [&mut defaults.app, &mut defaults.org, &mut defaults.any];
-    for grants in own.chain(denied).chain(defaults) {
-        let object = |grant: &Grant| grant.owner.as_ref().and_then(|owner| owner.of.clone());
+    let reached = |path: &str, host: &Option<String>| {
+        routes.iter().any(|route| unify(path, &route.pattern) && hosts_unify(host, &route.host))
+    };
+    for (grants, _) in lists(policy) {
         grants.retain(|grant| {
-            reached(&grant.path) && object(grant).is_none_or(|path| reached(&path))
+            let object = grant.owner.as_ref().and_then(|owner| owner.of.clone());
+            reached(&grant.path, &grant.host)
+                && object.is_none_or(|path| reached(&path, &grant.host))
         });
     }
+}
+
+/// Whether some host of the generators is both.
+fn hosts_unify(one: &Option<String>, other: &Option<String>) -> bool {
+    let fits = |pattern: &Option<String>, host: &str| {
+        pattern.as_deref().is_none_or(|pattern| host_matches(pattern, host))
+    };
+    requests::HOSTS.split(' ').any(|host| fits(one, host) && fits(other, host))
 }

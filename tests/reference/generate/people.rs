@@ -34,6 +34,7 @@ pub fn settle(dice: &mut Dice, plan: Plan, policy: &mut Policy) {
         }
     }
     one_primary(&mut members, &groups);
+    stays_at_home(policy, &mut groups, &mut members);
     (policy.groups, policy.members) = (Some(groups), Some(members));
 }
 
@@ -61,7 +62,7 @@ fn org(dice: &mut Dice, id: &str, policy: &Policy) -> Org {
         id: id.into(),
         apps: apps.collect(),
         status: dice.maybe(5, |_| "suspended".into()),
-        operator: false,
+        operator: dice.percent(30),
     }
 }
 
@@ -177,6 +178,21 @@ fn one_primary(members: &mut [Member], groups: &[Group]) {
                 same.all(|group| group.restrictions.is_empty())
             };
             member.groups.retain(free);
+        }
+    }
+}
+
+/// Roles that reach are bound in operators' organizations alone.
+fn stays_at_home(policy: &Policy, groups: &mut [Group], members: &mut [Member]) {
+    let operates = |org: &Option<String>| {
+        org.as_deref().and_then(|id| policy.org(id)).is_some_and(|org| org.operator)
+    };
+    let reaches = |id: &String| policy.role(id).is_some_and(|role| policy.reaches(role));
+    let lists = groups.iter_mut().map(|group| (&group.org, &mut group.roles));
+    let lists = lists.chain(members.iter_mut().map(|member| (&member.org, &mut member.roles)));
+    for (org, roles) in lists {
+        if !operates(org) {
+            roles.retain(|id| !reaches(id));
         }
     }
 }

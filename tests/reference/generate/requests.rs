@@ -7,6 +7,9 @@ use super::{NAMES, ROLES};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// The first one is the one that most policies know.
+pub const HOSTS: &str = "x.test x.test x.test y.test z.test y.x.test";
+
 pub fn request(dice: &mut Dice, policy: &Policy) -> Request {
     let method = match dice.percent(2) {
         true => "OPTIONS".into(),
@@ -15,10 +18,10 @@ pub fn request(dice: &mut Dice, policy: &Policy) -> Request {
     let home = home(dice, policy);
     let path = path(dice, policy, &home);
     Request {
-        host: "x.test".into(),
+        host: dice.word(HOSTS),
         caller: dice.maybe(97, |dice| caller(dice, policy, &home)),
         query: query(dice),
-        headers: headers(dice),
+        headers: headers(dice, &home),
         ip: dice.pick(&["10.1.2.3", "10.1.2.3", "10.9.9.9", "192.0.2.1", "192.0.2.2"]).into(),
         now: dice.below(9) as u64,
         body: body(dice, &method),
@@ -44,9 +47,18 @@ fn query(dice: &mut Dice) -> Vec<(String, String)> {
     dice.some(1..3, |dice| (dice.word("page page limit skip"), dice.word(NAMES)))
 }
 
-fn headers(dice: &mut Dice) -> Vec<(String, String)> {
-    let count = dice.pick(&[0, 1, 1, 1, 1, 1, 1, 1, 1, 2]);
-    (0..count).map(|_| ("x-env".to_owned(), dice.word(NAMES))).collect()
+fn headers(dice: &mut Dice, home: &Home) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for name in ["x-env", "x-org", "x-app"] {
+        let count = dice.pick(&[0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2]);
+        all.extend((0..count).map(|_| (name.to_owned(), dice.word("x x y z"))));
+    }
+    // Who calls mostly means the own organization.
+    if dice.percent(70) {
+        let own = all.iter_mut().filter(|(name, _)| name == "x-org");
+        own.for_each(|(_, value)| value.clone_from(&home.org));
+    }
+    all
 }
 
 /// The objects that owner rules look at: the node, and what is above it.

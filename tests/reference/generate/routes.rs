@@ -6,6 +6,8 @@ use super::super::paths::split;
 use super::Plan;
 use std::collections::BTreeMap;
 
+pub const HOSTS: &str = "x.test x.test y.test *.test *.x.test";
+
 pub fn routes(dice: &mut Dice, plan: Plan) -> Vec<Route> {
     let mut routes = dice.some(1..4, route);
     if routes[0].org.is_none() && !plan.plain && dice.percent(75) {
@@ -20,9 +22,21 @@ pub fn routes(dice: &mut Dice, plan: Plan) -> Vec<Route> {
         }
         _ => {}
     }
+    if plan.hosted {
+        for route in &mut routes {
+            route.host = dice.maybe(70, |dice| host(dice, route));
+        }
+    }
+    if !plan.plain {
+        routes.iter_mut().for_each(|route| by_header(dice, route));
+    }
     let mut shapes = Vec::new();
     routes.retain(|route| {
-        let shape = shape(&route.pattern);
+        let host = route
+            .host
+            .as_deref()
+            .map(|host| host.replace("{org}", "*").replace("{app}", "*").replace("{t}", "*"));
+        let shape = (host, shape(&route.pattern));
         let new = !shapes.contains(&shape);
         shapes.push(shape);
         new
@@ -32,6 +46,31 @@ pub fn routes(dice: &mut Dice, plan: Plan) -> Vec<Route> {
         routes.truncate(1);
     }
     routes
+}
+
+/// A host, whose first label may say what is addressed.
+fn host(dice: &mut Dice, route: &mut Route) -> String {
+    let addresses =
+        |name: &str, claimed: &Option<String>| claimed.is_none() && !route.pattern.contains(name);
+    let (org, app) = (addresses("{org}", &route.org), addresses("{app}", &route.app));
+    match dice.below(6) {
+        0 if org => "{org}.test".into(),
+        1 if app => "{app}.test".into(),
+        2 if org => {
+            route.org = Some("host.t".into());
+            "{t}.test".into()
+        }
+        _ => dice.word(HOSTS),
+    }
+}
+
+/// Now and then what was to be claimed stands in a header.
+fn by_header(dice: &mut Dice, route: &mut Route) {
+    for (address, header) in [(&mut route.org, "x-org"), (&mut route.app, "x-app")] {
+        if address.as_deref().is_some_and(|from| from.starts_with("claims.")) && dice.percent(25) {
+            *address = Some(format!("header.{header}"));
+        }
+    }
 }
 
 fn route(dice: &mut Dice) -> Route {
