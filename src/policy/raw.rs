@@ -34,6 +34,8 @@ pub struct RawPolicy {
     /// `None` where the key is absent.
     pub members: Option<Vec<RawMember>>,
     pub roles: Vec<RawRole>,
+    /// `roles` was written, be it empty.
+    pub roles_listed: bool,
     pub role_defaults: RawRoleDefaults,
     pub restrictions: Vec<RawRestriction>,
     pub schemas: Vec<RawSchema>,
@@ -332,6 +334,16 @@ pub struct RawConditions {
     pub owner: Option<RawOwner>,
     pub keep: Option<RawKeep>,
     pub require: Option<RawRequire>,
+}
+
+impl RawConditions {
+    /// Every value that something is compared with.
+    pub fn values(&self) -> impl Iterator<Item = &Text> {
+        let tests = self.when.iter().flat_map(|test| &test.values);
+        let owner = self.owner.iter().filter_map(|owner| owner.is.as_ref());
+        let keep = self.keep.iter().flat_map(|keep| &keep.among);
+        tests.chain(owner).chain(keep).chain(self.require.iter().flat_map(|one| &one.among))
+    }
 }
 
 /// A selector and the values of which it must be one.
