@@ -180,7 +180,12 @@ impl<'a> Judge<'_, 'a> {
             "visible_roles" => {
                 ids(&|role| some_of(&role.visible_to) || some_of(&role.assignable_by))
             }
-            "assignable_roles" => ids(&|role| some_of(&role.assignable_by)),
+            // What reaches other organizations can be bound in operators' alone.
+            "assignable_roles" => {
+                let org = self.standing.org.as_deref().and_then(|id| policy.org(id));
+                let operates = org.is_some_and(|org| org.operator);
+                ids(&|role| some_of(&role.assignable_by) && (operates || !policy.reaches(role)))
+            }
             other => panic!("no fact about callers is {other}"),
         }
     }
@@ -250,6 +255,8 @@ impl<'a> Judge<'_, 'a> {
         let is_own = |value: &&Value| is_one_of(value, &who);
         match &self.asked.request.body {
             None => true,
+            // A list in the place of an object takes its owner away.
+            Some(Value::Array(_)) if self.changes_in_part(letter) => false,
             Some(Value::Array(items)) => items.iter().all(|item| {
                 let values = at(item, &owner.field);
                 values.iter().all(is_own)

@@ -152,6 +152,8 @@ struct Stand<'a> {
     /// What limits this value, each by the views of several roles.
     sets: Vec<Vec<View<'a>>>,
     pointer: String,
+    /// The value is a member, not an element or the root.
+    is_member: bool,
 }
 
 impl<'w, 'a> Walk<'w, 'a> {
@@ -201,6 +203,10 @@ impl<'w, 'a> Walk<'w, 'a> {
         if way == Way::Merge && !value.is_object() && self.hides_below(&stand.ways, &sets) {
             self.fields.push(stand.pointer.clone());
         }
+        // In a merge patch a member that is null goes, whatever its type was.
+        if way == Way::Merge && value.is_null() && stand.is_member {
+            return None;
+        }
         for (limit, alternative, rest) in &stand.ways {
             if !fits(rest, &self.limits[*limit].views, value) {
                 self.misfits.push((*limit, *alternative, stand.pointer.clone()));
@@ -212,7 +218,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             self.types.push(stand.pointer);
             return None;
         }
-        let next = Stand { ways: stand.ways, sets, pointer: stand.pointer };
+        let next = Stand { sets, ..stand };
         Some(match value {
             Value::Array(_) => {
                 children(value).iter().filter_map(|child| self.child(&next, child, true)).collect()
@@ -256,6 +262,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             ways: onward.collect(),
             sets: stand.sets.iter().map(|views| views.iter().map(view).collect()).collect(),
             pointer: format!("{}/{name}", stand.pointer),
+            is_member: !is_element,
         };
         self.visit(next, value)
     }

@@ -26,8 +26,9 @@ pub fn rows<'a>(
         (own.is_empty(), [certain, &own].concat())
     };
     match document {
-        Value::Null => Ok(Value::Null),
+        Value::Null => seen(&around(judge, certain, in_rows), document),
         Value::Array(items) => {
+            seen(&around(judge, certain, in_rows), &json!([]))?;
             let rows = items.iter().map(|row| shown(judge, &held(row).1, "", row, true));
             Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
         }

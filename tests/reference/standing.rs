@@ -133,7 +133,10 @@ impl Asked<'_> {
             false => Vec::new(),
         };
         if !self.is_listed(org) {
-            return (!claimed.is_empty()).then_some(claimed);
+            // A role in the application that the credential names makes a member as well.
+            let names_both = self.caller.org.as_deref() == org && self.caller.app.is_some();
+            let by_app = names_both && !self.claimed_besides(true).is_empty();
+            return (by_app || !claimed.is_empty()).then_some(claimed);
         }
         // A claim does not open what the list has closed.
         let member = self.member(org)?;
