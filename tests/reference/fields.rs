@@ -97,10 +97,12 @@ pub fn refused(
     body: &Value,
     merges: bool,
 ) -> Result<(), (Reason, Vec<String>)> {
-    let mut walk = Walk::new(limits, if merges { Way::Merge } else { Way::Write });
+    let way = if merges { Way::Merge } else { Way::Write };
+    let mut walk = Walk::new(limits, way);
     walk.through(body);
     // What is sent fits every alternative: what does not might be read as what it is not.
     walk.types.extend(walk.misfits.into_iter().map(|(.., pointer)| pointer));
+    walk.types.extend(walk.values);
     for (found, reason) in
         [(walk.fields, Reason::FieldNotWritable), (walk.types, Reason::ValueInvalid)]
     {
@@ -140,6 +142,8 @@ struct Walk<'w, 'a> {
     fields: Vec<String>,
     /// Pointers to what is of a type that its schemas do not name.
     types: Vec<String>,
+    /// Pointers to what is of the right type, and no value that its schemas allow.
+    values: Vec<String>,
     /// By limit and alternative: where the document is not as the pointer expects.
     misfits: Vec<(usize, usize, String)>,
 }
@@ -152,13 +156,23 @@ struct Stand<'a> {
     /// What limits this value, each by the views of several roles.
     sets: Vec<Vec<View<'a>>>,
     pointer: String,
-    /// The value is a member, not an element or the root.
+    /// The value is a member of objects alone. What is in a list replaces what is there whole.
     is_member: bool,
+    in_list: bool,
+    /// A schema of each role requires it.
+    is_required: bool,
 }
 
 impl<'w, 'a> Walk<'w, 'a> {
     fn new(limits: &'w [Limit<'a>], way: Way) -> Walk<'w, 'a> {
-        Walk { limits, way, fields: Vec::new(), types: Vec::new(), misfits: Vec::new() }
+        Walk {
+            limits,
+            way,
+            fields: Vec::new(),
+            types: Vec::new(),
+            values: Vec::new(),
+            misfits: Vec::new(),
+        }
     }
 
     fn through(&mut self, document: &Value) -> Option<Value> {
@@ -188,7 +202,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     /// What is left of a value, if anything: a part passes where each set has one role all of whose
     /// schemas let it.
     fn visit(&mut self, stand: Stand<'a>, value: &Value) -> Option<Value> {
-        let mut sets = stand.sets;
+        let mut sets = stand.sets.clone();
         let arrived = stand.ways.iter().filter(|(.., rest)| rest.is_empty());
         sets.extend(arrived.map(|(limit, ..)| self.limits[*limit].views.clone()));
         let way = self.way;
@@ -205,6 +219,9 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
         // In a merge patch a member that is null goes, whatever its type was.
         if way == Way::Merge && value.is_null() && stand.is_member {
+            if stand.is_required {
+                self.values.push(stand.pointer);
+            }
             return None;
         }
         for (limit, alternative, rest) in &stand.ways {
@@ -217,6 +234,9 @@ impl<'w, 'a> Walk<'w, 'a> {
         if sets.iter().any(Vec::is_empty) {
             self.types.push(stand.pointer);
             return None;
+        }
+        if way != Way::Read {
+            self.judge_value(&stand, &sets, value);
         }
         let next = Stand { sets, ..stand };
         Some(match value {
@@ -232,6 +252,15 @@ impl<'w, 'a> Walk<'w, 'a> {
             }
             scalar => scalar.clone(),
         })
+    }
+
+    /// Each value is valid under one role, all of whose schemas allow it; so is each object as such.
+    fn judge_value(&mut self, stand: &Stand<'a>, sets: &[Vec<View<'a>>], value: &Value) {
+        let merges = self.way == Way::Merge && !stand.in_list;
+        let valid = |view: &View<'a>| view.iter().all(|schema| allows(schema, value, merges));
+        if sets.iter().any(|views| !views.iter().any(valid)) {
+            self.values.push(stand.pointer.clone());
+        }
     }
 
     /// Whether something that may stand below is not writable.
@@ -262,7 +291,11 @@ impl<'w, 'a> Walk<'w, 'a> {
             ways: onward.collect(),
             sets: stand.sets.iter().map(|views| views.iter().map(view).collect()).collect(),
             pointer: format!("{}/{name}", stand.pointer),
-            is_member: !is_element,
+            is_member: !is_element && !stand.in_list,
+            in_list: is_element || stand.in_list,
+            is_required: stand.sets.iter().any(|views| {
+                views.iter().all(|view| view.iter().any(|schema| requires(schema, name)))
+            }),
         };
         self.visit(next, value)
     }
@@ -311,6 +344,27 @@ fn fits(rest: &[String], views: &[View<'_>], value: &Value) -> bool {
 fn is_barred(view: &View<'_>, way: Way) -> bool {
     let word = if way == Way::Read { "writeOnly" } else { "readOnly" };
     view.iter().any(|schema| **schema == false || schema[word] == true) || types_of(view).is_empty()
+}
+
+/// What keywords say of a value by itself; what is inside of it they say elsewhere.
+fn allows(schema: &Value, value: &Value, merges: bool) -> bool {
+    let number = |word: &str| schema.get(word).and_then(Value::as_f64);
+    let small = value.as_f64().is_none_or(|v| number("maximum").is_none_or(|most| v <= most));
+    let length = value.as_str().map(|text| text.chars().count() as f64);
+    let short = length.is_none_or(|v| number("maxLength").is_none_or(|most| v <= most));
+    let listed = schema.get("enum").and_then(Value::as_array);
+    let listed = listed.is_none_or(|values| values.contains(value));
+    let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+    let has = |name: &Value| value.get(name.as_str().unwrap()).is_some();
+    let whole = merges || !value.is_object() || required.clone().all(has);
+    small && short && listed && whole
+}
+
+fn requires(schema: &Value, name: &str) -> bool {
+    schema
+        .get("required")
+        .and_then(Value::as_array)
+        .is_some_and(|all| all.iter().any(|n| n == name))
 }
 
 fn property<'a>(schema: &'a Value, name: &str) -> &'a Value {

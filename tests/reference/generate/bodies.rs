@@ -47,7 +47,12 @@ fn body(dice: &mut Dice, deep: u8) -> Value {
     for name in dice.words("a b c owner", 40) {
         fields.insert(name, field(dice, deep));
     }
-    json!({"type": "object", "properties": fields, "additionalProperties": dice.percent(50)})
+    let mut body =
+        json!({"type": "object", "properties": fields, "additionalProperties": dice.percent(50)});
+    if dice.percent(20) {
+        body["required"] = json!([dice.word("a b owner")]);
+    }
+    body
 }
 
 fn field(dice: &mut Dice, deep: u8) -> Value {
@@ -57,6 +62,13 @@ fn field(dice: &mut Dice, deep: u8) -> Value {
         3 => json!({"readOnly": true}),
         4 => json!({"writeOnly": true}),
         5 if deep > 0 => body(dice, deep - 1),
+        6 => dice.pick(&[
+            json!({"type": "integer", "maximum": 5}),
+            json!({"type": ["integer", "number"], "maximum": 9}),
+            json!({"type": "string", "maxLength": 0}),
+            json!({"enum": ["x", "y", 7]}),
+            json!({"type": "string", "enum": ["x", "z"]}),
+        ]),
         _ => json!({"type": dice.word("string integer number null")}),
     }
 }
