@@ -2,6 +2,7 @@
 //! nothing with `src/policy` and `src/decide` but the words for reasons. What the compiled evaluator
 //! says must be what this one says.
 
+mod carried;
 mod compare;
 mod compiled;
 mod conditions;
