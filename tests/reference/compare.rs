@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// Cases in a normal run: policies, and requests to each.
-const POLICIES: u64 = 2_500;
+const POLICIES: u64 = 5_000;
 const REQUESTS: usize = 20;
 
 /// The seed of a normal run.

@@ -18,7 +18,15 @@ pub struct Limit<'a> {
 }
 
 /// What one role's schemas say of a value: all must let it.
-pub type View<'a> = Vec<&'a Value>;
+pub type View<'a> = Vec<Says<'a>>;
+
+/// What one schema says of a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Says<'a> {
+    schema: &'a Value,
+    /// What it hides becomes null.
+    redacts: bool,
+}
 
 /// Which way a body goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +83,12 @@ pub fn together<'a>(sets: impl IntoIterator<Item = Vec<Limit<'a>>>) -> Vec<Limit
 fn schemas<'a>(policy: &'a Policy, held: &Held<'_>, of: &str) -> View<'a> {
     let ids = held.role.iter().flat_map(|role| &role.schemas);
     let known = ids.filter_map(|id| policy.schemas.iter().find(|schema| schema.id == *id));
-    known.filter(|schema| schema.of == of).map(|schema| &schema.body).collect()
+    let own = known.filter(|schema| schema.of == of);
+    own.map(|schema| Says {
+        schema: &schema.body,
+        redacts: schema.redact.as_deref() == Some("null"),
+    })
+    .collect()
 }
 
 /// What is posted to a list is one of its objects: where the pointer goes on after its last `*`.
@@ -202,16 +215,23 @@ impl<'w, 'a> Walk<'w, 'a> {
     /// What is left of a value, if anything: a part passes where each set has one role all of whose
     /// schemas let it.
     fn visit(&mut self, stand: Stand<'a>, value: &Value) -> Option<Value> {
+        let way = self.way;
         let mut sets = stand.sets.clone();
+        // On the way to a place nothing is left in the place of what is hidden.
+        let leads_on = stand.ways.iter().any(|(.., rest)| !rest.is_empty());
+        let hidden = |sets: &[Vec<View<'a>>]| {
+            let redacts = way == Way::Read && !leads_on && becomes_null(sets, value);
+            redacts.then_some(Value::Null)
+        };
         let arrived = stand.ways.iter().filter(|(.., rest)| rest.is_empty());
         sets.extend(arrived.map(|(limit, ..)| self.limits[*limit].views.clone()));
-        let way = self.way;
+        let before = sets.clone();
         sets.iter_mut().for_each(|views| views.retain(|view| !is_barred(view, way)));
         let types = sets.iter().map(|views| types_of_any(views));
         // What is hidden whatever it is, and so may have any shape.
         if types.reduce(|a, b| &a & &b).is_some_and(|types| types.is_empty()) {
             self.fields.push(stand.pointer);
-            return None;
+            return hidden(&before);
         }
         // Null, or a list, in the place of something with parts that may not be written.
         if way == Way::Merge && !value.is_object() && self.hides_below(&stand.ways, &sets) {
@@ -233,7 +253,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         // Also at a place: if another alternative fits, this value is still none of the type.
         if sets.iter().any(Vec::is_empty) {
             self.types.push(stand.pointer);
-            return None;
+            return hidden(&before);
         }
         if way != Way::Read {
             self.judge_value(&stand, &sets, value);
@@ -257,7 +277,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     /// Each value is valid under one role, all of whose schemas allow it; so is each object as such.
     fn judge_value(&mut self, stand: &Stand<'a>, sets: &[Vec<View<'a>>], value: &Value) {
         let merges = self.way == Way::Merge && !stand.in_list;
-        let valid = |view: &View<'a>| view.iter().all(|schema| allows(schema, value, merges));
+        let valid = |view: &View<'a>| view.iter().all(|says| allows(says.schema, value, merges));
         if sets.iter().any(|views| !views.iter().any(valid)) {
             self.values.push(stand.pointer.clone());
         }
@@ -282,9 +302,12 @@ impl<'w, 'a> Walk<'w, 'a> {
             let leads = first == "*" || first == name;
             leads.then(|| (*limit, *alternative, rest.to_vec()))
         });
-        let inner = |schema: &&'a Value| match is_element {
-            true => schema.get("items").unwrap_or(&Value::Bool(true)),
-            false => property(schema, name),
+        let inner = |says: &Says<'a>| Says {
+            schema: match is_element {
+                true => says.schema.get("items").unwrap_or(&Value::Bool(true)),
+                false => property(says.schema, name),
+            },
+            ..*says
         };
         let view = |view: &View<'a>| view.iter().map(inner).collect();
         let next = Stand {
@@ -294,7 +317,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             is_member: !is_element && !stand.in_list,
             in_list: is_element || stand.in_list,
             is_required: stand.sets.iter().any(|views| {
-                views.iter().all(|view| view.iter().any(|schema| requires(schema, name)))
+                views.iter().all(|view| view.iter().any(|says| requires(says.schema, name)))
             }),
         };
         self.visit(next, value)
@@ -312,18 +335,19 @@ fn hides_inside(views: &[View<'_>], way: Way) -> bool {
         views.iter().filter(|view| types_of(view).contains(name)).cloned().collect()
     };
     let (objects, arrays) = (of_type("object"), of_type("array"));
-    let named = objects.iter().flatten().filter_map(|schema| schema["properties"].as_object());
+    let named = objects.iter().flatten().filter_map(|says| says.schema["properties"].as_object());
     let mut names: Vec<&str> = named.flat_map(|named| named.keys().map(String::as_str)).collect();
     // A name that no schema knows stands for all others.
     names.push("\0");
     let below = |views: &[View<'_>], go: &dyn Fn(&Value) -> Value| {
         let owned: Vec<Vec<Value>> =
-            views.iter().map(|view| view.iter().map(|schema| go(schema)).collect()).collect();
-        let views: Vec<View<'_>> = owned.iter().map(|view| view.iter().collect()).collect();
+            views.iter().map(|view| view.iter().map(|says| go(says.schema)).collect()).collect();
+        let views: Vec<View<'_>> =
+            owned.iter().map(|view| view.iter().map(Says::of).collect()).collect();
         hides(&views, way)
     };
     let speaks = |views: &[View<'_>], words: [&str; 2]| {
-        views.iter().flatten().any(|schema| words.iter().any(|word| schema.get(word).is_some()))
+        views.iter().flatten().any(|says| words.iter().any(|word| says.schema.get(word).is_some()))
     };
     (speaks(&objects, ["properties", "additionalProperties"])
         && names.iter().any(|name| below(&objects, &|schema| property(schema, name).clone())))
@@ -342,8 +366,31 @@ fn fits(rest: &[String], views: &[View<'_>], value: &Value) -> bool {
 
 /// Whether a role's schemas keep a value from going this way, whatever it is.
 fn is_barred(view: &View<'_>, way: Way) -> bool {
-    let word = if way == Way::Read { "writeOnly" } else { "readOnly" };
-    view.iter().any(|schema| **schema == false || schema[word] == true) || types_of(view).is_empty()
+    view.iter().any(|says| says.bars(way)) || types_of(view).is_empty()
+}
+
+impl<'a> Says<'a> {
+    fn of(schema: &'a Value) -> Says<'a> {
+        Says { schema, redacts: false }
+    }
+
+    fn bars(&self, way: Way) -> bool {
+        let word = if way == Way::Read { "writeOnly" } else { "readOnly" };
+        *self.schema == false || self.schema[word] == true
+    }
+
+    fn hides(&self, value: &Value) -> bool {
+        self.bars(Way::Read) || !types_named(self.schema).contains(type_of(value))
+    }
+}
+
+/// Whether a hidden value becomes null: all schemas of one role say so. Of several sets, all that
+/// hide it must.
+fn becomes_null(sets: &[Vec<View<'_>>], value: &Value) -> bool {
+    let hides = |view: &View<'_>| view.iter().any(|says| says.hides(value));
+    let redacts = |view: &View<'_>| view.iter().all(|says| says.redacts);
+    let mut hiding = sets.iter().filter(|views| views.iter().all(hides)).peekable();
+    hiding.peek().is_some() && hiding.all(|views| views.iter().any(redacts))
 }
 
 /// What keywords say of a value by itself; what is inside of it they say elsewhere.
@@ -379,7 +426,7 @@ fn types_of_any(views: &[View<'_>]) -> BTreeSet<&'static str> {
 
 /// The JSON types that all schemas of a role let pass.
 fn types_of(view: &View<'_>) -> BTreeSet<&'static str> {
-    let all = view.iter().map(|schema| types_named(schema));
+    let all = view.iter().map(|says| types_named(says.schema));
     all.reduce(|a, b| &a & &b).unwrap_or_else(|| TYPES.into())
 }
 

@@ -84,7 +84,8 @@ fn inside<'a>(
     }
     let mut seen = seen(&around(judge, certain, in_rows), &rest)?;
     for (place, rows) in kept {
-        if let Some(value) = seen.pointer_mut(&place) {
+        // Where the way is hidden, so is what it leads to.
+        if let Some(value) = seen.pointer_mut(&place).filter(|value| !value.is_null()) {
             *value = rows;
         }
     }

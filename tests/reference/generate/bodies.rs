@@ -28,10 +28,12 @@ pub fn schemas(dice: &mut Dice, types: &[Type]) -> Vec<Schema> {
         return Vec::new();
     }
     let count = dice.below(5);
+    // One for all: what several say together the document leaves open.
+    let redact = dice.maybe(20, |_| "null".to_owned());
     let schema = |id: &str| Schema {
         id: id.into(),
         of: dice.pick(types).id,
-        redact: None,
+        redact: redact.clone(),
         body: body(dice, 2),
     };
     SCHEMAS.split(' ').take(count).map(schema).collect()
@@ -49,7 +51,8 @@ fn body(dice: &mut Dice, deep: u8) -> Value {
     }
     let mut body =
         json!({"type": "object", "properties": fields, "additionalProperties": dice.percent(50)});
-    if dice.percent(20) {
+    // What a role that lists fields requires says nothing of an object that has others.
+    if body["additionalProperties"] == true && dice.percent(30) {
         body["required"] = json!([dice.word("a b owner")]);
     }
     body

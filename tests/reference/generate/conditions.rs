@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 
 /// The grant under one condition, now and then under two.
 pub fn of(dice: &mut Dice, mut grant: Grant) -> Grant {
-    match dice.below(11) {
+    match dice.below(13) {
         0..=2 => grant.when = Some(when(dice, &grant.path)),
         3..=4 => grant.query = Some(dice.words("page limit skip", 60)),
-        5..=6 => owner(dice, &mut grant),
-        7..=8 => keep(dice, &mut grant),
+        5..=7 => owner(dice, &mut grant),
+        8..=10 => keep(dice, &mut grant),
         _ => {
             let field = dice.pick(&["/owner", "/a", "/data/*/owner"]).into();
             grant.require = Some(Require { field, among: among(dice) });
