@@ -59,18 +59,16 @@ impl View {
         }
     }
 
-    /// The filter for a successful response; `None` where all of it passes. `object` bounds the
-    /// bytes of a row.
+    /// The filter for a successful response; `None` where all of it passes.
     pub fn filter(
         &self,
         snapshot: &Arc<Snapshot>,
         limits: Limits,
-        object: usize,
         records: bool,
     ) -> Option<Filter> {
         match self {
             View::Whole => None,
-            View::Rows(rows) => Some(rows.filter(snapshot, limits, object)),
+            View::Rows(rows) => Some(rows.filter(snapshot, limits)),
             View::Masked(fields) => {
                 let read = fields.read.clone()?;
                 let make = if records { Filter::recording } else { Filter::new };
