@@ -7,10 +7,10 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// Bytes of one file.
-pub const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
+pub const MAX_FILE_BYTES: usize = 256 * 1024 * 1024;
 
 /// Bytes of all files of a folder together.
-pub const MAX_TOTAL_BYTES: usize = 64 * 1024 * 1024;
+pub const MAX_TOTAL_BYTES: usize = 512 * 1024 * 1024;
 
 /// Policy files of one folder.
 pub const MAX_FILES: usize = 1_000;

@@ -17,7 +17,7 @@ pub const MAX_DEPTH: usize = 64;
 
 /// What one file's tree may take: its text, and [`NODE_BYTES`] for each value. An alias counts as
 /// often as it is used, so a few lines cannot grow into gigabytes.
-pub const MAX_TREE_BYTES: usize = 256 * 1024 * 1024;
+pub const MAX_TREE_BYTES: usize = 4096 * 1024 * 1024;
 
 /// What a value counts against [`MAX_TREE_BYTES`], beside its text.
 pub const NODE_BYTES: usize = 64;
