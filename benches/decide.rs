@@ -5,7 +5,7 @@ use portcullis::decide::{self, Decision, Permit, Request};
 use portcullis::policy::compile::Stamp;
 use portcullis::policy::resolve::Surroundings;
 use portcullis::policy::snapshot::Snapshot;
-use portcullis::policy::{self, Target};
+use portcullis::policy::{self, Host, Target};
 use portcullis::principal::{AuthMethod, Principal};
 use portcullis::source::Sources;
 use std::fmt::Write as _;
@@ -50,8 +50,14 @@ fn caller(roles: &[usize]) -> Arc<Principal> {
 }
 
 fn decide(snapshot: &Snapshot, target: &Target, caller: &Arc<Principal>) -> Permit {
-    let headers = &http::HeaderMap::new();
-    let request = Request { method: &http::Method::GET, target, headers, client: None, now: 0 };
+    decide_on(snapshot, target, "localhost", caller)
+}
+
+fn decide_on(snapshot: &Snapshot, target: &Target, host: &str, caller: &Arc<Principal>) -> Permit {
+    let headers = http::HeaderMap::new();
+    let (method, host) = (&http::Method::GET, Host::known(host.as_bytes()));
+    let client = None;
+    let request = Request { method, target, host, headers: &headers, client, now: 0 };
     let routed = decide::route(snapshot, &request).expect("a route");
     match decide::decide(snapshot, &request, routed, Some(caller.clone()), &mut ()) {
         Ok(Decision::Allowed(permit)) => permit,
@@ -70,6 +76,42 @@ fn by_routes(c: &mut Criterion) {
             let (target, caller) = (Target::parse(path, 8192).unwrap(), caller(&[role]));
             group.bench_with_input(BenchmarkId::new(name, routes), &routes, |b, _| {
                 b.iter(|| black_box(decide(&snapshot, &target, &caller)));
+            });
+        }
+    }
+    group.finish();
+}
+
+/// Hosts in place of paths: every route and every grant is on the same shape of path.
+fn text_of_hosts(hosts: usize) -> String {
+    let mut text = String::from("policy: 1\nroutes:\n");
+    for host in 0..hosts {
+        let _ = writeln!(text, "  - {{match: '/**', host: h{host}.example}}");
+    }
+    text.push_str("roles:\n");
+    for role in 0..1_000 {
+        let _ = write!(
+            text,
+            "  - {{id: r{role}, grants: [{{path: '/me', host: h0.example, access: r}}"
+        );
+        for host in (role..hosts).step_by(1_000) {
+            let _ = write!(text, ", {{path: '/**', host: h{host}.example, access: crud}}");
+        }
+        text.push_str("]}\n");
+    }
+    text
+}
+
+fn by_hosts(c: &mut Criterion) {
+    let mut group = c.benchmark_group("decide/hosts");
+    let target = Target::parse("/api/7", 8192).unwrap();
+    for hosts in [100, 1_000, 10_000] {
+        let snapshot = snapshot(&text_of_hosts(hosts));
+        let caller = caller(&[50]);
+        for (name, host) in [("as written", "h50.example"), ("another spelling", "H50.Example.:80")]
+        {
+            group.bench_with_input(BenchmarkId::new(name, hosts), &hosts, |b, _| {
+                b.iter(|| black_box(decide_on(&snapshot, &target, host, &caller)));
             });
         }
     }
@@ -104,5 +146,5 @@ fn targets(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, by_routes, by_roles_of_the_caller, targets);
+criterion_group!(benches, by_routes, by_hosts, by_roles_of_the_caller, targets);
 criterion_main!(benches);

@@ -87,8 +87,11 @@ impl App {
         settings: Settings,
         warn: impl FnOnce(&Report, &Sources),
     ) -> Result<App, StartError> {
-        let around =
-            Surroundings { default_upstream: settings.upstream.clone(), upstream_required: true };
+        let around = Surroundings {
+            default_upstream: settings.upstream.clone(),
+            upstream_required: true,
+            allow_monitor: Some(settings.allow_monitor),
+        };
         let (reloader, report, sources) =
             Reloader::start(&settings.policy, around).map_err(StartError::Policy)?;
         warn(&report, &sources);
@@ -253,7 +256,7 @@ impl AdminState for Parts {
             generation: live.snapshot.generation(),
             digest: live.snapshot.digest().clone(),
             loaded_at: live.loaded_at,
-            mode: "enforce",
+            mode: live.snapshot.mode(),
             roles: live.snapshot.roles().len(),
             members: live.snapshot.people().len(),
             last_error: self.status.last_error().map(|error| LastError {

@@ -43,6 +43,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 fn settings(args: &Args, upstream: &SampleUpstream, kit: &Kit) -> Result<Settings, String> {
     let address = upstream.url().parse().map_err(|error| format!("the sample API: {error}"))?;
     Ok(Settings {
+        allow_monitor: false,
         listen: vec![args.listen.clone()],
         admin: Some(args.admin.clone()),
         upstream: Some(address),

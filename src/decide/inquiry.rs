@@ -1,19 +1,22 @@
 //! A decision that waits for facts which only bodies know: whose an object is, what a body asks
 //! for. Nothing has reached the upstream yet but the look at those objects.
 
+mod object;
+
 use super::body;
 use super::caller::Caller;
 use super::facts::{Bearing, Facts, Judge};
 use super::head::{self, Head};
-use super::permit::Permit;
+use super::named::Named;
+use super::permit::{Monitor, Permit};
 use super::rows::RowPlan;
 use super::standing::{self, Addressed, Standing};
 use super::{Reason, Refusal, Request, Routed, Trace, query};
 use crate::filter;
 use crate::policy::access::Access;
-use crate::policy::condition::{Object, Piece};
 use crate::policy::fields::FieldMasks;
 use crate::policy::held::{Candidate, Held};
+use crate::policy::host::Hosts;
 use crate::policy::index::Matches;
 use crate::policy::limits::Limits;
 use crate::policy::resolve::Address;
@@ -21,7 +24,7 @@ use crate::policy::roleset::RoleSet;
 use crate::policy::snapshot::{BodyKind, GrantGroup, GrantId, RouteId, Snapshot, Update};
 use crate::policy::target::{MAX_TARGET, Target};
 use crate::principal::Principal;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use object::object_path;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -39,6 +42,9 @@ pub struct Inquiry {
     app: Option<Arc<str>>,
     roles: RoleSet,
     matches: Matches,
+    hosts: Hosts,
+    /// The route is in monitor mode: what is found out refuses nothing.
+    monitor: bool,
     letters: SmallVec<[Letter; 2]>,
     /// The paths of the objects to look at.
     objects: Vec<String>,
@@ -92,6 +98,8 @@ impl Inquiry {
             app: standing.app.map(Arc::from),
             roles: standing.roles.clone(),
             matches: routed.matches,
+            hosts: routed.hosts,
+            monitor: snapshot.route(route).monitor,
             letters: SmallVec::new(),
             objects: Vec::new(),
         };
@@ -118,7 +126,8 @@ impl Inquiry {
         let look = |path: &String| {
             // It was a target when it was planned.
             let target = Target::parse(path, MAX_TARGET).ok()?;
-            let route = snapshot.best_route(&snapshot.matches(&target)).unwrap_or(self.route);
+            let found = snapshot.best_route(&snapshot.matches(&target), self.hosts);
+            let route = found.unwrap_or(self.route);
             Some(Preread {
                 permit: self.permit_to_look(snapshot, route),
                 is_itself: path == request.target.raw().path(),
@@ -143,8 +152,37 @@ impl Inquiry {
         body::patch(request.method, route.update, request.headers).map(|_| true)
     }
 
+    /// Whether the route is in monitor mode: then what is asked for need not be found out.
+    pub fn is_monitored(&self) -> bool {
+        self.monitor
+    }
+
+    /// In monitor mode: a permit although this refuses the request.
+    pub fn let_through(&self, snapshot: &Snapshot, refusal: Refusal) -> Permit {
+        let permit = self.permit_to_look(snapshot, self.route);
+        Permit { access: self.access, ..permit }.although(refusal)
+    }
+
     /// Judges what was found. `request` is the one that was asked about.
     pub fn settle<T: Trace>(
+        self,
+        snapshot: &Snapshot,
+        request: &Request<'_>,
+        facts: &Facts<'_>,
+        limits: &filter::Limits,
+        trace: &mut T,
+    ) -> Result<Permit, Refusal> {
+        if !self.monitor {
+            return self.judge(snapshot, request, facts, limits, trace);
+        }
+        let through = Permit { access: self.access, ..self.permit_to_look(snapshot, self.route) };
+        match self.judge(snapshot, request, facts, limits, trace) {
+            Err(refusal) if refusal.reason != Reason::BadRequest => Ok(through.although(refusal)),
+            judged => judged,
+        }
+    }
+
+    fn judge<T: Trace>(
         mut self,
         snapshot: &Snapshot,
         request: &Request<'_>,
@@ -154,7 +192,8 @@ impl Inquiry {
     ) -> Result<Permit, Refusal> {
         let (principal, route) = (self.principal.clone(), snapshot.route(self.route));
         // What a request cannot hold on to while it waits is found again.
-        let addressed = Addressed::of(route, request.target, &principal);
+        let named = Named::read(route, request)?;
+        let addressed = Addressed::of(route, &named, &principal);
         let standing = standing::find(snapshot, &addressed, &principal, request.now, &mut ())
             .map_err(Refusal::because)?;
         let caller = Caller { principal: Some(&principal), stands: Some(standing.subject()) };
@@ -205,9 +244,10 @@ impl Inquiry {
         let (org, app) = (self.org.as_deref(), self.app.as_deref());
         let addressed = |group: &GrantGroup| group.addresses(request.target, org, app);
         let mut candidates = Vec::new();
-        let held = snapshot.held(&self.matches, at, &roles, addressed, &mut candidates);
+        let held =
+            snapshot.held((&self.matches, self.hosts), at, &roles, addressed, &mut candidates);
         if T::LISTENS {
-            let grants = snapshot.held_grants(&self.matches, at, &roles, addressed);
+            let grants = snapshot.held_grants((&self.matches, self.hosts), at, &roles, addressed);
             grants.into_iter().for_each(|grant| trace.grant(grant));
         }
         let mut letter = Letter { at, held, pending: Vec::new(), failed: Failed::default() };
@@ -259,6 +299,7 @@ impl Inquiry {
             grant: None,
             erases_hidden: false,
             rows: None,
+            monitor: None,
         }
     }
 
@@ -293,6 +334,7 @@ impl Inquiry {
             erases_hidden: fields.is_some() && replaces(request.method, route.update),
             fields,
             rows: plan.map(Arc::new),
+            monitor: self.monitor.then_some(Monitor { would: None }),
         })
     }
 
@@ -415,37 +457,6 @@ impl Failed {
     }
 }
 
-/// The path of the object that a grant looks at before a request is sent; `None` where it looks at
-/// none. What is only read can be judged when it comes.
-fn object_path(
-    snapshot: &Snapshot,
-    found: &Candidate,
-    letter: usize,
-    target: &Target,
-) -> Option<String> {
-    let owner = snapshot.conditions(found.grant)?.owner.as_ref()?;
-    let raw = target.raw().path();
-    match owner.of.as_ref()? {
-        Object::Itself => {
-            let letter = Access::LETTERS[letter];
-            let changes = letter == Access::UPDATE || letter == Access::DELETE;
-            changes.then(|| raw.to_owned())
-        }
-        Object::At(pieces) => {
-            let segments: Vec<&str> = raw.split('/').skip(1).collect();
-            let mut path = String::new();
-            for piece in pieces {
-                path.push('/');
-                match piece {
-                    Piece::Literal(text) => path.extend(utf8_percent_encode(text, SEGMENT)),
-                    Piece::Segment(at) => path.push_str(segments.get(*at).copied()?),
-                }
-            }
-            Some(path)
-        }
-    }
-}
-
 /// Every type that may be here is limited by all contributing roles, but the policy does not say
 /// where its objects are.
 pub(super) fn unmapped(trace: &mut impl Trace) -> Refusal {
@@ -467,22 +478,3 @@ fn sends_an_element(method: &http::Method, access: Access) -> bool {
 fn replaces(method: &http::Method, update: Update) -> bool {
     method == http::Method::PUT && update == Update::Replace
 }
-
-/// What a segment of a path must escape (RFC 3986 section 3.3).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b'!')
-    .remove(b'$')
-    .remove(b'&')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')')
-    .remove(b'*')
-    .remove(b'+')
-    .remove(b',')
-    .remove(b'=')
-    .remove(b':')
-    .remove(b'@');

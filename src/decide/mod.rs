@@ -10,6 +10,7 @@ mod facts;
 mod head;
 mod inquiry;
 pub mod media;
+mod named;
 mod permit;
 pub mod query;
 mod reason;
@@ -25,12 +26,13 @@ pub use reason::Reason;
 pub use rows::{MAX_ROW_RULES, RowPlan};
 pub use standing::Subject;
 
-use crate::policy::Target;
+use crate::policy::host::Hosts;
 use crate::policy::index::Matches;
-use crate::policy::resolve::Address;
 use crate::policy::snapshot::{DenialId, GrantId, Route, RouteId, RuleGroup, Snapshot};
+use crate::policy::{Host, Target};
 use crate::principal::Principal;
 use caller::Caller;
+use named::{Kind, Named};
 use standing::{Addressed, Standing};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -42,7 +44,9 @@ pub struct Request<'a> {
     pub method: &'a http::Method,
     /// The canonical path and query.
     pub target: &'a Target,
-    /// The header fields.
+    /// The one host that the client named.
+    pub host: Host<'a>,
+    /// The header fields, as they came.
     pub headers: &'a http::HeaderMap,
     /// The address that the connection comes from; none where it comes over a Unix socket.
     pub client: Option<IpAddr>,
@@ -57,6 +61,7 @@ pub struct Routed {
     access: Access,
     public: bool,
     matches: Matches,
+    hosts: Hosts,
 }
 
 /// A refusal. What a client is told of it is the status and, at most, pointers that it sent.
@@ -109,7 +114,8 @@ pub const ALLOWED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 /// An unknown path is no error here: it is 401 for strangers and 404 only for a known caller.
 pub fn route(snapshot: &Snapshot, request: &Request<'_>) -> Result<Routed, Refusal> {
     let matches = snapshot.matches(request.target);
-    let found = snapshot.best_route(&matches);
+    let hosts = snapshot.hosts(request.host);
+    let found = snapshot.best_route(&matches, hosts);
     let route = found.map(|id| snapshot.route(id));
     let access = match route {
         Some(route) => route.methods.access(request.method.as_str()),
@@ -131,7 +137,7 @@ pub fn route(snapshot: &Snapshot, request: &Request<'_>) -> Result<Routed, Refus
         Some(route) if route.public.has(access) => carries_anyone(route, request)?,
         _ => false,
     };
-    Ok(Routed { route: found, access, public, matches })
+    Ok(Routed { route: found, access, public, matches, hosts })
 }
 
 /// Judges a request whose caller has been identified (steps 4 to 9, up to the body).
@@ -144,32 +150,68 @@ pub fn decide(
     trace: &mut impl Trace,
 ) -> Result<Decision, Refusal> {
     if let (true, Some(route)) = (routed.public, routed.route) {
-        return Ok(Decision::Allowed(public_permit(
-            snapshot,
-            request.target,
-            route,
-            routed.access,
-        )));
+        return public_permit(snapshot, request, route, routed.access).map(Decision::Allowed);
     }
     let principal = principal.ok_or(Refusal::because(Reason::Unauthenticated))?;
     let route_id = routed.route.ok_or(Refusal::because(Reason::NoRoute))?;
     let route = snapshot.route(route_id);
-    let addressed = Addressed::of(route, request.target, &principal);
-    let standing = standing::find(snapshot, &addressed, &principal, request.now, trace)
-        .map_err(Refusal::because)?;
+    let named = Named::read(route, request)?;
+    let addressed = Addressed::of(route, &named, &principal);
+    let found = standing::find(snapshot, &addressed, &principal, request.now, trace);
+    let through =
+        route.monitor.then(|| let_through(snapshot, &routed, route_id, &principal, &found));
+    let judged = found
+        .map_err(Refusal::because)
+        .and_then(|standing| judge(snapshot, request, routed, (&principal, standing), trace));
+    match (judged, through) {
+        (Err(refusal), Some(permit)) if refusal.reason != Reason::BadRequest => {
+            Ok(Decision::Allowed(permit.although(refusal)))
+        }
+        (judged, _) => judged,
+    }
+}
+
+/// Steps 7 and 8, as far as the head tells.
+fn judge(
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+    routed: Routed,
+    (principal, standing): (&Arc<Principal>, Standing<'_>),
+    trace: &mut impl Trace,
+) -> Result<Decision, Refusal> {
+    let route_id = routed.route.ok_or(Refusal::because(Reason::NoRoute))?;
+    let route = snapshot.route(route_id);
     if !route.when.is_empty() {
-        let caller = Caller { principal: Some(&principal), stands: Some(standing.subject()) };
+        let caller = Caller { principal: Some(principal), stands: Some(standing.subject()) };
         if !head::holds(&route.when, request, &caller)? {
             trace.note(|| format!("the `when` of the route `{}` does not hold", route.pattern));
             return Err(Refusal::because(Reason::ConditionFailed));
         }
     }
     restrict(snapshot, request.target, &routed, &standing, trace)?;
-    let inquiry =
-        Inquiry::new(snapshot, request, routed, route_id, (&principal, &standing), trace)?;
+    let inquiry = Inquiry::new(snapshot, request, routed, route_id, (principal, &standing), trace)?;
     match inquiry.waits() {
         true => Ok(Decision::Asks(Box::new(inquiry))),
         false => inquiry.permit(snapshot, request, (None, &[]), trace).map(Decision::Allowed),
+    }
+}
+
+/// What monitor mode lets a request go on with that is refused: who it is, and where it has been
+/// found to stand.
+fn let_through(
+    snapshot: &Snapshot,
+    routed: &Routed,
+    route: RouteId,
+    principal: &Arc<Principal>,
+    found: &Result<Standing<'_>, Reason>,
+) -> Permit {
+    let standing = found.as_ref().ok();
+    Permit {
+        principal: Some(principal.clone()),
+        org: standing.and_then(|standing| standing.org).map(Arc::from),
+        app: standing.and_then(|standing| standing.app).map(Arc::from),
+        roles: standing.map(|standing| standing.roles.clone()).unwrap_or_default(),
+        ..plain_permit(snapshot, route, routed.access, standing.and_then(|standing| standing.app))
     }
 }
 
@@ -209,13 +251,20 @@ fn carries_anyone(route: &Route, request: &Request<'_>) -> Result<bool, Refusal>
     Ok(route.when.is_empty() || head::holds(&route.when, request, &nobody)?)
 }
 
-fn public_permit(snapshot: &Snapshot, target: &Target, route: RouteId, access: Access) -> Permit {
+/// There is no gate before a public route, and no claim: only the request addresses.
+fn public_permit(
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+    route: RouteId,
+    access: Access,
+) -> Result<Permit, Refusal> {
     let to = snapshot.route(route);
-    // There is no gate before a public route, and no claim: only the path addresses.
-    let app = match &to.app {
-        Address::Segment(at) => Some(target.segment(*at)),
-        _ => None,
-    };
+    let named = Named::read(to, request)?;
+    Ok(plain_permit(snapshot, route, access, named.at(&to.app, Kind::App)))
+}
+
+fn plain_permit(snapshot: &Snapshot, route: RouteId, access: Access, app: Option<&str>) -> Permit {
+    let to = snapshot.route(route);
     Permit {
         generation: snapshot.generation(),
         principal: None,
@@ -229,6 +278,7 @@ fn public_permit(snapshot: &Snapshot, target: &Target, route: RouteId, access: A
         grant: None,
         erases_hidden: false,
         rows: None,
+        monitor: None,
     }
 }
 
@@ -248,10 +298,11 @@ fn restrict<T: Trace>(
         |group: &RuleGroup<DenialId>| group.addresses(target, standing.org, standing.app);
     let mut denied = false;
     for letter in routed.access.positions() {
-        if snapshot.denies(&routed.matches, letter, restrictions, addressed) {
+        let here = (&routed.matches, routed.hosts);
+        if snapshot.denies(here, letter, restrictions, addressed) {
             denied = true;
             if T::LISTENS {
-                let denials = snapshot.denials(&routed.matches, letter, restrictions, addressed);
+                let denials = snapshot.denials(here, letter, restrictions, addressed);
                 denials.into_iter().for_each(|denial| trace.denial(denial));
             }
         }

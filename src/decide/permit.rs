@@ -1,5 +1,6 @@
 //! The evidence that a request may go on.
 
+use super::Refusal;
 use super::rows::RowPlan;
 use crate::policy::access::Access;
 use crate::policy::fields::FieldMasks;
@@ -23,9 +24,22 @@ pub struct Permit {
     pub(super) grant: Option<GrantId>,
     pub(super) erases_hidden: bool,
     pub(super) rows: Option<Arc<RowPlan>>,
+    pub(super) monitor: Option<Monitor>,
+}
+
+/// What is known of a request in monitor mode.
+#[derive(Clone, Debug)]
+pub(super) struct Monitor {
+    /// What would have refused it.
+    pub(super) would: Option<Refusal>,
 }
 
 impl Permit {
+    /// Of a request in monitor mode that would have been refused.
+    pub(super) fn although(self, refusal: Refusal) -> Permit {
+        Permit { monitor: Some(Monitor { would: Some(refusal) }), ..self }
+    }
+
     /// The generation of the snapshot that decided.
     pub fn generation(&self) -> u64 {
         self.generation
@@ -83,6 +97,16 @@ impl Permit {
     /// What limits the bodies; `None` where nothing does and bodies pass unread.
     pub fn fields(&self) -> Option<&Arc<FieldMasks>> {
         self.fields.as_ref()
+    }
+
+    /// Whether the route is in monitor mode: nothing after this is to refuse or to change it.
+    pub fn is_monitored(&self) -> bool {
+        self.monitor.is_some()
+    }
+
+    /// In monitor mode, what would have refused the request.
+    pub fn would_refuse(&self) -> Option<&Refusal> {
+        self.monitor.as_ref()?.would.as_ref()
     }
 
     /// One of the grants that allowed it; none on public routes.

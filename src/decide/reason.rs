@@ -19,7 +19,7 @@ macro_rules! reasons {
                 match self { $(Reason::$variant => $name,)+ }
             }
 
-            /// The status that a client gets; for the two that allow, 200 stands for the upstream's.
+            /// The status that a client gets; for the three that allow, 200 stands for the upstream's.
             pub fn status(self) -> u16 {
                 match self { $(Reason::$variant => $status,)+ }
             }
@@ -32,6 +32,8 @@ reasons! {
     Granted = "granted", 200;
     /// The route is public for this access.
     Public = "public", 200;
+    /// Monitor mode: it would have been refused.
+    Monitored = "monitored", 200;
     /// The path (or the framing around it) can be read in two ways.
     BadPath = "bad_path", 400;
     /// The target is longer than the limit.

@@ -7,8 +7,8 @@ mod subject;
 
 pub use subject::Subject;
 
+use super::named::{Kind, Named};
 use super::{Reason, Trace};
-use crate::policy::Target;
 use crate::policy::people::{Member, Org, People};
 use crate::policy::resolve::Address;
 use crate::policy::roleset::RoleSet;
@@ -28,6 +28,8 @@ enum Place<'a> {
     None,
     /// The route takes it from a claim that the caller does not have.
     Missing,
+    /// The route takes it from a header or a label that the request does not have.
+    Absent(Kind),
     /// This one.
     Named(&'a str),
 }
@@ -49,23 +51,32 @@ pub(super) struct Standing<'a> {
 }
 
 impl<'a> Addressed<'a> {
-    pub(super) fn of(route: &Route, target: &'a Target, principal: &'a Principal) -> Addressed<'a> {
+    pub(super) fn of(
+        route: &Route,
+        named: &'a Named<'a>,
+        principal: &'a Principal,
+    ) -> Addressed<'a> {
         Addressed {
-            org: Place::of(&route.org, "org", target, principal),
-            app: Place::of(&route.app, "app", target, principal),
+            org: Place::of(&route.org, Kind::Org, named, principal),
+            app: Place::of(&route.app, Kind::App, named, principal),
         }
     }
 }
 
 impl<'a> Place<'a> {
-    fn of(source: &Address, kind: &str, target: &'a Target, principal: &'a Principal) -> Place<'a> {
+    fn of(
+        source: &Address,
+        kind: Kind,
+        named: &'a Named<'a>,
+        principal: &'a Principal,
+    ) -> Place<'a> {
         match source {
             Address::None => Place::None,
-            Address::Segment(at) => Place::Named(target.segment(*at)),
-            Address::Claim(name) => match claim(principal, name, kind) {
+            Address::Claim(name) => match claim(principal, name, kind.claim()) {
                 Some(id) => Place::Named(id),
                 None => Place::Missing,
             },
+            _ => named.at(source, kind).map_or(Place::Absent(kind), Place::Named),
         }
     }
 }

@@ -83,6 +83,8 @@ codes! {
     RoleEmpty = "ROLE_EMPTY",
     /// Warning: somebody is given an application that nobody may enter.
     AppInactive = "APP_INACTIVE",
+    /// Warning: monitor mode; an error where the settings do not allow it.
+    Monitor = "MONITOR",
     /// A setting has a value that cannot be used.
     Setting = "SETTING",
     IncludesAcyclic = "INCLUDES_ACYCLIC",

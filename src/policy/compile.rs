@@ -1,25 +1,25 @@
 //! The thinking before the first request: resolved entities → routers, bitsets, masks.
 
+mod people;
+
 use crate::diag::{Code, Diagnostic, Report};
 use crate::filter::algebra::intersect;
 use crate::filter::pick;
 use crate::policy::access::Access;
 use crate::policy::fields::{FieldMemo, RoleLimits};
+use crate::policy::host::HostId;
 use crate::policy::index::{PathIndexBuilder, ShapeId};
 use crate::policy::pattern::Pattern;
-use crate::policy::people::{
-    Accesses, App, AppId, Bindings, Group, Listing, Member, Membership, More, Org, People, Window,
-};
-use crate::policy::resolve::{
-    Resolved, ResolvedGrant, ResolvedGroup, ResolvedMember, ResolvedMembers, ResolvedRole, defaults,
-};
+use crate::policy::resolve::{Address, Resolved, ResolvedGrant, ResolvedRole, label};
 use crate::policy::roleset::{RoleId, RoleSet};
+use crate::policy::route::HostRoutes;
 use crate::policy::schema::SchemaMasks;
 use crate::policy::snapshot::{
     At, Denial, DenialId, Grant, GrantId, ResourceType, Role, Route, RouteId, RuleGroup,
     ShapeFacts, Snapshot,
 };
 use crate::source::Sources;
+use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -46,6 +46,7 @@ pub fn compile(
     let grants = shapes.grants(&resolved, sources);
     let denials = shapes.denials(&resolved, sources);
     shapes.near(&resolved);
+    shapes.sort_groups();
     let index = match shapes.builder.build() {
         Ok(index) => index,
         Err(error) => {
@@ -74,6 +75,7 @@ pub fn compile(
         name: resolved.name.clone(),
         index,
         facts: shapes.facts,
+        hosts: shapes.hosts,
         role_ids,
         limited: those(&roles, |role| !role.limits.is_empty()),
         enters_all: those(&roles, |role| role.app_access_all),
@@ -84,7 +86,7 @@ pub fn compile(
         denials,
         types,
         ats,
-        people: people(&resolved),
+        people: people::people(&resolved),
         administration: resolved.administration,
         upstreams: resolved.upstreams,
         memo: FieldMemo::new(),
@@ -101,6 +103,19 @@ struct Shapes {
     facts: Vec<ShapeFacts>,
     /// Which pattern a shape came from, for finding what lies near.
     patterns: Vec<Pattern>,
+    hosts: HostRoutes,
+    /// Where the groups of grants, and of denials, stand in the list of their shape.
+    group_at: HashMap<GroupKey, usize>,
+    denials_at: HashMap<GroupKey, usize>,
+}
+
+/// What the rules of a group share.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct GroupKey {
+    shape: ShapeId,
+    host: Option<HostId>,
+    org_at: Option<usize>,
+    app_at: Option<usize>,
 }
 
 impl Shapes {
@@ -121,19 +136,29 @@ impl Shapes {
     fn routes(&mut self, resolved: &Resolved) -> Vec<Route> {
         let mut routes = Vec::new();
         for (at, route) in resolved.routes.iter().enumerate() {
-            self.facts(&route.pattern).route = Some(RouteId(at as u32));
+            let (shape, id) = (self.shape(&route.pattern), RouteId(at as u32));
+            match &route.host {
+                None => self.facts[shape.0 as usize].route = Some(id),
+                Some(host) => {
+                    let host = self.hosts.table.add(host);
+                    self.hosts.routes.insert((shape, host), id);
+                }
+            }
             routes.push(Route {
-                pattern: route.pattern.text().clone(),
+                pattern: route.label().into(),
                 upstream: route.upstream,
                 request: route.request,
                 response: route.response,
                 credential_pass: route.credential_pass,
                 org: route.org.clone(),
                 app: route.app.clone(),
+                vary: vary([&route.org, &route.app]),
                 methods: route.methods,
                 public: route.public,
                 update: route.update,
                 params_keep: route.params_keep,
+                monitor: route.monitor,
+                carriage: route.carriage.clone(),
                 when: route.when.clone(),
             });
         }
@@ -185,13 +210,14 @@ impl Shapes {
         grants.push(Grant {
             role,
             path: grant.pattern.text().clone(),
-            label: format!("{id} {}", grant.pattern).into(),
+            label: format!("{id} {}", label(grant.host.as_ref(), &grant.pattern)).into(),
             place: sources.place(grant.span),
             default,
             conditions: grant.conditions.clone(),
         });
-        let groups = &mut self.facts(&grant.pattern).groups;
-        let group = group(groups, &grant.pattern);
+        let key = self.key(grant);
+        let groups = &mut self.facts[key.shape.0 as usize].groups;
+        let group = group(groups, &mut self.group_at, key);
         match grant.conditions {
             None => group.add(role, grant.access, at),
             Some(_) => group.add_conditional(role, grant.access, at),
@@ -208,11 +234,29 @@ impl Shapes {
                     path: deny.pattern.text().clone(),
                     place: sources.place(deny.span),
                 });
-                let groups = &mut self.facts(&deny.pattern).denials;
-                group(groups, &deny.pattern).add(RoleId(at as u32), deny.access, id);
+                let key = self.key(deny);
+                let groups = &mut self.facts[key.shape.0 as usize].denials;
+                group(groups, &mut self.denials_at, key).add(RoleId(at as u32), deny.access, id);
             }
         }
         denials
+    }
+
+    fn key(&mut self, rule: &ResolvedGrant) -> GroupKey {
+        GroupKey {
+            shape: self.shape(&rule.pattern),
+            host: rule.host.as_ref().map(|host| self.hosts.table.add(host)),
+            org_at: rule.pattern.param("org"),
+            app_at: rule.pattern.param("app"),
+        }
+    }
+
+    /// Groups are looked up by host.
+    fn sort_groups(&mut self) {
+        for facts in &mut self.facts {
+            facts.groups.sort_by_key(|group| group.host);
+            facts.denials.sort_by_key(|group| group.host);
+        }
     }
 
     /// For each shape with grants, the types whose objects may be under it.
@@ -230,12 +274,27 @@ impl Shapes {
     }
 }
 
-/// The group for patterns that bind the same segments.
-fn group<'g, Id>(groups: &'g mut Vec<RuleGroup<Id>>, pattern: &Pattern) -> &'g mut RuleGroup<Id> {
-    let (org_at, app_at) = (pattern.param("org"), pattern.param("app"));
-    let same = |group: &RuleGroup<Id>| group.org_at == org_at && group.app_at == app_at;
-    let at = groups.iter().position(same).unwrap_or_else(|| {
+/// The names of headers that name what is addressed.
+fn vary(addresses: [&Address; 2]) -> Option<HeaderValue> {
+    let names = addresses.into_iter().filter_map(|address| match address {
+        Address::Header(name) => Some(name.as_str()),
+        _ => None,
+    });
+    let names: Vec<&str> = names.collect();
+    HeaderValue::from_str(&names.join(", ")).ok().filter(|value| !value.is_empty())
+}
+
+/// The group that a rule belongs to.
+fn group<'g, Id>(
+    groups: &'g mut Vec<RuleGroup<Id>>,
+    places: &mut HashMap<GroupKey, usize>,
+    key: GroupKey,
+) -> &'g mut RuleGroup<Id> {
+    let at = *places.entry(key).or_insert(groups.len());
+    if at == groups.len() {
+        let GroupKey { host, org_at, app_at, .. } = key;
         groups.push(RuleGroup {
+            host,
             org_at,
             app_at,
             letters: Default::default(),
@@ -243,8 +302,7 @@ fn group<'g, Id>(groups: &'g mut Vec<RuleGroup<Id>>, pattern: &Pattern) -> &'g m
             conditional_letters: Default::default(),
             conditional: Vec::new(),
         });
-        groups.len() - 1
-    });
+    }
     &mut groups[at]
 }
 
@@ -323,131 +381,4 @@ fn compile_role(role: &ResolvedRole, resolved: &Resolved) -> Role {
 fn those(roles: &[Role], is: impl Fn(&Role) -> bool) -> RoleSet {
     let roles = roles.iter().enumerate().filter(|(_, role)| is(role));
     roles.map(|(at, _)| RoleId(at as u32)).collect()
-}
-
-fn people(resolved: &Resolved) -> People {
-    let mut bindings = Bindings::default();
-    let (membership, explicit, groups, members) = match &resolved.members {
-        ResolvedMembers::Token { explicit } => (Membership::Token, *explicit, &[][..], &[][..]),
-        ResolvedMembers::Directory { explicit, tokens, groups, members } => {
-            let mode = if *tokens { Membership::Both } else { Membership::Directory };
-            (mode, *explicit, &groups[..], &members[..])
-        }
-    };
-    let group = |typed: &ResolvedGroup| {
-        let roles = bindings.intern(with_included(resolved, &typed.roles));
-        let restrictions = bindings.intern(indices(&typed.restrictions));
-        Group { roles, restrictions, apps: accesses(&typed.apps, resolved, &mut bindings) }
-    };
-    let groups = groups.iter().map(group).collect();
-    let mut implicit = resolved.implicit_org.then(|| Org { active: true, ..Org::default() });
-    let mut orgs: Option<Vec<Org>> = resolved.orgs.as_ref().map(|orgs| {
-        let org = |org: &crate::policy::resolve::ResolvedOrg| {
-            let sorted = |apps: &[usize]| {
-                let mut apps: Vec<AppId> = apps.iter().map(|app| AppId(*app as u32)).collect();
-                apps.sort_unstable();
-                apps
-            };
-            Org {
-                active: org.active,
-                operator: org.operator,
-                apps: Some(sorted(&org.apps)),
-                auto_apps: sorted(&org.auto_apps),
-                ..Org::default()
-            }
-        };
-        orgs.iter().map(org).collect()
-    });
-    for typed in members {
-        let org = match typed.org {
-            None => implicit.as_mut(),
-            Some(at) => orgs.as_mut().and_then(|orgs| orgs.get_mut(at)),
-        };
-        if let Some(org) = org {
-            org.members.insert(typed.user.clone(), member(typed, resolved, &mut bindings));
-        }
-    }
-    let apps: Vec<App> = resolved
-        .apps
-        .iter()
-        .map(|app| App {
-            id: app.id.clone(),
-            active: app.active,
-            auto_assign: app.auto_assign,
-            everywhere: app.everywhere,
-            upstream: app.upstream,
-            default_roles: with_included(resolved, &app.default_roles).collect(),
-        })
-        .collect();
-    let app_ids = apps.iter().enumerate().map(|(at, app)| (app.id.clone(), AppId(at as u32)));
-    People {
-        membership,
-        explicit,
-        implicit,
-        orgs: orgs.map(|list| {
-            let ids = resolved.orgs.iter().flatten().map(|org| org.id.clone());
-            ids.zip(list).collect()
-        }),
-        operators: operators(resolved),
-        reaching: role_set(resolved, |role| role.reach),
-        from_token: role_set(resolved, |role| role.from_token),
-        app_ids: app_ids.collect::<HashMap<_, _, _>>(),
-        apps,
-        suspended: resolved.suspended.iter().cloned().collect(),
-        groups,
-        default_restrictions: defaults(&resolved.restrictions)
-            .map(|at| RoleId(at as u32))
-            .collect(),
-        bindings: bindings.finish(),
-        members: members.len(),
-        listing: Listing::default(),
-    }
-}
-
-fn operators(resolved: &Resolved) -> Box<[Arc<str>]> {
-    let orgs = resolved.orgs.iter().flatten();
-    orgs.filter(|org| org.operator).map(|org| org.id.clone()).collect()
-}
-
-fn role_set(resolved: &Resolved, is: impl Fn(&ResolvedRole) -> bool) -> RoleSet {
-    let roles = resolved.roles.iter().enumerate().filter(|(_, role)| is(role));
-    roles.map(|(at, _)| RoleId(at as u32)).collect()
-}
-
-fn member(typed: &ResolvedMember, resolved: &Resolved, bindings: &mut Bindings) -> Member {
-    let more = || {
-        let groups = typed.groups.iter().map(|(group, window)| (*group as u32, *window));
-        Box::new(More { window: typed.window, groups: groups.collect() })
-    };
-    let plain = typed.groups.is_empty() && typed.window == Window::default();
-    Member {
-        roles: bindings.intern(with_included(resolved, &typed.roles)),
-        restrictions: bindings.intern(indices(&typed.restrictions)),
-        apps: accesses(&typed.apps, resolved, bindings),
-        active: typed.active,
-        more: (!plain).then(more),
-    }
-}
-
-fn accesses(
-    typed: &[(usize, Vec<usize>)],
-    resolved: &Resolved,
-    bindings: &mut Bindings,
-) -> Accesses {
-    let mut bind = |roles: &[usize]| bindings.intern(with_included(resolved, roles));
-    let mut apps: Vec<_> =
-        typed.iter().map(|(app, roles)| (AppId(*app as u32), bind(roles))).collect();
-    apps.sort_unstable_by_key(|(app, _)| *app);
-    apps.into()
-}
-
-fn indices(list: &[usize]) -> impl Iterator<Item = RoleId> {
-    list.iter().map(|at| RoleId(*at as u32))
-}
-
-/// The roles and all that they include: an included role contributes as itself.
-fn with_included(resolved: &Resolved, roles: &[usize]) -> impl Iterator<Item = RoleId> {
-    let own = roles.iter();
-    own.flat_map(|role| [*role].into_iter().chain(resolved.roles[*role].includes.iter().copied()))
-        .map(|role| RoleId(role as u32))
 }

@@ -2,6 +2,7 @@
 
 use crate::policy::access::Access;
 use crate::policy::condition::Conditions;
+use crate::policy::host::{HostId, Hosts};
 use crate::policy::index::{Matches, ShapeId};
 use crate::policy::roleset::{RoleId, RoleSet};
 use crate::policy::snapshot::{DenialId, GrantGroup, GrantId, RuleGroup, Snapshot};
@@ -36,7 +37,7 @@ impl Snapshot {
     /// any condition. Those with conditions are put into `candidates`, in order of definition.
     pub(crate) fn held(
         &self,
-        matches: &Matches,
+        (matches, hosts): (&Matches, Hosts),
         letter: usize,
         roles: &RoleSet,
         addressed: impl Fn(&GrantGroup) -> bool,
@@ -44,7 +45,7 @@ impl Snapshot {
     ) -> Held {
         let mut held = Held::default();
         for shape in matches {
-            for group in &self.facts(*shape).groups {
+            for group in on(&self.facts(*shape).groups, hosts) {
                 let plain = group.letters[letter].intersects(roles);
                 let conditional = group.conditional_letters[letter].intersects(roles);
                 if !(plain || conditional) || !addressed(group) {
@@ -67,12 +68,13 @@ impl Snapshot {
     /// All grants of which [`Snapshot::held`] speaks and that have no condition, for explanations.
     pub(crate) fn held_grants(
         &self,
-        matches: &Matches,
+        (matches, hosts): (&Matches, Hosts),
         letter: usize,
         roles: &RoleSet,
         addressed: impl Fn(&GrantGroup) -> bool,
     ) -> Vec<GrantId> {
-        let groups = matches.iter().flat_map(|shape| &self.facts(*shape).groups);
+        let facts = matches.iter().map(|shape| &self.facts(*shape).groups);
+        let groups = facts.flat_map(|groups| on(groups, hosts));
         rules(groups.filter(|group| addressed(group)), letter, roles)
     }
 
@@ -84,24 +86,26 @@ impl Snapshot {
     /// Whether one of these restrictions denies a letter, given by its position.
     pub(crate) fn denies(
         &self,
-        matches: &Matches,
+        (matches, hosts): (&Matches, Hosts),
         letter: usize,
         restrictions: &RoleSet,
         addressed: impl Fn(&RuleGroup<DenialId>) -> bool,
     ) -> bool {
-        let mut groups = matches.iter().flat_map(|shape| &self.facts(*shape).denials);
+        let facts = matches.iter().map(|shape| &self.facts(*shape).denials);
+        let mut groups = facts.flat_map(|groups| on(groups, hosts));
         groups.any(|group| group.letters[letter].intersects(restrictions) && addressed(group))
     }
 
     /// The denials of which [`Snapshot::denies`] speaks, for explanations.
     pub(crate) fn denials(
         &self,
-        matches: &Matches,
+        (matches, hosts): (&Matches, Hosts),
         letter: usize,
         restrictions: &RoleSet,
         addressed: impl Fn(&RuleGroup<DenialId>) -> bool,
     ) -> Vec<DenialId> {
-        let groups = matches.iter().flat_map(|shape| &self.facts(*shape).denials);
+        let facts = matches.iter().map(|shape| &self.facts(*shape).denials);
+        let groups = facts.flat_map(|groups| on(groups, hosts));
         rules(groups.filter(|group| addressed(group)), letter, restrictions)
     }
 }
@@ -178,4 +182,18 @@ impl<Id> RuleGroup<Id> {
         };
         is(self.org_at, org) && is(self.app_at, app)
     }
+}
+
+/// The groups for these hosts, of groups in the order of their hosts: those for every host, then
+/// those for the name itself and for its first label. The others are not looked at, however many
+/// there are.
+fn on<Id>(groups: &[RuleGroup<Id>], hosts: Hosts) -> impl Iterator<Item = &RuleGroup<Id>> {
+    let everywhere = groups.partition_point(|group| group.host.is_none());
+    let (everywhere, named) = groups.split_at(everywhere);
+    let of = |host: Option<HostId>| {
+        let host = host.filter(|_| !named.is_empty());
+        let start = host.map_or(0, |_| named.partition_point(|group| group.host < host));
+        named[start..].iter().take_while(move |group| host.is_some() && group.host == host)
+    };
+    everywhere.iter().chain(of(hosts.exact)).chain(of(hosts.label))
 }

@@ -10,7 +10,9 @@ pub mod compile;
 pub mod condition;
 pub mod fields;
 pub mod front;
+pub mod header;
 pub(crate) mod held;
+pub mod host;
 pub mod index;
 pub(crate) mod limits;
 pub mod lint;
@@ -21,6 +23,7 @@ pub mod people;
 pub mod raw;
 pub mod resolve;
 pub mod roleset;
+pub mod route;
 pub mod scalar;
 pub mod schema;
 pub mod snapshot;
@@ -28,6 +31,7 @@ pub mod target;
 pub mod upstream;
 pub mod yaml;
 
+pub use host::Host;
 pub use target::{Target, TargetFault};
 
 use crate::diag::Report;

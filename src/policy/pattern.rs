@@ -219,7 +219,8 @@ fn segment(part: &str) -> Result<Segment, PatternError> {
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a text can name what a pattern captures.
+pub(super) fn is_name(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')

@@ -17,6 +17,7 @@ pub type Text = Spanned<String>;
 #[derive(Clone, Debug, Default)]
 pub struct RawPolicy {
     pub name: Option<Text>,
+    pub mode: Option<Spanned<Mode>>,
     pub membership: Option<Spanned<RawMembership>>,
     pub limits: RawLimits,
     pub upstreams: Vec<RawUpstream>,
@@ -33,6 +34,8 @@ pub struct RawPolicy {
     /// `None` where the key is absent.
     pub members: Option<Vec<RawMember>>,
     pub roles: Vec<RawRole>,
+    /// `roles` was written, be it empty.
+    pub roles_listed: bool,
     pub role_defaults: RawRoleDefaults,
     pub restrictions: Vec<RawRestriction>,
     pub schemas: Vec<RawSchema>,
@@ -122,8 +125,10 @@ pub struct RawUpstream {
 pub struct RawRoute {
     pub span: Span,
     pub pattern: Text,
+    /// Every host where absent.
+    pub host: Option<Text>,
     pub upstream: Option<Text>,
-    /// As typed: `claims.account`. (`header.` and `host.` are not enforced yet.)
+    /// As typed: `claims.account`, `header.X-Org`, `host.tenant`.
     pub org: Option<Text>,
     pub app: Option<Text>,
     /// Method and letter, in the order typed.
@@ -136,8 +141,33 @@ pub struct RawRoute {
     pub response: Option<Spanned<BodyKind>>,
     pub params_keep: bool,
     pub credential_pass: bool,
+    /// The policy's where absent.
+    pub mode: Option<Spanned<Mode>>,
+    pub strip_prefix: Option<Text>,
+    pub headers: RawHeaders,
     pub when: Vec<RawTest>,
 }
+
+/// Header fields of the request that an upstream gets.
+#[derive(Clone, Debug, Default)]
+pub struct RawHeaders {
+    pub remove: Vec<Text>,
+    /// Name and value, in the order typed.
+    pub set: Vec<(Text, Text)>,
+}
+
+/// Whether what is decided is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is.
+    Enforce,
+    /// It is told, and let through.
+    Monitor,
+}
+
+/// The words for modes.
+pub const MODES: [(&str, Option<Mode>); 2] =
+    [("enforce", Some(Mode::Enforce)), ("monitor", Some(Mode::Monitor))];
 
 /// What PUT does with what it does not mention. (`merge_hidden` is not enforced yet.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -290,6 +320,8 @@ pub struct RawGrant {
     pub span: Span,
     pub path: Text,
     pub access: Text,
+    /// Every host where absent.
+    pub host: Option<Text>,
     pub conditions: RawConditions,
 }
 
@@ -302,6 +334,16 @@ pub struct RawConditions {
     pub owner: Option<RawOwner>,
     pub keep: Option<RawKeep>,
     pub require: Option<RawRequire>,
+}
+
+impl RawConditions {
+    /// Every value that something is compared with.
+    pub fn values(&self) -> impl Iterator<Item = &Text> {
+        let tests = self.when.iter().flat_map(|test| &test.values);
+        let owner = self.owner.iter().filter_map(|owner| owner.is.as_ref());
+        let keep = self.keep.iter().flat_map(|keep| &keep.among);
+        tests.chain(owner).chain(keep).chain(self.require.iter().flat_map(|one| &one.among))
+    }
 }
 
 /// A selector and the values of which it must be one.

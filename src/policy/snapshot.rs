@@ -3,13 +3,14 @@
 use crate::filter::pick;
 use crate::policy::access::Access;
 use crate::policy::administration::Administration;
-use crate::policy::condition::{Conditions, Test};
+use crate::policy::condition::Conditions;
 use crate::policy::fields::{FieldMemo, RoleLimits};
+use crate::policy::host::{Host, HostId, Hosts};
 use crate::policy::index::{Matches, PathIndex, ShapeId};
 use crate::policy::people::People;
-pub use crate::policy::raw::{BodyKind, Update};
-use crate::policy::resolve::{Address, MethodTable};
 use crate::policy::roleset::{RoleId, RoleSet};
+use crate::policy::route::HostRoutes;
+pub use crate::policy::route::{BodyKind, Route, RouteId, Update};
 use crate::policy::target::Target;
 use crate::policy::upstream::Upstream;
 use crate::source::Place;
@@ -26,6 +27,7 @@ pub struct Snapshot {
     /// What is known of each shape of path, by [`ShapeId`].
     pub(super) facts: Vec<ShapeFacts>,
     pub(super) routes: Vec<Route>,
+    pub(super) hosts: HostRoutes,
     pub(super) upstreams: Vec<Upstream>,
     pub(super) roles: Vec<Role>,
     pub(super) administration: Administration,
@@ -45,10 +47,6 @@ pub struct Snapshot {
     pub(super) memo: FieldMemo,
 }
 
-/// Index of a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RouteId(pub u32);
-
 /// Index of an upstream. 0 is the default one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UpstreamId(pub u32);
@@ -61,35 +59,6 @@ impl UpstreamId {
 /// Index of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GrantId(pub u32);
-
-/// How a request on this route is carried.
-#[derive(Debug)]
-pub struct Route {
-    /// The pattern as typed.
-    pub pattern: Arc<str>,
-    /// Where it goes.
-    pub upstream: UpstreamId,
-    /// How request bodies are read where the caller's mask limits something.
-    pub request: BodyKind,
-    /// How response bodies are read, likewise.
-    pub response: BodyKind,
-    /// The subject's credential goes on to the upstream.
-    pub credential_pass: bool,
-    /// Which organization a request addresses.
-    pub org: Address,
-    /// Which application a request addresses.
-    pub app: Address,
-    /// The letters that methods need.
-    pub methods: MethodTable,
-    /// Letters for which no credential is evaluated.
-    pub public: Access,
-    /// What PUT does with what it does not mention.
-    pub update: Update,
-    /// Paths may have `;`.
-    pub params_keep: bool,
-    /// What must hold for a request to be carried.
-    pub when: Box<[Test]>,
-}
 
 /// A role.
 #[derive(Debug)]
@@ -141,9 +110,11 @@ pub struct Denial {
 /// What the policy says of one shape of path.
 #[derive(Debug, Default)]
 pub(crate) struct ShapeFacts {
+    /// The route for every host.
     pub(super) route: Option<RouteId>,
+    /// In the order of their hosts.
     pub(super) groups: Vec<GrantGroup>,
-    /// Denials: their letters are sets of restrictions.
+    /// Denials, likewise: their letters are sets of restrictions.
     pub(super) denials: Vec<RuleGroup<DenialId>>,
     /// Places of resource types, as indices into `ats`.
     pub(super) ats: Vec<u32>,
@@ -151,9 +122,12 @@ pub(crate) struct ShapeFacts {
     pub(super) near: Vec<u32>,
 }
 
-/// Rules of one shape that bind the same segments to the addressed organization and application.
+/// Rules of one shape that bind the same segments to the addressed organization and application,
+/// on the same hosts.
 #[derive(Debug)]
 pub(crate) struct RuleGroup<Id> {
+    /// Every host where absent.
+    pub(super) host: Option<HostId>,
     pub(super) org_at: Option<usize>,
     pub(super) app_at: Option<usize>,
     /// By position of the letter: the roles (or restrictions) that have it here.
@@ -275,11 +249,9 @@ impl Snapshot {
         self.index.matches(target)
     }
 
-    /// The most specific route among what matches a path.
-    pub(crate) fn best_route(&self, matches: &Matches) -> Option<RouteId> {
-        let with_route = |id: &&ShapeId| self.facts(**id).route.is_some();
-        let best = matches.iter().filter(with_route).min_by_key(|id| self.index.rank(**id))?;
-        self.facts(*best).route
+    /// The host patterns that match a host.
+    pub(crate) fn hosts(&self, host: Host<'_>) -> Hosts {
+        self.hosts.table.find(host)
     }
 
     pub(crate) fn facts(&self, shape: ShapeId) -> &ShapeFacts {

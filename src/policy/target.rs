@@ -130,6 +130,19 @@ impl Target {
         self.params
     }
 
+    /// The path without its first segments, and the query. What is left is read anew: it is what an
+    /// upstream will read.
+    pub fn without_prefix(&self, segments: usize) -> Result<Target, TargetFault> {
+        // Escaped slashes are refused, so the raw path has the slashes of the decoded one.
+        let raw = self.raw.path();
+        let cut = memchr::memchr_iter(b'/', raw.as_bytes()).nth(segments).unwrap_or(raw.len());
+        let rest = if cut == raw.len() { "/" } else { &raw[cut..] };
+        match self.raw.query() {
+            Some(query) => Target::parse(&format!("{rest}?{query}"), usize::MAX),
+            None => Target::parse(rest, usize::MAX),
+        }
+    }
+
     fn range(&self, at: usize) -> Range<usize> {
         let (start, end) = self.segments[at];
         usize::from(start)..usize::from(end)
@@ -337,6 +350,21 @@ mod tests {
         refused("*", TargetFault::NotOrigin);
         refused("", TargetFault::NotOrigin);
         refused("http://x/a", TargetFault::NotOrigin);
+    }
+
+    #[test]
+    fn p01_a_prefix_goes_by_segments_and_the_rest_is_read_anew() {
+        for (text, segments, left) in [
+            ("/api/v1/x?a=/b", 2, "/x?a=/b"),
+            ("/api/v1", 2, "/"),
+            ("/api/v1?a", 2, "/?a"),
+            ("/api/v1/", 2, "/"),
+            ("/caf%C3%A9/a%20b", 1, "/a%20b"),
+            ("/a/b", 0, "/a/b"),
+        ] {
+            let rest = parse(text).unwrap().without_prefix(segments).unwrap();
+            assert_eq!(rest.raw().as_str(), left, "{text}");
+        }
     }
 
     #[test]

@@ -31,7 +31,12 @@ impl Way<'_> {
         let mut tag = None;
         for look in inquiry.prereads(&live.snapshot, &self.question(canonical, now)) {
             let is_itself = look.is_itself;
-            let (object, own) = self.look(look, canonical, live, story).await?;
+            let (object, own) = match self.look(look, canonical, live, story).await {
+                Err(refused) if inquiry.is_monitored() => {
+                    return Ok((inquiry.let_through(&live.snapshot, refused.refusal), whole));
+                }
+                found => found?,
+            };
             objects.push(object);
             tag = own.filter(|_| is_itself).or(tag);
         }
@@ -46,7 +51,7 @@ impl Way<'_> {
         let question = self.question(canonical, now);
         let settled = inquiry.settle(&live.snapshot, &question, &facts, &self.json(), &mut ());
         let permit = settled?;
-        if let Some(tag) = tag.filter(|_| !canonical.method().is_safe()) {
+        if let Some(tag) = tag.filter(|_| !permit.is_monitored() && !canonical.method().is_safe()) {
             canonical.only_if(tag);
         }
         Ok((permit, whole))
@@ -62,7 +67,13 @@ impl Way<'_> {
         story: &mut Story,
     ) -> Result<Option<Bytes>, Refused> {
         let ended = body.as_ref().is_none_or(|body| body.is_end_stream());
-        if ended || !inquiry.reads_body(&live.snapshot, &self.question(canonical, now))? {
+        let reads = || inquiry.reads_body(&live.snapshot, &self.question(canonical, now));
+        let unread = match inquiry.is_monitored() {
+            // What cannot be read goes on, and the rules that ask for it do not hold.
+            true => !reads().unwrap_or(false) || !self.can_be_watched(body.as_ref(), story),
+            false => ended || !reads()?,
+        };
+        if ended || unread {
             return Ok(None);
         }
         self.read_body(body, story).await.map(Some)
@@ -79,10 +90,10 @@ impl Way<'_> {
         let Preread { target, permit, .. } = look;
         let asked = canonical.look(target);
         let outgoing = self.outgoing(asked, RequestBody::Empty, &permit, live, true)?;
-        let (response, lease) = self.forward(permit, outgoing, live, story).await?;
+        let response = self.forward(permit, outgoing, live, story).await?;
         let (head, body) = response.into_parts();
         let most = self.worker.limits.object;
-        let text = gather_within(body, lease, most).await.map_err(|()| Reason::UpstreamFailed)?;
+        let text = gather_within(body, most).await.map_err(|()| Reason::UpstreamFailed)?;
         match head.status {
             StatusCode::NOT_FOUND => Ok((Found::Missing, None)),
             StatusCode::OK if is_readable(&head.headers) => {
@@ -101,6 +112,7 @@ impl Way<'_> {
         decide::Request {
             method: canonical.method(),
             target: canonical.target(),
+            host: canonical.named_host(),
             headers: canonical.headers(),
             client: self.client.address(),
             now,

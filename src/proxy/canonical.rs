@@ -5,7 +5,7 @@
 //! away. What is left has one meaning. Nothing else can be serialised towards an upstream.
 
 use crate::decide::Reason;
-use crate::policy::{Target, TargetFault};
+use crate::policy::{Host, Target, TargetFault};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -66,6 +66,11 @@ impl Canonical {
     /// The one host that the client named, as it came.
     pub(super) fn host(&self) -> &HeaderValue {
         &self.host
+    }
+
+    /// The same, for the policy.
+    pub(super) fn named_host(&self) -> Host<'_> {
+        Host::known(self.host.as_bytes())
     }
 
     /// All fields, Host among them where HTTP/1 has brought it.
@@ -172,11 +177,11 @@ fn host(
     match (field, authority) {
         (Some(host), None) if known.as_ref() == Some(host) => Ok(host.clone()),
         (Some(host), None) => {
-            parse_host(host.as_bytes()).ok_or(Reason::BadRequest)?;
+            Host::parse(host.as_bytes()).ok_or(Reason::BadRequest)?;
             Ok(host.clone())
         }
         (None, Some(authority)) if scheme.is_some() => {
-            parse_host(authority.as_str().as_bytes()).ok_or(Reason::BadRequest)?;
+            Host::parse(authority.as_str().as_bytes()).ok_or(Reason::BadRequest)?;
             HeaderValue::from_str(authority.as_str()).map_err(|_| Reason::BadRequest)
         }
         (Some(host), Some(authority)) => match same_host(host, authority) {
@@ -189,68 +194,14 @@ fn host(
 
 /// Case, a trailing dot and the default port make no difference.
 fn same_host(host: &HeaderValue, authority: &Authority) -> bool {
-    match (parse_host(host.as_bytes()), parse_host(authority.as_str().as_bytes())) {
-        (Some(a), Some(b)) => a.port == b.port && a.name.eq_ignore_ascii_case(b.name),
-        _ => false,
-    }
-}
-
-/// A host as it is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Host<'a> {
-    /// Without a trailing dot.
-    name: &'a [u8],
-    port: u16,
-}
-
-/// Longest host with its port: 253 bytes of a DNS name, a dot, a colon and five digits.
-const MAX_HOST: usize = 260;
-
-/// RFC 3986 section 3.2.2, without percent-encoding and sub-delimiters: a DNS name, an IPv4
-/// address, or an IPv6 address in brackets; then perhaps a port.
-fn parse_host(text: &[u8]) -> Option<Host<'_>> {
-    if text.len() > MAX_HOST {
-        return None;
-    }
-    let (name, port) = match text.iter().position(|byte| *byte == b']') {
-        Some(end) => text.split_at(end + 1),
-        None => text.split_at(text.iter().position(|byte| *byte == b':').unwrap_or(text.len())),
-    };
-    let port = match port {
-        b"" => 80,
-        _ => parse_port(port.strip_prefix(b":")?)?,
-    };
-    let valid = match name.strip_prefix(b"[") {
-        Some(address) => is_ipv6(address.strip_suffix(b"]")?),
-        None => is_name(name),
-    };
-    let name = name.strip_suffix(b".").unwrap_or(name);
-    valid.then_some(Host { name, port })
-}
-
-fn is_ipv6(text: &[u8]) -> bool {
-    std::str::from_utf8(text).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok())
-}
-
-fn is_name(name: &[u8]) -> bool {
-    let name = name.strip_suffix(b".").unwrap_or(name);
-    let good = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    !name.is_empty()
-        && name.iter().all(good)
-        && name[0] != b'.'
-        && !name.ends_with(b".")
-        && !name.windows(2).any(|pair| pair == b"..")
-}
-
-fn parse_port(digits: &[u8]) -> Option<u16> {
-    let plain = (1..=5).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
-    let port = std::str::from_utf8(digits).ok().filter(|_| plain)?.parse().ok()?;
-    (port > 0).then_some(port)
+    let both = (Host::parse(host.as_bytes()), Host::parse(authority.as_str().as_bytes()));
+    matches!(both, (Some(host), Some(authority)) if host.is_same(authority))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::host::MAX_HOST;
     use http::Request;
 
     const WIRE: Wire = Wire {

@@ -5,8 +5,8 @@ use super::connection::Client;
 use super::deadline::Deadline;
 use super::headers::{self, Told};
 use super::outgoing::Outgoing;
-use super::pool::{Lease, SendError};
-use super::reply::{Reply, Source};
+use super::pool::SendError;
+use super::reply::{Download, Reply, Source};
 use super::respond::{self, Asked, Refused};
 use super::shape::{self, View};
 use super::story::Story;
@@ -16,6 +16,7 @@ use crate::decide::body::{self, BodyCheck};
 use crate::decide::{self, Decision, Permit, Reason, Refusal, Routed};
 use crate::filter::Limits;
 use crate::identity::Credentials;
+use crate::policy::upstream::UpstreamAddress;
 use crate::principal::Principal;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
@@ -28,7 +29,6 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
 
 /// Answers a request. Whatever goes wrong on the way is a refusal; nothing is forwarded before the
 /// policy has allowed it, and nothing comes back but through [`shape::show`]. `taking` is set while
@@ -86,25 +86,34 @@ impl Way<'_> {
         story.decided(&permit, &live.snapshot);
         let body = self.check_body(&canonical, &permit, &live, (body, read), story).await?;
         if permit.erases_hidden() {
-            return Err(Reason::HiddenFieldsAtRisk.into());
+            if !permit.is_monitored() {
+                return Err(Reason::HiddenFieldsAtRisk.into());
+            }
+            story.would_refuse(Reason::HiddenFieldsAtRisk);
         }
         let method = canonical.method().clone();
         let shown = body::view(&permit, &live.snapshot);
-        if permit.rows().is_some() {
+        if permit.rows().is_some() && !permit.is_monitored() {
             canonical.read_whole();
         }
         let asks_who = permit.principal().is_some();
+        let (route, monitored) = (permit.route(), permit.is_monitored());
         let outgoing = self.outgoing(canonical, body, &permit, &live, shown.is_limited())?;
-        let (response, lease) = self.forward(permit, outgoing, &live, story).await?;
+        let response = self.forward(permit, outgoing, &live, story).await?;
         let view = View {
             body: &shown,
             snapshot: &live.snapshot,
+            monitored,
             method: &method,
             limits: self.json(),
             object: self.worker.limits.object,
             vary: asks_who.then(|| live.identity.vary()),
         };
-        Ok(shape::show(response, lease, &view, story).await?)
+        let mut shown = shape::show(response, &view, story).await?;
+        if let Some(vary) = &live.snapshot.route(route).vary {
+            shown.headers_mut().append(header::VARY, vary.clone());
+        }
+        Ok(shown)
     }
 
     fn wire(&self) -> Wire {
@@ -173,11 +182,18 @@ impl Way<'_> {
             return Ok(RequestBody::Empty);
         }
         let (method, headers) = (canonical.method(), canonical.headers());
-        let check = BodyCheck::of(permit, &live.snapshot, method, headers)?;
+        let check = match BodyCheck::of(permit, &live.snapshot, method, headers) {
+            Err(refusal) if permit.is_monitored() => {
+                story.would_refuse(refusal.reason);
+                None
+            }
+            check => check?,
+        };
+        let unread = permit.is_monitored() && !self.can_be_watched(body.as_ref(), story);
         let whole = match (read, &check) {
             (Some(whole), _) => whole,
-            (None, Some(_)) => self.read_body(body, story).await?,
-            (None, None) => {
+            (None, Some(_)) if !unread => self.read_body(body, story).await?,
+            (None, _) => {
                 let limits = &self.worker.limits;
                 return Ok(body.take().map_or(RequestBody::Empty, |body| {
                     RequestBody::stream(body, limits.body_idle, limits.upstream_head)
@@ -188,12 +204,27 @@ impl Way<'_> {
             return Ok(RequestBody::Empty);
         }
         if let Some(check) = check {
-            let started = Instant::now();
+            let started = story.moment();
             let checked = check.check(&whole, &self.json());
-            story.record().filter += started.elapsed();
-            checked?;
+            let filter = story.mark() - started;
+            story.record().filter += filter;
+            match checked {
+                Err(refusal) if permit.is_monitored() => story.would_refuse(refusal.reason),
+                checked => checked?,
+            }
         }
         Ok(RequestBody::Whole(whole))
+    }
+
+    /// In monitor mode a body is read only where its length is known to be within the limit:
+    /// elsewhere, what had been read of it could not be sent on.
+    pub(super) fn can_be_watched(&self, body: Option<&Incoming>, story: &mut Story) -> bool {
+        let length = body.and_then(|body| body.size_hint().exact());
+        let fits = length.is_some_and(|length| length <= self.worker.limits.max_body as u64);
+        if length.is_some() && !fits {
+            story.would_refuse(Reason::BodyTooLarge);
+        }
+        fits
     }
 
     /// Reads the request's body to its end, within the limit.
@@ -209,6 +240,7 @@ impl Way<'_> {
             upload::read_whole(&mut full, limits.max_body, limits.body_idle, &deadline).await;
         let whole = read.inspect_err(|_| *body = Some(full))?;
         story.record().bytes_in = whole.len() as u64;
+        story.mark();
         Ok(whole)
     }
 
@@ -235,19 +267,30 @@ impl Way<'_> {
     }
 
     /// Step 10. The permit ends here: one request was allowed, one is sent.
-    pub(super) async fn forward(
+    pub(super) fn forward(
         &self,
         permit: Permit,
         outgoing: Outgoing,
         live: &Held,
         story: &mut Story,
-    ) -> Result<(Response<Incoming>, Lease), Refused> {
+    ) -> impl Future<Output = Result<Response<Download>, Refused>> {
         let upstream = live.snapshot.upstream(permit.upstream());
-        let started = Instant::now();
+        drop(permit);
+        self.exchange(&upstream.address, outgoing, story)
+    }
+
+    async fn exchange(
+        &self,
+        address: &UpstreamAddress,
+        outgoing: Outgoing,
+        story: &mut Story,
+    ) -> Result<Response<Download>, Refused> {
+        let started = story.moment();
         let upload = outgoing.upload();
-        let sent = self.worker.pool.send(&upstream.address, outgoing).await;
+        let sent = self.worker.pool.send(address, outgoing).await;
+        let upstream = story.mark() - started;
         let record = story.record();
-        record.upstream = started.elapsed();
+        record.upstream = upstream;
         if let Some(upload) = upload {
             record.bytes_in = upload.bytes();
         }

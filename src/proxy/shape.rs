@@ -2,10 +2,10 @@
 //! cannot be shown at all.
 
 use super::headers;
-use super::pool::Lease;
 use super::reply::{Download, Filtered, Source};
 use super::respond;
 use super::story::Story;
+use super::watched::{self, Watched};
 use crate::decide::{Reason, body, media};
 use crate::filter::mask::Mask;
 use crate::filter::{Fault, Filter, Limits};
@@ -13,7 +13,6 @@ use crate::policy::snapshot::Snapshot;
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode, response};
-use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,6 +28,8 @@ pub(super) struct View<'a> {
     pub(super) snapshot: &'a Arc<Snapshot>,
     /// The request's method.
     pub(super) method: &'a Method,
+    /// Monitor mode: the fields are counted, and nothing is changed.
+    pub(super) monitored: bool,
     /// What bounds the filter.
     pub(super) limits: Limits,
     /// Bytes of a row.
@@ -39,20 +40,11 @@ pub(super) struct View<'a> {
 
 /// Makes the client's response of the upstream's.
 pub(super) async fn show(
-    response: Response<Incoming>,
-    lease: Lease,
+    response: Response<Download>,
     view: &View<'_>,
     story: &mut Story,
 ) -> Result<Response<Source>, Reason> {
-    let (mut head, body) = response.into_parts();
-    if head.status.is_informational() {
-        // 101 that nobody asked for; the connection speaks something else now.
-        return Err(Reason::UpstreamFailed);
-    }
-    if headers::is_framed_oddly(&head.headers) {
-        return Err(Reason::UpstreamFailed);
-    }
-    let download = Download::new(body, lease);
+    let (mut head, download) = response.into_parts();
     if let Some(vary) = view.vary {
         // Another caller may be refused, or see less.
         head.headers.append(header::VARY, vary.clone());
@@ -60,9 +52,12 @@ pub(super) async fn show(
     let Some(filter) = view.body.filter(view.snapshot, view.limits, view.object, false) else {
         return Ok(pass(head, download, view.method));
     };
+    if view.monitored {
+        return Ok(watch(head, download, filter, view, story));
+    }
     headers::clean_response(&mut head.headers);
     headers::mark_filtered(&mut head.headers, view.body.fields().map(|fields| &**fields));
-    // hyper keeps the upstream's reason phrase here, and that may say anything.
+    // An unusual reason phrase is kept here, and that may say anything.
     head.extensions.clear();
     match head.status {
         StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => Err(Reason::Shape),
@@ -71,21 +66,37 @@ pub(super) async fn show(
     }
 }
 
+/// As it comes, with an eye on what would have been removed.
+fn watch(
+    head: response::Parts,
+    download: Download,
+    filter: Filter,
+    view: &View<'_>,
+    story: &mut Story,
+) -> Response<Source> {
+    let empty = download.is_over();
+    let watched =
+        !empty && watched::can_be(head.status, &head.headers, view.method.is_safe(), story);
+    let passed = pass(head, download, view.method);
+    passed.map(|source| match source {
+        Source::Stream(download) if watched => {
+            Source::Watched(Box::new(Watched::new(download, filter)))
+        }
+        other => other,
+    })
+}
+
 /// Unread, as it comes.
 fn pass(mut head: response::Parts, download: Download, method: &Method) -> Response<Source> {
     // Where no body follows, its length says what a GET would have got.
     let bodiless = *method == Method::HEAD || head.status == StatusCode::NOT_MODIFIED;
-    let length = if bodiless { length_of(&head.headers) } else { None };
+    let length = download.announced().filter(|_| bodiless);
     headers::clean_response(&mut head.headers);
     if let Some(length) = length {
         head.headers.insert(header::CONTENT_LENGTH, length.into());
     }
     let source = if download.is_over() { Source::Empty } else { Source::Stream(download) };
     Response::from_parts(head, source)
-}
-
-fn length_of(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 async fn show_success(
@@ -218,11 +229,9 @@ async fn gather(download: &mut Download) -> Result<Bytes, super::reply::Cut> {
 /// Reads an object that nobody will see: its text, or none where it has no bytes. An error where
 /// it is larger than `most`, or breaks off.
 pub(super) async fn gather_within(
-    body: Incoming,
-    lease: Lease,
+    mut download: Download,
     most: usize,
 ) -> Result<Option<Bytes>, ()> {
-    let mut download = Download::new(body, lease);
     let mut all = BytesMut::new();
     while let Some(chunk) = std::future::poll_fn(|cx| download.poll_chunk(cx)).await {
         let chunk = chunk.map_err(|_| ())?;

@@ -31,6 +31,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Where the access log goes.
     pub access_log: LogSink,
+    /// A policy, or a route of it, may be in monitor mode.
+    pub allow_monitor: bool,
 }
 
 /// Where to listen.

@@ -27,8 +27,8 @@ pub struct SettingsFile {
 
 const SETTINGS: Shape = Shape {
     what: "settings file",
-    keys: &["listen", "admin", "upstream", "policy", "workers", "limits", "log"],
-    unenforced: &[("allow_monitor", Harmless::False)],
+    keys: &["listen", "admin", "upstream", "policy", "workers", "limits", "log", "allow_monitor"],
+    unenforced: &[],
 };
 
 const LISTENER: Shape = Shape {
@@ -96,6 +96,7 @@ impl Reader<'_> {
                 .map(|node| limits::limits(node, fields.report()))
                 .unwrap_or_default(),
             access_log: self.access_log(&mut fields),
+            allow_monitor: fields.flag("allow_monitor").is_some_and(|allow| allow.value),
         };
         check_collisions(&settings, root, report);
         Some(settings)
@@ -312,6 +313,9 @@ mod tests {
         assert_eq!(settings.policy, Path::new("policy"));
         assert_eq!(settings.workers, CORES);
         assert_eq!(settings.access_log, LogSink::Stdout);
+        assert!(!settings.allow_monitor);
+        assert!(read(None, &[over("allow_monitor", "true")], CORES).1.unwrap().allow_monitor);
+        assert!(read(None, &[over("allow_monitor", "maybe")], CORES).1.is_err());
     }
 
     #[test]
@@ -406,11 +410,10 @@ mod tests {
     #[test]
     fn what_is_not_enforced_is_refused_by_name() {
         bad(
-            "allow_monitor: true\nupstream: https://a\nlisten: {address: '127.0.0.1:1', tls: {}}\n\
+            "upstream: https://a\nlisten: {address: '127.0.0.1:1', tls: {}}\n\
              policy: {etcd: [a], prefix: /p}\nlog: {audit: file}\nlimits: {inflate: 1MiB}\n",
             &[],
             &[
-                (NotEnforced, "allow_monitor", "p.yaml"),
                 (NotEnforced, "https://a", "p.yaml"),
                 (NotEnforced, "tls", "p.yaml"),
                 (NotEnforced, "etcd", "p.yaml"),
@@ -419,7 +422,7 @@ mod tests {
                 (NotEnforced, "inflate", "p.yaml"),
             ],
         );
-        good("allow_monitor: false\nlog: {audit: stdout, format: json}\n", &[]);
+        good("log: {audit: stdout, format: json}\n", &[]);
     }
 
     #[test]

@@ -47,6 +47,9 @@ pub(super) struct Cell(AtomicU64);
 #[derive(Debug)]
 pub(super) struct Cells {
     requests: Box<[Cell]>,
+    /// By what enforcing would have come to.
+    monitored: Box<[Cell]>,
+    monitored_removed: Cell,
     pub(super) connections_opened: Cell,
     pub(super) connections_closed: Cell,
     pub(super) upstream_opened: Cell,
@@ -74,6 +77,8 @@ struct Histogram {
 #[derive(Debug, Default)]
 pub(super) struct Sum {
     requests: Vec<u64>,
+    monitored: Vec<u64>,
+    pub(super) monitored_removed: u64,
     pub(super) connections_opened: u64,
     pub(super) connections_closed: u64,
     pub(super) upstream_opened: u64,
@@ -123,7 +128,13 @@ impl Cells {
     pub(super) fn count(&self, record: &Record) {
         self.requests[kind(record)].add(1);
         self.aborted.add(u64::from(record.aborted));
-        self.removed.add(record.removed);
+        match record.monitored {
+            None => self.removed.add(record.removed),
+            Some(reason) => {
+                self.monitored[reason as usize].add(1);
+                self.monitored_removed.add(record.removed);
+            }
+        }
         self.bytes_in.add(record.bytes_in);
         self.bytes_out.add(record.bytes_out);
         self.total.observe(record.total);
@@ -141,6 +152,8 @@ impl Default for Cells {
     fn default() -> Cells {
         Cells {
             requests: cells(KINDS),
+            monitored: cells(Reason::ALL.len()),
+            monitored_removed: Cell::default(),
             connections_opened: Cell::default(),
             connections_closed: Cell::default(),
             upstream_opened: Cell::default(),
@@ -175,7 +188,11 @@ impl Histogram {
 impl Sum {
     /// Adds up what all workers have counted.
     pub(super) fn of(workers: &[Arc<Cells>]) -> Sum {
-        let mut sum = Sum { requests: vec![0; KINDS], ..Sum::default() };
+        let mut sum = Sum {
+            requests: vec![0; KINDS],
+            monitored: vec![0; Reason::ALL.len()],
+            ..Sum::default()
+        };
         for cells in workers {
             sum.add(cells);
         }
@@ -184,6 +201,8 @@ impl Sum {
 
     fn add(&mut self, cells: &Cells) {
         add_all(&mut self.requests, &cells.requests);
+        add_all(&mut self.monitored, &cells.monitored);
+        self.monitored_removed += cells.monitored_removed.get();
         self.connections_opened += cells.connections_opened.get();
         self.connections_closed += cells.connections_closed.get();
         self.upstream_opened += cells.upstream_opened.get();
@@ -211,6 +230,22 @@ impl Sum {
             match found.iter_mut().find(same) {
                 Some(other) => other.count += one.count,
                 None => found.push(one),
+            }
+        }
+        found
+    }
+}
+
+impl Sum {
+    /// What enforcing would have come to, where monitor mode let requests through. Two reasons that
+    /// share a word share a count.
+    pub(super) fn monitored(&self) -> Vec<(&'static str, u64)> {
+        let mut found: Vec<(&'static str, u64)> = Vec::new();
+        let counted = Reason::ALL.iter().zip(&self.monitored).filter(|(_, count)| **count > 0);
+        for (reason, count) in counted {
+            match found.iter_mut().find(|(word, _)| *word == reason.as_str()) {
+                Some((_, sum)) => *sum += count,
+                None => found.push((reason.as_str(), *count)),
             }
         }
         found
@@ -306,6 +341,23 @@ mod tests {
         }
         let wanted = Requests { reason: "body_invalid", refused: true, class: "4xx", count: 2 };
         assert_eq!(Sum::of(&[cells]).requests(), [wanted]);
+    }
+
+    #[test]
+    fn what_is_monitored_is_counted_apart() {
+        let cells = Arc::new(Cells::default());
+        for (monitored, removed) in [
+            (None, 1),
+            (Some(Reason::NoGrant), 0),
+            (Some(Reason::Granted), 5),
+            (Some(Reason::BodyInvalid), 0),
+            (Some(Reason::BodyUnsupported), 0),
+        ] {
+            cells.count(&Record { monitored, removed, ..record() });
+        }
+        let sum = Sum::of(&[cells]);
+        assert_eq!(sum.monitored(), [("granted", 1), ("no_grant", 1), ("body_invalid", 2)]);
+        assert_eq!((sum.removed, sum.monitored_removed), (1, 5));
     }
 
     #[test]

@@ -85,6 +85,11 @@ impl Scrape {
             ([("reason", kind.reason), ("decision", decision), ("status", kind.class)], kind.count)
         });
         out.counters("requests", "Requests that are over", labelled)?;
+        let monitored = self.sum.monitored();
+        let labelled = monitored.iter().map(|(reason, count)| ([("reason", *reason)], *count));
+        out.counters("requests_monitored", "What enforcing would have come to", labelled)?;
+        let removed = self.sum.monitored_removed;
+        out.counter("fields_monitored", "Fields that would have been removed", removed)?;
         out.counter("requests_aborted", "Responses cut off after their head", self.sum.aborted)?;
         out.counter("fields_removed", "Fields removed from responses", self.sum.removed)?;
         out.counter("request_bytes", "Bytes of request bodies read", self.sum.bytes_in)?;

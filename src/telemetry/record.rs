@@ -30,13 +30,15 @@ pub struct Record {
     pub grant: Option<Arc<str>>,
     /// Why it was allowed or refused.
     pub reason: Reason,
+    /// In monitor mode, what enforcing would have come to; `None` where the route is enforced.
+    pub monitored: Option<Reason>,
     /// Whether `reason` is the policy's or the proxy's refusal, not an allowance.
     pub refused: bool,
     /// The status that the client got; 0 where the connection was lost before the head.
     pub status: u16,
     /// The body was cut off after its head had been sent.
     pub aborted: bool,
-    /// Fields removed from the response.
+    /// Fields removed from the response; in monitor mode, those that would have been.
     pub removed: u64,
     /// Bytes of the request's body that were read.
     pub bytes_in: u64,
@@ -72,6 +74,7 @@ pub(super) mod tests {
             access: Some(Access::READ),
             grant: Some("support /customers/**".into()),
             reason: Reason::Granted,
+            monitored: None,
             refused: false,
             status: 200,
             aborted: false,

@@ -1,16 +1,20 @@
 //! The main job, end to end: the real binary between a raw client and a raw recording upstream.
 
+mod addresses;
+mod carriage;
 mod conditions;
 mod defaults;
 mod destinations;
 mod explain;
 mod gate;
 mod groups;
+mod hosts;
 mod identity;
 mod inclusion;
 mod keys;
 mod letters;
 mod life;
+mod monitor;
 mod offered;
 mod reach;
 mod reads;

@@ -3,6 +3,7 @@
 
 mod administered;
 mod conditions;
+mod hosts;
 mod invariants;
 mod isolation;
 mod lints;

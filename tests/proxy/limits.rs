@@ -101,8 +101,11 @@ fn configured(
     recorder: Arc<dyn Fn(usize) -> Box<dyn Recorder> + Send + Sync>,
 ) -> ProxyConfig {
     std::fs::write(policy, OPEN).unwrap();
-    let around =
-        Surroundings { default_upstream: Some(upstream.parse().unwrap()), upstream_required: true };
+    let around = Surroundings {
+        default_upstream: Some(upstream.parse().unwrap()),
+        upstream_required: true,
+        ..Surroundings::default()
+    };
     let live = load(policy, &around, 1).unwrap_or_else(|error| panic!("{error:#?}")).live;
     let (listen, store) = (vec![listen], Arc::new(Store::new(live)));
     ProxyConfig { listen, workers: 1, limits: Limits::default(), store, recorder }

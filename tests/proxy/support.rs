@@ -209,6 +209,7 @@ impl Proxy {
         let around = Surroundings {
             default_upstream: Some(upstream.parse().unwrap()),
             upstream_required: true,
+            allow_monitor: Some(true),
         };
         let live = match load(&path, &around, 1) {
             Ok(loaded) => loaded.live,

@@ -5,10 +5,10 @@ use super::*;
 use portcullis::decide::{self, Trace};
 use portcullis::filter::write::{Patch, WriteFault, check};
 use portcullis::filter::{Filter, Limits};
-use portcullis::policy::Target;
 use portcullis::policy::compile::Stamp;
 use portcullis::policy::resolve::Surroundings;
 use portcullis::policy::snapshot::{DenialId, GrantId, Snapshot};
+use portcullis::policy::{Host, Target};
 use portcullis::principal::{AuthMethod, Principal};
 use portcullis::source::Sources;
 use proptest::prelude::*;
@@ -353,11 +353,11 @@ impl Trace for Grants {
 fn compiled(snapshot: &Snapshot, request: &Request) -> Verdict {
     let target = Target::parse(&request.path, 8192).unwrap();
     let method: http::Method = request.method.parse().unwrap();
-    let headers = &http::HeaderMap::new();
     let asked = decide::Request {
         method: &method,
         target: &target,
-        headers,
+        host: Host::known(b"localhost"),
+        headers: &http::HeaderMap::new(),
         client: None,
         now: request.now,
     };

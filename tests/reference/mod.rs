@@ -5,6 +5,7 @@
 pub mod compare;
 mod fields;
 pub mod generate;
+mod hosts;
 mod paths;
 
 use fields::{limit, seen, unwritable};

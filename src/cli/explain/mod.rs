@@ -1,5 +1,6 @@
 //! `portcullis explain`: what the proxy would do with a request, and why.
 
+mod input;
 mod story;
 
 use super::who::{Found, Who, now};
@@ -8,21 +9,17 @@ use crate::control::load;
 use crate::control::store::Live;
 use crate::decide::body::{self, BodyCheck};
 use crate::decide::{self, Body, Decision, Facts, Inquiry, Object, Permit, Reason, Refusal};
-use crate::diag::did_you_mean;
 use crate::filter::{Fault, Limits};
 use crate::policy::resolve::Surroundings;
 use crate::policy::snapshot::Snapshot;
 use crate::policy::target::MAX_TARGET;
 use crate::policy::{Target, TargetFault};
-use crate::principal::Principal;
 use clap::ValueEnum;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use std::io::Read;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 use story::{Caller, Heard, Story};
 
 /// Say what would happen to a request, and why: the decision, the grants behind it, the fields
@@ -44,7 +41,7 @@ pub struct Args {
     /// Path and query, as in the request line.
     target: String,
     /// A header of the request. May be given several times.
-    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", value_parser = field)]
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", value_parser = input::field)]
     headers: Vec<(HeaderName, HeaderValue)>,
     /// The request's body; JSON where no Content-Type is given.
     #[arg(long, value_name = "FILE")]
@@ -60,7 +57,7 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS")]
     from: Option<IpAddr>,
     /// When it comes, in UTC: `2027-01-01T00:00:00Z`; now, where nothing is said.
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", value_parser = input::seconds)]
     at: Option<u64>,
     /// How to print the answer.
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -123,9 +120,13 @@ impl Asked {
             method: method.map_err(|_| format!("`{}` is no method", args.method))?,
             target: Target::parse(&args.target, MAX_TARGET),
             headers,
-            body: args.body.as_deref().map(read).transpose()?,
-            response: args.response.as_deref().map(read).transpose()?,
-            objects: args.object.iter().map(|path| object(path)).collect::<Result<_, _>>()?,
+            body: args.body.as_deref().map(input::read).transpose()?,
+            response: args.response.as_deref().map(input::read).transpose()?,
+            objects: args
+                .object
+                .iter()
+                .map(|path| input::object(path))
+                .collect::<Result<_, _>>()?,
             from: args.from,
             at: args.at.unwrap_or_else(now),
         })
@@ -157,6 +158,7 @@ impl Asked {
         let question = decide::Request {
             method: &self.method,
             target,
+            host: input::host(&self.headers, snapshot.reads_host(), &mut story.notes)?,
             headers: &self.headers,
             client: self.from,
             now: self.at,
@@ -175,7 +177,9 @@ impl Asked {
             }
         };
         story.principal = principal.as_deref().map(Caller::of);
-        story.notes.extend(principal.iter().flat_map(|caller| unknown_roles(snapshot, caller)));
+        story
+            .notes
+            .extend(principal.iter().flat_map(|caller| input::unknown_roles(snapshot, caller)));
         let mut heard = Heard { snapshot, story };
         match decide::decide(snapshot, &question, routed, principal, &mut heard)? {
             Decision::Allowed(permit) => Ok(permit),
@@ -220,11 +224,13 @@ impl Asked {
     /// What happens to the bodies of a request that is allowed.
     fn carry(&self, permit: &Permit, live: &Live, story: &mut Story) {
         story.allow(permit, &live.snapshot);
-        if let Err(refusal) = self.check_body(permit, &live.snapshot) {
-            return story.refuse(refusal);
-        }
-        if permit.erases_hidden() {
-            return story.refuse(Refusal::because(Reason::HiddenFieldsAtRisk));
+        let body = self.check_body(permit, &live.snapshot).err();
+        let at_risk = || Refusal::because(Reason::HiddenFieldsAtRisk);
+        if let Some(refusal) = body.or_else(|| permit.erases_hidden().then(at_risk)) {
+            story.refuse(refusal);
+            if !story.allowed() {
+                return;
+            }
         }
         if let Some(response) = &self.response {
             show(response, permit, &live.snapshot, story);
@@ -242,19 +248,6 @@ impl Asked {
     }
 }
 
-/// Roles that the credential names and the policy does not have: they count for nothing.
-fn unknown_roles(snapshot: &Snapshot, caller: &Principal) -> Vec<String> {
-    let known = || snapshot.roles().iter().map(|role| &**role.id());
-    let named = caller.roles.iter().flatten();
-    named
-        .filter(|role| snapshot.role_id(role).is_none())
-        .map(|role| match did_you_mean(role, known()) {
-            Some(near) => format!("the policy has no role `{role}`; did you mean `{near}`?"),
-            None => format!("the policy has no role `{role}`"),
-        })
-        .collect()
-}
-
 impl From<Refusal> for Failed {
     fn from(refusal: Refusal) -> Failed {
         Failed::Refused(refusal)
@@ -270,13 +263,19 @@ fn show(response: &[u8], permit: &Permit, snapshot: &Arc<Snapshot>, story: &mut 
         return;
     };
     let mut out = Vec::with_capacity(response.len());
-    match filter.push(response, &mut out).and_then(|()| filter.finish(&mut out)) {
+    let filtered = filter.push(response, &mut out).and_then(|()| filter.finish(&mut out));
+    if story.monitored {
+        story.body = Some(String::from_utf8_lossy(response).into_owned());
+    }
+    match filtered {
         Ok(()) => {
             story.removed = filter.pointers().to_vec();
             if filter.dropped() > 0 {
                 story.notes.push(format!("{} rows are not the caller's and go", filter.dropped()));
             }
-            story.body = Some(String::from_utf8_lossy(&out).into_owned());
+            if !story.monitored {
+                story.body = Some(String::from_utf8_lossy(&out).into_owned());
+            }
         }
         Err(Fault::Gone) => {
             story.notes.push("the object of the response is not the caller's".into());
@@ -287,36 +286,4 @@ fn show(response: &[u8], permit: &Permit, snapshot: &Arc<Snapshot>, story: &mut 
             story.refuse(Refusal::because(Reason::Shape));
         }
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error: std::io::Error| format!("cannot read `{}`: {error}", path.display());
-    let mut body = Vec::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(MAX_BODY + 1).read_to_end(&mut body).map_err(failed)?;
-    match body.len() as u64 > MAX_BODY {
-        true => Err(format!("`{}` is larger than {MAX_BODY} bytes", path.display())),
-        false => Ok(body),
-    }
-}
-
-/// Bytes of a body that is explained; also what a file without an end is read to.
-const MAX_BODY: u64 = 64 * 1024 * 1024;
-
-/// An object; `none` is the word for one that is not there.
-fn object(path: &Path) -> Result<Option<Vec<u8>>, String> {
-    if path.as_os_str() == "none" { Ok(None) } else { read(path).map(Some) }
-}
-
-fn seconds(text: &str) -> Result<u64, String> {
-    let time = humantime::parse_rfc3339(text).map_err(|error| error.to_string())?;
-    let since = time.duration_since(UNIX_EPOCH).map_err(|_| "this is before 1970".to_owned())?;
-    Ok(since.as_secs())
-}
-
-fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, value) = text.split_once(':').ok_or("a header is written NAME: VALUE")?;
-    let name = name.trim().parse().map_err(|_| format!("`{name}` is no header name"))?;
-    let value = value.trim().parse().map_err(|_| "this is no header value".to_owned())?;
-    Ok((name, value))
 }

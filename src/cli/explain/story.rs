@@ -13,6 +13,10 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(super) struct Story {
     pub(super) refusal: Option<Refusal>,
+    /// In monitor mode nothing is refused from here on.
+    pub(super) monitored: bool,
+    /// Something would have been refused.
+    pub(super) would_refuse: bool,
     pub(super) generation: u64,
     pub(super) digest: Arc<str>,
     pub(super) principal: Option<Caller>,
@@ -129,6 +133,10 @@ impl Story {
     pub(super) fn allow(&mut self, permit: &Permit, snapshot: &Snapshot) {
         self.public = permit.principal().is_none();
         self.filtered = permit.fields().is_some();
+        self.monitored = permit.is_monitored();
+        if let Some(refusal) = permit.would_refuse() {
+            self.refuse(refusal.clone());
+        }
         if !self.filtered {
             // The schemas of these roles limit nothing here.
             self.schemas.clear();
@@ -145,12 +153,21 @@ impl Story {
     }
 
     pub(super) fn refuse(&mut self, refusal: Refusal) {
-        self.refusal = Some(refusal);
+        if !self.monitored {
+            self.refusal = Some(refusal);
+        } else if !self.would_refuse {
+            self.would_refuse = true;
+            let (reason, status) = (refusal.reason, refusal.status());
+            self.notes.push(format!(
+                "monitor mode lets it through; enforced, it would be refused: {reason} ({status})"
+            ));
+        }
     }
 
     fn reason(&self) -> Reason {
         match &self.refusal {
             Some(refusal) => refusal.reason,
+            None if self.would_refuse => Reason::Monitored,
             None if self.public => Reason::Public,
             None => Reason::Granted,
         }

@@ -25,6 +25,10 @@ impl<'p> Seeker<'p> {
         org_roles: &RoleSet,
         trace: &mut impl Trace,
     ) -> Result<Option<(&'a str, RoleSet)>, Reason> {
+        if let Place::Absent(kind) = addressed {
+            trace.note(|| kind.absent());
+            return Err(Reason::NoAppAccess);
+        }
         let Place::Named(id) = addressed else {
             // A credential that names an application acts there alone.
             let Some(own) = &self.principal.app else { return Ok(None) };

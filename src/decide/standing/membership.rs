@@ -27,6 +27,10 @@ impl<'p> Seeker<'p> {
                 trace.note(|| "the claim that names the organization is missing".into());
                 return Err(Reason::NotAMember);
             }
+            Place::Absent(kind) => {
+                trace.note(|| kind.absent());
+                return Err(Reason::NotAMember);
+            }
             Place::None => None,
         };
         let entered = match (id, self.people.implicit_org()) {

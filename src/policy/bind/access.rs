@@ -36,8 +36,8 @@ pub(super) const ROLE: Shape = Shape {
 
 pub(super) const GRANT: Shape = Shape {
     what: "grant",
-    keys: &["path", "access", "when", "query", "owner", "keep", "require"],
-    unenforced: &[("host", Harmless::Never)],
+    keys: &["path", "host", "access", "when", "query", "owner", "keep", "require"],
+    unenforced: &[],
 };
 
 pub(super) const ROLE_DEFAULTS: Shape =
@@ -52,10 +52,9 @@ pub(super) const RESTRICTION: Shape = Shape {
 
 pub(super) const DENY: Shape = Shape {
     what: "denial",
-    keys: &["path", "access"],
+    keys: &["path", "host", "access"],
     // What holds under a condition is not denied where the condition fails.
     unenforced: &[
-        ("host", Harmless::Never),
         ("when", Harmless::Empty),
         ("query", Harmless::Never),
         ("owner", Harmless::Never),
@@ -145,11 +144,12 @@ fn deny(node: &Node, report: &mut Report) -> Option<RawGrant> {
 fn rule(node: &Node, shape: &Shape, report: &mut Report) -> Option<RawGrant> {
     let mut fields = Fields::open(node, shape, report)?;
     let (path, access) = (fields.required_text("path"), fields.required_text("access"));
+    let host = fields.text("host");
     let conditions = match std::ptr::eq(shape, &GRANT) {
         true => condition::conditions(&mut fields)?,
         false => Default::default(),
     };
-    Some(RawGrant { span: node.span, path: path?, access: access?, conditions })
+    Some(RawGrant { span: node.span, path: path?, access: access?, host, conditions })
 }
 
 pub(super) fn restriction(node: &Node, report: &mut Report) -> Option<RawRestriction> {

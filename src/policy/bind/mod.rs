@@ -20,7 +20,7 @@ pub use fields::{Fields, Harmless, Shape, bad_word, not_enforced, text, wrong_ty
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::node::{Node, NodeKind};
-use crate::policy::raw::{Cardinality, Kind, LeftOut, RawLimits, RawMembership, RawPolicy};
+use crate::policy::raw::{Cardinality, Kind, LeftOut, MODES, RawLimits, RawMembership, RawPolicy};
 use crate::source::Spanned;
 
 /// The keys of a policy whose values are lists, which the files of a folder share.
@@ -45,6 +45,7 @@ const POLICY: Shape = Shape {
     keys: &[
         "policy",
         "name",
+        "mode",
         "membership",
         "limits",
         "upstreams",
@@ -64,7 +65,7 @@ const POLICY: Shape = Shape {
         "invitations",
         "features",
     ],
-    unenforced: &[("mode", Harmless::Word("enforce"))],
+    unenforced: &[],
 };
 
 const LIMITS: Shape = Shape {
@@ -79,6 +80,7 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
         return RawPolicy::default();
     };
     let name = fields.text("name");
+    let mode = fields.word("mode", &MODES);
     let membership = membership(&mut fields);
     let limits = fields.node("limits").map(|node| limits(node, fields.report()));
     let identity = fields.node("identity").map(|node| identity::identity(node, fields.report()));
@@ -86,9 +88,11 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
     let role_defaults = defaults.and_then(|node| access::role_defaults(node, fields.report()));
     let features = fields.node("features");
     let features = features.map(|node| administration::features(node, fields.report()));
+    let roles_listed = fields.node("roles").is_some();
     let mut lists = Lists { fields, left_out: Vec::new() };
     RawPolicy {
         name,
+        mode,
         membership,
         limits: limits.unwrap_or_default(),
         identity,
@@ -102,6 +106,7 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
         groups: lists.all("groups", Kind::Group, people::group),
         members: lists.all("members", Kind::Member, people::member),
         roles: lists.all("roles", Kind::Role, access::role).unwrap_or_default(),
+        roles_listed,
         role_defaults: role_defaults.unwrap_or_default(),
         restrictions: lists
             .all("restrictions", Kind::Restriction, access::restriction)

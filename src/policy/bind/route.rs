@@ -1,9 +1,9 @@
 //! Upstreams and routes.
 
-use super::{Fields, Harmless, Shape, condition, not_enforced, text};
+use super::{Fields, Harmless, Shape, condition, text};
 use crate::diag::Report;
 use crate::policy::node::Node;
-use crate::policy::raw::{BodyKind, RawRoute, RawUpstream, Text, Update};
+use crate::policy::raw::{BodyKind, MODES, RawHeaders, RawRoute, RawUpstream, Update};
 
 pub(super) const UPSTREAM: Shape = Shape {
     what: "upstream",
@@ -19,6 +19,7 @@ pub(super) const ROUTE: Shape = Shape {
     what: "route",
     keys: &[
         "match",
+        "host",
         "upstream",
         "org",
         "app",
@@ -30,18 +31,20 @@ pub(super) const ROUTE: Shape = Shape {
         "response",
         "params",
         "credential",
+        "mode",
+        "strip_prefix",
+        "headers",
         "when",
     ],
     unenforced: &[
-        ("host", Harmless::Never),
         ("upgrade", Harmless::Never),
-        ("headers", Harmless::Empty),
-        ("strip_prefix", Harmless::Never),
         ("cors", Harmless::Never),
         ("sentinels", Harmless::Empty),
-        ("mode", Harmless::Word("enforce")),
     ],
 };
+
+pub(super) const HEADERS: Shape =
+    Shape { what: "`headers`", keys: &["remove", "set"], unenforced: &[] };
 
 pub(super) fn upstream(node: &Node, report: &mut Report) -> Option<RawUpstream> {
     let mut fields = Fields::open(node, &UPSTREAM, report)?;
@@ -55,9 +58,10 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
     let pattern = fields.required_text("match");
     let route = RawRoute {
         span: node.span,
+        host: fields.text("host"),
         upstream: fields.text("upstream"),
-        org: selector(&mut fields, "org"),
-        app: selector(&mut fields, "app"),
+        org: fields.text("org"),
+        app: fields.text("app"),
         verbs: fields.pairs("verbs", |method, node, report| {
             text(node, &format!("the letter of `{}`", method.value), method.span, report)
         }),
@@ -88,22 +92,24 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
         credential_pass: fields
             .word("credential", &[("pass", Some(true)), ("strip", Some(false))])
             .is_some_and(|pass| pass.value),
+        mode: fields.word("mode", &MODES),
+        strip_prefix: fields.text("strip_prefix"),
+        headers: match fields.node("headers") {
+            Some(node) => headers(node, fields.report())?,
+            None => RawHeaders::default(),
+        },
         when: condition::tests(&mut fields)?,
         pattern: pattern?,
     };
     Some(route)
 }
 
-/// Where the organization or application of a request is named. Claims alone are enforced yet;
-/// what is none of the three is judged with the rest of the route.
-fn selector(fields: &mut Fields<'_, '_>, key: &str) -> Option<Text> {
-    let typed = fields.text(key)?;
-    let source = typed.value.split('.').next().unwrap_or_default();
-    match source {
-        "header" | "host" if typed.value.len() > source.len() => {
-            fields.report().push(not_enforced(&format!("{key}: {source}."), typed.span));
-            None
-        }
-        _ => Some(typed),
-    }
+fn headers(node: &Node, report: &mut Report) -> Option<RawHeaders> {
+    let mut fields = Fields::open(node, &HEADERS, report)?;
+    Some(RawHeaders {
+        remove: fields.texts("remove"),
+        set: fields.pairs("set", |name, node, report| {
+            text(node, &format!("the value of `{}`", name.value), name.span, report)
+        }),
+    })
 }

@@ -216,17 +216,15 @@ fn p08_keys_are_digests_with_a_time_that_can_be_read() {
 
 #[test]
 fn what_is_not_enforced_is_refused_by_name() {
-    bad("mode: monitor\n", &[(NotEnforced, "mode")]);
-    for key in ["owner: {}", "keep: {}", "require: {}", "when: {a: b}", "query: []", "host: h"] {
+    for key in ["owner: {}", "keep: {}", "require: {}", "when: {a: b}", "query: []"] {
         let text = format!("restrictions: [{{id: r, deny: [{{path: /, access: r, {key}}}]}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }
-    bad("roles: [{id: r, grants: [{path: /, access: r, host: h}]}]\n", &[(NotEnforced, "host")]);
-    for key in ["host: h", "upgrade: websocket", "cors: {}", "strip_prefix: /", "mode: monitor"] {
+    for key in ["upgrade: websocket", "cors: {}"] {
         let text = format!("routes: [{{match: /, {key}}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }
-    for value in ["request: form", "response: events", "update: merge_hidden", "org: header.x"] {
+    for value in ["request: form", "response: events", "update: merge_hidden"] {
         let text = format!("routes: [{{match: /, {value}}}]\n");
         bad(&text, &[(NotEnforced, value.split(' ').nth(1).unwrap())]);
     }

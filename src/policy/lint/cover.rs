@@ -2,10 +2,10 @@
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Letters;
-use crate::policy::index::shape_text;
-use crate::policy::pattern::{Pattern, Segment};
+use crate::policy::host;
+use crate::policy::pattern::Segment;
 use crate::policy::raw::RawPolicy;
-use crate::policy::resolve::{Resolved, ResolvedGrant};
+use crate::policy::resolve::{Resolved, ResolvedGrant, ResolvedRoute};
 use std::collections::HashMap;
 
 /// Steps that the search for shadowed grants may take in one policy. Patterns of everyday policies
@@ -75,12 +75,12 @@ fn shadowed(grant: &ResolvedGrant, wider: &ResolvedGrant, holder: &str) -> Diagn
 /// pattern that matches all that another one matches is never the more specific of the two.
 pub(super) fn hidden_routes(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
     let shapes: HashMap<String, usize> =
-        (0..).zip(&resolved.routes).map(|(at, route)| (shape_text(&route.pattern), at)).collect();
+        (0..).zip(&resolved.routes).map(|(at, route)| (route.shape(), at)).collect();
     for (route, typed) in resolved.routes.iter().zip(raw.routes.iter().flatten()) {
-        let Some(below) = hidden_by(&route.pattern, &shapes) else { continue };
+        let Some(below) = hidden_by(route, &shapes) else { continue };
         let hiding = raw.routes.as_deref().unwrap_or_default();
         let message =
-            format!("`{}` is never used: more specific routes take all its paths", route.pattern);
+            format!("`{}` is never used: more specific routes take all its paths", route.label());
         let problem = Diagnostic::warning(Code::Shadowed, typed.pattern.span, message)
             .help("remove it, or one of those that hide it");
         report.push(match hiding.get(below) {
@@ -90,12 +90,13 @@ pub(super) fn hidden_routes(raw: &RawPolicy, resolved: &Resolved, report: &mut R
     }
 }
 
-/// The position of the subtree route that takes the last paths of a pattern.
-fn hidden_by(pattern: &Pattern, shapes: &HashMap<String, usize>) -> Option<usize> {
-    let shape = shape_text(pattern);
+/// The position of the subtree route that takes the last paths of a route, on the same host: routes
+/// for one host leave others to the route for all.
+fn hidden_by(route: &ResolvedRoute, shapes: &HashMap<String, usize>) -> Option<usize> {
+    let shape = route.shape();
     let mut node = shape.strip_suffix("/**")?.to_owned();
     // Each turn needs two more routes, so there are fewer turns than routes.
-    for depth in pattern.segments().len().. {
+    for depth in route.pattern.segments().len().. {
         let has_node = depth == 0 || shapes.contains_key(&node);
         if !has_node || !shapes.contains_key(&format!("{node}/")) {
             return None;
@@ -229,19 +230,25 @@ fn takes_over(other: &Entry<'_>, entry: &Entry<'_>) -> bool {
 }
 
 /// Whether a grant, whose pattern covers that of `other`, has its letters and asks for no other
-/// organization or application: `{org}` matches the addressed one alone, so it does not cover `{id}`.
+/// organization or application, and for no other host: `{org}` matches the addressed one alone, so it does not cover `{id}`.
 fn covers(wider: &ResolvedGrant, other: &ResolvedGrant) -> bool {
     let asks_no_more = |name| {
         let at = wider.pattern.param(name);
         at.is_none() || at == other.pattern.param(name)
     };
     let holds = wider.conditions.is_none() || wider.conditions == other.conditions;
-    wider.access.has(other.access) && holds && asks_no_more("org") && asks_no_more("app")
+    wider.access.has(other.access)
+        && holds
+        && asks_no_more("org")
+        && asks_no_more("app")
+        && host::covers(wider.host.as_ref(), other.host.as_ref())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::host::HostPattern;
+    use crate::policy::pattern::Pattern;
     use crate::policy::resolve::ResolvedRole;
     use crate::source::Span;
 
@@ -251,6 +258,7 @@ mod tests {
             path_span: Span::default(),
             pattern: Pattern::parse(path).unwrap(),
             access: access.parse::<Letters>().unwrap().0,
+            host: None,
             conditions: None,
             reads: None,
         }
@@ -283,9 +291,13 @@ mod tests {
         }
         paths.retain(|path| Pattern::parse(path).is_ok());
         let letters = ["r", "ru", "crud"];
-        let grants: Vec<_> =
+        let mut grants: Vec<_> =
             paths.iter().flat_map(|path| letters.map(|access| grant(path, access))).collect();
-        assert!(grants.len() > 70, "{}", grants.len());
+        let hosts = ["a.x", "*.x", "b.y"].map(|host| HostPattern::parse(host).ok());
+        for (at, host) in (0..grants.len()).zip(hosts.iter().cycle()).step_by(2) {
+            grants.push(ResolvedGrant { host: host.clone(), ..grants[at].clone() });
+        }
+        assert!(grants.len() > 110, "{}", grants.len());
         let trie = GrantTrie::of(grants.iter().enumerate());
         for entry in grants.iter().enumerate() {
             let by_definition = grants.iter().enumerate().any(|other| {

@@ -115,9 +115,7 @@ impl<'a> Routes<'a> {
     fn reach(&self, grant: &ResolvedGrant) -> bool {
         match self {
             Routes::All => true,
-            Routes::These(routes) => {
-                routes.iter().any(|route| route.pattern.unifies(&grant.pattern))
-            }
+            Routes::These(routes) => routes.iter().any(|route| route.meets(grant)),
         }
     }
 }
@@ -168,6 +166,21 @@ pub(super) fn roles_without_grants(raw: &RawPolicy, resolved: &Resolved, report:
                     .help("list its `grants`, or write `grants: []` if that is meant"),
             );
         }
+    }
+}
+
+/// Roles that would reach other organizations, where there is no operator in which to hold them.
+pub(super) fn roles_without_operator(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
+    if resolved.orgs.iter().flatten().any(|org| org.operator) {
+        return;
+    }
+    for (role, span) in raw.roles.iter().filter_map(|role| Some((role, role.reach?))) {
+        let message =
+            format!("`{}` reaches nothing: no organization is an operator", role.id.value);
+        report.push(
+            Diagnostic::warning(Code::Unreachable, span, message)
+                .help("write `operator: true` in an organization, or take `reach` off the role"),
+        );
     }
 }
 

@@ -5,6 +5,7 @@ use super::paths::ResolvedType;
 use super::roles::{ResolvedGrant, ResolvedRole, rules};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
+use crate::policy::host;
 use crate::policy::raw::{Kind, RawPolicy, RawRole, Text};
 
 /// Default grants that all roles of a policy may have together: each role has each of its scope.
@@ -111,6 +112,7 @@ fn is_under(grant: &ResolvedGrant, high: &ResolvedGrant, letter: usize) -> bool 
     high.access.has(Access::LETTERS[letter])
         && conditions
         && high.pattern.covers(&grant.pattern)
+        && host::covers(high.host.as_ref(), grant.host.as_ref())
         && bound("org")
         && bound("app")
 }

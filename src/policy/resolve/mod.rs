@@ -1,13 +1,16 @@
 //! Names to ids, and the invariants of the language: what was typed gets its meaning here, and
 //! everything that cannot have one is reported, all in one run.
 
+mod address;
 mod administration;
+mod carriage;
 mod conditions;
 mod defaults;
 mod includes;
 mod invitations;
 mod last_admin;
 mod members;
+mod mode;
 mod paths;
 mod people;
 mod presets;
@@ -15,11 +18,14 @@ mod reach;
 mod restrictions;
 mod roles;
 
+pub use address::Address;
+pub use carriage::{Carriage, MAX_HEADERS};
 pub use defaults::RoleDefaults;
 pub use invitations::MAX_EMAIL;
 pub use last_admin::MAX_PROTECTED;
 pub use members::{ResolvedGroup, ResolvedMember, ResolvedMembers};
-pub use paths::{Address, MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
+pub(super) use paths::label;
+pub use paths::{MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
 pub use people::{ResolvedApp, ResolvedOrg};
 pub use presets::MAX_TEMPLATES;
 pub use reach::MAX_OPERATORS;
@@ -55,6 +61,8 @@ pub struct Resolved {
     /// The ids of users that are suspended.
     pub suspended: Vec<Arc<str>>,
     pub members: ResolvedMembers,
+    /// A condition asks for the organizations of the caller.
+    pub asks_orgs: bool,
     /// No route names an organization and none is listed: every route addresses the one there is.
     pub implicit_org: bool,
 }
@@ -67,6 +75,8 @@ pub struct Surroundings {
     /// Whether a route without an upstream is an error where the settings name none. `check` and
     /// `explain` judge a policy without knowing where it will run.
     pub upstream_required: bool,
+    /// Whether the settings allow `mode: monitor`; `None` where they are not known.
+    pub allow_monitor: Option<bool>,
 }
 
 /// Resolves a policy. The result means something only if the report has no errors.
@@ -75,6 +85,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
     let apps = people::apps(raw, &upstreams, report);
     let types = paths::types(raw, report);
     let schemas = roles::schemas(raw, report);
+    mode::policy(raw, around, report);
     let roles = roles::roles(raw, &schemas, &types, report);
     let role_defaults = defaults::role_defaults(raw, &roles, &types, report);
     let rights = administration::rights(raw, &raw.roles, &roles, report);
@@ -106,14 +117,28 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         suspended: people::suspended(raw, report),
         members,
         implicit_org,
+        asks_orgs: asks_orgs(raw),
     };
+    paths::grants_name_hosts(&resolved, report);
     paths::grants_are_reachable(raw, &resolved, report);
     paths::schemas_cover_grants(&resolved, report);
     last_admin::somebody_stays(raw, &resolved, report);
     resolved.administration.presets = presets::presets(raw, &resolved, report);
     resolved.administration.invitations = invitations::invitations(raw, &resolved, report);
     resolved.administration.features = administration::features(raw);
+    resolved.administration.roles_listed = raw.roles_listed;
     resolved
+}
+
+/// Whether a condition compares with `subject.orgs`, be it in a template.
+fn asks_orgs(raw: &RawPolicy) -> bool {
+    let defaults = &raw.role_defaults;
+    let by_default = [&defaults.app, &defaults.org, &defaults.any].into_iter().flatten();
+    let grants = raw.roles.iter().flat_map(|role| &role.grants).chain(by_default);
+    let of_grants = grants.flat_map(|grant| grant.conditions.values());
+    let of_routes = raw.routes.iter().flatten().flat_map(|route| &route.when);
+    let of_routes = of_routes.flat_map(|test| &test.values);
+    of_grants.chain(of_routes).any(|value| value.value.contains("subject.orgs"))
 }
 
 /// The ids of one kind of entity: for looking up references and finding duplicates.

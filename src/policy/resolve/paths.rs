@@ -1,15 +1,20 @@
 //! Routes, and where objects of a type sit.
 
-use super::{Names, Resolved, Surroundings, Upstreams, conditions};
+use super::address::{self, Address};
+use super::carriage::{self, Carriage};
+use super::mode;
+use super::{Names, Resolved, ResolvedGrant, Surroundings, Upstreams, conditions};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::filter::mask::Mask;
 use crate::filter::place::place;
 use crate::policy::access::{Access, Letters};
 use crate::policy::condition::Test;
+use crate::policy::host::{self, HostPattern};
 use crate::policy::pattern::Pattern;
-use crate::policy::raw::{BodyKind, Kind, RawPolicy, RawRoute, Text, Update};
+use crate::policy::raw::{BodyKind, Kind, RawHeaders, RawPolicy, RawRoute, Text, Update};
 use crate::policy::snapshot::UpstreamId;
 use crate::source::Span;
+use http::HeaderName;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,6 +23,8 @@ use std::sync::Arc;
 pub struct ResolvedRoute {
     pub span: Span,
     pub pattern: Pattern,
+    /// Every host where absent.
+    pub host: Option<HostPattern>,
     pub upstream: UpstreamId,
     pub org: Address,
     pub app: Address,
@@ -28,19 +35,12 @@ pub struct ResolvedRoute {
     pub response: BodyKind,
     pub params_keep: bool,
     pub credential_pass: bool,
+    /// What is refused is let through, and told.
+    pub monitor: bool,
+    /// What the upstream gets instead of what the client sent.
+    pub carriage: Carriage,
     /// What must hold for a request to be carried.
     pub when: Box<[Test]>,
-}
-
-/// Where a route finds the id of the organization or application that a request addresses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// It addresses none.
-    None,
-    /// In this segment of the path.
-    Segment(usize),
-    /// In this verified claim.
-    Claim(Arc<str>),
 }
 
 /// The letters that each method needs on a route.
@@ -102,22 +102,26 @@ pub(super) fn routes(
     let typed = raw.routes.as_deref().unwrap_or(&everything);
     let mut seen: HashMap<String, Span> = HashMap::new();
     let mut routes = Vec::new();
+    let taken = address::taken(raw);
     for route in typed {
-        let Some(resolved) = resolve_route(route, upstreams, around, report) else { continue };
-        let shape = crate::policy::index::shape_text(&resolved.pattern);
+        let Some(resolved) = resolve_route(route, upstreams, around, &taken, report) else {
+            continue;
+        };
+        let shape = resolved.shape();
         if let Some(first) = seen.get(&shape) {
             report.push(
                 Diagnostic::error(
                     Code::RouteAmbiguous,
                     route.pattern.span,
-                    format!("another route matches exactly what `{}` matches", route.pattern.value),
+                    format!("another route matches exactly what `{}` matches", resolved.label()),
                 )
                 .also(*first, "the other one")
-                .help("remove one of the two, or make one more specific"),
+                .help("remove one of the two, or make one more specific: its path, or its `host`"),
             );
         }
         seen.entry(shape).or_insert(route.pattern.span);
-        routes.push(resolved);
+        let monitor = mode::monitors(raw, route, around, report);
+        routes.push(ResolvedRoute { monitor, ..resolved });
     }
     routes
 }
@@ -126,9 +130,14 @@ fn resolve_route(
     route: &RawRoute,
     upstreams: &Upstreams<'_>,
     around: &Surroundings,
+    taken: &[HeaderName],
     report: &mut Report,
 ) -> Option<ResolvedRoute> {
     let pattern = pattern(&route.pattern, report)?;
+    let host = match &route.host {
+        Some(typed) => Some(host_pattern(typed, report)?),
+        None => None,
+    };
     let upstream = match &route.upstream {
         Some(name) => upstreams.names.find(name, report).map_or(0, |at| at + upstreams.first),
         None => {
@@ -142,15 +151,11 @@ fn resolve_route(
             0
         }
     };
-    let address = |name: &str, typed: &Option<Text>, report: &mut Report| match typed {
-        Some(source) => claim_source(source, report),
-        None => pattern.param(name).map_or(Address::None, Address::Segment),
-    };
     Some(ResolvedRoute {
         span: route.span,
         upstream: UpstreamId(upstream as u32),
-        org: address("org", &route.org, report),
-        app: address("app", &route.app, report),
+        org: address::of(route, address::Kind::Org, (&pattern, host.as_ref()), taken, report),
+        app: address::of(route, address::Kind::App, (&pattern, host.as_ref()), taken, report),
         methods: methods(route, report),
         public: route.public.as_ref().map_or(Access::NONE, |typed| letters(typed, report)),
         update: route.update.map_or(Update::Replace, |update| update.value),
@@ -158,22 +163,41 @@ fn resolve_route(
         response: route.response.map_or(BodyKind::Json, |kind| kind.value),
         params_keep: route.params_keep,
         credential_pass: route.credential_pass,
+        monitor: false,
+        carriage: carriage::of(route, &pattern, taken, report),
+        host,
         when: conditions::tests(&route.when, &pattern, report)?,
         pattern,
     })
 }
 
-fn claim_source(source: &Text, report: &mut Report) -> Address {
-    match source.value.strip_prefix("claims.").filter(|name| !name.is_empty()) {
-        Some(name) => Address::Claim(name.into()),
-        None => {
-            let message = format!("`{}` does not say where the id comes from", source.value);
-            report.push(
-                Diagnostic::error(Code::BadValue, source.span, message)
-                    .help("write `claims.NAME`, the name of a verified claim"),
-            );
-            Address::None
-        }
+impl ResolvedRoute {
+    /// Whether some request on this route can be one that a rule speaks of.
+    pub fn meets(&self, rule: &ResolvedGrant) -> bool {
+        self.is_on(&rule.pattern, rule.host.as_ref())
+    }
+
+    fn is_on(&self, pattern: &Pattern, host: Option<&HostPattern>) -> bool {
+        self.pattern.unifies(pattern) && host::unify(self.host.as_ref(), host)
+    }
+
+    /// A text that two routes share exactly if they match the same requests.
+    pub fn shape(&self) -> String {
+        let host = self.host.as_ref().map(HostPattern::key).unwrap_or_default();
+        format!("{host}{}", crate::policy::index::shape_text(&self.pattern))
+    }
+
+    /// What messages and logs call it: its host, if it names one, and its path.
+    pub fn label(&self) -> String {
+        label(self.host.as_ref(), &self.pattern)
+    }
+}
+
+/// A host, if one is written, and a path.
+pub(in crate::policy) fn label(host: Option<&HostPattern>, pattern: &Pattern) -> String {
+    match host {
+        Some(host) => format!("{host}{pattern}"),
+        None => pattern.to_string(),
     }
 }
 
@@ -256,25 +280,60 @@ pub(super) fn grants_are_reachable(raw: &RawPolicy, resolved: &Resolved, report:
 /// Likewise, of these grants.
 pub(super) fn are_reachable<'a>(
     routes: &[ResolvedRoute],
-    grants: impl Iterator<Item = &'a super::ResolvedGrant>,
+    grants: impl Iterator<Item = &'a ResolvedGrant>,
     report: &mut Report,
 ) {
     let paths = grants.flat_map(|grant| {
-        let read = grant.reads.iter().map(|(pattern, span)| (pattern, *span));
-        read.chain([(&grant.pattern, grant.path_span)])
+        let host = grant.host.as_ref();
+        let read = grant.reads.iter().map(move |(pattern, span)| (pattern, host, *span));
+        read.chain([(&grant.pattern, host, grant.path_span)])
     });
-    for (pattern, span) in paths {
-        if routes.iter().any(|route| route.pattern.unifies(pattern)) {
+    for (pattern, host, span) in paths {
+        if routes.iter().any(|route| route.is_on(pattern, host)) {
             continue;
         }
-        let patterns: Vec<_> = routes.iter().map(|route| format!("`{}`", route.pattern)).collect();
+        let known = routes.iter().take(LISTED).map(|route| format!("`{}`", route.label()));
+        let mut known: Vec<_> = known.collect();
+        if let Some(more) = routes.len().checked_sub(LISTED).filter(|more| *more > 0) {
+            known.push(format!("and {more} more"));
+        }
+        let what = label(host, pattern);
         report.push(
             Diagnostic::error(
                 Code::RouteTotal,
                 span,
-                format!("no route has a path that `{pattern}` matches"),
+                format!("no route has a path that `{what}` matches"),
             )
-            .help(format!("routes are {}", patterns.join(", "))),
+            .help(format!("routes are {}", known.join(", "))),
+        );
+    }
+}
+
+/// Routes that a message lists.
+const LISTED: usize = 8;
+
+/// GRANT_HOST: where hosts tell routes apart, a grant without one would count on all of them, also
+/// on those that are added later. A denial without one denies on all, which is what it says.
+pub(super) fn grants_name_hosts(resolved: &Resolved, report: &mut Report) {
+    let own = resolved.roles.iter().flat_map(|role| &role.grants);
+    name_hosts(&resolved.routes, own.chain(resolved.role_defaults.all()), report);
+}
+
+/// Likewise, of these grants.
+pub(super) fn name_hosts<'a>(
+    routes: &[ResolvedRoute],
+    grants: impl Iterator<Item = &'a ResolvedGrant>,
+    report: &mut Report,
+) {
+    let Some(route) = routes.iter().find(|route| route.host.is_some()) else { return };
+    for grant in grants.filter(|grant| grant.host.is_none()) {
+        let message = format!("`{}` does not say on which host it counts", grant.pattern);
+        report.push(
+            Diagnostic::error(Code::GrantHost, grant.path_span, message)
+                .also(route.span, "this route names a host")
+                .help(
+                    "write `host` in the grant: a name, or `*.` and a name for one label before it",
+                ),
         );
     }
 }
@@ -328,6 +387,20 @@ pub(super) fn pattern(text: &Text, report: &mut Report) -> Option<Pattern> {
         .ok()
 }
 
+/// A host pattern, or a report of what is wrong with it.
+pub(super) fn host_pattern(text: &Text, report: &mut Report) -> Option<HostPattern> {
+    let parsed = HostPattern::parse(&text.value);
+    parsed
+        .map_err(|error| {
+            let message = format!("`{}` is no host: {error}", text.value);
+            report.push(
+                Diagnostic::error(Code::BadValue, text.span, message)
+                    .help("write a name, or `*.` and a name for exactly one label before it"),
+            );
+        })
+        .ok()
+}
+
 /// Access letters, or a report of what is wrong with them.
 pub(super) fn letters(text: &Text, report: &mut Report) -> Access {
     text.value.parse::<Letters>().map_or_else(
@@ -350,6 +423,7 @@ impl RawRoute {
         RawRoute {
             span: Span::default(),
             pattern: Text::new("/**".into(), Span::default()),
+            host: None,
             upstream: None,
             org: None,
             app: None,
@@ -361,6 +435,9 @@ impl RawRoute {
             response: None,
             params_keep: false,
             credential_pass: false,
+            mode: None,
+            strip_prefix: None,
+            headers: RawHeaders::default(),
             when: Vec::new(),
         }
     }

@@ -79,6 +79,7 @@ impl Room<'_> {
         if !self.raw.may_exist(Kind::Route, "") {
             let templates: &[ResolvedRole] = &resolved[..preset.roles.len()];
             let grants = templates.iter().flat_map(|role| &role.grants);
+            paths::name_hosts(&self.resolved.routes, grants.clone(), &mut found);
             paths::are_reachable(&self.resolved.routes, grants, &mut found);
         }
         for template in &preset.roles {

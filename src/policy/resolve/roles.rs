@@ -3,13 +3,14 @@
 use super::Names;
 use super::conditions::{self, Beside};
 use super::includes;
-use super::paths::{ResolvedType, letters, pattern};
+use super::paths::{ResolvedType, host_pattern, letters, pattern};
 use super::reach;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
 use crate::policy::condition::Conditions;
+use crate::policy::host::HostPattern;
 use crate::policy::pattern::Pattern;
-use crate::policy::raw::{Kind, RawGrant, RawPolicy, RawRole};
+use crate::policy::raw::{Kind, RawGrant, RawPolicy, RawRole, Text};
 use crate::policy::schema::{self, SchemaMasks};
 use crate::source::Span;
 use std::collections::HashMap;
@@ -43,6 +44,8 @@ pub struct ResolvedGrant {
     pub path_span: Span,
     pub pattern: Pattern,
     pub access: Access,
+    /// Every host where absent.
+    pub host: Option<HostPattern>,
     /// What must hold besides; `None` where nothing must.
     pub conditions: Option<Arc<Conditions>>,
     /// The path of the object that the conditions look at, if they name one.
@@ -144,6 +147,10 @@ pub(super) fn rules(
 fn rule(typed: &RawGrant, types: &[ResolvedType], report: &mut Report) -> Option<ResolvedGrant> {
     let access = letters(&typed.access, report);
     let pattern = pattern(&typed.path, report)?;
+    let host = match &typed.host {
+        Some(typed) => Some(rule_host(typed, report)?),
+        None => None,
+    };
     let beside = Beside { pattern: &pattern, access, span: typed.access.span, types };
     let found = conditions::conditions(&typed.conditions, &beside, report)?;
     let conditions = Some(found.conditions).filter(|conditions| !conditions.is_none());
@@ -151,10 +158,25 @@ fn rule(typed: &RawGrant, types: &[ResolvedType], report: &mut Report) -> Option
         span: typed.span,
         path_span: typed.path.span,
         access,
+        host,
         conditions: conditions.map(Arc::new),
         reads: found.reads,
         pattern,
     })
+}
+
+/// A rule's host captures nothing: what a label means, the route says.
+fn rule_host(typed: &Text, report: &mut Report) -> Option<HostPattern> {
+    let host = host_pattern(typed, report)?;
+    if host.label().is_some() {
+        let message = format!("`{host}` names a label, as only the host of a route does");
+        report.push(
+            Diagnostic::error(Code::BadValue, typed.span, message)
+                .help(format!("write `{}`", host.key())),
+        );
+        return None;
+    }
+    Some(host)
 }
 
 fn display_names_are_unique(roles: &[RawRole], report: &mut Report) {

@@ -1,5 +1,7 @@
+use crate::decide::named::Named;
 use crate::decide::standing::{Addressed, Subject, find};
 use crate::decide::{Reason, Request, route};
+use crate::policy::Host;
 use crate::policy::compile::Stamp;
 use crate::policy::snapshot::Snapshot;
 use crate::policy::target::{MAX_TARGET, Target};
@@ -52,11 +54,12 @@ fn asked<T>(
 ) -> Result<T, Reason> {
     let target = Target::parse(target, MAX_TARGET).expect("a target");
     let headers = &http::HeaderMap::new();
-    let request =
-        Request { method: &http::Method::GET, target: &target, headers, client: None, now };
+    let (method, host) = (&http::Method::GET, Host::known(b"api.test"));
+    let request = Request { method, target: &target, host, headers, client: None, now };
     let routed = route(snapshot, &request).expect("a route");
     let route = snapshot.route(routed.route().expect("a route"));
-    let addressed = Addressed::of(route, &target, principal);
+    let named = Named::read(route, &request).expect("one reading");
+    let addressed = Addressed::of(route, &named, principal);
     find(snapshot, &addressed, principal, now, &mut ()).map(|standing| ask(standing.subject()))
 }
 
@@ -97,6 +100,22 @@ fn f16_the_organizations_are_those_of_active_membership() {
     let of = |org: &str, name| Principal { org: Some(org.into()), ..user(name) };
     assert_eq!(orgs(&of("acme", "bob"), 99), ["acme"], "the credential acts there alone");
     assert_eq!(orgs(&of("vendor", "vic"), 0), ["vendor"]);
+}
+
+/// Nobody waits for the index of organizations: it is made when a policy is loaded that asks.
+#[test]
+fn organizations_are_listed_beforehand_where_a_condition_asks() {
+    let asks = |rules: &str| snapshot(&format!("policy: 1\n{rules}")).people().has_org_index();
+    let grant = |condition: &str| {
+        format!("roles: [{{id: a, grants: [{{path: '/{{o}}', access: r, {condition}}}]}}]")
+    };
+    assert!(asks(&grant("when: {param.o: subject.orgs}")));
+    assert!(asks(&grant("keep: {items: '', field: /o, in: subject.orgs}")));
+    assert!(asks("routes: [{match: '/{o}', when: {param.o: [x, subject.orgs]}}]"));
+    assert!(asks(
+        "role_defaults: {any: [{path: '/{o}', access: r, when: {param.o: subject.orgs}}]}"
+    ));
+    assert!(!asks(&grant("when: {param.o: subject.id}")));
 }
 
 #[test]

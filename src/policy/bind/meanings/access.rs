@@ -1,6 +1,6 @@
 //! Roles with their grants, restrictions, schemas, and the places of resource types.
 
-use super::{LETTERS, PATH, POINTER, Row, may, must};
+use super::{HOST, LETTERS, PATH, POINTER, Row, may, must};
 use crate::policy::bind::access::{
     AT, DENY, GRANT, RESOURCE_TYPE, RESTRICTION, ROLE, ROLE_DEFAULTS, SCHEMA,
 };
@@ -56,6 +56,11 @@ pub(super) const ROWS: &[Row] = &[
                 "path",
                 PATH,
                 "Literal segments, `{name}` for one segment, a trailing `/**` for the subtree. `{org}` and `{app}` match the addressed ones alone",
+            ),
+            may(
+                "host",
+                HOST,
+                "Where it counts: a name, or `*.` and a name for exactly one label before it",
             ),
             must("access", LETTERS, "`c` create, `r` read, `u` update, `d` delete"),
             may(
@@ -159,6 +164,7 @@ pub(super) const ROWS: &[Row] = &[
                 PATH,
                 "Literal segments, `{name}` for one segment, a trailing `/**` for the subtree. `{org}` and `{app}` match the addressed ones alone",
             ),
+            may("host", HOST, "Where it denies; on every host without it"),
             must("access", LETTERS, "`c` create, `r` read, `u` update, `d` delete"),
         ],
     ),

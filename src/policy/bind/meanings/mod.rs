@@ -31,7 +31,8 @@ pub(super) const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DE
 const PATH: Kind = Matching(r"^(?=/)(/([^/{}*?#\\]+|\{[A-Za-z_][A-Za-z0-9_]*\}))*(/|/\*\*)?$");
 const LETTERS: Kind = Matching(r"^(?!.*(.).*\1)[crud]{1,4}$");
 const POINTER: Kind = Matching("^(/.*)?$");
-const SELECTOR: Kind = Matching(r"^claims\..+$");
+const SELECTOR: Kind = Matching(r"^(claims|header|host)\..+$");
+const HOST: Kind = Matching(r"^(\*\.)?([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])$");
 const STATUS: Kind = Word(&["active", "suspended"]);
 
 /// The policy as a whole.

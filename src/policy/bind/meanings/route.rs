@@ -2,7 +2,7 @@
 
 use super::{LETTERS, PATH, Row, SELECTOR, may, must};
 use crate::policy::bind::kinds::Kind::*;
-use crate::policy::bind::route::{ROUTE, UPSTREAM};
+use crate::policy::bind::route::{HEADERS, ROUTE, UPSTREAM};
 
 pub(super) const ROWS: &[Row] = &[
     (
@@ -23,16 +23,23 @@ pub(super) const ROWS: &[Row] = &[
                 PATH,
                 "A path: literal segments, `{name}` for one segment, a trailing `/**` for the subtree. `{org}` and `{app}` address an organization and an application",
             ),
+            may(
+                "host",
+                Matching(
+                    r"^((\*|\{[A-Za-z_][A-Za-z0-9_]*\})\.)?([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])$",
+                ),
+                "A name, or `*.` or `{name}.` and a name for exactly one label before it; every host without it. Ports do not count",
+            ),
             may("upstream", Id, "An upstream's id"),
             may(
                 "org",
                 SELECTOR,
-                "`claims.NAME`: the addressed organization, where no `{org}` says it",
+                "The addressed organization, where no `{org}` says it: `claims.NAME`, `header.NAME`, or `host.NAME`, the label that `host` calls `{NAME}`",
             ),
             may(
                 "app",
                 SELECTOR,
-                "`claims.NAME`: the addressed application, where no `{app}` says it",
+                "The addressed application, where no `{app}` says it: `claims.NAME`, `header.NAME` or `host.NAME`",
             ),
             may(
                 "verbs",
@@ -63,10 +70,25 @@ pub(super) const ROWS: &[Row] = &[
                 "Whether the upstream gets the caller's credential; `strip`",
             ),
             may(
+                "strip_prefix",
+                PATH,
+                "Segments that `match` begins with: decisions are made on the path as it came, the upstream gets it without them",
+            ),
+            may("headers", One(&HEADERS), "Header fields of the request that the upstream gets"),
+            may("mode", Word(&["enforce", "monitor"]), "The policy's where it is left out"),
+            may(
                 "when",
                 When,
                 "What the head of a request must say for it to be carried; where it does not, 403",
             ),
+        ],
+    ),
+    (
+        &HEADERS,
+        "Header fields of the request that the upstream gets: none that frames it, or says who is calling",
+        &[
+            may("remove", Texts, "Names that are taken out, in any spelling"),
+            may("set", Claims, "Names and values that are put in place of what the client sent"),
         ],
     ),
 ];

@@ -1,0 +1,81 @@
+//! What the command line says of a request, read.
+
+use crate::decide::{Reason, Refusal};
+use crate::diag::did_you_mean;
+use crate::policy::Host;
+use crate::policy::snapshot::Snapshot;
+use crate::principal::Principal;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use std::io::Read;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+/// A file with a body.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let failed = |error: std::io::Error| format!("cannot read `{}`: {error}", path.display());
+    let mut body = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(MAX_BODY + 1).read_to_end(&mut body).map_err(failed)?;
+    match body.len() as u64 > MAX_BODY {
+        true => Err(format!("`{}` is larger than {MAX_BODY} bytes", path.display())),
+        false => Ok(body),
+    }
+}
+
+/// An object; `none` is the word for one that is not there.
+pub(super) fn object(path: &Path) -> Result<Option<Vec<u8>>, String> {
+    if path.as_os_str() == "none" { Ok(None) } else { read(path).map(Some) }
+}
+
+/// A time, in seconds since 1970.
+pub(super) fn seconds(text: &str) -> Result<u64, String> {
+    let time = humantime::parse_rfc3339(text).map_err(|error| error.to_string())?;
+    let since = time.duration_since(UNIX_EPOCH).map_err(|_| "this is before 1970".to_owned())?;
+    Ok(since.as_secs())
+}
+
+/// A header field.
+pub(super) fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("a header is written NAME: VALUE")?;
+    let name = name.trim().parse().map_err(|_| format!("`{name}` is no header name"))?;
+    let value = value.trim().parse().map_err(|_| "this is no header value".to_owned())?;
+    Ok((name, value))
+}
+
+/// The host that the request names, as the proxy would read it. It may be left out where the
+/// policy does not read it.
+pub(super) fn host<'a>(
+    headers: &'a HeaderMap,
+    needed: bool,
+    notes: &mut Vec<String>,
+) -> Result<Host<'a>, Refusal> {
+    let mut refuse = |note: &str| {
+        notes.push(note.into());
+        Refusal::because(Reason::BadRequest)
+    };
+    let mut named = headers.get_all(header::HOST).iter();
+    match (named.next(), named.next()) {
+        (None, _) if !needed => Ok(Host::known(b"localhost")),
+        (None, _) => Err(refuse("the policy reads the host: name it with `--header 'Host: …'`")),
+        (Some(host), None) => {
+            Host::parse(host.as_bytes()).ok_or_else(|| refuse("the Host header names no host"))
+        }
+        (Some(_), Some(_)) => Err(refuse("the request has two Host headers")),
+    }
+}
+
+/// Roles that the credential names and the policy does not have: they count for nothing.
+pub(super) fn unknown_roles(snapshot: &Snapshot, caller: &Principal) -> Vec<String> {
+    let known = || snapshot.roles().iter().map(|role| &**role.id());
+    let named = caller.roles.iter().flatten();
+    named
+        .filter(|role| snapshot.role_id(role).is_none())
+        .map(|role| match did_you_mean(role, known()) {
+            Some(near) => format!("the policy has no role `{role}`; did you mean `{near}`?"),
+            None => format!("the policy has no role `{role}`"),
+        })
+        .collect()
+}
+
+/// Bytes of a body that is explained; also what a file without an end is read to.
+const MAX_BODY: u64 = 64 * 1024 * 1024;

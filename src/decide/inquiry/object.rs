@@ -1,0 +1,58 @@
+//! Which object a grant looks at before a request is sent.
+
+use crate::policy::access::Access;
+use crate::policy::condition::{Object, Piece};
+use crate::policy::held::Candidate;
+use crate::policy::snapshot::Snapshot;
+use crate::policy::target::Target;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// The path of the object that a grant looks at before a request is sent; `None` where it looks at
+/// none. What is only read can be judged when it comes.
+pub(super) fn object_path(
+    snapshot: &Snapshot,
+    found: &Candidate,
+    letter: usize,
+    target: &Target,
+) -> Option<String> {
+    let owner = snapshot.conditions(found.grant)?.owner.as_ref()?;
+    let raw = target.raw().path();
+    match owner.of.as_ref()? {
+        Object::Itself => {
+            let letter = Access::LETTERS[letter];
+            let changes = letter == Access::UPDATE || letter == Access::DELETE;
+            changes.then(|| raw.to_owned())
+        }
+        Object::At(pieces) => {
+            let segments: Vec<&str> = raw.split('/').skip(1).collect();
+            let mut path = String::new();
+            for piece in pieces {
+                path.push('/');
+                match piece {
+                    Piece::Literal(text) => path.extend(utf8_percent_encode(text, SEGMENT)),
+                    Piece::Segment(at) => path.push_str(segments.get(*at).copied()?),
+                }
+            }
+            Some(path)
+        }
+    }
+}
+
+/// What a segment of a path must escape (RFC 3986 section 3.3).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
