@@ -102,7 +102,7 @@ impl Compiler<'_> {
         };
         entries
             .iter()
-            .map(|(name, schema)| (Arc::from(name.value.as_str()), self.schema(schema, depth + 1)))
+            .map(|(name, schema)| (Arc::from(&*name.value), self.schema(schema, depth + 1)))
             .collect()
     }
 
@@ -128,7 +128,7 @@ impl Compiler<'_> {
 
     fn type_named(&mut self, node: &Node) -> Types {
         let name = match &node.kind {
-            NodeKind::Text(name) => name.as_str(),
+            NodeKind::Text(name) => &**name,
             // YAML reads an unquoted `null` as nothing.
             NodeKind::Null => "null",
             _ => "",
@@ -179,7 +179,7 @@ impl Compiler<'_> {
     fn known_keywords(&mut self, node: &Node) {
         let NodeKind::Map(entries) = &node.kind else { return };
         for (keyword, _) in entries {
-            let name = keyword.value.as_str();
+            let name = &*keyword.value;
             if ENFORCED.contains(&name) || ANNOTATIONS.contains(&name) {
                 continue;
             }
@@ -303,16 +303,16 @@ mod tests {
     use serde_json::{Value, json};
 
     /// A node tree from JSON; spans do not matter here.
-    fn node(value: &Value) -> Node {
+    fn node(value: &Value) -> Node<'static> {
         let span = Span::new(FileId(0), 0, 0);
         let kind = match value {
             Value::Null => NodeKind::Null,
             Value::Bool(value) => NodeKind::Bool(*value),
             Value::Number(value) => NodeKind::Int(value.as_i64().unwrap()),
-            Value::String(value) => NodeKind::Text(value.clone()),
+            Value::String(value) => NodeKind::Text(value.clone().into()),
             Value::Array(items) => NodeKind::List(items.iter().map(node).collect()),
             Value::Object(entries) => NodeKind::Map(
-                entries.iter().map(|(k, v)| (Spanned::new(k.clone(), span), node(v))).collect(),
+                entries.iter().map(|(k, v)| (Spanned::new(k.clone().into(), span), node(v))).collect(),
             ),
         };
         Node { kind, span }

@@ -154,7 +154,7 @@ impl Lists<'_, '_> {
 
 fn id_of(node: &Node) -> Option<String> {
     match &node.get("id")?.kind {
-        NodeKind::Text(id) => Some(id.clone()),
+        NodeKind::Text(id) => Some(id.to_string()),
         _ => None,
     }
 }
