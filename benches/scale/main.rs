@@ -105,7 +105,9 @@ fn whole(folder: &std::path::Path, members: usize) {
     let begun = Instant::now();
     let freed = measure(|| drop(live));
     let (dropped, held) = (begun.elapsed(), freed.bytes_current.unsigned_abs() as usize);
-    println!("  load {wall:.2?} ({used:.2?} of processors), {warnings} warnings; drop {dropped:.2?}");
+    println!(
+        "  load {wall:.2?} ({used:.2?} of processors), {warnings} warnings; drop {dropped:.2?}"
+    );
     println!(
         "  snapshot {held} bytes ({} a member), resident {before} -> {after} kB, peak {} kB",
         held / members.max(1),

@@ -312,7 +312,10 @@ mod tests {
             Value::String(value) => NodeKind::Text(value.clone().into()),
             Value::Array(items) => NodeKind::List(items.iter().map(node).collect()),
             Value::Object(entries) => NodeKind::Map(
-                entries.iter().map(|(k, v)| (Spanned::new(k.clone().into(), span), node(v))).collect(),
+                entries
+                    .iter()
+                    .map(|(k, v)| (Spanned::new(k.clone().into(), span), node(v)))
+                    .collect(),
             ),
         };
         Node { kind, span }

@@ -18,16 +18,38 @@ use std::collections::HashMap;
 /// How deep lists and mappings may nest, aliases followed.
 pub const MAX_DEPTH: usize = 64;
 
-/// What one file's tree may take: its text, and [`NODE_BYTES`] for each value. An alias counts as
-/// often as it is used, so a few lines cannot grow into gigabytes.
-pub const MAX_TREE_BYTES: usize = 4096 * 1024 * 1024;
+/// What the trees of all files may take: their text, and [`NODE_BYTES`] for each value. An alias
+/// counts as often as it is used, so a few lines cannot grow into gigabytes. A million members with
+/// an organization and two roles take two thirds of it.
+pub const MAX_TREE_BYTES: usize = 1024 * 1024 * 1024;
 
 /// What a value counts against [`MAX_TREE_BYTES`], beside its text.
 pub const NODE_BYTES: usize = 64;
 
 /// Reads a file's text. `None` where it is no YAML or breaks a limit; the report says why.
 pub fn parse<'t>(file: FileId, text: &'t str, report: &mut Report) -> Option<Node<'t>> {
-    parse_within(file, text, Budget { depth: MAX_DEPTH, bytes: MAX_TREE_BYTES }, report)
+    let mut left = MAX_TREE_BYTES;
+    parse_next(file, text, &mut left, report)
+}
+
+/// Likewise, one of several files that have so many bytes left together.
+pub fn parse_next<'t>(
+    file: FileId,
+    text: &'t str,
+    left: &mut usize,
+    report: &mut Report,
+) -> Option<Node<'t>> {
+    parse_within(file, text, Budget { depth: MAX_DEPTH, bytes: *left }, report).map(|tree| {
+        *left -= tree.spent;
+        tree.root
+    })
+}
+
+/// A file's tree, and what it takes of the budget.
+#[derive(Debug)]
+struct Tree<'t> {
+    root: Node<'t>,
+    spent: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,12 +63,12 @@ fn parse_within<'t>(
     text: &'t str,
     budget: Budget,
     report: &mut Report,
-) -> Option<Node<'t>> {
-    if let Some(node) = read_quickly(file, text, budget) {
-        return Some(node);
+) -> Option<Tree<'t>> {
+    if let Some(tree) = read_quickly(file, text, budget) {
+        return Some(tree);
     }
     match Builder::new(file, text, budget, report).run() {
-        Ok(node) => Some(node),
+        Ok(tree) => Some(tree),
         Err(problem) => {
             report.push(*problem);
             None
@@ -55,14 +77,15 @@ fn parse_within<'t>(
 }
 
 /// A text without a single problem that is written as most are. `None` says nothing about any other.
-fn read_quickly(file: FileId, text: &str, budget: Budget) -> Option<Node<'_>> {
+fn read_quickly(file: FileId, text: &str, budget: Budget) -> Option<Tree<'_>> {
     let mut report = Report::default();
     let mut builder = Builder::new(file, text, budget, &mut report);
     quick::events(text, &mut |event, at| {
         let span = Span::new(file, at.start, at.end);
         builder.event(event, span).ok().filter(|()| builder.report.is_empty())
     })?;
-    builder.root
+    let spent = builder.spent;
+    builder.root.map(|root| Tree { root, spent })
 }
 
 /// What ends the reading of a file; boxed, because it is rare and large.
@@ -118,14 +141,14 @@ impl<'t, 'r> Builder<'t, 'r> {
         Builder { file, text, budget, report, spent: 0, open, anchors, root: None }
     }
 
-    fn run(mut self) -> Result<Node<'t>, Stop> {
+    fn run(mut self) -> Result<Tree<'t>, Stop> {
         for event in Parser::new_from_str(self.text) {
             let (event, at) = event.map_err(|error| self.syntax(&error))?;
             let span = self.span(at);
             self.event(event, span)?;
         }
         let nothing = Node { kind: NodeKind::Null, span: Span::new(self.file, 0, 0) };
-        Ok(self.root.unwrap_or(nothing))
+        Ok(Tree { root: self.root.unwrap_or(nothing), spent: self.spent })
     }
 
     fn event(&mut self, event: Event<'t>, span: Span) -> Result<(), Stop> {
@@ -290,10 +313,7 @@ impl<'t, 'r> Builder<'t, 'r> {
         }
     }
 
-    fn without_duplicates(
-        &mut self,
-        entries: Vec<Entry<'t>>,
-    ) -> Vec<Entry<'t>> {
+    fn without_duplicates(&mut self, entries: Vec<Entry<'t>>) -> Vec<Entry<'t>> {
         if !may_repeat(&entries) {
             return entries;
         }
@@ -313,9 +333,7 @@ impl<'t, 'r> Builder<'t, 'r> {
         }
         drop(first);
         let mut at = 0..;
-        let keep = |_: &Entry<'t>| {
-            at.next().is_none_or(|at| repeated.binary_search(&at).is_err())
-        };
+        let keep = |_: &Entry<'t>| at.next().is_none_or(|at| repeated.binary_search(&at).is_err());
         entries.into_iter().filter(keep).collect()
     }
 
@@ -325,11 +343,11 @@ impl<'t, 'r> Builder<'t, 'r> {
             return Ok(());
         }
         let message = format!(
-            "with its aliases followed, the file holds more than {} bytes",
+            "with its aliases followed, the file holds more than the {} bytes that it may",
             self.budget.bytes
         );
         let problem = Diagnostic::error(Code::TooLarge, span, message)
-            .help("use fewer aliases, or split the policy into several files");
+            .help("use fewer aliases; all files of a policy together have this limit");
         Err(problem.into())
     }
 

@@ -75,11 +75,7 @@ pub(super) fn apply<'o>(root: &mut Node<'o>, overrides: &'o [Override], sources:
 
 /// The place of a key in a mapping, made where it is not there. What is no mapping stays as it is
 /// and is reported when it is read.
-fn entry<'n, 'o>(
-    node: &'n mut Node<'o>,
-    key: &str,
-    span: Span,
-) -> Option<&'n mut Node<'o>> {
+fn entry<'n, 'o>(node: &'n mut Node<'o>, key: &str, span: Span) -> Option<&'n mut Node<'o>> {
     let NodeKind::Map(entries) = &mut node.kind else { return None };
     let at = entries.iter().position(|(name, _)| name.value == key).unwrap_or_else(|| {
         let empty = Node { kind: NodeKind::Map(Vec::new()), span };

@@ -8,6 +8,7 @@ use crate::policy::node::{Entry, Node, NodeKind};
 use crate::policy::raw::Text;
 use crate::source::{Span, Spanned};
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::SystemTime;
 
@@ -47,7 +48,11 @@ pub struct Fields<'n, 'r> {
 impl<'n, 'r> Fields<'n, 'r> {
     /// Opens a mapping and reports the keys that it should not have. `None`, and a report, where
     /// it is no mapping.
-    pub fn open(node: &'n Node<'n>, shape: &Shape, report: &'r mut Report) -> Option<Fields<'n, 'r>> {
+    pub fn open(
+        node: &'n Node<'n>,
+        shape: &Shape,
+        report: &'r mut Report,
+    ) -> Option<Fields<'n, 'r>> {
         let NodeKind::Map(entries) = &node.kind else {
             let message =
                 format!("{} must be a mapping, but is {}", a(shape.what), node.kind_name());
@@ -87,7 +92,7 @@ impl<'n, 'r> Fields<'n, 'r> {
     /// A text.
     pub fn text(&mut self, key: &str) -> Option<Text> {
         let (name, node) = self.entry(key)?;
-        text(node, &format!("`{key}`"), name.span, self.report)
+        text(node, format_args!("`{key}`"), name.span, self.report)
     }
 
     /// A text that must be there.
@@ -168,8 +173,9 @@ impl<'n, 'r> Fields<'n, 'r> {
 
     /// A list of texts, or `None` where the key is absent.
     pub fn optional_texts(&mut self, key: &str) -> Option<Vec<Text>> {
-        let what = format!("an entry of `{key}`");
-        self.list(key, |node, report| text(node, &what, node.span, report))
+        self.list(key, |node, report| {
+            text(node, format_args!("an entry of `{key}`"), node.span, report)
+        })
     }
 
     /// A text, or a list of them; empty where the key is absent.
@@ -232,11 +238,11 @@ impl<'n, 'r> Fields<'n, 'r> {
 }
 
 /// A text; a number or boolean is told to stand in quotes.
-pub fn text(node: &Node, subject: &str, name: Span, report: &mut Report) -> Option<Text> {
+pub fn text(node: &Node, subject: impl Display, name: Span, report: &mut Report) -> Option<Text> {
     if let NodeKind::Text(text) = &node.kind {
         return Some(Spanned::new(text.to_string(), node.span));
     }
-    report.push(wrong_type(subject, "text", node, place(node, name)));
+    report.push(wrong_type(&subject.to_string(), "text", node, place(node, name)));
     None
 }
 

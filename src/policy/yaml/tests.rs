@@ -155,6 +155,10 @@ fn the_size_of_a_tree_is_limited() {
         let node = parse_within(FileId(0), "[abc]", budget, &mut report);
         (node.is_some(), report.problems().first().map(|problem| problem.code))
     };
+    let mut left = 2 * size - 1;
+    let mut next = || parse_next(FileId(0), "[abc]", &mut left, &mut Report::default()).is_some();
+    assert_eq!([next(), next()], [true, false], "files share what there is");
+    assert_eq!(left, size - 1);
     assert_eq!(within(size - 1), (false, Some(Code::TooLarge)));
     assert_eq!(within(size), (true, None));
     assert_eq!(within(size + 1), (true, None));
