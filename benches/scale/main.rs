@@ -2,6 +2,7 @@
 //! grow. `cargo bench --bench scale -- --help` tells how to ask.
 
 mod make;
+mod swap;
 
 use allocation_counter::{AllocationInfo, measure};
 use make::{Form, Size};
@@ -16,10 +17,11 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 const HELP: &str = "\
-cargo bench --bench scale -- [SIZE]... [--form flow|block|json] [--files N] [--steps]
+cargo bench --bench scale -- [SIZE]... [--form flow|block|json] [--files N] [--steps | --swap]
   SIZE     routes,roles,members: 10000,1000,1000000; without one, the curves of performance.md
   --files  how many files the members are spread over (1)
-  --steps  each step on one thread, in place of the whole load";
+  --steps  each step on one thread, in place of the whole load
+  --swap   the times of requests through the proxy before and during a reload";
 
 /// The curves: one of routes, one of roles, one of members.
 const CURVES: [Size; 10] = [
@@ -39,7 +41,14 @@ struct Asked {
     sizes: Vec<Size>,
     form: Form,
     files: usize,
-    steps: bool,
+    what: What,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    Load,
+    Steps,
+    Swap,
 }
 
 fn main() {
@@ -47,23 +56,29 @@ fn main() {
         return println!("{HELP}");
     };
     for size in &asked.sizes {
+        if let What::Swap = asked.what {
+            println!("{size:?}");
+            swap::measure(*size, asked.form, asked.files);
+            continue;
+        }
         let folder = tempfile::tempdir().expect("a temporary folder");
         let bytes = make::write(folder.path(), *size, asked.form, asked.files);
         let Size { routes, roles, members } = size;
         println!("{routes} routes, {roles} roles, {members} members, {bytes} bytes");
-        match asked.steps {
-            true => steps(folder.path(), *members),
-            false => whole(folder.path(), *members),
+        match asked.what {
+            What::Steps => steps(folder.path(), *members),
+            _ => whole(folder.path(), *members),
         }
     }
 }
 
 fn read_arguments(mut given: impl Iterator<Item = String>) -> Option<Asked> {
-    let mut asked = Asked { sizes: Vec::new(), form: Form::Flow, files: 1, steps: false };
+    let mut asked = Asked { sizes: Vec::new(), form: Form::Flow, files: 1, what: What::Load };
     while let Some(argument) = given.next() {
         match argument.as_str() {
             "--bench" => {}
-            "--steps" => asked.steps = true,
+            "--steps" => asked.what = What::Steps,
+            "--swap" => asked.what = What::Swap,
             "--files" => asked.files = given.next()?.parse().ok()?,
             "--form" => asked.form = form(&given.next()?)?,
             size => asked.sizes.push(read_size(size)?),

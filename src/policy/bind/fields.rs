@@ -198,7 +198,10 @@ impl<'n, 'r> Fields<'n, 'r> {
             self.wrong_type(&format!("`{key}`"), "a list", node, place(node, name.span));
             return Some(Vec::new());
         };
-        Some(nodes.iter().filter_map(|node| read(node, self.report)).collect())
+        // As long as it will be: a million members have a list or two each.
+        let mut all = Vec::with_capacity(nodes.len());
+        all.extend(nodes.iter().filter_map(|node| read(node, self.report)));
+        Some(all)
     }
 
     /// A mapping with keys of the user's choice, each value read by `read`.
