@@ -10,3 +10,4 @@ mod isolation;
 mod lints;
 mod offered;
 mod reload;
+mod schemas;
