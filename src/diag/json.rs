@@ -1,6 +1,6 @@
 //! Problems for programs: the object that `check --format json` prints.
 
-use super::{Diagnostic, Report, Severity, human};
+use super::{Diagnostic, MAX_TEXT, Report, Severity, human};
 use crate::source::Sources;
 use serde::Serialize;
 
@@ -46,12 +46,17 @@ pub fn severity(severity: Severity) -> &'static str {
     }
 }
 
+/// At most [`MAX_TEXT`] bytes of a line: a whole policy may stand on one.
+fn start_of(line: &str) -> &str {
+    &line[..line.floor_char_boundary(MAX_TEXT)]
+}
+
 fn flat<'a>(problem: &'a Diagnostic, sources: &'a Sources) -> Problem<'a> {
     let span = problem.primary.as_ref().map(|label| label.span);
     let place = span.map(|span| sources.place(span));
     let text = span.and_then(|span| {
         let text = &sources.files().get(span.file.0 as usize)?.text;
-        text.get(human::first_line(span, text))
+        text.get(human::first_line(span, text)).map(start_of)
     });
     Problem {
         code: problem.code.as_str(),
@@ -93,6 +98,16 @@ mod tests {
                 "\n"
             )
         );
+    }
+
+    #[test]
+    fn of_a_long_line_its_start_is_told() {
+        let kept = |length: usize| start_of(&"x".repeat(length)).len();
+        assert_eq!(
+            [MAX_TEXT - 1, MAX_TEXT, MAX_TEXT + 1].map(kept),
+            [MAX_TEXT - 1, MAX_TEXT, MAX_TEXT]
+        );
+        assert_eq!(start_of(&format!("x{}", "é".repeat(MAX_TEXT))).len(), MAX_TEXT - 1);
     }
 
     #[test]

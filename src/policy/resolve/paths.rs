@@ -304,7 +304,7 @@ pub(super) fn are_reachable<'a>(
                 span,
                 format!("no route has a path that `{what}` matches"),
             )
-            .help(format!("routes are {}", known.join(", "))),
+            .help(format!("mend the path, or add a route to it; there are {}", known.join(", "))),
         );
     }
 }
