@@ -2,10 +2,13 @@
 //! underlined.
 
 mod administered;
+mod bad;
 mod conditions;
 mod hosts;
+mod input;
 mod invariants;
 mod isolation;
 mod lints;
+mod lints_of_roles;
 mod offered;
 mod reload;
