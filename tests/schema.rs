@@ -153,7 +153,7 @@ fn what_does_not_fit_is_refused_by_both() {
         schema("{properties: {a: false}}"),
         schema("{properties: {a: {type: object}}, additionalProperties: true}"),
         schema("{type: strin}"),
-        schema("{maximum: 3}"),
+        schema("{maximum: x}"),
         schema("yes"),
         "policy: 1\nroutes: [{match: /a, verbs: {FETCH: r}}]\n".into(),
     ] {

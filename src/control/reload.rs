@@ -6,6 +6,7 @@
 use crate::control::load::{Loaded, NotLoaded, digest_now, load};
 use crate::control::store::{Live, Store};
 use crate::diag::{Code, Diagnostic, Report};
+use crate::policy::people::{Membership, People};
 use crate::policy::resolve::Surroundings;
 use crate::policy::snapshot::Snapshot;
 use crate::source::Sources;
@@ -170,12 +171,28 @@ impl Status {
 }
 
 /// A reload that would open something by accident is refused: a lost file must not turn a
-/// directory of members into trust in tokens, nor a policy into nothing.
+/// directory of members into trust in tokens, every name into an organization, nor a policy into
+/// nothing.
 fn replaces(old: &Snapshot, loaded: Loaded) -> Result<Loaded, Box<NotLoaded>> {
     let new = &loaded.live.snapshot;
-    let (was, is) = (old.people().membership(), new.people().membership());
     let mut report = Report::default();
-    if was != is && !new.people().membership_is_explicit() {
+    membership_stays(old.people(), new.people(), &mut report);
+    if !old.roles().is_empty() && new.roles().is_empty() && !new.administration().lists_roles() {
+        report.push(
+            Diagnostic::error_nowhere(Code::PolicyEmpty, "this would leave no role")
+                .help("is a file missing? Write `roles: []` if none is meant"),
+        );
+    }
+    if report.is_empty() {
+        return Ok(loaded);
+    }
+    let Loaded { sources, named_files, .. } = loaded;
+    Err(Box::new(NotLoaded { sources, report, named_files }))
+}
+
+/// MEMBERSHIP_CHANGED
+fn membership_stays(old: &People, new: &People, report: &mut Report) {
+    if old.membership() != new.membership() && !new.membership_is_explicit() {
         report.push(
             Diagnostic::error_nowhere(
                 Code::MembershipChanged,
@@ -184,17 +201,17 @@ fn replaces(old: &Snapshot, loaded: Loaded) -> Result<Loaded, Box<NotLoaded>> {
             .help("write `membership: directory`, `token` or `both` if that is meant"),
         );
     }
-    if !old.roles().is_empty() && new.roles().is_empty() {
+    // Where credentials make members, the list of organizations is what bounds them.
+    let trusts_claims = new.membership() != Membership::Directory;
+    if trusts_claims && old.lists_orgs() && !new.lists_orgs() {
         report.push(
-            Diagnostic::error_nowhere(Code::PolicyEmpty, "this would leave no role")
-                .help("is a file missing? To serve a policy without roles, restart with it"),
+            Diagnostic::error_nowhere(
+                Code::MembershipChanged,
+                "this would make an organization of every name that a credential claims",
+            )
+            .help("is a file missing? To serve a policy without organizations, restart with it"),
         );
     }
-    if report.is_empty() {
-        return Ok(loaded);
-    }
-    let Loaded { sources, named_files, .. } = loaded;
-    Err(Box::new(NotLoaded { sources, report, named_files }))
 }
 
 fn parent(path: &Path) -> PathBuf {

@@ -111,22 +111,17 @@ impl RowPlan {
         !self.base.is_empty()
     }
 
-    /// A filter for a successful response. `most` bounds the bytes of a row.
-    pub(super) fn filter(
-        self: &Arc<RowPlan>,
-        snapshot: &Arc<Snapshot>,
-        limits: Limits,
-        most: usize,
-    ) -> Filter {
+    /// A filter for a successful response.
+    pub(super) fn filter(self: &Arc<RowPlan>, snapshot: &Arc<Snapshot>, limits: Limits) -> Filter {
         let mask = self.envelope.as_ref().and_then(|fields| fields.read.clone());
-        let rows = Rows::new(self.places.clone(), most, self.base.is_empty())
+        let rows = Rows::new(self.places.clone(), limits.object, self.base.is_empty())
             .expect("places are without `*`, and none is inside of another");
         let judge = Chooser {
             plan: self.clone(),
             snapshot: snapshot.clone(),
             limits,
-            most,
             known: Vec::new(),
+            removed: 0,
         };
         Filter::with_rows(
             mask.unwrap_or_else(|| Arc::new(Mask::show())),
@@ -206,9 +201,10 @@ struct Chooser {
     plan: Arc<RowPlan>,
     snapshot: Arc<Snapshot>,
     limits: Limits,
-    most: usize,
     /// What sets of rules show, by their bits.
     known: Vec<(u64, Shown)>,
+    /// Members and elements that went from rows that stay.
+    removed: u64,
 }
 
 /// What a set of grants shows of a row.
@@ -249,23 +245,35 @@ impl Judge for Chooser {
             }
             Shown::Through(mask) => match Filter::inside(mask, place, element, self.limits) {
                 None => Ok(false),
-                Some(filter) => filter.shows(row, out),
+                Some(filter) => self.show(filter, row, out),
             },
         }
+    }
+
+    fn removed(&self) -> u64 {
+        self.removed
     }
 }
 
 impl Chooser {
+    fn show(&mut self, mut filter: Filter, text: &[u8], out: &mut Vec<u8>) -> Result<bool, Fault> {
+        let before = out.len();
+        filter.push(text, out)?;
+        filter.finish(out)?;
+        self.removed += filter.removed() + filter.dropped();
+        Ok(out.len() > before)
+    }
+
     /// The body as a whole is nobody's row, but parts of it may be.
     fn look_inside(
-        &self,
+        &mut self,
         inner: &Arc<RowPlan>,
         body: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<bool, Fault> {
-        let mut filter = inner.filter(&self.snapshot, self.limits, self.most);
-        match filter.push(body, out).and_then(|()| filter.finish(out)) {
-            Ok(()) => Ok(true),
+        let filter = inner.filter(&self.snapshot, self.limits);
+        match self.show(filter, body, out) {
+            Ok(shown) => Ok(shown),
             Err(Fault::Gone) => Ok(false),
             Err(fault) => Err(fault),
         }

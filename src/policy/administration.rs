@@ -14,6 +14,7 @@ use std::sync::Arc;
 pub struct Administration {
     /// By role.
     pub(super) rights: Vec<Rights>,
+    pub(super) roles_listed: bool,
     pub(super) presets: Vec<Preset>,
     pub(super) invitations: Vec<Invitation>,
     pub(super) features: Features,
@@ -100,6 +101,11 @@ impl Default for Features {
 }
 
 impl Administration {
+    /// Whether the policy has a list of roles, be it empty: then none is meant.
+    pub fn lists_roles(&self) -> bool {
+        self.roles_listed
+    }
+
     /// The templates of roles.
     pub fn presets(&self) -> &[Preset] {
         &self.presets

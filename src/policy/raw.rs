@@ -34,6 +34,8 @@ pub struct RawPolicy {
     /// `None` where the key is absent.
     pub members: Option<Vec<RawMember>>,
     pub roles: Vec<RawRole>,
+    /// `roles` was written, be it empty.
+    pub roles_listed: bool,
     pub role_defaults: RawRoleDefaults,
     pub restrictions: Vec<RawRestriction>,
     pub schemas: Vec<RawSchema>,
@@ -334,6 +336,16 @@ pub struct RawConditions {
     pub require: Option<RawRequire>,
 }
 
+impl RawConditions {
+    /// Every value that something is compared with.
+    pub fn values(&self) -> impl Iterator<Item = &Text> {
+        let tests = self.when.iter().flat_map(|test| &test.values);
+        let owner = self.owner.iter().filter_map(|owner| owner.is.as_ref());
+        let keep = self.keep.iter().flat_map(|keep| &keep.among);
+        tests.chain(owner).chain(keep).chain(self.require.iter().flat_map(|one| &one.among))
+    }
+}
+
 /// A selector and the values of which it must be one.
 #[derive(Clone, Debug)]
 pub struct RawTest {
@@ -374,6 +386,7 @@ pub struct RawSchema {
     pub kind: Text,
     /// JSON Schema, as a node tree, so that every keyword has its place.
     pub body: Node,
+    pub options: crate::policy::schema::Options,
 }
 
 #[derive(Clone, Debug)]
@@ -389,6 +402,14 @@ pub struct RawAt {
     pub span: Span,
     pub path: Text,
     pub pointer: Text,
+    pub entries: Option<RawEntries>,
+}
+
+/// Where the pairs of a list keep the name of a property and its value: pointers.
+#[derive(Clone, Debug)]
+pub struct RawEntries {
+    pub key: Text,
+    pub value: Text,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -90,10 +90,10 @@ impl Way<'_> {
         let Preread { target, permit, .. } = look;
         let asked = canonical.look(target);
         let outgoing = self.outgoing(asked, RequestBody::Empty, &permit, live, true)?;
-        let (response, lease) = self.forward(permit, outgoing, live, story).await?;
+        let response = self.forward(permit, outgoing, live, story).await?;
         let (head, body) = response.into_parts();
         let most = self.worker.limits.object;
-        let text = gather_within(body, lease, most).await.map_err(|()| Reason::UpstreamFailed)?;
+        let text = gather_within(body, most).await.map_err(|()| Reason::UpstreamFailed)?;
         match head.status {
             StatusCode::NOT_FOUND => Ok((Found::Missing, None)),
             StatusCode::OK if is_readable(&head.headers) => {

@@ -3,7 +3,7 @@
 use super::deadline::Deadline;
 use super::headers::Forwarded;
 use super::io::{ClientIo, Pulse, Socket};
-use super::pool::MAX_BUFFER;
+use super::link::MAX_BUFFER;
 use super::reply::Reply;
 use super::request;
 use super::worker::Worker;

@@ -14,6 +14,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use smallvec::SmallVec;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 /// Everything that an upstream is told besides what the client said.
 #[derive(Clone, Copy)]
@@ -32,15 +33,15 @@ pub(super) struct Told<'a> {
     pub(super) traceparent: &'a dyn Fn() -> HeaderValue,
 }
 
-/// What the forwarding headers say; the same for all requests of a connection to one host.
+/// What is said of where a request comes from; the same for all requests of a connection to one
+/// host.
 #[derive(Clone, Debug)]
 pub(super) struct Forwarded {
-    /// X-Forwarded-For and X-Real-IP; `None` behind a Unix socket.
-    pub(super) client: Option<HeaderValue>,
-    /// X-Forwarded-Host.
+    /// The host that the client named.
     pub(super) host: HeaderValue,
-    /// Forwarded (RFC 7239).
-    pub(super) element: HeaderValue,
+    /// The fields as they are written: X-Forwarded-For and X-Real-IP (not behind a Unix socket),
+    /// X-Forwarded-Host, X-Forwarded-Proto, Forwarded (RFC 7239).
+    pub(super) fields: Rc<[u8]>,
 }
 
 impl Forwarded {
@@ -54,12 +55,17 @@ impl Forwarded {
             Some(IpAddr::V4(address)) => address.to_string(),
             None => "_unix".to_owned(),
         };
-        let value = |text: String| HeaderValue::try_from(text).map_err(|_| Reason::Internal);
-        Ok(Forwarded {
-            client: client.map(|address| value(address.to_string())).transpose()?,
-            host: host.clone(),
-            element: value(format!("for={by};host=\"{name}\";proto=http"))?,
-        })
+        let mut fields = Vec::new();
+        if let Some(client) = client {
+            let client = plain(&client.to_string())?;
+            write_field(&mut fields, "x-forwarded-for", &client);
+            write_field(&mut fields, "x-real-ip", &client);
+        }
+        write_field(&mut fields, "x-forwarded-host", host);
+        write_field(&mut fields, "x-forwarded-proto", &HeaderValue::from_static("http"));
+        let element = plain(&format!("for={by};host=\"{name}\";proto=http"))?;
+        write_field(&mut fields, "forwarded", &element);
+        Ok(Forwarded { host: host.clone(), fields: fields.into() })
     }
 }
 
@@ -105,32 +111,53 @@ pub(super) fn change(headers: &mut HeaderMap, carriage: &Carriage) -> Result<(),
     Ok(())
 }
 
-/// Says what is ours to say. Nothing of a client is left under these names by now.
-pub(super) fn inject(headers: &mut HeaderMap, told: &Told<'_>) -> Result<(), Reason> {
-    let Told { permit, forwarded, .. } = told;
-    let mut set = |name: HeaderName, value: HeaderValue| {
-        headers.try_insert(name, value).map(drop).map_err(|_| Reason::HeadersTooLarge)
-    };
-    if let Some(client) = &forwarded.client {
-        set(X_FORWARDED_FOR, client.clone())?;
-        set(X_REAL_IP, client.clone())?;
+/// Writes the fields that pass from the client, which [`clean_request`] has left, but for those
+/// that [`write_told`] and the request's own Host say. Says whether a trace is among them.
+pub(super) fn write_passing(head: &mut Vec<u8>, headers: &HeaderMap) -> bool {
+    let keeps_trace = keeps_trace(headers);
+    for (name, value) in headers {
+        let replaced = *name == header::HOST
+            || *name == X_REQUEST_ID
+            || !keeps_trace && (*name == TRACEPARENT || *name == TRACESTATE);
+        if !replaced {
+            write_field(head, name.as_str(), value);
+        }
     }
-    set(X_FORWARDED_HOST, forwarded.host.clone())?;
-    set(X_FORWARDED_PROTO, HeaderValue::from_static("http"))?;
-    set(header::FORWARDED, forwarded.element.clone())?;
-    set(X_REQUEST_ID, told.request_id.clone())?;
+    keeps_trace
+}
+
+/// Says what is ours to say. Nothing of a client is left under these names by now.
+pub(super) fn write_told(
+    head: &mut Vec<u8>,
+    told: &Told<'_>,
+    keeps_trace: bool,
+) -> Result<(), Reason> {
+    let Told { permit, forwarded, .. } = told;
+    head.extend_from_slice(&forwarded.fields);
+    write_field(head, "x-request-id", told.request_id);
     if let Some(principal) = permit.principal() {
-        set(X_PORTCULLIS_USER, encoded(&principal.user)?)?;
-        set(X_PORTCULLIS_ROLES, plain(&permit.roles_header(told.snapshot))?)?;
+        write_field(head, "x-portcullis-user", &encoded(&principal.user)?);
+        write_field(head, "x-portcullis-roles", &plain(&permit.roles_header(told.snapshot))?);
     }
     if let Some(org) = permit.org() {
-        set(X_PORTCULLIS_ORG, encoded(org)?)?;
+        write_field(head, "x-portcullis-org", &encoded(org)?);
     }
     if let Some(app) = permit.app() {
-        set(X_PORTCULLIS_APP, encoded(app)?)?;
+        write_field(head, "x-portcullis-app", &encoded(app)?);
     }
-    set(X_PORTCULLIS_POLICY, told.policy.clone())?;
-    trace(headers, told.traceparent)
+    write_field(head, "x-portcullis-policy", told.policy);
+    if !keeps_trace {
+        write_field(head, "traceparent", &(told.traceparent)());
+    }
+    Ok(())
+}
+
+/// Writes one field. A [`HeaderValue`] holds no line end, so it is one line.
+pub(super) fn write_field(head: &mut Vec<u8>, name: &str, value: &HeaderValue) {
+    head.extend_from_slice(name.as_bytes());
+    head.extend_from_slice(b": ");
+    head.extend_from_slice(value.as_bytes());
+    head.extend_from_slice(b"\r\n");
 }
 
 /// Makes sure that what comes back can be filtered: JSON, not encoded, whole and unconditional.
@@ -158,17 +185,7 @@ pub(super) fn ask_for_plain(headers: &mut HeaderMap) -> Result<(), Reason> {
     set.map(drop).map_err(|_| Reason::HeadersTooLarge)
 }
 
-/// Whether a response says two things about its end, or has a coding besides `chunked`: hyper
-/// would hand on the coded bytes as if they were the body (RFC 9112 section 6.1).
-pub(super) fn is_framed_oddly(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let Some(coding) = codings.next() else { return false };
-    !coding.as_bytes().eq_ignore_ascii_case(b"chunked")
-        || codings.next().is_some()
-        || headers.contains_key(header::CONTENT_LENGTH)
-}
-
-/// Takes out what belongs to the connection that a response came over. The length is told anew.
+/// Takes out what belongs to the connection that a response came over.
 pub(super) fn clean_response(headers: &mut HeaderMap) {
     let mut gone: Vec<HeaderName> = connection_options(headers).unwrap_or_default();
     gone.extend(headers.keys().filter(|name| is_hop_by_hop(name.as_str())).cloned());
@@ -229,13 +246,8 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue
 }
 
 /// A trace that is well formed passes with its state; any other is replaced.
-fn trace(headers: &mut HeaderMap, fresh: &dyn Fn() -> HeaderValue) -> Result<(), Reason> {
-    if only(headers, &TRACEPARENT).is_some_and(|value| is_traceparent(value.as_bytes())) {
-        return Ok(());
-    }
-    headers.remove(TRACESTATE);
-    let set = headers.try_insert(TRACEPARENT, fresh());
-    set.map(drop).map_err(|_| Reason::HeadersTooLarge)
+fn keeps_trace(headers: &HeaderMap) -> bool {
+    only(headers, &TRACEPARENT).is_some_and(|value| is_traceparent(value.as_bytes()))
 }
 
 /// W3C Trace Context section 3.2: version 00, ids in lower-case hex that are not all zero.
@@ -392,16 +404,7 @@ const MAX_OPTIONS: usize = 12;
 
 const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b',');
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const X_PORTCULLIS_USER: HeaderName = HeaderName::from_static("x-portcullis-user");
-const X_PORTCULLIS_ORG: HeaderName = HeaderName::from_static("x-portcullis-org");
-const X_PORTCULLIS_APP: HeaderName = HeaderName::from_static("x-portcullis-app");
-const X_PORTCULLIS_ROLES: HeaderName = HeaderName::from_static("x-portcullis-roles");
-const X_PORTCULLIS_POLICY: HeaderName = HeaderName::from_static("x-portcullis-policy");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 

@@ -1,9 +1,11 @@
 //! The data plane.
 //!
 //! A request's way: [`listener`] → [`worker`] → [`connection`] → [`request`] (which tells the rest
-//! in one function): [`canonical`] → decide → [`upload`] → [`outgoing`] → [`pool`] → [`shape`] →
-//! [`reply`], or [`respond`] where it is refused; its [`story`] is handed over at the end.
+//! in one function): [`canonical`] → decide → [`upload`] → [`outgoing`] → [`pool`] ([`sending`] →
+//! [`link`] → [`answer`], [`rest`]) → [`shape`] → [`reply`], or [`respond`] where it is refused; its
+//! [`story`] is handed over at the end. What a decision waits for is found out by [`ask`].
 
+mod answer;
 mod ask;
 mod canonical;
 mod connection;
@@ -11,6 +13,7 @@ mod deadline;
 mod framing;
 mod headers;
 mod io;
+mod link;
 mod listener;
 mod outgoing;
 mod pool;
@@ -18,6 +21,8 @@ mod random;
 mod reply;
 mod request;
 mod respond;
+mod rest;
+mod sending;
 mod shape;
 mod story;
 mod upload;

@@ -2,25 +2,26 @@
 
 use super::canonical::Canonical;
 use super::headers::{self, Told};
+use super::sending::Sending;
 use super::upload::{RequestBody, Upload};
 use crate::decide::Reason;
 use crate::identity::Identity;
 use crate::policy::snapshot::Route;
 use crate::policy::upstream::Upstream;
-use http::header::{self, HeaderValue};
+use http::header::HeaderValue;
 use http::uri::PathAndQuery;
-use http::{Method, Request, Uri};
 use std::rc::Rc;
 
 /// A request that may be sent. It is made of a [`Canonical`] in one way, and nothing else can be
 /// handed to the pool.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    request: Request<RequestBody>,
+    /// Boxed, because it moves through every step from here to the socket.
+    sending: Box<Sending>,
 }
 
 impl Outgoing {
-    /// Builds the upstream request.
+    /// Builds the upstream request: its head as it will be written.
     pub(super) fn build(
         canonical: Canonical,
         body: RequestBody,
@@ -34,9 +35,6 @@ impl Outgoing {
         let target = stripped.unwrap_or(whole);
         headers::clean_request(&mut headers, identity, route.credential_pass)?;
         headers::change(&mut headers, &route.carriage)?;
-        // Room for what is added: one growth in place of several.
-        headers.try_reserve(ADDED).map_err(|_| Reason::HeadersTooLarge)?;
-        headers::inject(&mut headers, told)?;
         if filtered && told.permit.is_monitored() {
             headers::ask_for_plain(&mut headers)?;
         } else if filtered {
@@ -46,27 +44,24 @@ impl Outgoing {
             Some(host) => HeaderValue::from_str(host).map_err(|_| Reason::Internal)?,
             None => client_host,
         };
-        headers.insert(header::HOST, host);
-        if body.is_chunked() {
-            // Said aloud: hyper would drop such a body of a GET.
-            headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        let mut head = Vec::with_capacity(COMMON_HEAD);
+        for part in [method.as_str(), " ", target.as_str(), " HTTP/1.1\r\n"] {
+            head.extend_from_slice(part.as_bytes());
         }
-        let mut request = Request::new(body);
-        *request.method_mut() = method;
-        *request.uri_mut() = Uri::from(target);
-        *request.headers_mut() = headers;
-        Ok(Outgoing { request })
+        headers::write_field(&mut head, "host", &host);
+        let keeps_trace = headers::write_passing(&mut head, &headers);
+        headers::write_told(&mut head, told, keeps_trace)?;
+        Ok(Outgoing { sending: Box::new(Sending::new(method, head, body, headers)) })
     }
 
     /// The progress of a streamed body.
     pub(super) fn upload(&self) -> Option<Rc<Upload>> {
-        self.request.body().upload()
+        self.sending.upload()
     }
 
-    /// The request, and whether it may be sent twice (RFC 9110 section 9.2.2).
-    pub(super) fn into_request(self) -> (bool, Request<RequestBody>) {
-        let empty = matches!(self.request.body(), RequestBody::Empty);
-        (empty && is_idempotent(self.request.method()), self.request)
+    /// The request, to be sent.
+    pub(super) fn into_sending(self) -> Box<Sending> {
+        self.sending
     }
 }
 
@@ -81,9 +76,5 @@ fn stripped(canonical: &Canonical, route: &Route) -> Result<Option<PathAndQuery>
     }
 }
 
-fn is_idempotent(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS)
-}
-
-/// Fields that are added at most.
-const ADDED: usize = 16;
+/// Room that most heads fit into; longer ones grow.
+const COMMON_HEAD: usize = 1024;

@@ -4,27 +4,25 @@
 //! age), or opened. It carries one request at a time and is put back when both bodies are over.
 //! Nothing here is shared between threads.
 
-use super::deadline::{Clock, Deadline};
+use super::answer::Answer;
+use super::deadline::Clock;
 use super::io::Socket;
+use super::link::{Link, Unanswered, Unfinished};
 use super::outgoing::Outgoing;
-use super::upload::{RequestBody, Upload};
+use super::reply::Download;
+use super::sending::Sending;
 use super::{AtEnd, Recorder};
 use crate::decide::Reason;
 use crate::policy::upstream::UpstreamAddress;
 use crate::settings::Limits;
 use foldhash::fast::RandomState;
-use http::{HeaderName, HeaderValue, Method, Request, Uri};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, Connection, SendRequest};
-use hyper_util::rt::TokioIo;
+use http::Response;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 
@@ -39,7 +37,7 @@ pub(super) struct Pool {
     recorder: Rc<dyn Recorder>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Times {
     connect: Duration,
     head: Duration,
@@ -54,21 +52,17 @@ struct Endpoint {
     idle: RefCell<Vec<Link>>,
 }
 
-/// One connection.
-#[derive(Debug)]
-struct Link {
-    sender: SendRequest<RequestBody>,
-    /// Whoever waits for this connection waits no longer than this. Unused, it is its age.
-    deadline: Rc<Deadline>,
-}
-
 /// A connection that carries a request. Dropped before [`Lease::give_back`], it is closed.
 #[derive(Debug)]
 pub(super) struct Lease {
-    link: Link,
+    pub(super) link: Link,
     endpoint: Rc<Endpoint>,
-    upload: Option<Rc<Upload>>,
-    times: (Duration, Duration),
+    head: Duration,
+    idle: Duration,
+    /// Whether another request may follow on the connection, once this response is over.
+    reusable: bool,
+    /// What of the request was left when the answer came.
+    _unfinished: Option<Unfinished>,
 }
 
 /// Why there is no response.
@@ -97,43 +91,41 @@ impl Pool {
     /// Sends a request and waits for the head of the response.
     ///
     /// An upstream may close an idle connection at the moment we use it. If no byte of a response
-    /// has come, the request is sent once more, on a new connection: one that never left us
-    /// always, one that did only if it is idempotent and has no body (RFC 9110 section 9.2.2).
+    /// has come, the request is sent once more, on a new connection, where [`Sending::rewind`]
+    /// allows it.
     pub(super) async fn send(
         &self,
         address: &UpstreamAddress,
         outgoing: Outgoing,
-    ) -> Result<(http::Response<Incoming>, Lease), SendError> {
+    ) -> Result<Response<Download>, SendError> {
         let endpoint = self.endpoint(address);
-        let (replayable, request) = outgoing.into_request();
-        let upload = request.body().upload();
-        if let Some(link) = endpoint.reusable().await {
+        let mut sending = outgoing.into_sending();
+        if let Some(link) = endpoint.reusable() {
             self.recorder.upstream_reused();
-            let spare = replayable.then(|| Spare::of(&request));
-            let mut lease = self.lease(link, &endpoint, &upload);
-            match lease.exchange(request).await {
-                Ok(response) => return Ok((response, lease)),
-                Err((SendError::Failed, unsent)) => {
-                    let Some(again) =
-                        unsent.map(|request| *request).or_else(|| spare.map(Spare::request))
-                    else {
-                        return Err(SendError::Failed);
-                    };
-                    return Box::pin(self.send_on_new(&endpoint, again, &upload)).await;
-                }
-                Err((error, _)) => return Err(error),
+            let mut lease = self.lease(link, &endpoint);
+            match self.exchange(&mut lease, &mut sending).await {
+                Ok(answer) => return Ok(lease.answer(answer, sending)),
+                Err(Unanswered::Died) if sending.rewind() => {}
+                Err(unanswered) => return Err(sending_failed(unanswered, &sending)),
             }
         }
         // Boxed, because it is rare and what it needs is large.
-        Box::pin(self.send_on_new(&endpoint, request, &upload)).await
+        let link = Box::pin(self.open(&endpoint.address)).await?;
+        let mut lease = self.lease(link, &endpoint);
+        match self.exchange(&mut lease, &mut sending).await {
+            Ok(answer) => Ok(lease.answer(answer, sending)),
+            Err(unanswered) => Err(sending_failed(unanswered, &sending)),
+        }
     }
 
-    /// Closes what has lain unused for too long, and what the upstream has closed. Called now and
-    /// then, so that an upstream that nobody uses any more loses its connections too.
+    /// Closes what has lain unused for too long, and what the upstream has closed, and takes memory
+    /// from what nobody uses. Called every tick, so that an upstream that nobody uses any more
+    /// loses its connections too.
     pub(super) fn evict(&self) {
         self.endpoints.borrow_mut().retain(|_, endpoint| {
             let mut idle = endpoint.idle.borrow_mut();
-            idle.retain(|link| !link.deadline.passed() && !link.sender.is_closed());
+            idle.retain(|link| !link.deadline.passed() && link.is_quiet());
+            idle.iter_mut().for_each(Link::shrink);
             !idle.is_empty() || Rc::strong_count(endpoint) > 1
         });
     }
@@ -149,22 +141,23 @@ impl Pool {
         endpoint
     }
 
-    async fn send_on_new(
+    async fn exchange(
         &self,
-        endpoint: &Rc<Endpoint>,
-        request: Request<RequestBody>,
-        upload: &Option<Rc<Upload>>,
-    ) -> Result<(http::Response<Incoming>, Lease), SendError> {
-        let mut lease = self.lease(self.open(&endpoint.address).await?, endpoint, upload);
-        match lease.exchange(request).await {
-            Ok(response) => Ok((response, lease)),
-            Err((error, _)) => Err(error),
+        lease: &mut Lease,
+        sending: &mut Sending,
+    ) -> Result<Answer, Unanswered> {
+        let link = &mut lease.link;
+        link.deadline.set(self.times.head);
+        if let Some(upload) = sending.upload() {
+            upload.follow(&link.deadline);
         }
+        let max_bytes = self.times.max_header_bytes;
+        std::future::poll_fn(|cx| link.poll_answer(cx, sending, max_bytes)).await
     }
 
-    fn lease(&self, link: Link, endpoint: &Rc<Endpoint>, upload: &Option<Rc<Upload>>) -> Lease {
-        let times = (self.times.head, self.times.idle);
-        Lease { link, endpoint: endpoint.clone(), upload: upload.clone(), times }
+    fn lease(&self, link: Link, endpoint: &Rc<Endpoint>) -> Lease {
+        let (endpoint, Times { head, idle, .. }) = (endpoint.clone(), self.times);
+        Lease { link, endpoint, head, idle, reusable: false, _unfinished: None }
     }
 
     async fn open(&self, address: &UpstreamAddress) -> Result<Link, SendError> {
@@ -172,30 +165,19 @@ impl Pool {
             Ok(socket) => socket.map_err(|_| SendError::Failed)?,
             Err(_) => return Err(SendError::Timeout),
         };
-        let mut builder = Builder::new();
-        builder.max_header_size(self.times.max_header_bytes);
-        builder.max_buf_size(MAX_BUFFER.max(self.times.max_header_bytes));
-        let (sender, connection) =
-            builder.handshake(TokioIo::new(socket)).await.map_err(|_| SendError::Failed)?;
-        let deadline = self.clock.deadline();
         self.recorder.upstream_opened();
         let closed = AtEnd(self.recorder.clone(), |recorder| recorder.upstream_closed());
-        tokio::task::spawn_local(drive(connection, deadline.clone(), closed));
-        Ok(Link { sender, deadline })
+        Ok(Link::new(socket, self.clock.deadline(), closed))
     }
 }
 
 impl Endpoint {
     /// The connection that was put back last and still works.
-    async fn reusable(&self) -> Option<Link> {
+    fn reusable(&self) -> Option<Link> {
+        let mut idle = self.idle.borrow_mut();
         loop {
-            let mut link = self.idle.borrow_mut().pop()?;
-            // A passed deadline has closed it already, or is about to.
-            if link.deadline.passed() {
-                continue;
-            }
-            link.deadline.clear();
-            if link.sender.is_ready() || link.sender.ready().await.is_ok() {
+            let link = idle.pop()?;
+            if !link.deadline.passed() && link.is_quiet() {
                 return Some(link);
             }
         }
@@ -203,29 +185,26 @@ impl Endpoint {
 }
 
 impl Lease {
-    async fn exchange(
-        &mut self,
-        request: Request<RequestBody>,
-    ) -> Result<http::Response<Incoming>, (SendError, Option<Box<Request<RequestBody>>>)> {
-        let deadline = &self.link.deadline;
-        deadline.set(self.times.0);
-        if let Some(upload) = &self.upload {
-            upload.follow(deadline);
+    /// The response to a request that was sent over this connection. Where the answer came before
+    /// all was sent, the rest goes on beside it, and the connection is not used again.
+    fn answer(mut self, answer: Answer, sending: Box<Sending>) -> Response<Download> {
+        self.link.deadline.clear();
+        self.reusable = answer.keeps_alive && sending.is_done();
+        if !sending.is_done() {
+            self._unfinished = Some(self.link.finish(sending));
         }
-        let sent = self.link.sender.try_send_request(request).await;
-        let late = deadline.passed();
-        deadline.clear();
-        let fault = self.upload.as_ref().and_then(|upload| upload.clients_fault());
-        sent.map_err(|mut error| match fault {
-            Some(reason) => (SendError::Client(reason), None),
-            _ if late => (SendError::Timeout, None),
-            _ => (SendError::Failed, error.take_message().map(Box::new)),
-        })
+        let mut response = Response::new(());
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        if let Some(reason) = answer.reason {
+            response.extensions_mut().insert(reason);
+        }
+        response.map(|()| Download::new(answer.rest, answer.announced, self))
     }
 
     /// The upstream is waited for, from now on unless it has been already.
     pub(super) fn wait(&self) {
-        self.link.deadline.set_once(self.times.0);
+        self.link.deadline.set_once(self.head);
     }
 
     /// The upstream has delivered.
@@ -233,62 +212,25 @@ impl Lease {
         self.link.deadline.clear();
     }
 
-    /// The response is over. The connection can be used again if the request is over as well: an
-    /// early answer leaves the rest of a body unsent.
-    pub(super) fn give_back(self) {
-        let over = self.upload.is_none_or(|upload| upload.is_done());
-        if !over || self.link.sender.is_closed() {
-            return;
-        }
+    /// The response is over. The connection can be used again if the request was over before: an
+    /// early answer leaves the rest of a body unsent. Bytes behind the response belong to nothing.
+    pub(super) fn give_back(mut self) {
         let mut idle = self.endpoint.idle.borrow_mut();
-        if idle.len() < MAX_IDLE {
-            self.link.deadline.set(self.times.1);
+        if self.reusable && self.link.buffer.is_empty() && idle.len() < MAX_IDLE {
+            self.link.put_down();
+            self.link.deadline.set(self.idle);
             idle.push(self.link);
         }
     }
 }
 
-/// A request whose body is empty, kept in case that it must be sent once more. A list, because to
-/// copy a map for every request takes twice the work.
-struct Spare {
-    method: Method,
-    uri: Uri,
-    fields: Vec<(HeaderName, HeaderValue)>,
-}
-
-impl Spare {
-    fn of(request: &Request<RequestBody>) -> Spare {
-        let mut fields = Vec::with_capacity(request.headers().len());
-        fields.extend(request.headers().iter().map(|(name, value)| (name.clone(), value.clone())));
-        Spare { method: request.method().clone(), uri: request.uri().clone(), fields }
+fn sending_failed(unanswered: Unanswered, sending: &Sending) -> SendError {
+    let clients_fault = || sending.upload().and_then(|upload| upload.clients_fault());
+    match unanswered {
+        Unanswered::Died | Unanswered::Failed => SendError::Failed,
+        Unanswered::Client => SendError::Client(clients_fault().unwrap_or(Reason::BadRequest)),
+        Unanswered::Late => clients_fault().map_or(SendError::Timeout, SendError::Client),
     }
-
-    fn request(self) -> Request<RequestBody> {
-        let mut request = Request::new(RequestBody::Empty);
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        for (name, value) in self.fields {
-            request.headers_mut().append(name, value);
-        }
-        request
-    }
-}
-
-/// Carries a connection until it ends or its deadline passes.
-async fn drive(
-    connection: Connection<TokioIo<Socket>, RequestBody>,
-    deadline: Rc<Deadline>,
-    _closed: AtEnd,
-) {
-    let mut connection = std::pin::pin!(connection);
-    std::future::poll_fn(|cx| {
-        // The error of a connection is told to whoever waits for its response.
-        if deadline.poll(cx).is_ready() || connection.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        Poll::Pending
-    })
-    .await;
 }
 
 async fn connect(address: &UpstreamAddress) -> io::Result<Socket> {
@@ -316,7 +258,3 @@ async fn connect_by_name(host: &Arc<str>, port: u16) -> io::Result<TcpStream> {
     }
     Err(last)
 }
-
-/// What one read of a connection may bring. hyper's buffer begins with 8 KiB and grows while reads
-/// fill it, so that only long bodies have so much.
-pub(super) const MAX_BUFFER: usize = 400 * 1024;

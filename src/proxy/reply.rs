@@ -1,11 +1,12 @@
 //! Response bodies on their way to a client, and the end of every story.
 
 use super::pool::Lease;
+use super::rest::{Rest, Taken};
 use super::story::Story;
 use super::watched::Watched;
 use crate::filter::Filter;
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -28,11 +29,14 @@ pub(super) enum Source {
     Filtered(Box<Filtered>),
     /// From the upstream, read and not touched.
     Watched(Box<Watched>),
+    /// From nowhere any more: it broke off, and the client is about to be told.
+    Broken(Cut),
 }
 
 /// An upstream's body and the connection that it comes over, until the end has come.
 pub(super) struct Download {
-    body: Incoming,
+    rest: Rest,
+    announced: Option<u64>,
     lease: Option<Lease>,
 }
 
@@ -74,8 +78,8 @@ impl Reply {
 
 impl Download {
     /// A body that has just begun.
-    pub(super) fn new(body: Incoming, lease: Lease) -> Download {
-        let mut download = Download { body, lease: Some(lease) };
+    pub(super) fn new(rest: Rest, announced: Option<u64>, lease: Lease) -> Download {
+        let mut download = Download { rest, announced, lease: Some(lease) };
         download.check_end();
         download
     }
@@ -87,35 +91,37 @@ impl Download {
 
     /// The length that is left, where it is known.
     pub(super) fn length(&self) -> Option<u64> {
-        self.body.size_hint().exact()
+        self.rest.length()
     }
 
-    /// The next bytes. Trailers end here.
+    /// What Content-Length said, also where no body follows it.
+    pub(super) fn announced(&self) -> Option<u64> {
+        self.announced
+    }
+
+    /// The next bytes.
     pub(super) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Chunk> {
-        loop {
-            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-                if let Some(lease) = &self.lease {
-                    lease.wait();
+        while let Some(lease) = &mut self.lease {
+            match self.rest.take(&mut lease.link.buffer) {
+                Ok(Taken::Data(data)) => {
+                    lease.waited();
+                    self.check_end();
+                    return Poll::Ready(Some(Ok(data)));
                 }
-                return Poll::Pending;
-            };
-            let Some(frame) = frame else {
-                self.finish();
-                return Poll::Ready(None);
-            };
-            if let Some(lease) = &self.lease {
-                lease.waited();
-            }
-            let Ok(frame) = frame else { return Poll::Ready(Some(Err(Cut::Upstream))) };
-            if let Ok(data) = frame.into_data() {
-                self.check_end();
-                return Poll::Ready(Some(Ok(data)));
+                Ok(Taken::End) => self.finish(),
+                Ok(Taken::More) => {
+                    if ready!(poll_more(lease, &mut self.rest, cx)).is_err() {
+                        return Poll::Ready(Some(Err(Cut::Upstream)));
+                    }
+                }
+                Err(_) => return Poll::Ready(Some(Err(Cut::Upstream))),
             }
         }
+        Poll::Ready(None)
     }
 
     fn check_end(&mut self) {
-        if self.body.is_end_stream() {
+        if self.rest.is_over() {
             self.finish();
         }
     }
@@ -125,6 +131,20 @@ impl Download {
             lease.give_back();
         }
     }
+}
+
+/// Waits for more of a body, or for its end where that is the connection's.
+fn poll_more(lease: &mut Lease, rest: &mut Rest, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
+    let Poll::Ready(read) = lease.link.poll_read(cx) else {
+        lease.wait();
+        return lease.link.deadline.poll(cx).map(|()| Err(Cut::Upstream));
+    };
+    lease.waited();
+    Poll::Ready(match read {
+        Ok(0) => rest.close().map_err(|_| Cut::Upstream),
+        Ok(_) => Ok(()),
+        Err(_) => Err(Cut::Upstream),
+    })
 }
 
 impl Filtered {
@@ -190,8 +210,16 @@ impl Body for Reply {
             Source::Stream(download) => ready!(download.poll_chunk(cx)),
             Source::Filtered(filtered) => ready!(filtered.poll_chunk(cx, story)),
             Source::Watched(watched) => ready!(watched.poll_chunk(cx, story)),
+            Source::Broken(cut) => Some(Err(*cut)),
         };
         match &chunk {
+            Some(Err(cut)) if !matches!(source, Source::Broken(_)) => {
+                // hyper drops what it has not written when a body fails. One turn of waiting makes
+                // it write what it was given, so that the client sees where the cut is.
+                *source = Source::Broken(*cut);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             Some(Ok(bytes)) => {
                 story.gave();
                 story.record().bytes_out += bytes.len() as u64;
@@ -216,8 +244,10 @@ impl Body for Reply {
         match &self.source {
             Source::Empty => SizeHint::with_exact(0),
             Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Stream(download) => download.body.size_hint(),
-            Source::Filtered(_) => SizeHint::default(),
+            Source::Stream(download) => {
+                download.length().map_or_else(SizeHint::default, SizeHint::with_exact)
+            }
+            Source::Filtered(_) | Source::Broken(_) => SizeHint::default(),
             Source::Watched(watched) => {
                 watched.length().map_or_else(SizeHint::default, SizeHint::with_exact)
             }
@@ -229,7 +259,7 @@ impl Source {
     fn is_over(&self) -> bool {
         match self {
             Source::Empty => true,
-            Source::Whole(_) | Source::Filtered(_) => false,
+            Source::Whole(_) | Source::Filtered(_) | Source::Broken(_) => false,
             Source::Stream(download) => download.is_over(),
             Source::Watched(watched) => watched.is_over(),
         }

@@ -5,8 +5,8 @@ use super::connection::Client;
 use super::deadline::Deadline;
 use super::headers::{self, Told};
 use super::outgoing::Outgoing;
-use super::pool::{Lease, SendError};
-use super::reply::{Reply, Source};
+use super::pool::SendError;
+use super::reply::{Download, Reply, Source};
 use super::respond::{self, Asked, Refused};
 use super::shape::{self, View};
 use super::story::Story;
@@ -16,6 +16,7 @@ use crate::decide::body::{self, BodyCheck};
 use crate::decide::{self, Decision, Permit, Reason, Refusal, Routed};
 use crate::filter::Limits;
 use crate::identity::Credentials;
+use crate::policy::upstream::UpstreamAddress;
 use crate::principal::Principal;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
@@ -28,7 +29,6 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
 
 /// Answers a request. Whatever goes wrong on the way is a refusal; nothing is forwarded before the
 /// policy has allowed it, and nothing comes back but through [`shape::show`]. `taking` is set while
@@ -99,17 +99,16 @@ impl Way<'_> {
         let asks_who = permit.principal().is_some();
         let (route, monitored) = (permit.route(), permit.is_monitored());
         let outgoing = self.outgoing(canonical, body, &permit, &live, shown.is_limited())?;
-        let (response, lease) = self.forward(permit, outgoing, &live, story).await?;
+        let response = self.forward(permit, outgoing, &live, story).await?;
         let view = View {
             body: &shown,
             snapshot: &live.snapshot,
             monitored,
             method: &method,
             limits: self.json(),
-            object: self.worker.limits.object,
             vary: asks_who.then(|| live.identity.vary()),
         };
-        let mut shown = shape::show(response, lease, &view, story).await?;
+        let mut shown = shape::show(response, &view, story).await?;
         if let Some(vary) = &live.snapshot.route(route).vary {
             shown.headers_mut().append(header::VARY, vary.clone());
         }
@@ -128,7 +127,8 @@ impl Way<'_> {
     }
 
     pub(super) fn json(&self) -> Limits {
-        Limits { depth: self.worker.limits.json_depth, ..Limits::default() }
+        let limits = &self.worker.limits;
+        Limits { depth: limits.json_depth, object: limits.object, ..Limits::default() }
     }
 
     /// Steps 2 to 8 of the decision: method, route, who it is, whether it may.
@@ -204,9 +204,10 @@ impl Way<'_> {
             return Ok(RequestBody::Empty);
         }
         if let Some(check) = check {
-            let started = Instant::now();
+            let started = story.moment();
             let checked = check.check(&whole, &self.json());
-            story.record().filter += started.elapsed();
+            let filter = story.mark() - started;
+            story.record().filter += filter;
             match checked {
                 Err(refusal) if permit.is_monitored() => story.would_refuse(refusal.reason),
                 checked => checked?,
@@ -239,6 +240,7 @@ impl Way<'_> {
             upload::read_whole(&mut full, limits.max_body, limits.body_idle, &deadline).await;
         let whole = read.inspect_err(|_| *body = Some(full))?;
         story.record().bytes_in = whole.len() as u64;
+        story.mark();
         Ok(whole)
     }
 
@@ -265,19 +267,30 @@ impl Way<'_> {
     }
 
     /// Step 10. The permit ends here: one request was allowed, one is sent.
-    pub(super) async fn forward(
+    pub(super) fn forward(
         &self,
         permit: Permit,
         outgoing: Outgoing,
         live: &Held,
         story: &mut Story,
-    ) -> Result<(Response<Incoming>, Lease), Refused> {
+    ) -> impl Future<Output = Result<Response<Download>, Refused>> {
         let upstream = live.snapshot.upstream(permit.upstream());
-        let started = Instant::now();
+        drop(permit);
+        self.exchange(&upstream.address, outgoing, story)
+    }
+
+    async fn exchange(
+        &self,
+        address: &UpstreamAddress,
+        outgoing: Outgoing,
+        story: &mut Story,
+    ) -> Result<Response<Download>, Refused> {
+        let started = story.moment();
         let upload = outgoing.upload();
-        let sent = self.worker.pool.send(&upstream.address, outgoing).await;
+        let sent = self.worker.pool.send(address, outgoing).await;
+        let upstream = story.mark() - started;
         let record = story.record();
-        record.upstream = started.elapsed();
+        record.upstream = upstream;
         if let Some(upload) = upload {
             record.bytes_in = upload.bytes();
         }

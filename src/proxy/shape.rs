@@ -2,7 +2,6 @@
 //! cannot be shown at all.
 
 use super::headers;
-use super::pool::Lease;
 use super::reply::{Download, Filtered, Source};
 use super::respond;
 use super::story::Story;
@@ -14,7 +13,6 @@ use crate::policy::snapshot::Snapshot;
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode, response};
-use hyper::body::Incoming;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -34,33 +32,22 @@ pub(super) struct View<'a> {
     pub(super) monitored: bool,
     /// What bounds the filter.
     pub(super) limits: Limits,
-    /// Bytes of a row.
-    pub(super) object: usize,
     /// The headers that say who is calling; `None` where nobody was asked.
     pub(super) vary: Option<&'a HeaderValue>,
 }
 
 /// Makes the client's response of the upstream's.
 pub(super) async fn show(
-    response: Response<Incoming>,
-    lease: Lease,
+    response: Response<Download>,
     view: &View<'_>,
     story: &mut Story,
 ) -> Result<Response<Source>, Reason> {
-    let (mut head, body) = response.into_parts();
-    if head.status.is_informational() {
-        // 101 that nobody asked for; the connection speaks something else now.
-        return Err(Reason::UpstreamFailed);
-    }
-    if headers::is_framed_oddly(&head.headers) {
-        return Err(Reason::UpstreamFailed);
-    }
-    let download = Download::new(body, lease);
+    let (mut head, download) = response.into_parts();
     if let Some(vary) = view.vary {
         // Another caller may be refused, or see less.
         head.headers.append(header::VARY, vary.clone());
     }
-    let Some(filter) = view.body.filter(view.snapshot, view.limits, view.object, false) else {
+    let Some(filter) = view.body.filter(view.snapshot, view.limits, false) else {
         return Ok(pass(head, download, view.method));
     };
     if view.monitored {
@@ -68,7 +55,7 @@ pub(super) async fn show(
     }
     headers::clean_response(&mut head.headers);
     headers::mark_filtered(&mut head.headers, view.body.fields().map(|fields| &**fields));
-    // hyper keeps the upstream's reason phrase here, and that may say anything.
+    // An unusual reason phrase is kept here, and that may say anything.
     head.extensions.clear();
     match head.status {
         StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => Err(Reason::Shape),
@@ -101,17 +88,13 @@ fn watch(
 fn pass(mut head: response::Parts, download: Download, method: &Method) -> Response<Source> {
     // Where no body follows, its length says what a GET would have got.
     let bodiless = *method == Method::HEAD || head.status == StatusCode::NOT_MODIFIED;
-    let length = if bodiless { length_of(&head.headers) } else { None };
+    let length = download.announced().filter(|_| bodiless);
     headers::clean_response(&mut head.headers);
     if let Some(length) = length {
         head.headers.insert(header::CONTENT_LENGTH, length.into());
     }
     let source = if download.is_over() { Source::Empty } else { Source::Stream(download) };
     Response::from_parts(head, source)
-}
-
-fn length_of(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 async fn show_success(
@@ -244,11 +227,9 @@ async fn gather(download: &mut Download) -> Result<Bytes, super::reply::Cut> {
 /// Reads an object that nobody will see: its text, or none where it has no bytes. An error where
 /// it is larger than `most`, or breaks off.
 pub(super) async fn gather_within(
-    body: Incoming,
-    lease: Lease,
+    mut download: Download,
     most: usize,
 ) -> Result<Option<Bytes>, ()> {
-    let mut download = Download::new(body, lease);
     let mut all = BytesMut::new();
     while let Some(chunk) = std::future::poll_fn(|cx| download.poll_chunk(cx)).await {
         let chunk = chunk.map_err(|_| ())?;

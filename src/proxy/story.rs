@@ -10,13 +10,14 @@ use http::{HeaderValue, Method, StatusCode};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// The record of one request while it is being written. Dropping it, at the end of the response or
 /// wherever the request was given up, hands the record over.
 pub(super) struct Story {
     record: Option<Record>,
     started: Instant,
+    moment: Instant,
     worker: Rc<Worker>,
     pulse: Rc<Pulse>,
     ends_with_connection: bool,
@@ -33,8 +34,9 @@ impl Story {
         request_id: &HeaderValue,
     ) -> Box<Story> {
         pulse.begin();
+        let started = Instant::now();
         let record = Record {
-            time: SystemTime::now(),
+            time: worker.time_at(started),
             request_id: Arc::from(request_id.to_str().unwrap_or_default()),
             client,
             user: None,
@@ -60,7 +62,8 @@ impl Story {
         };
         Box::new(Story {
             record: Some(record),
-            started: Instant::now(),
+            started,
+            moment: started,
             worker: worker.clone(),
             pulse: pulse.clone(),
             ends_with_connection: false,
@@ -83,7 +86,7 @@ impl Story {
 
     /// Where the request goes and who sent it.
     pub(super) fn decided(&mut self, permit: &Permit, snapshot: &Snapshot) {
-        let decide = self.started.elapsed();
+        let decide = self.mark() - self.started;
         let record = self.record();
         record.decide = decide;
         record.user = permit.principal().map(|principal| principal.user.clone());
@@ -110,6 +113,18 @@ impl Story {
             record.reason = Reason::Monitored;
             record.monitored = Some(reason);
         }
+    }
+
+    /// The last moment at which something was over. What follows at once begins then: a clock is
+    /// read once for both.
+    pub(super) fn moment(&self) -> Instant {
+        self.moment
+    }
+
+    /// Something is over now.
+    pub(super) fn mark(&mut self) -> Instant {
+        self.moment = Instant::now();
+        self.moment
     }
 
     /// The request was refused, by the policy or because something failed.

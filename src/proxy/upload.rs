@@ -34,7 +34,6 @@ pub(super) struct Upload {
     upstream_idle: Duration,
     waiting_for_client: Cell<bool>,
     client_fault: Cell<Option<Reason>>,
-    done: Cell<bool>,
     bytes: Cell<u64>,
 }
 
@@ -59,7 +58,6 @@ impl RequestBody {
             upstream_idle,
             waiting_for_client: Cell::new(false),
             client_fault: Cell::new(None),
-            done: Cell::new(false),
             bytes: Cell::new(0),
         };
         RequestBody::Stream(body, Rc::new(upload))
@@ -72,22 +70,12 @@ impl RequestBody {
             _ => None,
         }
     }
-
-    /// Whether the length must be told by chunks.
-    pub(super) fn is_chunked(&self) -> bool {
-        self.size_hint().exact().is_none()
-    }
 }
 
 impl Upload {
     /// Every wait is held against this deadline from now on.
     pub(super) fn follow(&self, deadline: &Rc<Deadline>) {
         *self.deadline.borrow_mut() = Some(deadline.clone());
-    }
-
-    /// Whether all of it was handed over.
-    pub(super) fn is_done(&self) -> bool {
-        self.done.get()
     }
 
     /// What the client did, if it is the client for whom everybody waited, who went away, or who
@@ -140,10 +128,7 @@ impl Body for RequestBody {
             };
             upload.wait(false);
             return match frame {
-                None => {
-                    upload.done.set(true);
-                    Poll::Ready(None)
-                }
+                None => Poll::Ready(None),
                 Some(Err(error)) => {
                     upload.client_fault.set(Some(fault(&error)));
                     Poll::Ready(Some(Err(ClientFailed)))
@@ -151,7 +136,6 @@ impl Body for RequestBody {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => {
                         upload.bytes.set(upload.bytes.get() + data.len() as u64);
-                        upload.done.set(body.is_end_stream());
                         Poll::Ready(Some(Ok(Frame::data(data))))
                     }
                     // Trailers end here: they may carry what headers may not.

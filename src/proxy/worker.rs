@@ -21,6 +21,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::LocalOptions;
 use tokio::sync::watch;
@@ -36,6 +37,8 @@ pub(super) struct Worker {
     pub(super) pool: Pool,
     /// Where records go.
     pub(super) recorder: Rc<dyn Recorder>,
+    /// Two readings of one moment, of every tick: a request reads one clock and has both.
+    moment: Cell<(std::time::Instant, SystemTime)>,
     /// Ids.
     pub(super) random: Random,
     reader: RefCell<Reader>,
@@ -119,6 +122,7 @@ impl Worker {
             clock,
             pool,
             recorder,
+            moment: Cell::new((std::time::Instant::now(), SystemTime::now())),
             random: Random::new(),
             reader: RefCell::new(config.store.reader()),
             live: RefCell::new(Rc::new(Held::new(config.store.load()))),
@@ -138,6 +142,12 @@ impl Worker {
             *live = Rc::new(Held::new(current.clone()));
         }
         live.clone()
+    }
+
+    /// The time of day at this moment, which may be a tick behind where the clock was set.
+    pub(super) fn time_at(&self, moment: std::time::Instant) -> SystemTime {
+        let (before, time) = self.moment.get();
+        time + moment.saturating_duration_since(before)
     }
 
     /// Whether connections are to end after what they are doing.
@@ -160,10 +170,11 @@ impl Worker {
 
     fn tick(&self, until_sweep: &mut u32) {
         self.clock.tick();
+        self.moment.set((std::time::Instant::now(), SystemTime::now()));
+        self.pool.evict();
         *until_sweep -= 1;
         if *until_sweep == 0 {
             *until_sweep = SWEEP;
-            self.pool.evict();
             // A policy that is no longer live is let go even if no request comes.
             drop(self.live());
         }
@@ -268,7 +279,7 @@ impl TryFrom<Listener> for Accepting {
     }
 }
 
-/// Ticks between two looks for upstream connections that have been idle for too long.
+/// Ticks between two looks for a policy that is no longer live.
 const SWEEP: u32 = 10;
 
 /// How often a draining worker looks whether it is done.

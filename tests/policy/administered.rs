@@ -154,3 +154,14 @@ fn an_application_names_an_upstream_that_exists() {
     loads(&policy("u"));
     refused(&policy("v"), Code::RefExists, "v");
 }
+
+#[test]
+fn f2_an_organization_has_an_application_once() {
+    let policy = |apps: &str| {
+        format!(
+            "routes: [{{match: '/{{org}}/**'}}]\napplications: [{{id: xx}}, {{id: y}}]\norganizations: [{{id: o, apps: [{apps}]}}]"
+        )
+    };
+    loads(&policy("xx, y"));
+    refused(&policy("xx, y, {id: xx, auto_assign: true}"), Code::IdUnique, "xx");
+}

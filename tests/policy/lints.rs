@@ -448,3 +448,15 @@ fn a_schema_of_a_template_is_used() {
          presets: [{id: p, roles: [{id: r, schemas: [s], grants: [{path: /a, access: r}]}]}]",
     );
 }
+
+#[test]
+fn a_role_reaches_nothing_without_an_operator() {
+    let policy = |operator: bool| {
+        format!(
+            "routes: [{{match: '/{{org}}'}}]\norganizations: [{{id: o, operator: {operator}}}]\n\
+             roles: [{{id: r, reach: all-orgs, grants: [{{path: '/**', access: r}}]}}]"
+        )
+    };
+    warns(&policy(false), &[(Code::Unreachable, "all-orgs", "")]);
+    silent(&policy(true));
+}

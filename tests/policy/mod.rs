@@ -12,3 +12,4 @@ mod lints;
 mod lints_of_roles;
 mod offered;
 mod reload;
+mod schemas;

@@ -72,6 +72,53 @@ fn p12_a_lost_list_of_members_does_not_open_the_door_to_tokens() {
 }
 
 #[test]
+fn p12_where_memberships_come_from_changes_only_where_it_is_written() {
+    let members = format!("{ONE}members: [{{user: ann, roles: [a]}}]\n");
+    let both = format!("{members}membership: both\n");
+    let policy = TempPolicy::file(&members);
+    let mut reloader = start(&policy);
+    policy.write("policy.yaml", &both);
+    assert!(matches!(reloader.reload(), Outcome::Published(_)), "written");
+    policy.write("policy.yaml", &members);
+    assert_eq!(refused(&mut reloader), [Code::MembershipChanged], "the key is lost");
+    policy.write("policy.yaml", format!("{members}membership: directory\n"));
+    assert!(matches!(reloader.reload(), Outcome::Published(_)));
+    policy.write("policy.yaml", &members);
+    assert!(matches!(reloader.reload(), Outcome::Published(_)), "the same is derived");
+}
+
+#[test]
+fn p12_a_lost_list_of_organizations_makes_none_of_every_claim() {
+    let routed = format!("{ONE}routes: [{{match: \"/**\", org: claims.org}}]\n");
+    let listed = format!("{routed}organizations: [{{id: acme}}, {{id: old, status: suspended}}]\n");
+    let policy = TempPolicy::file(&listed);
+    let mut reloader = start(&policy);
+    for lost in [routed.clone(), format!("{routed}membership: token\n")] {
+        policy.write("policy.yaml", lost);
+        assert_eq!(refused(&mut reloader), [Code::MembershipChanged]);
+        policy.write("policy.yaml", &listed);
+        assert!(matches!(reloader.reload(), Outcome::Unchanged));
+    }
+    policy.write("policy.yaml", format!("{routed}membership: directory\n"));
+    assert!(matches!(reloader.reload(), Outcome::Published(_)), "nobody is a member");
+    policy.write("policy.yaml", format!("{listed}membership: token\n"));
+    assert!(matches!(reloader.reload(), Outcome::Published(_)), "a list bounds");
+}
+
+#[test]
+fn p12_no_role_is_left_only_where_it_is_written() {
+    let policy = TempPolicy::file(ONE);
+    let mut reloader = start(&policy);
+    policy.write("policy.yaml", "policy: 1\nname: lost\n");
+    assert_eq!(refused(&mut reloader), [Code::PolicyEmpty]);
+    policy.write("policy.yaml", "policy: 1\nroles: []\n");
+    let Outcome::Published(live) = reloader.reload() else { panic!("not published") };
+    assert!(live.snapshot.roles().is_empty());
+    policy.write("policy.yaml", "policy: 1\nname: still none\n");
+    assert!(matches!(reloader.reload(), Outcome::Published(_)), "there was none to lose");
+}
+
+#[test]
 fn p12_a_named_file_is_part_of_the_policy() {
     let policy = TempPolicy::file(&format!(
         "{ONE}identity: {{jwt: [{{issuer: i, audience: [a], algorithms: [HS256], \

@@ -9,3 +9,4 @@ mod life;
 mod limits;
 mod paths;
 mod support;
+mod upstream;

@@ -88,6 +88,7 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
     let role_defaults = defaults.and_then(|node| access::role_defaults(node, fields.report()));
     let features = fields.node("features");
     let features = features.map(|node| administration::features(node, fields.report()));
+    let roles_listed = fields.node("roles").is_some();
     let mut lists = Lists { fields, left_out: Vec::new() };
     RawPolicy {
         name,
@@ -105,6 +106,7 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
         groups: lists.all("groups", Kind::Group, people::group),
         members: lists.all("members", Kind::Member, people::member),
         roles: lists.all("roles", Kind::Role, access::role).unwrap_or_default(),
+        roles_listed,
         role_defaults: role_defaults.unwrap_or_default(),
         restrictions: lists
             .all("restrictions", Kind::Restriction, access::restriction)

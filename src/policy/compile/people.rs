@@ -65,7 +65,7 @@ pub(super) fn people(resolved: &Resolved) -> People {
         })
         .collect();
     let app_ids = apps.iter().enumerate().map(|(at, app)| (app.id.clone(), AppId(at as u32)));
-    People {
+    let people = People {
         membership,
         explicit,
         implicit,
@@ -86,7 +86,11 @@ pub(super) fn people(resolved: &Resolved) -> People {
         bindings: bindings.finish(),
         members: members.len(),
         listing: Listing::default(),
+    };
+    if resolved.asks_orgs {
+        people.index_orgs();
     }
+    people
 }
 
 fn operators(resolved: &Resolved) -> Box<[Arc<str>]> {

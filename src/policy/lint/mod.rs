@@ -25,6 +25,7 @@ pub fn lint(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
     apps::grants_beyond_apps(resolved, report);
     reach::schemas_without_grants(raw, resolved, report);
     reach::roles_without_grants(raw, resolved, report);
+    reach::roles_without_operator(raw, resolved, report);
     reach::access_to_inactive_apps(raw, resolved, report);
     queries::unlisted(resolved, report);
     unused::roles(raw, resolved, report);

@@ -174,6 +174,21 @@ pub(super) fn roles_without_grants(raw: &RawPolicy, resolved: &Resolved, report:
     }
 }
 
+/// Roles that would reach other organizations, where there is no operator in which to hold them.
+pub(super) fn roles_without_operator(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
+    if resolved.orgs.iter().flatten().any(|org| org.operator) {
+        return;
+    }
+    for (role, span) in raw.roles.iter().filter_map(|role| Some((role, role.reach?))) {
+        let message =
+            format!("`{}` reaches nothing: no organization is an operator", role.id.value);
+        report.push(
+            Diagnostic::warning(Code::Unreachable, span, message)
+                .help("write `operator: true` in an organization, or take `reach` off the role"),
+        );
+    }
+}
+
 /// Access to applications that are inactive: one warning an application, however many have it, by
 /// themselves or through a group.
 pub(super) fn access_to_inactive_apps(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {

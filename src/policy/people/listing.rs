@@ -18,6 +18,11 @@ struct Index {
 }
 
 impl People {
+    /// Whether what [`People::orgs_of`] reads is ready.
+    pub fn has_org_index(&self) -> bool {
+        self.listing.0.get().is_some()
+    }
+
     /// Makes ready what [`People::orgs_of`] reads, which takes time with many members: to be done
     /// when a policy is loaded whose conditions will ask for it.
     pub fn index_orgs(&self) {

@@ -61,6 +61,8 @@ pub struct Resolved {
     /// The ids of users that are suspended.
     pub suspended: Vec<Arc<str>>,
     pub members: ResolvedMembers,
+    /// A condition asks for the organizations of the caller.
+    pub asks_orgs: bool,
     /// No route names an organization and none is listed: every route addresses the one there is.
     pub implicit_org: bool,
 }
@@ -115,6 +117,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         suspended: people::suspended(raw, report),
         members,
         implicit_org,
+        asks_orgs: asks_orgs(raw),
     };
     paths::grants_name_hosts(&resolved, report);
     paths::grants_are_reachable(raw, &resolved, report);
@@ -123,7 +126,19 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
     resolved.administration.presets = presets::presets(raw, &resolved, report);
     resolved.administration.invitations = invitations::invitations(raw, &resolved, report);
     resolved.administration.features = administration::features(raw);
+    resolved.administration.roles_listed = raw.roles_listed;
     resolved
+}
+
+/// Whether a condition compares with `subject.orgs`, be it in a template.
+fn asks_orgs(raw: &RawPolicy) -> bool {
+    let defaults = &raw.role_defaults;
+    let by_default = [&defaults.app, &defaults.org, &defaults.any].into_iter().flatten();
+    let grants = raw.roles.iter().flat_map(|role| &role.grants).chain(by_default);
+    let of_grants = grants.flat_map(|grant| grant.conditions.values());
+    let of_routes = raw.routes.iter().flatten().flat_map(|route| &route.when);
+    let of_routes = of_routes.flat_map(|test| &test.values);
+    of_grants.chain(of_routes).any(|value| value.value.contains("subject.orgs"))
 }
 
 /// The ids of one kind of entity: for looking up references and finding duplicates.

@@ -7,6 +7,7 @@ use super::{Names, Upstreams};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::raw::{Kind, RawAssignedApp, RawOrganization, RawPolicy};
 use crate::policy::snapshot::UpstreamId;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// An application.
@@ -107,6 +108,7 @@ pub(super) fn orgs(
     reach::operators_are_few(typed, report);
     let app_names = app_names(raw);
     let org = |org: &RawOrganization| {
+        each_once(org, report);
         let assigned: Vec<(usize, bool)> = org
             .apps
             .iter()
@@ -122,6 +124,23 @@ pub(super) fn orgs(
         }
     };
     Some(typed.iter().map(org).collect())
+}
+
+/// An application that stands twice could say two things of `auto_assign`.
+fn each_once(org: &RawOrganization, report: &mut Report) {
+    let mut seen = HashMap::new();
+    for app in &org.apps {
+        let first = *seen.entry(app.id.value.as_str()).or_insert(app.id.span);
+        if first != app.id.span {
+            let message =
+                format!("`{}` has the application `{}` twice", org.id.value, app.id.value);
+            report.push(
+                Diagnostic::error(Code::IdUnique, app.id.span, message)
+                    .also(first, "first listed here")
+                    .help("leave one of the two"),
+            );
+        }
+    }
 }
 
 /// The index of an application that an organization lists. One that every organization has anyhow

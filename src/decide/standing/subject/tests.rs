@@ -102,6 +102,22 @@ fn f16_the_organizations_are_those_of_active_membership() {
     assert_eq!(orgs(&of("vendor", "vic"), 0), ["vendor"]);
 }
 
+/// Nobody waits for the index of organizations: it is made when a policy is loaded that asks.
+#[test]
+fn organizations_are_listed_beforehand_where_a_condition_asks() {
+    let asks = |rules: &str| snapshot(&format!("policy: 1\n{rules}")).people().has_org_index();
+    let grant = |condition: &str| {
+        format!("roles: [{{id: a, grants: [{{path: '/{{o}}', access: r, {condition}}}]}}]")
+    };
+    assert!(asks(&grant("when: {param.o: subject.orgs}")));
+    assert!(asks(&grant("keep: {items: '', field: /o, in: subject.orgs}")));
+    assert!(asks("routes: [{match: '/{o}', when: {param.o: [x, subject.orgs]}}]"));
+    assert!(asks(
+        "role_defaults: {any: [{path: '/{o}', access: r, when: {param.o: subject.orgs}}]}"
+    ));
+    assert!(!asks(&grant("when: {param.o: subject.id}")));
+}
+
 #[test]
 fn the_organization_of_a_token_is_the_one_that_it_names() {
     let (rules, _) = RULES.split_once("groups:").expect("the directory");
