@@ -92,7 +92,8 @@ fn expressions(
             Ok(pattern) => names.push(pattern),
             Err(fault) => {
                 let message = format!("this pattern of names cannot be used: {}", fault.message);
-                compiler.report.push(Diagnostic::error(Code::SchemaValid, name.span, message));
+                let problem = Diagnostic::error(Code::SchemaValid, name.span, message);
+                compiler.report.push(problem.help("mend the pattern, or name the properties"));
             }
         }
     }
