@@ -1,6 +1,6 @@
 //! Problems for programs: the object that `check --format json` prints.
 
-use super::{Diagnostic, MAX_TEXT, Report, Severity, human};
+use super::{Diagnostic, Report, Severity, human};
 use crate::source::Sources;
 use serde::Serialize;
 
@@ -46,17 +46,12 @@ pub fn severity(severity: Severity) -> &'static str {
     }
 }
 
-/// At most [`MAX_TEXT`] bytes of a line: a whole policy may stand on one.
-fn start_of(line: &str) -> &str {
-    &line[..line.floor_char_boundary(MAX_TEXT)]
-}
-
 fn flat<'a>(problem: &'a Diagnostic, sources: &'a Sources) -> Problem<'a> {
     let span = problem.primary.as_ref().map(|label| label.span);
     let place = span.map(|span| sources.place(span));
     let text = span.and_then(|span| {
         let text = &sources.files().get(span.file.0 as usize)?.text;
-        text.get(human::first_line(span, text)).map(start_of)
+        text.get(human::first_line(span, text))
     });
     Problem {
         code: problem.code.as_str(),
@@ -80,6 +75,7 @@ fn to_line(value: &impl Serialize) -> String {
 mod tests {
     use super::*;
     use crate::diag::human::tests::sample;
+    use crate::diag::{Code, MAX_TEXT};
 
     #[test]
     fn programs_get_one_object() {
@@ -101,13 +97,18 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_line_its_start_is_told() {
-        let kept = |length: usize| start_of(&"x".repeat(length)).len();
-        assert_eq!(
-            [MAX_TEXT - 1, MAX_TEXT, MAX_TEXT + 1].map(kept),
-            [MAX_TEXT - 1, MAX_TEXT, MAX_TEXT]
-        );
-        assert_eq!(start_of(&format!("x{}", "é".repeat(MAX_TEXT))).len(), MAX_TEXT - 1);
+    fn of_a_long_value_its_start_is_told() {
+        let text = |length: usize| {
+            let mut sources = Sources::default();
+            let file = sources.add("p.yaml", "x".repeat(length));
+            let span = crate::source::Span::new(file, 0, length);
+            let report = Diagnostic::error(Code::BadValue, span, "long").into();
+            let line: serde_json::Value =
+                serde_json::from_str(&render(&report, &sources, false)).unwrap();
+            line["problems"][0]["text"].as_str().unwrap().len()
+        };
+        let told = [MAX_TEXT - 1, MAX_TEXT, MAX_TEXT + 1].map(text);
+        assert_eq!(told, [MAX_TEXT - 1, MAX_TEXT, MAX_TEXT]);
     }
 
     #[test]

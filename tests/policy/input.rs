@@ -102,7 +102,7 @@ fn p12_aliases_unfold_within_the_bytes_of_a_tree() {
         }
         text
     };
-    for levels in 0..=12 {
+    for levels in [4, 5, 6, 12] {
         let (_, report) = judged(format!("policy: 1\n{}", bomb(levels)));
         let too_large = report.problems().iter().any(|problem| problem.code == Code::TooLarge);
         let mut sources = Sources::default();
