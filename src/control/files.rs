@@ -1,7 +1,7 @@
 //! Reads policy files and the settings file: bytes to text, nothing more.
 
 use crate::diag::{Code, Diagnostic, Report};
-use crate::source::Sources;
+use crate::source::{Sources, Span};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -28,11 +28,31 @@ pub struct PolicyText {
     pub base: PathBuf,
 }
 
+/// What could not be read of a policy, and the text of the rest.
+#[derive(Clone, Debug)]
+pub struct Unread {
+    /// Why: errors.
+    pub report: Report,
+    /// What there is to judge all the same, so that one run tells what else is wrong. A file that
+    /// is no UTF-8 is here with a sign (U+FFFD) in place of each bad byte, for people to see.
+    pub text: PolicyText,
+    /// Whether files are missing here. What they hold may be referred to.
+    pub incomplete: bool,
+}
+
 /// Reads a policy file, or the `*.yaml`, `*.yml` and `*.json` of a folder, hidden ones skipped.
 /// Blocks; asynchronous callers move it to a thread of its own.
-pub fn read(path: &Path) -> Result<PolicyText, Report> {
-    let sources = read_all(&paths(path)?, MAX_FILE_BYTES, MAX_TOTAL_BYTES)?;
-    Ok(PolicyText { sources, base: base(path) })
+pub fn read(path: &Path) -> Result<PolicyText, Box<Unread>> {
+    let mut unread = Unread {
+        report: Report::default(),
+        text: PolicyText { sources: Sources::default(), base: base(path) },
+        incomplete: false,
+    };
+    match paths(path) {
+        Ok(paths) => read_all(&paths, MAX_FILE_BYTES, MAX_TOTAL_BYTES, &mut unread),
+        Err(problem) => unread.miss(problem),
+    }
+    if unread.report.is_empty() { Ok(unread.text) } else { Err(Box::new(unread)) }
 }
 
 /// Feeds the files that [`read`] reads to `take`, each as its name, its length and its bytes in
@@ -81,53 +101,94 @@ pub(super) fn base(path: &Path) -> PathBuf {
 }
 
 /// The files of a policy, sorted by name.
-fn paths(path: &Path) -> Result<Vec<PathBuf>, Report> {
+fn paths(path: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
     match path.is_dir() {
-        true => list(path).map_err(Report::from),
+        true => list(path),
         false => Ok(vec![path.to_owned()]),
     }
 }
 
-fn read_all(paths: &[PathBuf], max_file: usize, max_total: usize) -> Result<Sources, Report> {
-    let mut report = Report::default();
-    let mut sources = Sources::default();
+fn read_all(paths: &[PathBuf], max_file: usize, max_total: usize, into: &mut Unread) {
     let mut total = 0;
     for path in paths {
-        match read_text(path, max_file) {
-            Ok(text) => {
-                total += text.len();
-                if total > max_total {
-                    report.push(too_much(path, max_total));
-                    break;
-                }
-                sources.add(path.display().to_string(), text);
+        let bytes = match read_bytes(path, max_file) {
+            Ok(bytes) => bytes,
+            Err(problem) => {
+                into.miss(problem);
+                continue;
             }
-            Err(problem) => report.push(problem),
+        };
+        total += bytes.len();
+        if total > max_total {
+            into.miss(too_much(path, max_total));
+            return;
         }
+        into.add(path, bytes);
     }
-    if report.is_empty() { Ok(sources) } else { Err(report) }
+}
+
+impl Unread {
+    fn miss(&mut self, problem: Diagnostic) {
+        self.report.push(problem);
+        self.incomplete = true;
+    }
+
+    fn add(&mut self, path: &Path, bytes: Vec<u8>) {
+        let name = path.display().to_string();
+        let sources = &mut self.text.sources;
+        let error = match String::from_utf8(bytes) {
+            Ok(text) => {
+                sources.add(name, text);
+                return;
+            }
+            Err(error) => error,
+        };
+        // Up to there both are the same.
+        let at = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        let file = sources.add(name, text);
+        let bad = Span::new(file, at, at + char::REPLACEMENT_CHARACTER.len_utf8());
+        self.report.push(
+            Diagnostic::error(Code::Syntax, bad, "this is not UTF-8")
+                .label("the first byte that is no part of it")
+                .help(not_utf8(error.as_bytes())),
+        );
+    }
 }
 
 /// Reads one text file of at most `max` bytes.
 pub fn read_text(path: &Path, max: usize) -> Result<String, Diagnostic> {
-    let shown = path.display();
-    let bytes = read_bytes(path, max).map_err(|error| unreadable(path, &error))?;
+    String::from_utf8(read_bytes(path, max)?).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let shown = path.display();
+        let message = format!("`{shown}` is not UTF-8: the first bad byte is in line {line}");
+        Diagnostic::error_nowhere(Code::Syntax, message).help(not_utf8(error.as_bytes()))
+    })
+}
+
+/// What editors on Windows call Unicode is often UTF-16, which begins with its byte order mark.
+fn not_utf8(bytes: &[u8]) -> &'static str {
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "it begins as UTF-16 does: save the file as UTF-8",
+        _ => "save the file as UTF-8",
+    }
+}
+
+fn read_bytes(path: &Path, max: usize) -> Result<Vec<u8>, Diagnostic> {
+    let bytes = read_at_most(path, max).map_err(|error| unreadable(path, &error))?;
     if bytes.len() > max {
-        let message = format!("`{shown}` is larger than the {max} bytes that may be read");
+        let message =
+            format!("`{}` is larger than the {max} bytes that may be read", path.display());
         return Err(Diagnostic::error_nowhere(Code::TooLarge, message)
             .help("split the policy into several files of a folder"));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-        let message = format!("`{shown}` is not UTF-8: the first bad byte is in line {line}");
-        Diagnostic::error_nowhere(Code::Syntax, message).help("save the file as UTF-8")
-    })
+    Ok(bytes)
 }
 
 /// Up to one byte more than allowed, so that the caller sees that there is more. Opening waits for
 /// no writer: what is no regular file (a pipe, a device) is refused first.
-fn read_bytes(path: &Path, max: usize) -> std::io::Result<Vec<u8>> {
+fn read_at_most(path: &Path, max: usize) -> std::io::Result<Vec<u8>> {
     let file = open(path)?;
     let expected = usize::try_from(file.metadata()?.len()).unwrap_or(max).min(max);
     let mut bytes = Vec::with_capacity(expected + 1);
@@ -189,7 +250,10 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
             format!("`{shown}` may not be read"),
             "give read permission to the user that runs this".to_owned(),
         ),
-        _ => (format!("`{shown}` cannot be read: {error}"), "name a file or a folder".to_owned()),
+        _ => (
+            format!("`{shown}` cannot be read: {error}"),
+            "name a regular file, or a folder that holds nothing else under such names".to_owned(),
+        ),
     };
     Diagnostic::error_nowhere(Code::Unreadable, message).help(help)
 }
@@ -209,9 +273,10 @@ mod tests {
 
     #[track_caller]
     fn refused(path: &Path) -> (Code, String) {
-        let report = read(path).unwrap_err();
-        let [problem] = report.problems() else { panic!("{report:?}") };
+        let unread = read(path).unwrap_err();
+        let [problem] = unread.report.problems() else { panic!("{unread:?}") };
         assert!(problem.help.is_some());
+        assert_eq!(unread.incomplete, problem.primary.is_none(), "what has a place is there");
         (problem.code, problem.message.replace(&path.display().to_string(), "PATH"))
     }
 
@@ -249,10 +314,10 @@ mod tests {
             (Code::Unreadable, "the folder `PATH` has no policy file".into())
         );
         let latin = folder(&[("a.yaml", b"policy: 1\nname: caf\xe9\n")]);
-        assert_eq!(
-            refused(&latin.path().join("a.yaml")),
-            (Code::Syntax, "`PATH` is not UTF-8: the first bad byte is in line 2".into())
-        );
+        let latin = latin.path().join("a.yaml");
+        assert_eq!(refused(&latin), (Code::Syntax, "this is not UTF-8".into()));
+        let alone = read_text(&latin, MAX_FILE_BYTES).unwrap_err().message;
+        assert!(alone.ends_with("is not UTF-8: the first bad byte is in line 2"), "{alone}");
         let inner = tempfile::tempdir().unwrap();
         fs::create_dir(inner.path().join("x.yaml")).unwrap();
         assert_eq!(refused(inner.path()).0, Code::Unreadable);
@@ -280,16 +345,23 @@ mod tests {
     fn the_size_of_a_policy_is_limited() {
         let folder = folder(&[("a", b"123"), ("b", b"45")]);
         let paths = [folder.path().join("a"), folder.path().join("b")];
-        let within = |max| read_all(&paths, 10, max).map(|sources| sources.files().len());
-        assert_eq!(within(6), Ok(2));
-        assert_eq!(within(5), Ok(2));
-        assert_eq!(within(4).unwrap_err().problems()[0].code, Code::TooLarge);
+        let within = |max| {
+            let text = PolicyText { sources: Sources::default(), base: PathBuf::new() };
+            let mut all = Unread { report: Report::default(), text, incomplete: false };
+            read_all(&paths, 10, max, &mut all);
+            let code = all.report.problems().first().map(|problem| problem.code);
+            (all.text.sources.files().len(), all.incomplete, code)
+        };
+        assert_eq!(within(6), (2, false, None));
+        assert_eq!(within(5), (2, false, None));
+        assert_eq!(within(4), (1, true, Some(Code::TooLarge)));
     }
 
     #[test]
     fn every_file_that_cannot_be_read_is_named() {
         let folder = folder(&[("a.yaml", b"\xff"), ("b.yaml", b"ok"), ("c.yaml", b"\xff")]);
-        assert_eq!(read(folder.path()).unwrap_err().errors(), 2);
+        let unread = read(folder.path()).unwrap_err();
+        assert_eq!((unread.report.errors(), unread.text.sources.files().len()), (2, 3));
     }
 
     #[test]

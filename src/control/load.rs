@@ -3,14 +3,14 @@
 //! Every problem of a policy is reported in one run, whichever step finds it. Nothing here changes
 //! what is live.
 
-use crate::control::files::{self, Piece};
+use crate::control::files::{self, Piece, PolicyText, Unread};
 use crate::control::store::Live;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::identity::{Identity, Inputs};
 use crate::policy::compile::{Stamp, compile};
 use crate::policy::front;
 use crate::policy::lint::lint;
-use crate::policy::raw::RawPolicy;
+use crate::policy::raw::{LeftOut, RawPolicy};
 use crate::policy::resolve::{Surroundings, resolve};
 use crate::source::Sources;
 use aws_lc_rs::digest::{Context, SHA256};
@@ -89,10 +89,7 @@ fn load_once(
     around: &Surroundings,
     generation: u64,
 ) -> Result<Loaded, Box<NotLoaded>> {
-    let text = files::read(path).map_err(|report| {
-        let (sources, named_files) = (Sources::default(), Vec::new());
-        Box::new(NotLoaded { sources, report, named_files })
-    })?;
+    let text = files::read(path).map_err(|unread| Box::new(not_read(*unread, around)))?;
     let named = NamedFiles::new(text.base);
     let (raw, mut report) = front::read(&text.sources);
     let resolved = resolve(&raw, around, &mut report);
@@ -115,6 +112,25 @@ fn load_once(
         }
         _ => Err(Box::new(NotLoaded { sources, report, named_files })),
     }
+}
+
+/// What is wrong with a policy that cannot be read whole: that, and what else there is to see.
+fn not_read(unread: Unread, around: &Surroundings) -> NotLoaded {
+    let Unread { text, mut report, incomplete } = unread;
+    let PolicyText { sources, base } = text;
+    if sources.files().is_empty() {
+        return NotLoaded { sources, report, named_files: Vec::new() };
+    }
+    let named = NamedFiles::new(base);
+    let (mut raw, found) = front::read(&sources);
+    report.extend(found);
+    if incomplete {
+        raw.left_out.push(LeftOut { kind: None, id: None });
+    }
+    resolve(&raw, around, &mut report);
+    identity(&raw, &named, &mut report);
+    report.sort();
+    NotLoaded { named_files: named.digest(&sources).0, sources, report }
 }
 
 fn identity(raw: &RawPolicy, named: &NamedFiles, report: &mut Report) -> Identity {

@@ -99,6 +99,27 @@ codes! {
     InviteEmail = "INVITE_EMAIL",
     InviteExpires = "INVITE_EXPIRES",
     InviteSingleUse = "INVITE_SINGLE_USE",
+    /// Warning: a role that nobody has and that nobody may give.
+    RoleUnassignable = "ROLE_UNASSIGNABLE",
+    /// Warning: a grant of an application's role on paths that address no application.
+    GrantBeyondApp = "GRANT_BEYOND_APP",
+}
+
+impl Code {
+    /// What to do about a problem that does not say so itself.
+    pub(super) fn help(self) -> Option<&'static str> {
+        match self {
+            Code::Syntax => Some(
+                "mend what is underlined, or what stands before it: a bracket or a quote that is \
+                 not closed, an indentation, a value that needs quotes",
+            ),
+            Code::SchemaValid => Some(
+                "write it as JSON Schema 2020-12 has it; docs/policy-reference.md lists what is \
+                 enforced",
+            ),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Code {

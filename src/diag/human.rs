@@ -1,9 +1,9 @@
 //! Problems for people, in the manner of rustc: the place, the line, what is underlined, help.
 
-use super::{Diagnostic, Label, Report, Severity};
+use super::{Diagnostic, Label, MAX_TEXT, Report, Severity};
 use crate::source::{FileId, Sources, Span};
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use std::ops::Range;
 
 /// All problems and a line that counts them; empty where there is nothing to say. `colour` writes
@@ -48,10 +48,17 @@ fn group<'a>(problem: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
     let title = level.primary_title(problem.message.as_str()).id(problem.code.as_str());
     let mut group = Group::with_title(title);
     if let Some(primary) = &problem.primary {
+        let first = first_near(primary, &problem.secondary);
+        if let Some(origin) = origin_of_cut(primary.span, first, sources) {
+            group = group.element(origin);
+        }
         group = group.element(snippet(primary, &problem.secondary, sources));
         let elsewhere = problem.secondary.iter().filter(|other| !together(primary, other));
         for other in elsewhere {
             let mark = mark(other, AnnotationKind::Context, sources, other.span);
+            if let Some(origin) = origin_of_cut(other.span, other.span, sources) {
+                group = group.element(origin);
+            }
             group = group.element(excerpt(other.span, other.span, sources).annotation(mark));
         }
     }
@@ -68,7 +75,7 @@ fn snippet<'a>(
     sources: &'a Sources,
 ) -> Snippet<'a, Annotation<'a>> {
     let near = || secondary.iter().filter(|other| together(primary, other)).map(|other| other.span);
-    let first = near().chain([primary.span]).min().unwrap_or(primary.span);
+    let first = first_near(primary, secondary);
     let last = near().chain([primary.span]).max().unwrap_or(primary.span);
     let mut snippet = excerpt(first, last, sources).annotation(mark(
         primary,
@@ -82,19 +89,34 @@ fn snippet<'a>(
     snippet
 }
 
+/// The first of the places that are shown in the primary one's excerpt.
+fn first_near(primary: &Label, secondary: &[Label]) -> Span {
+    let near = secondary.iter().filter(|other| together(primary, other)).map(|other| other.span);
+    near.chain([primary.span]).min().unwrap_or(primary.span)
+}
+
 fn together(primary: &Label, other: &Label) -> bool {
     primary.span.file == other.span.file && primary.span.start.abs_diff(other.span.start) < NEAR
 }
 
-/// The whole lines from the first place to the last.
+/// The lines from the first place to the last, or what is near of those that are very long. What is
+/// cut has its name and its place said before it, because columns would count from the cut.
 fn excerpt<'a>(first: Span, last: Span, sources: &'a Sources) -> Snippet<'a, Annotation<'a>> {
     let text = text_of(first.file, sources);
-    let start = lines(first, text).start;
-    let end = lines(last, text).end;
+    let (start, whole) = start(first, text);
     let place = sources.place(first);
-    Snippet::source(text.get(start..end).unwrap_or_default())
-        .path(place.file.to_string())
+    let path = whole.then(|| place.file.to_string());
+    Snippet::source(text.get(start..end(last, text)).unwrap_or_default())
+        .path(path)
         .line_start(place.line as usize)
+}
+
+/// Says where a place is whose excerpt begins within a line.
+fn origin_of_cut<'a>(at: Span, first: Span, sources: &Sources) -> Option<Origin<'a>> {
+    let (_, whole) = start(first, text_of(first.file, sources));
+    let place = sources.place(at);
+    let origin = Origin::path(place.file.to_string());
+    (!whole).then(|| origin.line(place.line as usize).char_column(place.column as usize))
 }
 
 fn mark<'a>(
@@ -104,7 +126,7 @@ fn mark<'a>(
     first: Span,
 ) -> Annotation<'a> {
     let text = text_of(first.file, sources);
-    let offset = lines(first, text).start;
+    let (offset, _) = start(first, text);
     let covered = first_line(label.span, text);
     let mark = kind.span(covered.start - offset..covered.end - offset);
     if label.text.is_empty() { mark } else { mark.label(label.text.as_str()) }
@@ -114,19 +136,30 @@ fn text_of(file: FileId, sources: &Sources) -> &str {
     sources.files().get(file.0 as usize).map_or("", |file| &file.text)
 }
 
-/// The line in which a span starts, without its line end.
-fn lines(span: Span, text: &str) -> Range<usize> {
+/// Where the excerpt of a place begins, and whether that is where its line does.
+fn start(span: Span, text: &str) -> (usize, bool) {
     let at = first_line(span, text).start;
-    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
-    start..end
+    let from = text.ceil_char_boundary(at.saturating_sub(BESIDE));
+    match text[from..at].rfind('\n') {
+        Some(newline) => (from + newline + 1, true),
+        None => (from, from == 0),
+    }
 }
 
-/// A span's bytes up to the end of its first line: what is underlined of a long value.
+/// Where the excerpt of a place ends: with the line in which the place begins.
+fn end(span: Span, text: &str) -> usize {
+    let shown = first_line(span, text).end;
+    let to = text.floor_char_boundary(shown + BESIDE);
+    text[shown..to].find('\n').map_or(to, |newline| shown + newline)
+}
+
+/// A span's bytes up to the end of its first line, and of a very long one the first
+/// [`MAX_TEXT`]: what is underlined of a value.
 pub(super) fn first_line(span: Span, text: &str) -> Range<usize> {
     let (start, end) = (span.start as usize, span.end as usize);
     match text.get(start..end) {
         Some(covered) => {
+            let covered = &covered[..covered.floor_char_boundary(MAX_TEXT)];
             let line = covered.split('\n').next().unwrap_or_default().trim_end();
             start..start + line.len()
         }
@@ -136,6 +169,10 @@ pub(super) fn first_line(span: Span, text: &str) -> Range<usize> {
 
 /// Places that lie nearer to one another than so many bytes are shown in one excerpt.
 const NEAR: u32 = 2_000;
+
+/// Bytes that are shown of a line on either side of what is underlined. A whole policy may stand on
+/// one line, and each of its problems would show all of it.
+const BESIDE: usize = 1_000;
 
 #[cfg(test)]
 pub(super) mod tests {
@@ -202,6 +239,41 @@ pub(super) mod tests {
 
         2 errors, 1 warning
         ");
+    }
+
+    #[test]
+    fn of_a_very_long_line_a_part_is_shown_and_its_column_is_told() {
+        let text = format!("a: [{}, {{b: c}}, {}]\n", "é, ".repeat(50_000), "x, ".repeat(50_000));
+        let mut sources = Sources::default();
+        let file = sources.add("p.yaml", text.as_str());
+        let at = text.find("b:").unwrap();
+        let problem = Diagnostic::error(Code::UnknownKey, Span::new(file, at, at + 1), "no `b`")
+            .label("here")
+            .also(Span::new(file, 0, 1), "far away");
+        let shown = render(&Report::from(problem), &sources, false);
+        assert!(shown.contains("--> p.yaml:1:150008\n"), "{shown}");
+        assert!(
+            shown.contains("{b: c}") && shown.contains("^ here") && shown.contains("- far away")
+        );
+        assert!(shown.len() < 2_000, "{}", shown.len());
+    }
+
+    #[test]
+    fn an_excerpt_begins_with_its_line_up_to_a_limit() {
+        let starts = |before: usize| {
+            let text = format!("a\n{}x", "y".repeat(before));
+            start(Span::new(FileId(0), before + 2, before + 3), &text)
+        };
+        // The newline before the line must be among those bytes.
+        assert_eq!(starts(BESIDE - 2), (2, true));
+        assert_eq!(starts(BESIDE - 1), (2, true));
+        assert_eq!(starts(BESIDE), (2, false));
+        let ends = |after: usize| {
+            let text = format!("x{}\nz", "y".repeat(after));
+            end(Span::new(FileId(0), 0, 1), &text) - 1
+        };
+        let ends = [BESIDE - 1, BESIDE, BESIDE + 1].map(ends);
+        assert_eq!(ends, [BESIDE - 1, BESIDE, BESIDE]);
     }
 
     #[test]

@@ -75,6 +75,7 @@ fn to_line(value: &impl Serialize) -> String {
 mod tests {
     use super::*;
     use crate::diag::human::tests::sample;
+    use crate::diag::{Code, MAX_TEXT};
 
     #[test]
     fn programs_get_one_object() {
@@ -93,6 +94,21 @@ mod tests {
                 "\n"
             )
         );
+    }
+
+    #[test]
+    fn of_a_long_value_its_start_is_told() {
+        let text = |length: usize| {
+            let mut sources = Sources::default();
+            let file = sources.add("p.yaml", "x".repeat(length));
+            let span = crate::source::Span::new(file, 0, length);
+            let report = Diagnostic::error(Code::BadValue, span, "long").into();
+            let line: serde_json::Value =
+                serde_json::from_str(&render(&report, &sources, false)).unwrap();
+            line["problems"][0]["text"].as_str().unwrap().len()
+        };
+        let told = [MAX_TEXT - 1, MAX_TEXT, MAX_TEXT + 1].map(text);
+        assert_eq!(told, [MAX_TEXT - 1, MAX_TEXT, MAX_TEXT]);
     }
 
     #[test]

@@ -9,10 +9,13 @@ mod code;
 pub mod human;
 pub mod json;
 pub mod sarif;
+mod shown;
 
 pub use code::Code;
+pub use shown::MAX_TEXT;
 
 use crate::source::Span;
+use std::collections::HashSet;
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,13 +86,14 @@ impl Diagnostic {
 
     fn new(code: Code, severity: Severity, span: Option<Span>, message: String) -> Diagnostic {
         let primary = span.map(|span| Label { span, text: String::new() });
-        Diagnostic { code, severity, message, primary, secondary: Vec::new(), help: None }
+        let (message, help) = (shown::shown(message), code.help().map(str::to_owned));
+        Diagnostic { code, severity, message, primary, secondary: Vec::new(), help }
     }
 
-    /// Says what to write instead.
+    /// Says what to write instead, where the code's own help would say less.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
-        self.help = Some(help.into());
+        self.help = Some(shown::shown(help.into()));
         self
     }
 
@@ -97,7 +101,7 @@ impl Diagnostic {
     #[must_use]
     pub fn label(mut self, text: impl Into<String>) -> Diagnostic {
         if let Some(primary) = &mut self.primary {
-            primary.text = text.into();
+            primary.text = shown::shown(text.into());
         }
         self
     }
@@ -105,7 +109,7 @@ impl Diagnostic {
     /// Names another place that matters.
     #[must_use]
     pub fn also(mut self, span: Span, text: impl Into<String>) -> Diagnostic {
-        self.secondary.push(Label { span, text: text.into() });
+        self.secondary.push(Label { span, text: shown::shown(text.into()) });
         self
     }
 }
@@ -165,6 +169,24 @@ impl Report {
         self.more_warnings += other.more_warnings;
     }
 
+    /// Takes over the problems of a later step, save those of values that an earlier one could not
+    /// read: what such a value is taken for is no second mistake.
+    pub fn extend_beyond(&mut self, mut later: Report) {
+        let place = |problem: &Diagnostic| problem.primary.as_ref().map(|label| label.span);
+        let unread: HashSet<_> = self.problems.iter().filter_map(place).collect();
+        later.problems.retain(|one| place(one).is_none_or(|span| !unread.contains(&span)));
+        self.extend(later);
+    }
+
+    /// Whether there is an error within a place.
+    pub fn has_error_in(&self, span: Span) -> bool {
+        let within = |inner: Span| {
+            inner.file == span.file && span.start <= inner.start && inner.end <= span.end
+        };
+        let errors = self.problems.iter().filter(|one| one.severity == Severity::Error);
+        errors.filter_map(|one| one.primary.as_ref()).any(|label| within(label.span))
+    }
+
     /// File order; within one place errors before warnings.
     pub fn sort(&mut self) {
         self.problems.sort_by_key(|problem| {
@@ -185,6 +207,9 @@ pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -
     // Of one or two letters every other short name is near, and none is meant.
     let letters = typed.chars().count();
     let limit = if letters < 3 { 0 } else { (letters / 3).max(1) };
+    if limit == 0 {
+        return None;
+    }
     known
         .into_iter()
         // A name that is longer or shorter by more is farther away, which is seen without comparing.
@@ -193,6 +218,11 @@ pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, name)| name)
+}
+
+/// `did you mean …?`, where one of `known` is near enough.
+pub fn suggestion<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    did_you_mean(typed, known).map(|near| shown::suggestion(typed, near))
 }
 
 #[cfg(test)]
@@ -225,6 +255,29 @@ mod tests {
         let mut whole = Report::default();
         whole.extend(report);
         assert_eq!((whole.errors(), whole.more()), (1, 1));
+    }
+
+    #[test]
+    fn a_value_that_could_not_be_read_is_one_mistake() {
+        let at = |n| Span::new(crate::source::FileId(0), n, n + 2);
+        let mut report = Report::from(Diagnostic::error(Code::BadValue, at(4), "first"));
+        let mut later = Report::default();
+        later.push(Diagnostic::error(Code::WrongType, at(4), "the same value"));
+        later.push(Diagnostic::error(Code::WrongType, at(5), "another"));
+        later.push(Diagnostic::error_nowhere(Code::Unreadable, "nowhere"));
+        report.extend_beyond(later);
+        let kept: Vec<_> = report.problems().iter().map(|one| one.message.as_str()).collect();
+        assert_eq!(kept, ["first", "another", "nowhere"]);
+    }
+
+    #[test]
+    fn errors_are_found_by_where_they_are() {
+        let span = |start, end| Span::new(crate::source::FileId(0), start, end);
+        let report = Report::from(Diagnostic::error(Code::BadValue, span(4, 6), "here"));
+        assert!(report.has_error_in(span(4, 6)) && report.has_error_in(span(0, 9)));
+        assert!(!report.has_error_in(span(5, 9)) && !report.has_error_in(span(0, 5)));
+        let warning = Report::from(Diagnostic::warning(Code::Unused, span(4, 6), "no error"));
+        assert!(!warning.has_error_in(span(0, 9)));
     }
 
     #[test]

@@ -15,8 +15,10 @@ pub fn read(sources: &Sources) -> (RawPolicy, Report) {
         roots.extend(yaml::parse_next(id, &file.text, &mut left, &mut report));
     }
     let unread = sources.files().len() - roots.len();
-    let root = merge::merge(roots, &mut report);
-    let mut policy = bind::policy(&root, &mut report);
+    let mut meaning = Report::default();
+    let root = merge::merge(roots, &mut meaning);
+    let mut policy = bind::policy(&root, &mut meaning);
+    report.extend_beyond(meaning);
     policy.left_out.extend(vec![LeftOut { kind: None, id: None }; unread]);
     report.sort();
     (policy, report)

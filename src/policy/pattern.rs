@@ -139,6 +139,27 @@ impl Pattern {
         lengths && a.iter().zip(b).all(|(a, b)| a.unifies(b))
     }
 
+    /// The pattern of the paths that match both, if there are any.
+    pub fn meet(&self, other: &Pattern) -> Option<Pattern> {
+        if !self.unifies(other) {
+            return None;
+        }
+        let (long, short) = match self.segments.len() >= other.segments.len() {
+            true => (self, other),
+            false => (other, self),
+        };
+        let mut segments = long.segments.clone();
+        for (segment, beside) in segments.iter_mut().zip(&short.segments) {
+            if let Segment::Literal(_) = beside {
+                *segment = beside.clone();
+            }
+        }
+        let subtree = self.subtree && other.subtree;
+        let mut text: String = segments.iter().map(|segment| format!("/{segment}")).collect();
+        text.push_str(if subtree { "/**" } else { "" });
+        Some(Pattern { text: text.into(), segments, subtree })
+    }
+
     /// Whether every path that `other` matches is matched by this pattern too.
     pub fn covers(&self, other: &Pattern) -> bool {
         let lengths = match (self.subtree, other.subtree) {
@@ -180,6 +201,15 @@ impl Segment {
             (Segment::Literal(_), Segment::Param(_)) => false,
             (Segment::Param(_), Segment::Literal(text)) => !text.is_empty(),
             (Segment::Param(_), Segment::Param(_)) => true,
+        }
+    }
+}
+
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Segment::Literal(text) => f.write_str(text),
+            Segment::Param(name) => write!(f, "{{{name}}}"),
         }
     }
 }
@@ -249,6 +279,31 @@ mod tests {
         assert!(matches("/", "/"));
         assert!(!matches("/", "/a"));
         assert!(matches("/a/", "/a/"));
+    }
+
+    #[test]
+    fn what_two_patterns_match_is_a_pattern() {
+        let meet = |a: &str, b: &str| {
+            let both = [pattern(a).meet(&pattern(b)), pattern(b).meet(&pattern(a))];
+            let [one, other] = both.map(|both| both.map(|both| both.to_string()));
+            assert_eq!(one.is_some(), other.is_some());
+            one
+        };
+        for (a, b, both) in [
+            ("/a/**", "/{x}/b", Some("/a/b")),
+            ("/a/**", "/{x}/**", Some("/a/**")),
+            ("/**", "/a/", Some("/a/")),
+            ("/**", "/**", Some("/**")),
+            ("/{x}/b", "/a/{y}", Some("/a/b")),
+            ("/a", "/b", None),
+            ("/a/b", "/a", None),
+            ("/a/", "/a/{x}", None),
+        ] {
+            assert_eq!(meet(a, b).as_deref(), both, "{a} {b}");
+        }
+        let both = pattern("/a/**").meet(&pattern("/{x}/{y}")).expect("both");
+        assert!(both.matches(&Target::parse("/a/b", MAX_TARGET).expect("a path")));
+        assert!(!both.is_subtree());
     }
 
     #[test]

@@ -237,7 +237,9 @@ impl<'t, 'r> Builder<'t, 'r> {
     fn alias(&mut self, id: usize, span: Span) -> Result<(), Stop> {
         let Some(anchored) = self.anchors.get(&id) else {
             let message = "an alias may not stand inside of the value that it names";
-            return Err(Diagnostic::error(Code::Syntax, span, message).into());
+            return Err(Diagnostic::error(Code::Syntax, span, message)
+                .help("write out what is meant: a value cannot hold itself")
+                .into());
         };
         let (bytes, height) = (anchored.bytes, anchored.height);
         if self.open.len() + height > self.budget.depth {
@@ -372,7 +374,10 @@ fn read_key<'t>(node: Node<'t>, report: &mut Report) -> Key<'t> {
         other => {
             let node = Node { kind: other, span: node.span };
             let message = format!("a key must be text, but this is {}", node.kind_name());
-            report.push(Diagnostic::error(Code::WrongType, node.span, message));
+            report.push(
+                Diagnostic::error(Code::WrongType, node.span, message)
+                    .help("write one word, in quotes where it has characters of YAML's own"),
+            );
             Key::Refused
         }
     }
@@ -399,7 +404,9 @@ fn second_document(span: Span) -> Stop {
 
 fn too_deep(span: Span, limit: usize) -> Stop {
     let message = format!("lists and mappings nest deeper than {limit}");
-    Diagnostic::error(Code::TooLarge, span, message).into()
+    Diagnostic::error(Code::TooLarge, span, message)
+        .help("write it flatter; nothing in the language needs as much")
+        .into()
 }
 
 #[cfg(test)]

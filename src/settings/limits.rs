@@ -79,7 +79,10 @@ pub(super) fn limits(node: &Node, report: &mut Report) -> Limits {
     set(&mut limits.connections, count(&mut fields, "connections", CONNECTIONS));
     if limits.max_target > limits.max_header_bytes {
         let message = "`max_target` is larger than `max_header_bytes`, which includes it";
-        report.push(Diagnostic::error(Code::Setting, node.span, message));
+        report.push(
+            Diagnostic::error(Code::Setting, node.span, message)
+                .help("raise `max_header_bytes`, or lower `max_target`"),
+        );
     }
     limits
 }
@@ -114,6 +117,7 @@ fn duration(fields: &mut Fields<'_, '_>, key: &str) -> Option<Duration> {
             let (low, high) = (shown(*WAIT.start()), shown(*WAIT.end()));
             let message = format!("`{key}` must be from {low} to {high}");
             Diagnostic::error(Code::BadValue, node.span, message)
+                .help("write a duration in this range")
         }
         Err(_) => {
             let message = format!("`{typed}` is not a duration");
@@ -142,7 +146,8 @@ fn size(fields: &mut Fields<'_, '_>, key: &str, range: RangeInclusive<u64>) -> O
     if !range.contains(&bytes) {
         let (low, high) = (values::shown_size(*range.start()), values::shown_size(*range.end()));
         let message = format!("`{key}` must be from {low} to {high}");
-        fields.report().push(Diagnostic::error(Code::BadValue, node.span, message));
+        let problem = Diagnostic::error(Code::BadValue, node.span, message);
+        fields.report().push(problem.help("write a size in this range"));
         return None;
     }
     usize::try_from(bytes).ok()

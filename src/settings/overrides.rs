@@ -2,7 +2,7 @@
 //! is underlined like one in the file.
 
 use super::limits::LIMITS;
-use crate::diag::{Code, Diagnostic, Report, did_you_mean};
+use crate::diag::{Code, Diagnostic, Report, suggestion};
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::scalar;
 use crate::source::{Sources, Span, Spanned};
@@ -109,8 +109,8 @@ fn is_service_link(name: &str) -> bool {
 fn unknown(name: &str, known: &[(String, String)]) -> Diagnostic {
     let message = format!("the environment variable `{name}` is not a setting");
     let problem = Diagnostic::error_nowhere(Code::UnknownKey, message);
-    match did_you_mean(name, known.iter().map(|(variable, _)| variable.as_str())) {
-        Some(near) => problem.help(format!("did you mean `{near}`?")),
+    match suggestion(name, known.iter().map(|(variable, _)| variable.as_str())) {
+        Some(near) => problem.help(near),
         None => problem.help("unset it; `portcullis run --help` says which there are"),
     }
 }

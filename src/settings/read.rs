@@ -238,7 +238,10 @@ fn check_collisions(settings: &Settings, root: &Node, report: &mut Report) {
         let key = |name| root.get(name).map(|node| node.span);
         let span = key("listen").or(key("admin")).unwrap_or(root.span);
         let message = format!("two listeners want `{address}`");
-        report.push(Diagnostic::error(Code::Setting, span, message));
+        report.push(
+            Diagnostic::error(Code::Setting, span, message)
+                .help("give each listener an address of its own, or take one out"),
+        );
     }
 }
 

@@ -37,14 +37,14 @@ fn lints_of(sources: &Sources) -> Vec<(Code, String, String)> {
 }
 
 #[track_caller]
-fn warns(policy: &str, expected: &[(Code, &str, &str)]) {
+pub(super) fn warns(policy: &str, expected: &[(Code, &str, &str)]) {
     let expected: Vec<_> =
         expected.iter().map(|(code, at, other)| (*code, (*at).into(), (*other).into())).collect();
     assert_eq!(lints(policy), expected, "{policy}");
 }
 
 #[track_caller]
-fn silent(policy: &str) {
+pub(super) fn silent(policy: &str) {
     warns(policy, &[]);
 }
 

@@ -3,11 +3,14 @@
 
 mod administered;
 mod allocations;
+mod bad;
 mod conditions;
 mod hosts;
+mod input;
 mod invariants;
 mod isolation;
 mod lints;
+mod lints_of_roles;
 mod offered;
 mod reload;
 mod schemas;

@@ -122,7 +122,10 @@ impl Compiler<'_> {
     fn skipped(&mut self, path: &Text, file: &KeyFile) {
         for (name, fault) in &file.skipped {
             let message = format!("key {name} of `{}` {fault}; it is skipped", path.value);
-            self.report.push(Diagnostic::warning(Code::IdentityValid, path.span, message));
+            self.report.push(
+                Diagnostic::warning(Code::IdentityValid, path.span, message)
+                    .help("replace it, or take it out of the key set"),
+            );
         }
         if file.keys.is_empty() {
             let message = format!("no key of `{}` can be used", path.value);
@@ -148,7 +151,10 @@ impl Compiler<'_> {
                  (RFC 7518 section 3.2)",
                 name.value
             );
-            self.report.push(Diagnostic::warning(Code::IdentityValid, name.span, message));
+            self.report.push(
+                Diagnostic::warning(Code::IdentityValid, name.span, message)
+                    .help("make a longer one: `openssl rand -base64 96 | tr -d '\\n'`"),
+            );
         }
         Some(DecodingKey::from_secret(&bytes))
     }
@@ -200,11 +206,11 @@ impl Compiler<'_> {
             } else if !keys.fits(*alg) && !keys_are_empty(keys) {
                 let message = format!("`{alg:?}` fits no key of `{}`", raw.issuer.value);
                 let code = Code::IdentityValid;
-                self.report.push(match usable {
+                let problem = match usable {
                     true => Diagnostic::warning(code, *span, message),
-                    false => Diagnostic::error(code, *span, message)
-                        .help("list the algorithms that the keys are for"),
-                });
+                    false => Diagnostic::error(code, *span, message),
+                };
+                self.report.push(problem.help("list the algorithms that the keys are for"));
             }
         }
     }

@@ -45,7 +45,10 @@ impl Identity {
         let nothing = RawIdentity::default();
         let raw = raw.unwrap_or(&nothing);
         if raw.jwt.is_empty() && raw.api_keys.is_none() && raw.forwarded.is_none() {
-            report.push(no_identity(typed));
+            // An authenticator that could not be read is not as if there were none.
+            if typed.is_none_or(|span| !report.has_error_in(span)) {
+                report.push(no_identity(typed));
+            }
             return Identity::default();
         }
         let mut compiler = Compiler { inputs, report };

@@ -3,7 +3,7 @@
 //! What a mapping may hold stands in a [`Shape`]: keys that are read, and keys that are part of the
 //! language but not enforced by this version. Whatever is in neither list is unknown.
 
-use crate::diag::{Code, Diagnostic, Report, did_you_mean};
+use crate::diag::{Code, Diagnostic, Report, suggestion};
 use crate::policy::node::{Entry, Node, NodeKind};
 use crate::policy::raw::Text;
 use crate::source::{Span, Spanned};
@@ -56,7 +56,11 @@ impl<'n, 'r> Fields<'n, 'r> {
         let NodeKind::Map(entries) = &node.kind else {
             let message =
                 format!("{} must be a mapping, but is {}", a(shape.what), node.kind_name());
-            report.push(Diagnostic::error(Code::WrongType, node.span, message));
+            let problem = Diagnostic::error(Code::WrongType, node.span, message);
+            report.push(match shape.keys {
+                [] => problem.help("write `{…}`"),
+                keys => problem.help(format!("write `{{{}: …}}`", keys[0])),
+            });
             return None;
         };
         for (key, node) in entries {
@@ -144,7 +148,8 @@ impl<'n, 'r> Fields<'n, 'r> {
             None => {
                 let (low, high) = range.into_inner();
                 let message = format!("`{key}` must be from {low} to {high}");
-                self.report.push(Diagnostic::error(Code::BadValue, node.span, message));
+                let problem = Diagnostic::error(Code::BadValue, node.span, message);
+                self.report.push(problem.help("write a whole number in this range"));
                 None
             }
         }
@@ -258,8 +263,12 @@ pub fn wrong_type(subject: &str, expected: &str, node: &Node, at: Span) -> Diagn
             problem.help("put it in quotes")
         }
         (NodeKind::Null, _) => problem.help("write a value, or take the key out"),
+        (NodeKind::Text(_), "`true` or `false`") => {
+            problem.help("write `true` or `false` without quotes; `yes` and `on` are text")
+        }
         (_, "a list") => problem.help("write a list: `[…]`"),
-        _ => problem,
+        (_, "a mapping") => problem.help("write a mapping: `{KEY: VALUE}`"),
+        _ => problem.help(format!("write {expected}")),
     }
 }
 
@@ -280,8 +289,8 @@ pub fn bad_word<'w>(
 ) -> Diagnostic {
     let message = format!("`{}` is not a value of `{key}`", typed.value);
     let problem = Diagnostic::error(Code::BadValue, typed.span, message);
-    match did_you_mean(&typed.value, words.clone()) {
-        Some(near) => problem.help(format!("did you mean `{near}`?")),
+    match suggestion(&typed.value, words.clone()) {
+        Some(near) => problem.help(near),
         None => {
             let words: Vec<_> = words.map(|word| format!("`{word}`")).collect();
             problem.help(format!("write {}", words.join(" or ")))
@@ -305,9 +314,9 @@ fn unknown_key(key: &Spanned<Cow<'_, str>>, shape: &Shape) -> Diagnostic {
     let message = format!("{} has no key `{}`", a(shape.what), key.value);
     let problem = Diagnostic::error(Code::UnknownKey, key.span, message);
     let known = shape.keys.iter().chain(shape.unenforced.iter().map(|(name, _)| name)).copied();
-    match did_you_mean(&key.value, known) {
-        Some(near) => problem.help(format!("did you mean `{near}`?")),
-        None if shape.keys.is_empty() => problem,
+    match suggestion(&key.value, known) {
+        Some(near) => problem.help(near),
+        None if shape.keys.is_empty() => problem.help("take it out"),
         None => {
             problem.help(format!("the keys of {} are `{}`", a(shape.what), shape.keys.join("`, `")))
         }

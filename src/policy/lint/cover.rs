@@ -37,7 +37,11 @@ fn shadowed_within(resolved: &Resolved, most: usize, report: &mut Report) {
             });
             if steps.left == 0 {
                 let message = format!("shadowed grants were not looked for beyond {most} steps");
-                report.push(Diagnostic::warning_nowhere(Code::Shadowed, message));
+                report.push(
+                    Diagnostic::warning_nowhere(Code::Shadowed, message).help(
+                        "the rest of the grants was not compared; with fewer of them all are",
+                    ),
+                );
                 return;
             }
             if let Some((holder, wider)) = found {

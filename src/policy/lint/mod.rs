@@ -5,6 +5,8 @@
 //! no other reading: an empty list that is written out is meant, and so is a role that nobody has
 //! yet but that others may assign.
 
+mod apps;
+mod assign;
 mod cover;
 mod queries;
 mod reach;
@@ -20,12 +22,14 @@ pub fn lint(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
     cover::shadowed_grants(resolved, report);
     cover::hidden_routes(raw, resolved, report);
     reach::grants_that_never_hold(resolved, report);
+    apps::grants_beyond_apps(resolved, report);
     reach::schemas_without_grants(raw, resolved, report);
     reach::roles_without_grants(raw, resolved, report);
     reach::roles_without_operator(raw, resolved, report);
     reach::access_to_inactive_apps(raw, resolved, report);
     queries::unlisted(resolved, report);
     unused::roles(raw, resolved, report);
+    assign::roles_that_nobody_may_give(raw, resolved, report);
     unused::schemas_and_types(raw, resolved, report);
     unused::upstreams(raw, resolved, report);
     unused::applications(raw, resolved, report);

@@ -50,7 +50,7 @@ impl Holder {
 }
 
 /// The routes on which a grant can count.
-struct Addressed<'a> {
+pub(super) struct Addressed<'a> {
     /// There is an implicit organization, which has no id.
     implicit: bool,
     /// Routes that address an organization.
@@ -73,7 +73,7 @@ const APP_ROLE: &str = "an application role counts for the addressed application
 const ROLE: &str = "roles count in the addressed organization alone";
 
 impl<'a> Addressed<'a> {
-    fn of(resolved: &'a Resolved) -> Addressed<'a> {
+    pub(super) fn of(resolved: &'a Resolved) -> Addressed<'a> {
         let implicit = resolved.implicit_org;
         let org = |route: &ResolvedRoute| route.org != Address::None;
         let app = |route: &ResolvedRoute| (implicit || org(route)) && route.app != Address::None;
@@ -82,6 +82,11 @@ impl<'a> Addressed<'a> {
             org: Routes::that(&resolved.routes, org),
             app: Routes::that(&resolved.routes, app),
         }
+    }
+
+    /// Whether a grant of an application's role counts anywhere.
+    pub(super) fn holds_in_an_app(&self, grant: &ResolvedGrant) -> bool {
+        self.lacks(Holder::App, grant).is_none()
     }
 
     /// What no route to a grant addresses although the grant asks for it, and why it does.

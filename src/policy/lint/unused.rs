@@ -9,8 +9,19 @@ use std::collections::HashSet;
 /// role, not through a group or another role either, no access starts with it, it is no ceiling,
 /// and no administration knows it: none names it, gives it by itself, or reserves it.
 pub(super) fn roles(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
-    let ResolvedMembers::Directory { members, .. } = &resolved.members else { return };
-    let (Some(mut used), false) = (bound(resolved), members.is_empty()) else { return };
+    let Some(used) = used_roles(raw, resolved) else { return };
+    for (at, role) in raw.roles.iter().enumerate() {
+        if !used[at] {
+            let help = "bind it to a member, say in `assignable_by` who may, or remove it";
+            unused(report, &role.id, "no member has the role", help);
+        }
+    }
+}
+
+/// Whether each role is of use, by position; `None` where no members are listed.
+pub(super) fn used_roles(raw: &RawPolicy, resolved: &Resolved) -> Option<Vec<bool>> {
+    let ResolvedMembers::Directory { members, .. } = &resolved.members else { return None };
+    let mut used = bound(resolved).filter(|_| !members.is_empty())?;
     let templates = || raw.presets.iter().flat_map(|preset| &preset.roles);
     let by_rights = raw.roles.iter().chain(templates()).flat_map(|role| role.rights.names());
     let by_templates = templates().flat_map(|role| &role.includes);
@@ -25,12 +36,7 @@ pub(super) fn roles(raw: &RawPolicy, resolved: &Resolved, report: &mut Report) {
         used[at] |= administered || starts || role.builtin || role.default || ceiling == Some(id);
     }
     with_included(resolved, &mut used);
-    for (at, role) in raw.roles.iter().enumerate() {
-        if !used[at] {
-            let help = "bind it to a member, say in `assignable_by` who may, or remove it";
-            unused(report, &role.id, "no member has the role", help);
-        }
-    }
+    Some(used)
 }
 
 /// The roles that somebody has, be it through a group or another role, by position; `None` where

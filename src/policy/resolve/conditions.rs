@@ -1,7 +1,7 @@
 //! Conditions of grants and routes, from what was typed to what is compared.
 
 use super::paths::{ResolvedType, pattern};
-use crate::diag::{Code, Diagnostic, Report, did_you_mean};
+use crate::diag::{Code, Diagnostic, Report, suggestion};
 use crate::filter::pick;
 use crate::policy::access::Access;
 use crate::policy::bind::not_enforced;
@@ -164,7 +164,10 @@ fn template(text: &str, typed: &Text, report: &mut Report) -> Option<Box<[Part]>
         let fact = fact(name, typed, report)?;
         if is_list(&fact) {
             let message = format!("`{name}` is a list, and a text can hold one value");
-            report.push(Diagnostic::error(Code::BadValue, typed.span, message));
+            report.push(
+                Diagnostic::error(Code::BadValue, typed.span, message)
+                    .help(format!("compare with `{name}` itself, without other text and braces")),
+            );
             return None;
         }
         parts.push(Part::Of(fact));
@@ -218,8 +221,8 @@ fn fact(text: &str, typed: &Text, report: &mut Report) -> Option<Fact> {
     let message = format!("`{text}` is no fact about the caller");
     let problem = Diagnostic::error(Code::BadValue, typed.span, message);
     let names = || FACTS.iter().map(|(name, _)| *name);
-    report.push(match did_you_mean(text, names()) {
-        Some(near) => problem.help(format!("did you mean `{near}`?")),
+    report.push(match suggestion(text, names()) {
+        Some(near) => problem.help(near),
         None => problem.help(format!(
             "write `claims.NAME`, or one of `{}`",
             names().collect::<Vec<_>>().join("`, `")
@@ -314,8 +317,8 @@ fn race(at: &Pattern, of: &Text, beside: &Beside<'_>, report: &mut Report) {
     if writes && (beside.pattern.is_subtree() || !same_shape(at, beside.pattern)) {
         let message = "the owner of this object may change before the write beside it arrives";
         report.push(Diagnostic::warning(Code::OwnerRace, of.span, message).help(
-            "where the path of the grant is the object itself, its ETag becomes `If-Match` on \
-             the write",
+            "where that matters, give the path of the object itself a grant of its own: there its \
+             ETag becomes `If-Match` on the write",
         ));
     }
 }

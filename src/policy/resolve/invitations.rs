@@ -146,7 +146,8 @@ impl Host<'_> {
         {
             let message = format!("a member has at most {most} of these roles");
             let problem = Diagnostic::error(Code::RoleCardinality, one_more.span, message);
-            self.report.push(problem.also(span, "the limit"));
+            self.report
+                .push(problem.also(span, "the limit").help("take roles out, or raise the limit"));
         }
         let bound = self.binder.bind_all(&typed.roles, false, self.report);
         bound.into_iter().map(|at| RoleId(at as u32)).collect()

@@ -239,9 +239,10 @@ impl<'a> MemberReader<'a> {
             if roles.len() > most as usize {
                 let message = format!("a member has at most {most} of these roles");
                 let problem = Diagnostic::error(Code::RoleCardinality, entry.id.span, message);
-                self.report.push(
-                    problem.also(span, "the limit").help("the roles of its groups count as well"),
-                );
+                self.report.push(problem.also(span, "the limit").help(
+                    "take the member out of a group, or raise the limit: the roles of groups \
+                         count as well",
+                ));
                 return;
             }
         }
@@ -254,7 +255,10 @@ impl<'a> MemberReader<'a> {
     ) -> Option<ResolvedMember> {
         if typed.user.value.is_empty() {
             let message = "the user of this member is empty";
-            self.report.push(Diagnostic::error(Code::BadValue, typed.user.span, message));
+            self.report.push(
+                Diagnostic::error(Code::BadValue, typed.user.span, message)
+                    .help("write the id that the authenticator gives the user"),
+            );
         }
         let org = self.org(typed.org.as_ref(), &typed.user, typed.span, "a member")?;
         let first = *self.seen.entry((&typed.user.value, org)).or_insert(typed.user.span);
@@ -262,7 +266,8 @@ impl<'a> MemberReader<'a> {
             let message = format!("`{}` is a member of this organization twice", typed.user.value);
             self.report.push(
                 Diagnostic::error(Code::IdUnique, typed.user.span, message)
-                    .also(first, "first listed here"),
+                    .also(first, "first listed here")
+                    .help("join the two, or remove one"),
             );
         }
         self.stays_home(org, &typed.roles);
@@ -347,7 +352,8 @@ impl<'a> MemberReader<'a> {
             let message = format!("{what} has at most {most} of these roles");
             self.report.push(
                 Diagnostic::error(Code::RoleCardinality, one_more.span, message)
-                    .also(span, "the limit"),
+                    .also(span, "the limit")
+                    .help("take roles out, or raise the limit"),
             );
         }
     }
@@ -360,7 +366,8 @@ fn window(typed: &RawWindow, report: &mut Report) -> Window {
     {
         report.push(
             Diagnostic::error(Code::BadValue, to.span, "this is not after `not_before`")
-                .also(from.span, "it begins here"),
+                .also(from.span, "it begins here")
+                .help("write a later time, or take one of the two out"),
         );
     }
     Window::new(typed.not_before.map(|time| time.value), typed.expires.map(|time| time.value))

@@ -34,7 +34,7 @@ pub use reach::MAX_OPERATORS;
 pub use restrictions::{ResolvedRestriction, defaults};
 pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};
 
-use crate::diag::{Code, Diagnostic, Report, did_you_mean};
+use crate::diag::{Code, Diagnostic, Report, suggestion};
 use crate::policy::administration::Administration;
 use crate::policy::raw::{Kind, RawPolicy, Text};
 use crate::policy::snapshot::UpstreamId;
@@ -169,7 +169,10 @@ impl<'a> Names<'a> {
         for (at, id) in ids.enumerate() {
             if id.value.is_empty() {
                 let message = format!("the id of this {} is empty", kind.name());
-                report.push(Diagnostic::error(Code::BadValue, id.span, message));
+                report.push(
+                    Diagnostic::error(Code::BadValue, id.span, message)
+                        .help("give it a name by which others can refer to it"),
+                );
             }
             if let Some((_, first)) = names.index.get(id.value.as_str()) {
                 let message = format!("the {} `{}` is defined twice", kind.name(), id.value);
@@ -209,8 +212,8 @@ impl<'a> Names<'a> {
         // Where nobody will read it, or with very many names, a search would only take time.
         let suggests = !report.is_full() && self.index.len() <= MAX_SUGGESTIBLE;
         let known = suggests.then(|| self.index.keys().copied());
-        report.push(match did_you_mean(&reference.value, known.into_iter().flatten()) {
-            Some(near) => problem.help(format!("did you mean `{near}`?")),
+        report.push(match suggestion(&reference.value, known.into_iter().flatten()) {
+            Some(near) => problem.help(near),
             None => problem.help(format!("define the {kind} under `{}`", self.kind.key())),
         });
         None
@@ -282,16 +285,22 @@ fn upstreams<'a>(raw: &'a RawPolicy, around: &Surroundings, report: &mut Report)
     for upstream in &raw.upstreams {
         let address = upstream.url.value.parse().unwrap_or_else(|error| {
             let message = format!("`{}` is no upstream URL: {error}", upstream.url.value);
-            report.push(Diagnostic::error(Code::BadValue, upstream.url.span, message));
+            report.push(
+                Diagnostic::error(Code::BadValue, upstream.url.span, message)
+                    .help("write `http://HOST:PORT`, or `unix:/PATH` for a socket"),
+            );
             list[0].address.clone()
         });
-        let host = upstream.host.as_ref().map(|host| {
-            if host.value.parse::<http::uri::Authority>().is_err() || host.value.contains('@') {
-                let message = format!("`{}` is no host", host.value);
-                report.push(Diagnostic::error(Code::BadValue, host.span, message));
-            }
-            Arc::from(host.value.as_str())
-        });
+        let host =
+            upstream.host.as_ref().map(|host| {
+                if host.value.parse::<http::uri::Authority>().is_err() || host.value.contains('@') {
+                    let message = format!("`{}` is no host", host.value);
+                    report.push(Diagnostic::error(Code::BadValue, host.span, message).help(
+                        "write what the upstream takes as `Host`: a name, or a name and a port",
+                    ));
+                }
+                Arc::from(host.value.as_str())
+            });
         list.push(Upstream { id: upstream.id.value.as_str().into(), address, host });
     }
     Upstreams { list, names, first: 1 }

@@ -177,6 +177,12 @@ fn resolve_route(
 }
 
 impl ResolvedRoute {
+    /// Whether some request on this route can be one that a rule speaks of.
+    pub fn meets(&self, rule: &ResolvedGrant) -> bool {
+        self.pattern.unifies(&rule.pattern)
+            && crate::policy::host::unify(self.host.as_ref(), rule.host.as_ref())
+    }
+
     /// A text that two routes share exactly if they match the same requests.
     pub fn shape(&self) -> String {
         let host = self.host.as_ref().map(HostPattern::key).unwrap_or_default();
@@ -320,7 +326,7 @@ pub(super) fn are_reachable<'a>(
                 span,
                 format!("no route has a path that `{what}` matches"),
             )
-            .help(format!("routes are {}", known.join(", "))),
+            .help(format!("mend the path, or add a route to it; there are {}", known.join(", "))),
         );
     }
 }

@@ -186,7 +186,8 @@ fn display_names_are_unique(roles: &[RawRole], report: &mut Report) {
             let message = format!("two roles have the name `{}`", name.value);
             report.push(
                 Diagnostic::error(Code::RoleNameUnique, name.span, message)
-                    .also(*first, "the other one"),
+                    .also(*first, "the other one")
+                    .help("give one of them another `name`: people tell roles apart by it"),
             );
         }
         seen.entry(&name.value).or_insert(name.span);

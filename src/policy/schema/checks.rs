@@ -21,7 +21,10 @@ impl<'n> Compiler<'n, '_> {
         ] {
             if let (Some(span), None) = (key(node, keyword), node.get(needed)) {
                 let message = format!("`{keyword}` says nothing without `{needed}`");
-                self.report.push(Diagnostic::error(Code::SchemaValid, span, message));
+                self.report.push(
+                    Diagnostic::error(Code::SchemaValid, span, message)
+                        .help(format!("write `{needed}` beside it, or take `{keyword}` out")),
+                );
             }
         }
         if let (Some(span), true) = (key(node, "$defs"), depth > 0) {
@@ -73,7 +76,8 @@ impl<'n> Compiler<'n, '_> {
         for keyword in ["readOnly", "writeOnly"] {
             if let Some(span) = key(node, keyword) {
                 let message = format!("`{keyword}` says nothing where values alone are judged");
-                self.report.push(Diagnostic::error(Code::SchemaValid, span, message));
+                let problem = Diagnostic::error(Code::SchemaValid, span, message);
+                self.report.push(problem.help("write it in `properties`, or take it out"));
             }
         }
         if let Some(target) = node.get("$ref") {
@@ -133,7 +137,7 @@ impl<'n> Compiler<'n, '_> {
         let problem = Diagnostic::error(Code::SchemaValid, node.span, message);
         self.report.push(match kind {
             "text" => problem.help("YAML 1.2 reads `yes`, `no`, `on` and `off` as text"),
-            _ => problem,
+            _ => problem.help("write `{KEYWORD: …}`, or `true` to show and `false` to hide"),
         });
     }
 

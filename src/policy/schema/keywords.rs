@@ -1,6 +1,6 @@
 //! The keywords of JSON Schema 2020-12, by what becomes of them here.
 
-use crate::diag::{Code, Diagnostic, Report, did_you_mean};
+use crate::diag::{Code, Diagnostic, Report, suggestion};
 use crate::filter::mask::Types;
 use crate::policy::node::{Node, NodeKind};
 use crate::source::Spanned;
@@ -113,8 +113,8 @@ fn unknown(keyword: &Spanned<Cow<'_, str>>) -> Diagnostic {
     if BESIDE_BODY.contains(&name) {
         return problem.help(format!("`{name}` is a key of the schema: write it beside `body`"));
     }
-    match did_you_mean(name, known().chain(NOT_ENFORCED.iter().copied())) {
-        Some(near) => problem.help(format!("did you mean `{near}`?")),
+    match suggestion(name, known().chain(NOT_ENFORCED.iter().copied())) {
+        Some(near) => problem.help(near),
         None => problem,
     }
 }

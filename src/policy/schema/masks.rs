@@ -3,7 +3,7 @@
 use super::Options;
 use super::keywords::TYPES;
 use super::{joined, named};
-use crate::diag::{Code, Diagnostic, Report, did_you_mean};
+use crate::diag::{Code, Diagnostic, Report, suggestion};
 use crate::filter::mask::{HIDE, Mask, MaskBuilder, Node as MaskNode, NodeId, SHOW, Types};
 use crate::filter::{Extra, Patterns};
 use crate::policy::node::{Node, NodeKind};
@@ -76,7 +76,10 @@ impl<'n, 'r> Compiler<'n, 'r> {
         self.count += 1;
         if self.count == MAX_SCHEMAS + 1 {
             let message = format!("with its references, this body has over {MAX_SCHEMAS} schemas");
-            self.report.push(Diagnostic::error(Code::TooLarge, node.span, message));
+            self.report.push(
+                Diagnostic::error(Code::TooLarge, node.span, message)
+                    .help("refer to fewer definitions, or to smaller ones"),
+            );
         }
         if self.count > MAX_SCHEMAS {
             return CLOSED;
@@ -215,8 +218,8 @@ impl<'n, 'r> Compiler<'n, 'r> {
                 format!("there is no definition `{name}`"),
             );
             let names = entries.iter().map(|(known, _)| &*known.value);
-            self.report.push(match did_you_mean(name, names) {
-                Some(near) => problem.help(format!("did you mean `{near}`?")),
+            self.report.push(match suggestion(name, names) {
+                Some(near) => problem.help(near),
                 None => problem,
             });
         }
@@ -270,10 +273,10 @@ impl<'n, 'r> Compiler<'n, 'r> {
         if let Some((_, types)) = TYPES.iter().find(|(known, _)| *known == name) {
             return *types;
         }
-        let help = did_you_mean(name, TYPES.iter().map(|(known, _)| *known));
+        let help = suggestion(name, TYPES.iter().map(|(known, _)| *known));
         let problem = Diagnostic::error(Code::SchemaValid, node.span, "this is no JSON type");
         self.report.push(match help {
-            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            Some(near) => problem.help(near),
             None => problem.help(
                 "types are `object`, `array`, `string`, `number`, `integer`, `boolean` and `null`",
             ),

@@ -66,6 +66,7 @@ pub fn compile(body: &Node, options: Options, report: &mut Report) -> Option<Sch
     let judges = compiler.judges;
     let (read, write) = (compiler.read.finish(read), compiler.write.finish(write));
     if report.errors() > before {
+        rules::besides(body, report);
         return None;
     }
     if read.root() == HIDE || read.node(read.root()).types == Types::NONE {

@@ -91,7 +91,8 @@ fn expressions(compiler: &mut Compiler<'_, '_>, typed: &[Entry<'_>]) -> Option<V
             Ok(pattern) => names.push(pattern),
             Err(fault) => {
                 let message = format!("this pattern of names cannot be used: {}", fault.message);
-                compiler.report.push(Diagnostic::error(Code::SchemaValid, name.span, message));
+                let problem = Diagnostic::error(Code::SchemaValid, name.span, message);
+                compiler.report.push(problem.help("mend the pattern, or name the properties"));
             }
         }
     }

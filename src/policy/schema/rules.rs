@@ -3,7 +3,9 @@
 use crate::diag::{Code, Diagnostic, Report};
 use crate::filter::values::{Rule, RuleFault, schema_faults};
 use crate::policy::node::{Node, NodeKind};
+use crate::source::Span;
 use serde_json::{Number, Value};
+use std::collections::HashSet;
 
 /// Compiles what a body says of values; `None` where it says nothing, or nothing that is JSON
 /// Schema. Problems are pushed.
@@ -17,6 +19,36 @@ pub(super) fn rule(body: &Node, judges: bool, formats: bool, report: &mut Report
             None
         }
     }
+}
+
+/// What else is wrong by the rules of JSON Schema itself in a body of which something has been told
+/// already. Past what a report keeps nobody would read it.
+pub(super) fn besides(body: &Node, report: &mut Report) {
+    if report.more() > 0 {
+        return;
+    }
+    let place = |one: &Diagnostic| one.primary.as_ref().map(|label| label.span);
+    let mut told: HashSet<Span> = report.problems().iter().filter_map(place).collect();
+    for fault in schema_faults(&json(body)) {
+        // Each vocabulary judges what is inside, and so says the same.
+        let keys = keys(body, &fault.pointer);
+        if !keys.iter().any(|key| told.contains(key)) && told.insert(at(body, &fault.pointer).span)
+        {
+            report.push(problem(body, &fault));
+        }
+    }
+}
+
+/// The places of the keywords and names that an RFC 6901 pointer goes through.
+fn keys(body: &Node, pointer: &str) -> Vec<Span> {
+    let ends = pointer.match_indices('/').skip(1).map(|(end, _)| end).chain([pointer.len()]);
+    let key = |end: usize| {
+        let (way, token) = pointer.get(..end)?.rsplit_once('/')?;
+        let NodeKind::Map(entries) = &at(body, way).kind else { return None };
+        let name = token.replace("~1", "/").replace("~0", "~");
+        entries.iter().find(|(key, _)| key.value == name).map(|(key, _)| key.span)
+    };
+    ends.filter_map(key).collect()
 }
 
 fn problem(body: &Node, fault: &RuleFault) -> Diagnostic {
