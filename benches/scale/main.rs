@@ -1,6 +1,8 @@
 //! What loading a policy costs, step by step, in time and memory, as its routes, roles and members
 //! grow. `cargo bench --bench scale -- --help` tells how to ask.
 
+#![allow(clippy::print_stdout, reason = "a tool that prints what it measured")]
+
 mod make;
 mod swap;
 

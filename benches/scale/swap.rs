@@ -14,10 +14,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const KEY: &str = "the key of a bench";
+const KEY: &str = "key-of-a-bench";
 const CLIENTS: usize = 2;
 const PAUSE: Duration = Duration::from_millis(1);
 const BEFORE: Duration = Duration::from_secs(4);
+/// Long enough for what was replaced to be freed, which the next look at the files does.
+const AFTER: Duration = Duration::from_secs(7);
 const PATIENCE: Duration = Duration::from_secs(120);
 const ANSWER: &[u8] =
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n{\"id\":1}";
@@ -32,7 +34,7 @@ impl Drop for Ended {
     }
 }
 
-/// Prints the times of requests before a reload and until its end.
+/// Prints the times of requests before a reload, until its end, and while the old one is freed.
 pub fn measure(size: Size, form: Form, files: usize) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     make::write(folder.path(), size, form, files);
@@ -50,8 +52,10 @@ pub fn measure(size: Size, form: Form, files: usize) {
         }
     });
     let took = begun.elapsed();
+    let after = under_load(address, || thread::sleep(AFTER));
     println!("  before: {}", shown(before));
     println!("  during {took:.2?}: {}", shown(during));
+    println!("  after: {}", shown(after));
 }
 
 /// The one key, and a comment that makes another policy of it.
@@ -95,15 +99,18 @@ fn start(policy: &std::path::Path, upstream: SocketAddr) -> (Child, SocketAddr, 
         .args(["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--policy"])
         .arg(policy)
         .args(["--upstream", &format!("http://{upstream}")])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("start the binary");
-    let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut output = BufReader::new(child.stderr.take().expect("a pipe"));
     let mut addresses = Vec::new();
     while addresses.len() < 2 {
         let mut line = String::new();
         assert!(output.read_line(&mut line).expect("a line") > 0, "it ended: {addresses:?}");
+        if !line.contains("listening on") {
+            continue;
+        }
         let words = line.split(|c: char| !c.is_ascii_digit() && c != '.' && c != ':');
         let found = words.filter_map(|word| word.trim_end_matches('.').parse().ok());
         addresses.extend(found.filter(|address: &SocketAddr| *address != upstream));
@@ -137,7 +144,8 @@ fn ask(address: SocketAddr, done: &AtomicBool) -> Vec<Duration> {
             let mut buffer = [0; 4096];
             let count = connection.read(&mut buffer).expect("an answer");
             answer.extend_from_slice(&buffer[..count]);
-            assert!(count > 0 && answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
+            let text = String::from_utf8_lossy(&answer);
+            assert!(count > 0 && text.starts_with("HTTP/1.1 200"), "{text}");
         }
         times.push(begun.elapsed());
         thread::sleep(PAUSE);
@@ -158,5 +166,5 @@ fn shown(mut times: Vec<Duration>) -> String {
     times.sort_unstable();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
     let (p50, p99) = (at(0.5), at(0.99));
-    format!("{} requests, p50 {p50:.0?}, p99 {p99:.0?}, longest {:.0?}", times.len(), at(1.0))
+    format!("{} requests, p50 {p50:.2?}, p99 {p99:.2?}, longest {:.2?}", times.len(), at(1.0))
 }

@@ -194,4 +194,3 @@ fn checked(check: &BodyCheck, body: &Value) -> Result<(), (Reason, Vec<String>)>
     let checked = check.check(body.to_string().as_bytes(), &Limits::default());
     checked.map_err(|refusal| (refusal.reason, outermost(refusal.pointers)))
 }
-

@@ -74,7 +74,14 @@ fn claim(name: &Text, node: &Node, report: &mut Report) -> Option<Text> {
     let text = match &node.kind {
         NodeKind::Int(number) => number.to_string(),
         NodeKind::Bool(value) => value.to_string(),
-        _ => return super::text(node, &format!("the claim `{}`", name.value), name.span, report),
+        _ => {
+            return super::text(
+                node,
+                format_args!("the claim `{}`", name.value),
+                name.span,
+                report,
+            );
+        }
     };
     Some(Spanned::new(text, node.span))
 }

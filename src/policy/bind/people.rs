@@ -156,7 +156,7 @@ fn app_roles(app: &Text, node: &Node, report: &mut Report) -> Option<Vec<Text>> 
         report.push(wrong_type(&subject, "a list", node, at));
         return None;
     };
-    let role = |node| text(node, &format!("an entry of {subject}"), app.span, report);
+    let role = |node| text(node, format_args!("an entry of {subject}"), app.span, report);
     Some(roles.iter().filter_map(role).collect())
 }
 

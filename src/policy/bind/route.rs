@@ -63,7 +63,7 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
         org: fields.text("org"),
         app: fields.text("app"),
         verbs: fields.pairs("verbs", |method, node, report| {
-            text(node, &format!("the letter of `{}`", method.value), method.span, report)
+            text(node, format_args!("the letter of `{}`", method.value), method.span, report)
         }),
         upsert: fields.flag("upsert"),
         update: fields.word(
@@ -109,7 +109,7 @@ fn headers(node: &Node, report: &mut Report) -> Option<RawHeaders> {
     Some(RawHeaders {
         remove: fields.texts("remove"),
         set: fields.pairs("set", |name, node, report| {
-            text(node, &format!("the value of `{}`", name.value), name.span, report)
+            text(node, format_args!("the value of `{}`", name.value), name.span, report)
         }),
     })
 }
