@@ -1,0 +1,3 @@
+//! What somebody would try who wants more than the policy gives: each test is one attempt.
+
+mod heads;
