@@ -35,11 +35,6 @@ const NAMES: &[&str] = &[
     "forwarded",
     "host",
     "http2-settings",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "if-range",
-    "if-unmodified-since",
     "keep-alive",
     "origin",
     "proxy",
@@ -76,8 +71,16 @@ const NAMES: &[&str] = &[
     "x-request-id",
 ];
 
-const PREFIXES: &[&str] =
-    &["content-", "sec-", "x-envoy-", "x-forwarded-", "x-original-", "x-portcullis-", "x-rewrite-"];
+const PREFIXES: &[&str] = &[
+    "content-",
+    "if-",
+    "sec-",
+    "x-envoy-",
+    "x-forwarded-",
+    "x-original-",
+    "x-portcullis-",
+    "x-rewrite-",
+];
 
 #[cfg(test)]
 mod tests {

@@ -28,7 +28,7 @@ impl Way<'_> {
         let now = story.unix_seconds();
         let whole = self.body_for(&inquiry, canonical, live, body, now, story).await?;
         let mut objects = Vec::new();
-        let mut tag = None;
+        let mut guard = None;
         for look in inquiry.prereads(&live.snapshot, &self.question(canonical, now)) {
             let is_itself = look.is_itself;
             let (object, own) = match self.look(look, canonical, live, story).await {
@@ -37,8 +37,10 @@ impl Way<'_> {
                 }
                 found => found?,
             };
+            if is_itself {
+                guard = Guard::of(&object, own);
+            }
             objects.push(object);
-            tag = own.filter(|_| is_itself).or(tag);
         }
         let seen: Vec<Object<'_>> = objects.iter().map(Found::object).collect();
         let text = match &whole {
@@ -51,8 +53,12 @@ impl Way<'_> {
         let question = self.question(canonical, now);
         let settled = inquiry.settle(&live.snapshot, &question, &facts, &self.json(), &mut ());
         let permit = settled?;
-        if let Some(tag) = tag.filter(|_| !permit.is_monitored() && !canonical.method().is_safe()) {
-            canonical.only_if(tag);
+        if !permit.is_monitored() && !canonical.method().is_safe() {
+            match guard {
+                Some(Guard::Same(tag)) => canonical.only_if(tag)?,
+                Some(Guard::Absent) => canonical.only_new(),
+                None => {}
+            }
         }
         Ok((permit, whole))
     }
@@ -124,6 +130,21 @@ impl Way<'_> {
 enum Found {
     Missing,
     Object(Bytes),
+}
+
+/// What holds a write to the object as it was looked at: it may change hands in between.
+enum Guard {
+    Same(HeaderValue),
+    Absent,
+}
+
+impl Guard {
+    fn of(found: &Found, tag: Option<HeaderValue>) -> Option<Guard> {
+        match found {
+            Found::Missing => Some(Guard::Absent),
+            Found::Object(_) => tag.map(Guard::Same),
+        }
+    }
 }
 
 impl Found {

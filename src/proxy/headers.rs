@@ -283,11 +283,14 @@ fn connection_options(headers: &HeaderMap) -> Result<Vec<HeaderName>, Reason> {
     Ok(listed)
 }
 
-/// Fields without which the request is another one: no client may ask to lose them on the way.
+/// Fields without which the request is another one: no client may ask to lose them on the way. A
+/// condition is one of them, also because it may be ours (`If-Match` on a write whose object was
+/// looked at).
 fn must_not_be_listed(name: &HeaderName, identity: &Identity) -> bool {
     let text = name.as_str();
     matches!(text, "host" | "authorization" | "cookie" | "cache-control" | "date")
         || text.starts_with("content-")
+        || text.starts_with("if-")
         || identity.is_credential(name)
         || identity.is_identity_header(name)
         || is_ours(text) && !is_hop_by_hop(text) && text != "proxy-authorization"

@@ -1,3 +1,4 @@
 //! What somebody would try who wants more than the policy gives: each test is one attempt.
 
 mod heads;
+mod owners;
