@@ -60,6 +60,8 @@ pub(super) async fn show(
     // An unusual reason phrase is kept here, and that may say anything.
     head.extensions.clear();
     match head.status {
+        // As for a row that is not the caller's: nobody can tell the two apart.
+        StatusCode::NOT_FOUND if view.body.is_of_rows_alone() => Err(Reason::NotOwner),
         StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => Err(Reason::Shape),
         status if status.is_success() => show_success(head, download, filter, view, story).await,
         _ => show_error(head, download, view.body.error(), view, story).await,

@@ -2,7 +2,7 @@
 
 use crate::main_job::Api;
 use crate::support::upstream::{Recorded, json_response, response};
-use crate::support::Upstream;
+use crate::support::{Response, Upstream};
 
 const NOTES: &str = r#"
 routes: [{match: "/**"}]
@@ -77,4 +77,25 @@ fn p15_what_was_missing_is_made_and_not_overwritten() {
     assert_eq!(writes(&api)[0].fields.get("if-none-match"), Some("*"));
     assert_eq!(api.send(MAX, "PUT", "/notes/1", "{}").status, 200);
     assert_eq!(writes(&api)[1].fields.get("if-none-match"), None);
+}
+
+/// Whether an object of somebody else's exists cannot be told from any part of the answer.
+#[test]
+fn p09_what_is_anothers_answers_as_what_is_missing_does() {
+    let api = notes();
+    let shown = |answer: Response| {
+        let fields: Vec<_> =
+            answer.head.fields.0.iter().map(|(name, _)| name.to_lowercase()).collect();
+        (answer.status, fields, answer.body)
+    };
+    for method in ["GET", "HEAD", "PATCH", "DELETE"] {
+        let call = |target: &str| match method {
+            "PATCH" => api.send(MAX, method, target, "{}"),
+            _ => api.call(MAX, method, target),
+        };
+        if method != "PATCH" {
+            assert_eq!(shown(call("/notes/2")), shown(call("/notes/3")), "{method}");
+        }
+        assert_eq!(call("/notes/2").status, 404, "{method}");
+    }
 }
