@@ -17,6 +17,12 @@ pub fn is_reserved(name: &HeaderName) -> bool {
     NAMES.contains(&name.as_str()) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// Whether a field that comes from a client always goes on as it came, so that a condition may read it.
+pub fn is_carried(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    !is_reserved(name) || CARRIED.contains(&text) || text.starts_with("sec-")
+}
+
 /// Framing, negotiation and conditions, which the filter relies on; credentials; what the proxy
 /// says itself, and what it takes out of every request (`proxy/headers.rs`, whose tests compare).
 const NAMES: &[&str] = &[
@@ -70,6 +76,10 @@ const NAMES: &[&str] = &[
     "x-remote-user",
     "x-request-id",
 ];
+
+/// Fields about the message that a policy cannot set, but that nobody takes out or rewrites either.
+const CARRIED: &[&str] =
+    &["accept-charset", "cache-control", "content-type", "date", "origin", "via"];
 
 const PREFIXES: &[&str] = &[
     "content-",

@@ -4,7 +4,7 @@
 mod administered;
 mod conditions;
 mod hosts;
-mod invariants;
+pub(crate) mod invariants;
 mod isolation;
 mod lints;
 mod offered;
