@@ -69,6 +69,19 @@ fn p15_a_version_whose_owner_was_not_seen_is_not_written() {
     assert!(tags.into_iter().all(|tag| tag.as_deref() == Some("\"v1\"")));
 }
 
+/// A POST to an object that is there does something to it, whatever letter it needs.
+#[test]
+fn p09_a_post_to_an_object_asks_whose_it_is() {
+    let api = notes();
+    assert_eq!(api.send(MAX, "POST", "/notes/2", "{}").status, 404);
+    assert_eq!(api.send(MAX, "POST", "/notes/2", r#"{"user_id":"max"}"#).status, 404);
+    assert!(writes(&api).is_empty());
+    assert_eq!(api.send(MAX, "POST", "/notes/1", "{}").status, 200);
+    assert_eq!(api.send(MAX, "POST", "/notes/9", r#"{"user_id":"max"}"#).status, 200);
+    let sent: Vec<_> = writes(&api).into_iter().map(|one| one.target).collect();
+    assert_eq!(sent, ["/notes/1", "/notes/9"]);
+}
+
 /// What was missing when it was looked at is made only while it is missing.
 #[test]
 fn p15_what_was_missing_is_made_and_not_overwritten() {
