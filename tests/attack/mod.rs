@@ -3,3 +3,4 @@
 mod heads;
 mod owners;
 mod policies;
+mod upstreams;
