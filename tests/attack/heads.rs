@@ -35,6 +35,17 @@ fn p03_a_header_that_a_condition_reads_has_one_spelling_and_stays() {
     assert_eq!(api.upstream.request().fields.get("x-env"), Some("canary"));
 }
 
+/// A cache that knows nothing of conditions must not hand on what one let through.
+#[test]
+fn p11_caches_are_told_of_headers_that_conditions_read() {
+    let api = Api::start(RULES);
+    let varies = |answer: crate::support::Response| answer.head.fields.all("vary").join(", ");
+    let open = varies(api.call_with("", "GET", "/open", &[("X-Probe", "yes")]));
+    assert!(open.contains("x-probe") && !open.contains("x-env"), "{open}");
+    let run = varies(api.call("ann:dev", "POST", "/run?dry_run=true"));
+    assert!(run.contains("x-env") && !run.contains("x-probe"), "{run}");
+}
+
 /// PHP reads `dry.run` and `dry run` as `dry_run`, the last one counts; others fold case, or take
 /// `dry_run[]` for more of the same.
 #[test]
