@@ -57,6 +57,9 @@ pub(super) async fn show(
     }
     headers::clean_response(&mut head.headers);
     headers::mark_filtered(&mut head.headers, view.body.fields().map(|fields| &**fields));
+    if matches!(view.body, body::View::Rows(_)) {
+        headers::forget_totals(&mut head.headers);
+    }
     // An unusual reason phrase is kept here, and that may say anything.
     head.extensions.clear();
     match head.status {

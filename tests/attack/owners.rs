@@ -92,6 +92,26 @@ fn p15_what_was_missing_is_made_and_not_overwritten() {
     assert_eq!(writes(&api)[1].fields.get("if-none-match"), None);
 }
 
+/// How many rows are somebody else's is not the caller's to know either.
+#[test]
+fn p11_headers_do_not_count_the_rows_that_went() {
+    let fields = [
+        ("Content-Type", "application/json"),
+        ("X-Total-Count", "57"),
+        ("Content-Range", "items 0-1/57"),
+        ("X-Pagination-Total-Pages", "29"),
+        ("X-Kind", "note"),
+    ];
+    let rows = r#"[{"user_id":"max"},{"user_id":"ada"}]"#;
+    let api = Api::over(Upstream::fixed(response(200, &fields, rows)), NOTES);
+    let answer = api.call(MAX, "GET", "/notes");
+    assert_eq!(answer.body, br#"[{"user_id":"max"}]"#);
+    assert_eq!(answer.header("x-kind"), Some("note"));
+    for name in ["x-total-count", "content-range", "x-pagination-total-pages"] {
+        assert_eq!(answer.header(name), None, "{name}");
+    }
+}
+
 /// Whether an object of somebody else's exists cannot be told from any part of the answer.
 #[test]
 fn p09_what_is_anothers_answers_as_what_is_missing_does() {
