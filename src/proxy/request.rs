@@ -1,5 +1,6 @@
 //! A request's way through the proxy, in one straight line of named steps.
 
+use super::ask::Heard;
 use super::canonical::{Canonical, Wire};
 use super::connection::Client;
 use super::deadline::Deadline;
@@ -21,7 +22,7 @@ use crate::principal::Principal;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -76,8 +77,8 @@ impl Way<'_> {
         let mut canonical = Canonical::read(parts, self.wire())?;
         let live = self.worker.live();
         story.record().generation = live.snapshot.generation();
-        let (permit, read) = match self.judge(&canonical, &live, story)? {
-            Decision::Allowed(permit) => (permit, None),
+        let Heard { permit, whole: read, missing } = match self.judge(&canonical, &live, story)? {
+            Decision::Allowed(permit) => Heard { permit, whole: None, missing: false },
             Decision::Asks(inquiry) => {
                 // Boxed, because it is rare and what it needs is large.
                 Box::pin(self.ask(*inquiry, &mut canonical, &live, body, story)).await?
@@ -100,13 +101,15 @@ impl Way<'_> {
         let (route, monitored) = (permit.route(), permit.is_monitored());
         let outgoing = self.outgoing(canonical, body, &permit, &live, shown.is_limited())?;
         let response = self.forward(permit, outgoing, &live, story).await?;
+        if missing && response.status() == StatusCode::NOT_FOUND {
+            return Err(Reason::NotOwner.into());
+        }
         let view = View {
             body: &shown,
             snapshot: &live.snapshot,
             monitored,
             method: &method,
             limits: self.json(),
-            object: self.worker.limits.object,
             vary: asks_who.then(|| live.identity.vary()),
         };
         let mut shown = shape::show(response, &view, story).await?;
@@ -128,7 +131,8 @@ impl Way<'_> {
     }
 
     pub(super) fn json(&self) -> Limits {
-        Limits { depth: self.worker.limits.json_depth, ..Limits::default() }
+        let limits = &self.worker.limits;
+        Limits { depth: limits.json_depth, object: limits.object, ..Limits::default() }
     }
 
     /// Steps 2 to 8 of the decision: method, route, who it is, whether it may.
