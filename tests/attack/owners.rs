@@ -92,6 +92,19 @@ fn p15_what_was_missing_is_made_and_not_overwritten() {
     assert_eq!(writes(&api)[1].fields.get("if-none-match"), None);
 }
 
+/// It was missing, and somebody else has made it before the write arrived.
+#[test]
+fn p09_what_another_has_made_in_between_is_as_good_as_missing() {
+    let raced = |request: &Recorded| match request.method.as_str() {
+        "GET" => json_response(404, "{}"),
+        _ => response(412, &[("ETag", "\"canary\"")], "canary"),
+    };
+    let api = Api::over(Upstream::with(raced), NOTES);
+    let answer = api.send(MAX, "PUT", "/notes/9", "{}");
+    assert_eq!((answer.status, answer.header("etag")), (404, None));
+    assert_eq!(answer.body, api.call(MAX, "DELETE", "/notes/9").body);
+}
+
 /// How many rows are somebody else's is not the caller's to know either.
 #[test]
 fn p11_headers_do_not_count_the_rows_that_went() {
