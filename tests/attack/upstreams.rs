@@ -1,7 +1,7 @@
 //! Connections to upstreams, under clients and servers that do what they should not.
 
 use crate::main_job::Api;
-use crate::support::upstream::{Answer, Recorded, json_response};
+use crate::support::upstream::{Answer, Recorded, json_response, response};
 use crate::support::{Client, Upstream, eventually};
 use std::io::Write;
 use std::net::TcpStream;
@@ -26,6 +26,17 @@ fn p04_a_write_without_a_body_says_so() {
         assert_eq!(sent.fields.get("content-length"), None, "{method}");
     }
     assert_eq!(api.upstream.faults(), []);
+}
+
+/// A Connection field of the upstream's takes nothing out that we say.
+#[test]
+fn p03_what_we_say_of_a_response_stays() {
+    const RULES: &str = "roles: [{id: dev, grants: [{path: /a, access: r}]}]\n";
+    let fields = [("Connection", "Vary, Cache-Control, X-Gone"), ("X-Gone", "1")];
+    let api = Api::over(Upstream::fixed(response(200, &fields, "{}")), RULES);
+    let answer = api.call("ann:dev", "GET", "/a");
+    assert_eq!((answer.status, answer.header("x-gone")), (200, None));
+    assert!(answer.header("vary").is_some_and(|vary| vary.contains("uthorization")), "{answer:?}");
 }
 
 /// Clients that go away while the upstream has not answered leave nothing open behind them.
