@@ -36,6 +36,9 @@ impl Way<'_> {
                     let permit = inquiry.let_through(&live.snapshot, refused.refusal);
                     return Ok(Heard { permit, whole, missing: false });
                 }
+                Err(refused) if is_upstreams(refused.refusal.reason) => {
+                    (Found::Unknown(refused.refusal.reason), None)
+                }
                 found => found?,
             };
             if is_itself {
@@ -143,6 +146,12 @@ pub(super) struct Heard {
 enum Found {
     Missing,
     Object(Bytes),
+    Unknown(Reason),
+}
+
+/// Whether a look came to nothing because of the upstream: what asked for it does not hold.
+fn is_upstreams(reason: Reason) -> bool {
+    matches!(reason, Reason::UpstreamFailed | Reason::UpstreamTimeout)
 }
 
 /// What holds a write to the object as it was looked at: it may change hands in between.
@@ -156,6 +165,7 @@ impl Guard {
         match found {
             Found::Missing => Some(Guard::Absent),
             Found::Object(_) => tag.map(Guard::Same),
+            Found::Unknown(_) => None,
         }
     }
 }
@@ -165,6 +175,7 @@ impl Found {
         match self {
             Found::Missing => Object::Missing,
             Found::Object(text) => Object::Found(text),
+            Found::Unknown(reason) => Object::Unknown(*reason),
         }
     }
 }

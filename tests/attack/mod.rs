@@ -3,4 +3,5 @@
 mod heads;
 mod owners;
 mod policies;
+mod roles;
 mod upstreams;
