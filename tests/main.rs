@@ -2,6 +2,7 @@
 //! files and an upstream, run, compare what the client and the upstream saw.
 
 mod admin;
+mod attack;
 mod check;
 mod demo;
 mod dependencies;

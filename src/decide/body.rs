@@ -51,10 +51,15 @@ impl View {
         }
     }
 
+    /// Whether the caller sees nothing but rows that are its own.
+    pub fn is_of_rows_alone(&self) -> bool {
+        matches!(self, View::Rows(rows) if !rows.has_base())
+    }
+
     /// What passes of a redirect's or an error's body; `None` where nothing can be told of it.
     pub fn error(&self) -> Option<&Arc<Mask>> {
         match self {
-            View::Rows(rows) if !rows.has_base() => None,
+            _ if self.is_of_rows_alone() => None,
             _ => self.fields()?.error.as_ref(),
         }
     }

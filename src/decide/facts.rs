@@ -37,6 +37,8 @@ pub enum Object<'a> {
     Missing,
     /// A whole JSON text.
     Found(&'a [u8]),
+    /// It could not be read, for this reason.
+    Unknown(Reason),
 }
 
 /// How a grant stands to what was found.
@@ -114,6 +116,7 @@ impl Judge<'_> {
         let body = match place.and_then(|place| self.facts.objects.get(place)) {
             None => return Ok(false),
             Some(Object::Missing) => return Ok(self.writes() && found.access.has(Access::CREATE)),
+            Some(Object::Unknown(reason)) => return Err(Refusal::because(*reason)),
             Some(Object::Found(body)) => body,
         };
         let values = pick(body, &[&owner.field.at], self.limits)

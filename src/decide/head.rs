@@ -1,9 +1,9 @@
 //! Conditions that the head of a request decides: `when` and `query`.
 
 use super::caller::Caller;
+use super::named;
 use super::{Reason, Refusal, Request};
 use crate::policy::condition::{Conditions, Selector, Test, Wanted};
-use http::HeaderName;
 use percent_encoding::percent_decode_str;
 
 /// How the head of a request stands to the conditions of a grant.
@@ -62,7 +62,7 @@ fn test_holds(test: &Test, request: &Request<'_>, caller: &Caller<'_>) -> Result
     Ok(match &test.selector {
         Selector::Param(at) => *at < request.target.len() && is(request.target.segment(*at)),
         Selector::Query(name) => parameter(request.target.query(), name)?.is_some_and(|v| is(&v)),
-        Selector::Header(name) => header(request, name)?.is_some_and(is),
+        Selector::Header(name) => named::only(request, name)?.is_some_and(is),
         Selector::Claim(name) => {
             let mut any = false;
             caller.claim(name, &mut |text| any |= is(text));
@@ -72,23 +72,15 @@ fn test_holds(test: &Test, request: &Request<'_>, caller: &Caller<'_>) -> Result
     })
 }
 
-/// The one value of a header. Doubled, or not ASCII, it has no one reading.
-fn header<'a>(request: &Request<'a>, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
-    let mut values = request.headers.get_all(name).iter();
-    let Some(first) = values.next() else { return Ok(None) };
-    match (values.next(), first.to_str()) {
-        (None, Ok(text)) => Ok(Some(text)),
-        _ => Err(Refusal::because(Reason::BadRequest)),
-    }
-}
-
-/// The one value of a query parameter, decoded.
+/// The one value of a query parameter, decoded. A variant of the name beside it is a second value;
+/// alone, it is another parameter.
 fn parameter(query: Option<&str>, name: &str) -> Result<Option<String>, Refusal> {
-    let mut found = None;
+    let (mut found, mut varied) = (None, false);
     for pair in query.unwrap_or_default().split('&') {
         for (at, piece) in pair.split(';').enumerate() {
             let (key, value) = piece.split_once('=').unwrap_or((piece, ""));
             if !may_be(key, name) {
+                varied |= is_variant(key, name);
                 continue;
             }
             // Some servers separate by `;` as well, and some read `+` as a space.
@@ -99,13 +91,28 @@ fn parameter(query: Option<&str>, name: &str) -> Result<Option<String>, Refusal>
             }
         }
     }
-    Ok(found)
+    match varied && found.is_some() {
+        true => Err(Refusal::because(Reason::BadRequest)),
+        false => Ok(found),
+    }
 }
 
 /// Whether some server could read a key as this name.
 fn may_be(key: &str, name: &str) -> bool {
     let plain = percent_decode_str(key).decode_utf8_lossy();
     *plain == *name || plain.replace('+', " ") == *name
+}
+
+/// Whether servers that fold names could take one for the other. Some fold case; PHP makes `_` of a
+/// space and a dot, and a list of whatever has brackets behind it, in place of what came before. Where
+/// the policy itself names brackets, its neighbours (`filter[a]`, `filter[b]`) are not variants.
+fn is_variant(key: &str, name: &str) -> bool {
+    let brackets = name.contains('[');
+    let folded = |text: &str| {
+        let end = text.find('[').filter(|at| *at > 0 && !brackets).unwrap_or(text.len());
+        text[..end].trim_start().replace([' ', '.', '+'], "_").to_lowercase()
+    };
+    folded(&percent_decode_str(key).decode_utf8_lossy()) == folded(name)
 }
 
 /// Whether every parameter of a query is listed. What cannot be decoded in one way is not.
@@ -136,6 +143,18 @@ mod tests {
         {
             assert_eq!(read(doubtful), Err(Reason::BadRequest), "{doubtful}");
         }
+    }
+
+    #[test]
+    fn p10_a_variant_beside_a_parameter_is_a_second_value() {
+        let read = |query: &str| parameter(Some(query), "a_b").map_err(|refusal| refusal.reason);
+        for variant in ["A_B", "a.b", "a%20b", "a+b", "a%5fB", "a_b[]", "a_b%5bx%5d", "%20a_b"] {
+            assert_eq!(read(&format!("{variant}=1")), Ok(None), "{variant}");
+            for query in [format!("a_b=1&{variant}=2"), format!("{variant}=2&a_b=1")] {
+                assert_eq!(read(&query), Err(Reason::BadRequest), "{query}");
+            }
+        }
+        assert_eq!(read("a_b=1&a-b=2&xa_b=3&[a_b]=4"), Ok(Some("1".into())));
     }
 
     #[test]

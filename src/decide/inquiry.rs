@@ -149,7 +149,12 @@ impl Inquiry {
         if !pending.any(asks) || route.request == BodyKind::Opaque {
             return Ok(false);
         }
-        body::patch(request.method, route.update, request.headers).map(|_| true)
+        let certain = self.letters.iter().all(|letter| !letter.held.is_empty());
+        match body::patch(request.method, route.update, request.headers) {
+            // It is not read, and the grants that ask for it do not hold.
+            Err(_) if certain => Ok(false),
+            patch => patch.map(|_| true),
+        }
     }
 
     /// Whether the route is in monitor mode: then what is asked for need not be found out.
@@ -203,18 +208,25 @@ impl Inquiry {
         for letter in &mut self.letters {
             let needed = Access::LETTERS[letter.at];
             let judge = Judge { facts, limits, snapshot, caller, letter: needed, merges };
+            let mut unread = None;
             for found in std::mem::take(&mut letter.pending) {
                 let object = object_path(snapshot, &found, letter.at, request.target)
                     .map(|path| self.objects.iter().position(|other| *other == path));
-                let bearing = match judge.grant(&found, object)? {
+                let bearing = match judge.grant(&found, object) {
                     // Nobody reads the rows of such a route.
-                    Bearing::InRows if route.response == BodyKind::Opaque => Bearing::NotOwner,
-                    bearing => bearing,
+                    Ok(Bearing::InRows) if route.response == BodyKind::Opaque => Bearing::NotOwner,
+                    Ok(bearing) => bearing,
+                    // It does not hold; what others allow, it does not take away.
+                    Err(refusal) => {
+                        unread = unread.or(Some(refusal));
+                        continue;
+                    }
                 };
                 letter.heard(found, bearing, &mut rows, trace);
             }
             if letter.held.is_empty() && rows.is_empty() {
-                return Err(Refusal::because(letter.failed.reason()));
+                let failed = || Refusal::because(letter.failed.reason());
+                return Err(unread.unwrap_or_else(failed));
             }
         }
         let plan = match rows.is_empty() {

@@ -21,10 +21,13 @@ pub(super) struct Named<'a> {
 }
 
 impl<'a> Named<'a> {
-    /// Refuses what could be read in two ways: a header twice, or in two spellings, or not ASCII.
+    /// Refuses what could be read in two ways: a header twice, or in two spellings, or not ASCII. One
+    /// that is empty says nothing.
     pub(super) fn read(route: &Route, request: &Request<'a>) -> Result<Named<'a>, Refusal> {
         let header = |source: &Address| match source {
-            Address::Header(name) => only(request, name),
+            Address::Header(name) => {
+                only(request, name).map(|text| text.filter(|text| !text.is_empty()))
+            }
             _ => Ok(None),
         };
         let reads_label = [&route.org, &route.app].contains(&&Address::HostLabel);
@@ -85,18 +88,20 @@ fn label(name: Cow<'_, str>) -> Option<Cow<'_, str>> {
     })
 }
 
-/// The one value of a header; one that is empty says nothing. Another spelling beside it (`X_Org`)
+/// The one value of a header that the policy reads. Another spelling beside it (`X_Org`)
 /// is a second value, because a server behind us may read that one; and one that Connection names
 /// would be taken out on the way.
-fn only<'a>(request: &Request<'a>, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
+pub(super) fn only<'a>(
+    request: &Request<'a>,
+    name: &HeaderName,
+) -> Result<Option<&'a str>, Refusal> {
     let spelled = request.headers.iter().filter(|(other, _)| header::is_same(other, name));
     let mut values = spelled.map(|(spelling, value)| (spelling == name, value));
     let ambiguous = Refusal::because(Reason::BadRequest);
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some((true, value)), None) if !is_hop_by_hop(request, name) => {
-            let text = value.to_str().map_err(|_| ambiguous)?;
-            Ok(Some(text).filter(|text| !text.is_empty()))
+            Ok(Some(value.to_str().map_err(|_| ambiguous)?))
         }
         _ => Err(ambiguous),
     }

@@ -76,6 +76,8 @@ reasons! {
     QueryNotAllowed = "query_not_allowed", 403;
     /// A replacing write would erase what the caller cannot see.
     HiddenFieldsAtRisk = "hidden_fields_at_risk", 409;
+    /// The client's `If-Match` names another version of the object than the one that was looked at.
+    Stale = "stale", 412;
     /// A value of the body is not valid.
     ValueInvalid = "value_invalid", 422;
     /// The body is not what it claims to be.

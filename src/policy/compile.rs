@@ -5,11 +5,14 @@ mod people;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::filter::pick;
 use crate::policy::access::Access;
+use crate::policy::condition::{Selector, Test};
 use crate::policy::fields::{FieldMemo, RoleLimits};
 use crate::policy::host::HostId;
 use crate::policy::index::{PathIndexBuilder, ShapeId};
 use crate::policy::pattern::Pattern;
-use crate::policy::resolve::{Address, Resolved, ResolvedGrant, ResolvedRole, label};
+use crate::policy::resolve::{
+    Address, Resolved, ResolvedGrant, ResolvedRole, ResolvedRoute, label,
+};
 use crate::policy::roleset::{RoleId, RoleSet};
 use crate::policy::route::HostRoutes;
 use crate::policy::schema::SchemaMasks;
@@ -134,6 +137,7 @@ impl Shapes {
 
     fn routes(&mut self, resolved: &Resolved) -> Vec<Route> {
         let mut routes = Vec::new();
+        let asked = asked(resolved);
         for (at, route) in resolved.routes.iter().enumerate() {
             let (shape, id) = (self.shape(&route.pattern), RouteId(at as u32));
             match &route.host {
@@ -151,7 +155,7 @@ impl Shapes {
                 credential_pass: route.credential_pass,
                 org: route.org.clone(),
                 app: route.app.clone(),
-                vary: vary([&route.org, &route.app]),
+                vary: vary(route, &asked),
                 methods: route.methods,
                 public: route.public,
                 update: route.update,
@@ -274,14 +278,39 @@ impl Shapes {
     }
 }
 
-/// The names of headers that name what is addressed.
-fn vary(addresses: [&Address; 2]) -> Option<HeaderValue> {
-    let names = addresses.into_iter().filter_map(|address| match address {
+/// The grants that read a header, each with the names of those.
+fn asked(resolved: &Resolved) -> Vec<(&ResolvedGrant, Vec<&str>)> {
+    let own = resolved.roles.iter().flat_map(|role| &role.grants);
+    let grants = own.chain(resolved.role_defaults.all());
+    let asked = grants.map(|grant| {
+        let tests = grant.conditions.iter().flat_map(|conditions| &conditions.when);
+        (grant, tests.filter_map(header_of).collect::<Vec<_>>())
+    });
+    asked.filter(|(_, names)| !names.is_empty()).collect()
+}
+
+/// The names of headers on which it depends what a request addresses and whether it is allowed.
+fn vary(route: &ResolvedRoute, asked: &[(&ResolvedGrant, Vec<&str>)]) -> Option<HeaderValue> {
+    let addresses = [&route.org, &route.app].into_iter().filter_map(|address| match address {
         Address::Header(name) => Some(name.as_str()),
         _ => None,
     });
-    let names: Vec<&str> = names.collect();
-    HeaderValue::from_str(&names.join(", ")).ok().filter(|value| !value.is_empty())
+    let of_grants = asked.iter().filter(|(grant, _)| route.meets(grant));
+    let of_grants = of_grants.flat_map(|(_, names)| names.iter().copied());
+    let mut all: Vec<&str> = Vec::new();
+    for name in addresses.chain(route.when.iter().filter_map(header_of)).chain(of_grants) {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    HeaderValue::from_str(&all.join(", ")).ok().filter(|value| !value.is_empty())
+}
+
+fn header_of(test: &Test) -> Option<&str> {
+    match &test.selector {
+        Selector::Header(name) => Some(name.as_str()),
+        _ => None,
+    }
 }
 
 /// The group that a rule belongs to.

@@ -17,6 +17,12 @@ pub fn is_reserved(name: &HeaderName) -> bool {
     NAMES.contains(&name.as_str()) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// Whether a field that comes from a client always goes on as it came, so that a condition may read it.
+pub fn is_carried(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    !is_reserved(name) || CARRIED.contains(&text) || text.starts_with("sec-")
+}
+
 /// Framing, negotiation and conditions, which the filter relies on; credentials; what the proxy
 /// says itself, and what it takes out of every request (`proxy/headers.rs`, whose tests compare).
 const NAMES: &[&str] = &[
@@ -35,11 +41,6 @@ const NAMES: &[&str] = &[
     "forwarded",
     "host",
     "http2-settings",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "if-range",
-    "if-unmodified-since",
     "keep-alive",
     "origin",
     "proxy",
@@ -76,8 +77,20 @@ const NAMES: &[&str] = &[
     "x-request-id",
 ];
 
-const PREFIXES: &[&str] =
-    &["content-", "sec-", "x-envoy-", "x-forwarded-", "x-original-", "x-portcullis-", "x-rewrite-"];
+/// Fields about the message that a policy cannot set, but that nobody takes out or rewrites either.
+const CARRIED: &[&str] =
+    &["accept-charset", "cache-control", "content-type", "date", "origin", "via"];
+
+const PREFIXES: &[&str] = &[
+    "content-",
+    "if-",
+    "sec-",
+    "x-envoy-",
+    "x-forwarded-",
+    "x-original-",
+    "x-portcullis-",
+    "x-rewrite-",
+];
 
 #[cfg(test)]
 mod tests {

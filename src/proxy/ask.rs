@@ -28,7 +28,7 @@ impl Way<'_> {
         let now = story.unix_seconds();
         let whole = self.body_for(&inquiry, canonical, live, body, now, story).await?;
         let mut objects = Vec::new();
-        let mut tag = None;
+        let mut guard = None;
         for look in inquiry.prereads(&live.snapshot, &self.question(canonical, now)) {
             let is_itself = look.is_itself;
             let (object, own) = match self.look(look, canonical, live, story).await {
@@ -36,10 +36,15 @@ impl Way<'_> {
                     let permit = inquiry.let_through(&live.snapshot, refused.refusal);
                     return Ok(Heard { permit, whole, missing: false });
                 }
+                Err(refused) if is_upstreams(refused.refusal.reason) => {
+                    (Found::Unknown(refused.refusal.reason), None)
+                }
                 found => found?,
             };
+            if is_itself {
+                guard = Guard::of(&object, own);
+            }
             objects.push(object);
-            tag = own.filter(|_| is_itself).or(tag);
         }
         let seen: Vec<Object<'_>> = objects.iter().map(Found::object).collect();
         let text = match &whole {
@@ -52,8 +57,12 @@ impl Way<'_> {
         let question = self.question(canonical, now);
         let settled = inquiry.settle(&live.snapshot, &question, &facts, &self.json(), &mut ());
         let permit = settled?;
-        if let Some(tag) = tag.filter(|_| !permit.is_monitored() && !canonical.method().is_safe()) {
-            canonical.only_if(tag);
+        if !permit.is_monitored() && !canonical.method().is_safe() {
+            match guard {
+                Some(Guard::Same(tag)) => canonical.only_if(tag)?,
+                Some(Guard::Absent) => canonical.only_new(),
+                None => {}
+            }
         }
         let is_missing = objects.iter().any(|found| matches!(found, Found::Missing));
         let missing = is_missing && !permit.is_monitored();
@@ -137,6 +146,28 @@ pub(super) struct Heard {
 enum Found {
     Missing,
     Object(Bytes),
+    Unknown(Reason),
+}
+
+/// Whether a look came to nothing because of the upstream: what asked for it does not hold.
+fn is_upstreams(reason: Reason) -> bool {
+    matches!(reason, Reason::UpstreamFailed | Reason::UpstreamTimeout)
+}
+
+/// What holds a write to the object as it was looked at: it may change hands in between.
+enum Guard {
+    Same(HeaderValue),
+    Absent,
+}
+
+impl Guard {
+    fn of(found: &Found, tag: Option<HeaderValue>) -> Option<Guard> {
+        match found {
+            Found::Missing => Some(Guard::Absent),
+            Found::Object(_) => tag.map(Guard::Same),
+            Found::Unknown(_) => None,
+        }
+    }
 }
 
 impl Found {
@@ -144,6 +175,7 @@ impl Found {
         match self {
             Found::Missing => Object::Missing,
             Found::Object(text) => Object::Found(text),
+            Found::Unknown(reason) => Object::Unknown(*reason),
         }
     }
 }

@@ -95,17 +95,25 @@ impl Canonical {
     }
 
     /// The same request, but made only if the object has still this entity tag (RFC 9110 section
-    /// 13.1.1). A client that asked for other ones is held to them.
-    pub(super) fn only_if(&mut self, tag: HeaderValue) {
+    /// 13.1.1). A client that asks for other ones is refused: this is not what it wants to write, and
+    /// whose object the others are nobody has seen.
+    pub(super) fn only_if(&mut self, tag: HeaderValue) -> Result<(), Reason> {
         let mut own = self.headers.get_all(header::IF_MATCH).iter();
         let wants = |value: &HeaderValue| {
             let listed = |part: &[u8]| part.trim_ascii() == tag.as_bytes();
             value == "*" || value.as_bytes().split(|byte| *byte == b',').any(listed)
         };
         let (any, fits) = (self.headers.contains_key(header::IF_MATCH), own.any(wants));
-        if !any || fits {
-            self.headers.insert(header::IF_MATCH, tag);
+        if any && !fits {
+            return Err(Reason::Stale);
         }
+        self.headers.insert(header::IF_MATCH, tag);
+        Ok(())
+    }
+
+    /// The same request, but made only while there is no such object (RFC 9110 section 13.1.2).
+    pub(super) fn only_new(&mut self) {
+        self.headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"));
     }
 
     /// Asks for the whole body, to show its head alone.

@@ -217,6 +217,15 @@ pub(super) fn mark_filtered(headers: &mut HeaderMap, fields: Option<&FieldMasks>
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
 }
 
+/// Takes out what says how many rows there are besides those that are shown.
+pub(super) fn forget_totals(headers: &mut HeaderMap) {
+    let counts = |name: &&HeaderName| {
+        TOTALS.contains(&name.as_str()) || name.as_str().starts_with("x-pagination")
+    };
+    let gone: Vec<HeaderName> = headers.keys().filter(counts).cloned().collect();
+    gone.into_iter().for_each(|name| drop(headers.remove(name)));
+}
+
 /// A reference may carry what the body must not (`/customers?ssn=…`).
 fn clean_reference(headers: &mut HeaderMap, name: HeaderName, fields: &FieldMasks) {
     let Some(value) = headers.remove(&name) else { return };
@@ -283,11 +292,14 @@ fn connection_options(headers: &HeaderMap) -> Result<Vec<HeaderName>, Reason> {
     Ok(listed)
 }
 
-/// Fields without which the request is another one: no client may ask to lose them on the way.
+/// Fields without which the request is another one: no client may ask to lose them on the way. A
+/// condition is one of them, also because it may be ours (`If-Match` on a write whose object was
+/// looked at).
 fn must_not_be_listed(name: &HeaderName, identity: &Identity) -> bool {
     let text = name.as_str();
     matches!(text, "host" | "authorization" | "cookie" | "cache-control" | "date")
         || text.starts_with("content-")
+        || text.starts_with("if-")
         || identity.is_credential(name)
         || identity.is_identity_header(name)
         || is_ours(text) && !is_hop_by_hop(text) && text != "proxy-authorization"
@@ -418,6 +430,18 @@ const CONDITIONS: [HeaderName; 4] = [
 
 /// References that are not worth taking apart.
 const LINKS: [HeaderName; 2] = [header::LINK, header::REFRESH];
+
+/// In which lists are counted, by habit or (Content-Range of `items`) by RFC 9110 section 14.4.
+const TOTALS: [&str; 8] = [
+    "content-range",
+    "total-count",
+    "x-content-range",
+    "x-count",
+    "x-total",
+    "x-total-count",
+    "x-total-items",
+    "x-total-pages",
+];
 
 /// Speaks of a representation's bytes.
 const ABOUT_THE_BYTES: [HeaderName; 11] = [

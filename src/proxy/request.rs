@@ -101,7 +101,9 @@ impl Way<'_> {
         let (route, monitored) = (permit.route(), permit.is_monitored());
         let outgoing = self.outgoing(canonical, body, &permit, &live, shown.is_limited())?;
         let response = self.forward(permit, outgoing, &live, story).await?;
-        if missing && response.status() == StatusCode::NOT_FOUND {
+        // 412 as well: somebody has made it in between, and it went with `If-None-Match: *`.
+        let gone = [StatusCode::NOT_FOUND, StatusCode::PRECONDITION_FAILED];
+        if missing && gone.contains(&response.status()) {
             return Err(Reason::NotOwner.into());
         }
         let view = View {

@@ -95,6 +95,7 @@ fn detail(reason: Reason) -> Option<&'static str> {
         Reason::BodyUnsupported => "send JSON in UTF-8, without a content coding",
         Reason::FieldNotWritable => "the body has fields that you may not write",
         Reason::HiddenFieldsAtRisk => "replacing this would erase what you cannot see; use PATCH",
+        Reason::Stale => "this is another version than the one that `If-Match` names",
         Reason::ValueInvalid => "the body has values that are not valid",
         _ => return None,
     })

@@ -70,6 +70,10 @@ impl Sending {
         };
         let empty = matches!(body, RequestBody::Empty);
         match framing {
+            // RFC 9110 section 8.6: where a body has a meaning, that there is none is said.
+            _ if empty && has_use_for_a_body(&method) => {
+                lead.extend_from_slice(b"content-length: 0\r\n\r\n")
+            }
             _ if empty => lead.extend_from_slice(b"\r\n"),
             Framing::Chunked => lead.extend_from_slice(b"transfer-encoding: chunked\r\n\r\n"),
             Framing::Sized(length) => {
@@ -231,6 +235,10 @@ fn write_all(lead: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let _ = lead.write_fmt(text);
 }
 
+fn has_use_for_a_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
 fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS)
 }
@@ -261,6 +269,8 @@ mod tests {
         for size in [1, 2, 7, 1000] {
             let mut empty = sending(Method::GET, RequestBody::Empty);
             assert_eq!(written(&mut empty, size), "GET / HTTP/1.1\r\n\r\n");
+            let mut post = sending(Method::POST, RequestBody::Empty);
+            assert_eq!(written(&mut post, size), "GET / HTTP/1.1\r\ncontent-length: 0\r\n\r\n");
             let mut whole = sending(Method::PUT, RequestBody::Whole("hello".into()));
             assert_eq!(
                 written(&mut whole, size),

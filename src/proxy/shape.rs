@@ -43,6 +43,8 @@ pub(super) async fn show(
     story: &mut Story,
 ) -> Result<Response<Source>, Reason> {
     let (mut head, download) = response.into_parts();
+    // Before anything is said of our own: a Connection field could name it.
+    headers::clean_response(&mut head.headers);
     if let Some(vary) = view.vary {
         // Another caller may be refused, or see less.
         head.headers.append(header::VARY, vary.clone());
@@ -53,11 +55,15 @@ pub(super) async fn show(
     if view.monitored {
         return Ok(watch(head, download, filter, view, story));
     }
-    headers::clean_response(&mut head.headers);
     headers::mark_filtered(&mut head.headers, view.body.fields().map(|fields| &**fields));
+    if matches!(view.body, body::View::Rows(_)) {
+        headers::forget_totals(&mut head.headers);
+    }
     // An unusual reason phrase is kept here, and that may say anything.
     head.extensions.clear();
     match head.status {
+        // As for a row that is not the caller's: nobody can tell the two apart.
+        StatusCode::NOT_FOUND if view.body.is_of_rows_alone() => Err(Reason::NotOwner),
         StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => Err(Reason::Shape),
         status if status.is_success() => show_success(head, download, filter, view, story).await,
         _ => show_error(head, download, view.body.error(), view, story).await,
@@ -89,7 +95,6 @@ fn pass(mut head: response::Parts, download: Download, method: &Method) -> Respo
     // Where no body follows, its length says what a GET would have got.
     let bodiless = *method == Method::HEAD || head.status == StatusCode::NOT_MODIFIED;
     let length = download.announced().filter(|_| bodiless);
-    headers::clean_response(&mut head.headers);
     if let Some(length) = length {
         head.headers.insert(header::CONTENT_LENGTH, length.into());
     }

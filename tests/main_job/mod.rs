@@ -35,22 +35,22 @@ const TOKENS: &str = "policy: 1\nidentity: {jwt: [{issuer: \"https://id.example\
                       audience: [api], algorithms: [HS256], secrets: [{file: jwt.secret}]}]}\n";
 
 /// An API and the proxy in front of it.
-struct Api {
-    upstream: Upstream,
-    policy: TempPolicy,
-    proxy: Proxy,
+pub(crate) struct Api {
+    pub(crate) upstream: Upstream,
+    pub(crate) policy: TempPolicy,
+    pub(crate) proxy: Proxy,
 }
 
 impl Api {
     /// A policy for callers with tokens, before an upstream that answers `{}`.
     #[track_caller]
-    fn start(rules: &str) -> Api {
+    pub(crate) fn start(rules: &str) -> Api {
         Api::over(Upstream::json("{}"), rules)
     }
 
     /// The same, before this upstream.
     #[track_caller]
-    fn over(upstream: Upstream, rules: &str) -> Api {
+    pub(crate) fn over(upstream: Upstream, rules: &str) -> Api {
         let policy = TempPolicy::file(&with_tokens(rules));
         policy.write("jwt.secret", tokens::SECRET);
         Api::with(upstream, policy)
@@ -58,7 +58,7 @@ impl Api {
 
     /// Any policy, before any upstream.
     #[track_caller]
-    fn with(upstream: Upstream, policy: TempPolicy) -> Api {
+    pub(crate) fn with(upstream: Upstream, policy: TempPolicy) -> Api {
         let proxy = Start::new()
             .upstream(&upstream)
             .policy(policy.path())
@@ -69,13 +69,19 @@ impl Api {
 
     /// A request of a caller: `user`, or `user:role,role`; nobody where it is empty.
     #[track_caller]
-    fn call(&self, who: &str, method: &str, target: &str) -> Response {
+    pub(crate) fn call(&self, who: &str, method: &str, target: &str) -> Response {
         self.call_with(who, method, target, &[])
     }
 
     /// With more header fields.
     #[track_caller]
-    fn call_with(&self, who: &str, method: &str, target: &str, more: &[(&str, &str)]) -> Response {
+    pub(crate) fn call_with(
+        &self,
+        who: &str,
+        method: &str,
+        target: &str,
+        more: &[(&str, &str)],
+    ) -> Response {
         let bearer = bearer(who);
         let own = [("Authorization", bearer.as_str())];
         let fields = [if who.is_empty() { &[][..] } else { &own[..] }, more].concat();
@@ -84,13 +90,20 @@ impl Api {
 
     /// A request with a JSON body.
     #[track_caller]
-    fn send(&self, who: &str, method: &str, target: &str, body: &str) -> Response {
+    pub(crate) fn send(&self, who: &str, method: &str, target: &str, body: &str) -> Response {
         self.send_as(who, method, target, "application/json", body)
     }
 
     /// A request with a body of this type.
     #[track_caller]
-    fn send_as(&self, who: &str, method: &str, target: &str, kind: &str, body: &str) -> Response {
+    pub(crate) fn send_as(
+        &self,
+        who: &str,
+        method: &str,
+        target: &str,
+        kind: &str,
+        body: &str,
+    ) -> Response {
         let bearer = bearer(who);
         let all = [("Authorization", bearer.as_str()), ("Content-Type", kind)];
         let kept = &all[usize::from(who.is_empty())..if kind.is_empty() { 1 } else { 2 }];
@@ -100,13 +113,18 @@ impl Api {
 
     /// A refusal: this status, a problem document that names nothing, and nothing upstream.
     #[track_caller]
-    fn refuses(&self, who: &str, method: &str, target: &str, status: u16) -> Response {
+    pub(crate) fn refuses(&self, who: &str, method: &str, target: &str, status: u16) -> Response {
         self.refused(method, status, || self.call(who, method, target))
     }
 
     /// The same of any call.
     #[track_caller]
-    fn refused(&self, method: &str, status: u16, call: impl FnOnce() -> Response) -> Response {
+    pub(crate) fn refused(
+        &self,
+        method: &str,
+        status: u16,
+        call: impl FnOnce() -> Response,
+    ) -> Response {
         let before = self.upstream.bytes();
         let answer = call();
         assert_eq!(answer.status, status, "{method}: {answer:?}");

@@ -4,7 +4,7 @@ use portcullis::policy::resolve::{Surroundings, resolve};
 use portcullis::source::Sources;
 
 /// Every problem of a policy: severity, code, and the underlined text.
-pub(super) fn problems(policy: &str) -> Vec<(Severity, Code, String)> {
+pub(crate) fn problems(policy: &str) -> Vec<(Severity, Code, String)> {
     let (sources, report) = judged(policy);
     let text = |label: &portcullis::diag::Label| sources.text(label.span).to_owned();
     report
@@ -24,7 +24,7 @@ pub(super) fn judged(policy: &str) -> (Sources, Report) {
 }
 
 #[track_caller]
-pub(super) fn refused(policy: &str, code: Code, underlined: &str) {
+pub(crate) fn refused(policy: &str, code: Code, underlined: &str) {
     assert_eq!(problems(policy), [(Severity::Error, code, underlined.to_owned())]);
 }
 

@@ -7,7 +7,7 @@ mod bad;
 mod conditions;
 mod hosts;
 mod input;
-mod invariants;
+pub(crate) mod invariants;
 mod isolation;
 mod lints;
 mod lints_of_roles;

@@ -19,9 +19,9 @@ pub(super) fn object_path(
     let raw = target.raw().path();
     match owner.of.as_ref()? {
         Object::Itself => {
-            let letter = Access::LETTERS[letter];
-            let changes = letter == Access::UPDATE || letter == Access::DELETE;
-            changes.then(|| raw.to_owned())
+            // A POST to what is there already changes it; where it is missing, it is made.
+            let writes = Access::LETTERS[letter] != Access::READ;
+            writes.then(|| raw.to_owned())
         }
         Object::At(pieces) => {
             let segments: Vec<&str> = raw.split('/').skip(1).collect();

@@ -18,6 +18,7 @@ mod presets;
 mod reach;
 mod restrictions;
 mod roles;
+mod selectors;
 
 pub use address::Address;
 pub use carriage::{Carriage, MAX_HEADERS};
@@ -122,6 +123,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
         implicit_org,
         asks_orgs: asks_orgs(raw),
     };
+    selectors::headers_go_on(raw, report);
     paths::grants_name_hosts(&resolved, report);
     paths::grants_are_reachable(raw, &resolved, report);
     paths::schemas_cover_grants(&resolved, report);
