@@ -147,7 +147,7 @@ fn allowed(
         route: snapshot.route(permit.route()).pattern.to_string(),
         roles,
         grants,
-        seen: match view.filter(snapshot, Limits::default(), MAX_ROW, false) {
+        seen: match view.filter(snapshot, Limits::default(), false) {
             None => Ok(request.answer.clone()),
             Some(filter) => filtered(filter, &request.answer),
         },
@@ -194,6 +194,3 @@ fn checked(check: &BodyCheck, body: &Value) -> Result<(), (Reason, Vec<String>)>
     let checked = check.check(body.to_string().as_bytes(), &Limits::default());
     checked.map_err(|refusal| (refusal.reason, outermost(refusal.pointers)))
 }
-
-/// Bytes of a row.
-const MAX_ROW: usize = 1 << 20;
