@@ -134,7 +134,7 @@ fn sendable(mut request: Request) -> Request {
     }
     request.ip = "127.0.0.1".into();
     request.now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    for caller in &mut request.caller {
+    if let Some(caller) = &mut request.caller {
         caller.api_key = false;
         caller.claims.clear();
         caller.roles = caller.roles.take().filter(|roles| !roles.is_empty());
@@ -162,7 +162,7 @@ fn expected(verdict: &Verdict, request: &Request) -> Seen {
 fn fields(request: &Request) -> Vec<(String, String)> {
     let mut fields = request.headers.clone();
     let mut add = |name: &str, value: String| fields.push((name.to_owned(), value));
-    for caller in &request.caller {
+    if let Some(caller) = &request.caller {
         add("x-auth-user", caller.user.clone());
         caller.org.iter().for_each(|org| add("x-auth-org", org.clone()));
         caller.app.iter().for_each(|app| add("x-auth-app", app.clone()));

@@ -1,7 +1,7 @@
 //! Roles, grants and denials.
 
 use super::super::dice::Dice;
-use super::super::model::{Grant, Restriction, Role};
+use super::super::model::{Grant, Keep, Restriction, Role};
 use super::conditions;
 use super::routes::{broad, pattern};
 use super::{RESTRICTIONS, ROLES, SCHEMAS};
@@ -31,7 +31,6 @@ fn role(dice: &mut Dice, id: &str) -> Role {
         schemas: dice.words(SCHEMAS, 50),
         visible_to: dice.words(ROLES, 20),
         assignable_by: dice.words(ROLES, 20),
-        ..Role::default()
     }
 }
 
@@ -49,6 +48,19 @@ pub fn defaults(dice: &mut Dice) -> Vec<Grant> {
         let grant = anywhere(dice);
         if dice.percent(30) { conditions::of(dice, grant) } else { grant }
     })
+}
+
+/// Two roles, of which one shows some fields of all rows, and the other all fields of some.
+pub fn shared_rows(roles: &mut [Role]) {
+    let [one, other, ..] = roles else { return };
+    let whole =
+        |access: &str| Grant { path: "/**".into(), access: access.into(), ..Grant::default() };
+    one.grants.push(whole("crud"));
+    other.schemas.clear();
+    other.includes.clear();
+    let among = serde_json::json!(["x", "y"]);
+    let keep = Keep { items: Some("/data".into()), field: "/owner".into(), among };
+    other.grants = vec![Grant { keep: Some(keep), ..whole("r") }];
 }
 
 pub fn restrictions(dice: &mut Dice) -> Vec<Restriction> {

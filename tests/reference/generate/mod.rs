@@ -55,6 +55,9 @@ pub fn policy(dice: &mut Dice) -> Policy {
         ..Policy::default()
     };
     policy.schemas = bodies::schemas(dice, &policy.resource_types);
+    if dice.percent(12) {
+        access::shared_rows(&mut policy.roles);
+    }
     if plan.hosted {
         each_grant(&mut policy, |grant, denies| {
             grant.host = dice.maybe(if denies { 50 } else { 100 }, |dice| dice.word(routes::HOSTS));

@@ -29,7 +29,6 @@ pub fn request(dice: &mut Dice, policy: &Policy) -> Request {
         stored: stored(dice, &path),
         path,
         method,
-        ..Request::default()
     }
 }
 
