@@ -263,12 +263,7 @@ impl Judge for Chooser {
 }
 
 impl Chooser {
-    fn show(
-        &mut self,
-        mut filter: Filter,
-        text: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<bool, Fault> {
+    fn show(&mut self, mut filter: Filter, text: &[u8], out: &mut Vec<u8>) -> Result<bool, Fault> {
         let before = out.len();
         filter.push(text, out)?;
         filter.finish(out)?;

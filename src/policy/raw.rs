@@ -146,6 +146,8 @@ pub struct RawRoute {
     pub strip_prefix: Option<Text>,
     pub headers: RawHeaders,
     pub when: Vec<RawTest>,
+    /// WebSocket connections may be opened.
+    pub upgrade: bool,
 }
 
 /// Header fields of the request that an upstream gets.

@@ -38,7 +38,11 @@ pub(super) struct Wire {
 impl Canonical {
     /// Reads the head of a request that an HTTP parser has taken apart.
     pub(super) fn read(parts: Parts, wire: Wire) -> Result<Canonical, Reason> {
-        let Parts { method, uri, version, headers, .. } = parts;
+        let Parts { method, uri, version, mut headers, .. } = parts;
+        if version != Version::HTTP_11 {
+            // RFC 9110 section 7.8: nobody else can ask for another protocol in this way.
+            headers.remove(header::UPGRADE);
+        }
         check_framing(&headers, version, wire.ambiguous)?;
         if headers.len() > wire.max_headers {
             return Err(Reason::HeadersTooLarge);
@@ -92,6 +96,12 @@ impl Canonical {
             headers.remove(name);
         }
         Canonical { method: Method::GET, target, host: self.host.clone(), headers }
+    }
+
+    /// The same request, to be decided once more when something has changed.
+    pub(super) fn again(&self) -> Canonical {
+        let (target, headers) = (self.target.clone(), self.headers.clone());
+        Canonical { method: self.method.clone(), target, host: self.host.clone(), headers }
     }
 
     /// The same request, but made only if the object has still this entity tag (RFC 9110 section

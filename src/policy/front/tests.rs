@@ -220,7 +220,7 @@ fn what_is_not_enforced_is_refused_by_name() {
         let text = format!("restrictions: [{{id: r, deny: [{{path: /, access: r, {key}}}]}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }
-    for key in ["upgrade: websocket", "cors: {}"] {
+    for key in ["cors: {}"] {
         let text = format!("routes: [{{match: /, {key}}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }
