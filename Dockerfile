@@ -33,7 +33,7 @@ WORKDIR /etc/portcullis
 ENV PORTCULLIS_LISTEN=0.0.0.0:8080 \
     PORTCULLIS_ADMIN=127.0.0.1:8081
 EXPOSE 8080
-USER nonroot
+USER 65532:65532
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
     CMD ["/usr/local/bin/portcullis", "health"]

@@ -6,14 +6,16 @@
 //! | `console` | its `$` lines run in a shell, beside a copy of `config/`; what follows is the output |
 //! | `console demo` | likewise, against the ports and the folder of a running `portcullis demo` |
 //! | `console guarded` | likewise, against the README's policy before the sample API |
+//! | `console example` | likewise, in the README of an example, against its policy and its `data.json` |
 //! | `yaml` | a whole policy, or `yaml settings`: read without an error |
 //! | `sh` | not run: `portcullis` lines are parsed, others are listed in [`BY_HAND`] |
 //! | `ini` | a systemd unit, whose command is parsed |
 //! | `json` | parsed |
 //! | `text`, `rust` | drawings and code of tests; they may show no command |
 
-mod page;
-mod session;
+mod example;
+pub mod page;
+pub mod session;
 mod tables;
 
 use clap::Parser;
@@ -36,6 +38,12 @@ const BY_HAND: &[&str] = &[
     "docker build -t portcullis .",
     "docker run --rm -p 8080:8080 -v \"$PWD/policy:/etc/portcullis/policy:ro\" \\",
     "    -e PORTCULLIS_UPSTREAM=http://api:9000 portcullis",
+    "docker build -t portcullis:0.1.0 .",
+    "kubectl apply -f config/examples/kubernetes-sidecar/manifests/",
+    "kubectl rollout status deployment/orders",
+    "kubectl port-forward service/orders 8080:80 &",
+    "curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8080/orders",
+    "kubectl create configmap orders-policy --dry-run=client -o yaml --from-file=config/examples/kubernetes-sidecar/policy/policy.yaml --from-file=config/examples/kubernetes-sidecar/policy/keys/jwks.json | kubectl apply -f -",
 ];
 
 #[test]
@@ -97,11 +105,14 @@ fn readme_policy() -> String {
 /// Whether a test looks at this block, and what is wrong with it where that can be said at once.
 fn known(block: &Block) -> Result<(), String> {
     match block.language.as_str() {
-        "console" | "console demo" | "console guarded" if block.commands().is_empty() => {
+        "console" | "console demo" | "console guarded" | "console example"
+            if block.commands().is_empty() =>
+        {
             Err("a console block without a command".into())
         }
         "console" => Ok(()),
         "console demo" | "console guarded" if block.page == "README.md" => Ok(()),
+        "console example" if block.page.starts_with("config/examples/") => Ok(()),
         "yaml" => check_policy(&block.text),
         "yaml settings" => check_settings(&block.text),
         "sh" => block.text.lines().try_for_each(check_line),
@@ -136,14 +147,14 @@ fn check_settings(text: &str) -> Result<(), String> {
 
 /// A shell line: one of ours that the command line understands, or one that is known.
 fn check_line(line: &str) -> Result<(), String> {
-    let words = words(line.trim_start_matches("! "));
+    let words = words(line.trim_start_matches("! ").trim_end_matches(" &"));
     match words.first().map(String::as_str) {
         None => Ok(()),
         Some("portcullis") => match Cli::try_parse_from(&words) {
             Ok(_) => Ok(()),
             Err(error) => Err(format!("`{line}`: {error}")),
         },
-        _ if BY_HAND.contains(&line) => Ok(()),
+        _ if BY_HAND.contains(&line) || example::starts_an_upstream(&words) => Ok(()),
         _ => Err(format!("`{line}` is run by no test and listed nowhere")),
     }
 }

@@ -4,6 +4,7 @@
 use super::media::{self, Json};
 use super::{FieldMasks, Permit, Reason, Refusal, RowPlan};
 use crate::filter::mask::Mask;
+use crate::filter::values::Values;
 use crate::filter::write::{self, Patch, WriteFault};
 use crate::filter::{Filter, Limits};
 use crate::policy::snapshot::{BodyKind, Snapshot, Update};
@@ -58,18 +59,16 @@ impl View {
         }
     }
 
-    /// The filter for a successful response; `None` where all of it passes. `object` bounds the
-    /// bytes of a row.
+    /// The filter for a successful response; `None` where all of it passes.
     pub fn filter(
         &self,
         snapshot: &Arc<Snapshot>,
         limits: Limits,
-        object: usize,
         records: bool,
     ) -> Option<Filter> {
         match self {
             View::Whole => None,
-            View::Rows(rows) => Some(rows.filter(snapshot, limits, object)),
+            View::Rows(rows) => Some(rows.filter(snapshot, limits)),
             View::Masked(fields) => {
                 let read = fields.read.clone()?;
                 let make = if records { Filter::recording } else { Filter::new };
@@ -83,6 +82,7 @@ impl View {
 #[derive(Debug)]
 pub struct BodyCheck {
     mask: Arc<Mask>,
+    values: Arc<Values>,
     patch: Patch,
 }
 
@@ -97,25 +97,35 @@ impl BodyCheck {
         headers: &HeaderMap,
     ) -> Result<Option<BodyCheck>, Refusal> {
         let route = snapshot.route(permit.route());
-        let mask = permit.fields().and_then(|fields| fields.write.clone());
-        match mask.filter(|_| route.request == BodyKind::Json) {
-            None => Ok(None),
-            Some(mask) => {
-                Ok(Some(BodyCheck { mask, patch: patch(method, route.update, headers)? }))
-            }
-        }
+        let fields = permit.fields().filter(|_| route.request == BodyKind::Json);
+        let Some((mask, values)) =
+            fields.and_then(|fields| Some((fields.write.clone()?, fields.values.clone())))
+        else {
+            return Ok(None);
+        };
+        Ok(Some(BodyCheck { mask, values, patch: patch(method, route.update, headers)? }))
     }
 
-    /// Checks a whole body.
+    /// Checks a whole body. Fields go before values.
     pub fn check(&self, body: &[u8], limits: &Limits) -> Result<(), Refusal> {
-        write::check(&self.mask, body, limits, self.patch).map_err(|fault| {
-            let (reason, pointers) = match fault {
-                WriteFault::Invalid(_) => (Reason::BodyInvalid, Vec::new()),
-                WriteFault::Fields(pointers) => (Reason::FieldNotWritable, pointers),
-                WriteFault::Types(pointers) => (Reason::ValueInvalid, pointers),
-            };
-            Refusal { pointers, ..Refusal::because(reason) }
-        })
+        let invalid = || Refusal::because(Reason::BodyInvalid);
+        let mut pointers = match write::check(&self.mask, body, limits, self.patch) {
+            Ok(()) => Vec::new(),
+            Err(WriteFault::Types(pointers)) => pointers,
+            Err(WriteFault::Invalid(_)) => return Err(invalid()),
+            Err(WriteFault::Fields(pointers)) => {
+                return Err(Refusal { pointers, ..Refusal::because(Reason::FieldNotWritable) });
+            }
+        };
+        for found in self.values.judge(body, limits, self.patch).map_err(|_| invalid())? {
+            if pointers.len() < limits.pointers && !pointers.contains(&found) {
+                pointers.push(found);
+            }
+        }
+        match pointers.is_empty() {
+            true => Ok(()),
+            false => Err(Refusal { pointers, ..Refusal::because(Reason::ValueInvalid) }),
+        }
     }
 }
 

@@ -111,21 +111,15 @@ impl RowPlan {
         !self.base.is_empty()
     }
 
-    /// A filter for a successful response. `most` bounds the bytes of a row.
-    pub(super) fn filter(
-        self: &Arc<RowPlan>,
-        snapshot: &Arc<Snapshot>,
-        limits: Limits,
-        most: usize,
-    ) -> Filter {
+    /// A filter for a successful response.
+    pub(super) fn filter(self: &Arc<RowPlan>, snapshot: &Arc<Snapshot>, limits: Limits) -> Filter {
         let mask = self.envelope.as_ref().and_then(|fields| fields.read.clone());
-        let rows = Rows::new(self.places.clone(), most, self.base.is_empty())
+        let rows = Rows::new(self.places.clone(), limits.object, self.base.is_empty())
             .expect("places are without `*`, and none is inside of another");
         let judge = Chooser {
             plan: self.clone(),
             snapshot: snapshot.clone(),
             limits,
-            most,
             known: Vec::new(),
             removed: 0,
         };
@@ -207,7 +201,6 @@ struct Chooser {
     plan: Arc<RowPlan>,
     snapshot: Arc<Snapshot>,
     limits: Limits,
-    most: usize,
     /// What sets of rules show, by their bits.
     known: Vec<(u64, Shown)>,
     /// Members and elements that went from rows that stay.
@@ -278,7 +271,7 @@ impl Chooser {
         body: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<bool, Fault> {
-        let filter = inner.filter(&self.snapshot, self.limits, self.most);
+        let filter = inner.filter(&self.snapshot, self.limits);
         match self.show(filter, body, out) {
             Ok(shown) => Ok(shown),
             Err(Fault::Gone) => Ok(false),

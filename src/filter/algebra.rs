@@ -4,7 +4,8 @@
 //! made once, so masks that refer to themselves come to an end.
 
 use super::mask::{HIDE, Mask, MaskBuilder, Node, NodeId, SHOW, Types};
-use super::plan::{Extra, ways};
+use super::plan::{Extra, Pairs, Patterns, ways};
+use super::values::NamePattern;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -93,10 +94,45 @@ impl<'a> Join<'a> {
             true => self.elements(&a, &b),
             false => (Vec::new(), HIDE),
         };
+        let (pairs, patterns) = match types.has(Types::OBJECT) {
+            true => (self.pairs(&a, &b), self.patterns(&a, &b)),
+            false => (Vec::new(), Patterns::default()),
+        };
+        let nulls = self.nulls((left, &a), (right, &b));
         let way = a.node.way | b.node.way;
         let limit = (way != 0).then_some(limit);
         self.builder.set(id, Node { types, fields, others, items, way });
-        self.builder.extra(id, Extra { elements, ways, limit });
+        self.builder.extra(id, Extra { elements, ways, limit, pairs, nulls, patterns });
+    }
+
+    /// Pairs that both sides find in the same members are one. What only one side knows of stays,
+    /// also where either would do: that is stricter.
+    fn pairs(&mut self, a: &Side<'_>, b: &Side<'_>) -> Vec<Pairs> {
+        let neutral = self.neutral();
+        let mut joined = Vec::new();
+        for pairs in a.pairs() {
+            let other = b.pairs().iter().find(|other| other.entries == pairs.entries);
+            let object = self.pair(pairs.object, other.map_or(neutral, |other| other.object));
+            joined.push(Pairs { entries: pairs.entries.clone(), object });
+        }
+        for pairs in b.pairs() {
+            if !a.pairs().iter().any(|other| other.entries == pairs.entries) {
+                let object = self.pair(neutral, pairs.object);
+                joined.push(Pairs { entries: pairs.entries.clone(), object });
+            }
+        }
+        joined
+    }
+
+    /// Whether what does not pass becomes `null`: where both must let it pass, only if both say so,
+    /// or one of them lets everything pass.
+    fn nulls(&self, (left, a): (NodeId, &Side<'_>), (right, b): (NodeId, &Side<'_>)) -> bool {
+        let says =
+            |id: NodeId, side: &Side<'_>| side.extra.is_some_and(|extra| extra.nulls) || id == SHOW;
+        match self.how {
+            How::Either => says(left, a) || says(right, b),
+            How::Both => (left, right) != (SHOW, SHOW) && says(left, a) && says(right, b),
+        }
     }
 
     fn types(&self, a: &Side<'_>, b: &Side<'_>, ways: &[(u32, Types)]) -> Types {
@@ -136,11 +172,36 @@ impl<'a> Join<'a> {
         let (right, right_others) = b.members(neutral);
         let names: BTreeSet<_> = left.iter().chain(right).map(|(name, _)| name).collect();
         let fields = names.into_iter().map(|name| {
-            let pair = self.pair(find(left, name, left_others), find(right, name, right_others));
+            let pair = self.pair(a.member(name, neutral), b.member(name, neutral));
             (name.clone(), pair)
         });
         let fields = fields.collect();
         (fields, self.pair(left_others, right_others))
+    }
+
+    /// The expressions of both sides. Where they are too many, whatever is not named is hidden.
+    fn patterns(&mut self, a: &Side<'_>, b: &Side<'_>) -> Patterns {
+        let neutral = self.neutral();
+        let mut names: Vec<NamePattern> = Vec::new();
+        for name in a.patterns().into_iter().chain(b.patterns()).flat_map(|all| &all.names) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        if names.len() > Patterns::MOST {
+            let any = NamePattern::new("").expect("the empty expression matches everything");
+            return Patterns { names: vec![any], table: vec![HIDE; 2] };
+        }
+        if names.is_empty() {
+            return Patterns::default();
+        }
+        let table = (0..1usize << names.len()).map(|matching| match matching {
+            0 => HIDE,
+            _ => self
+                .pair(a.matching(&names, matching, neutral), b.matching(&names, matching, neutral)),
+        });
+        let table = table.collect();
+        Patterns { names, table }
     }
 
     fn elements(&mut self, a: &Side<'_>, b: &Side<'_>) -> (Vec<(u64, NodeId)>, NodeId) {
@@ -172,6 +233,45 @@ impl<'a> Side<'a> {
         match self.node.way {
             0 => wide(self.node.types),
             _ => self.extra.and_then(|extra| extra.limit).unwrap_or(Types::ANY),
+        }
+    }
+
+    fn pairs(&self) -> &'a [Pairs] {
+        match self.node.types.has(Types::OBJECT) {
+            true => self.extra.map(|extra| extra.pairs.as_slice()).unwrap_or_default(),
+            false => &[],
+        }
+    }
+
+    fn patterns(&self) -> Option<&'a Patterns> {
+        let extra = self.extra.filter(|_| self.node.types.has(Types::OBJECT));
+        extra.map(|extra| &extra.patterns).filter(|patterns| !patterns.names.is_empty())
+    }
+
+    /// The node of a member with this name.
+    fn member(&self, name: &Arc<str>, neutral: NodeId) -> NodeId {
+        let (fields, others) = self.members(neutral);
+        let matching = || self.patterns().map_or(0, |patterns| patterns.matching(name));
+        match fields.binary_search_by(|(field, _)| field.cmp(name)) {
+            Ok(at) => fields[at].1,
+            Err(_) => match matching() {
+                0 => others,
+                bits => self.patterns().map_or(others, |patterns| patterns.table[bits]),
+            },
+        }
+    }
+
+    /// The node of members that match just these of the expressions, of which some are not this
+    /// side's.
+    fn matching(&self, names: &[NamePattern], matching: usize, neutral: NodeId) -> NodeId {
+        let (_, others) = self.members(neutral);
+        let Some(patterns) = self.patterns() else { return others };
+        let own = patterns.names.iter().enumerate().filter(|(_, name)| {
+            names.iter().position(|known| known == *name).is_some_and(|at| matching & 1 << at != 0)
+        });
+        match own.fold(0, |bits, (at, _)| bits | 1 << at) {
+            0 => others,
+            bits => patterns.table[bits],
         }
     }
 
@@ -210,7 +310,7 @@ fn tidy(mask: &Mask) -> Mask {
         let node = mask.node(id);
         match () {
             () if open.contains(&id) => SHOW,
-            () if node.types == Types::NONE && node.way == 0 => HIDE,
+            () if node.types == Types::NONE && node.way == 0 && !mask.plan(id).nulls => HIDE,
             () => id,
         }
     };
@@ -228,7 +328,7 @@ fn tidy(mask: &Mask) -> Mask {
         let mut node = mask.node(id).clone();
         let mut extra = mask.extra(id).cloned().unwrap_or_default();
         node.fields.iter_mut().for_each(|(_, to)| *to = goes_to(*to, &mut builder, &mut todo));
-        extra.elements.iter_mut().for_each(|(_, to)| *to = goes_to(*to, &mut builder, &mut todo));
+        extra.children_mut().for_each(|to| *to = goes_to(*to, &mut builder, &mut todo));
         node.others = goes_to(node.others, &mut builder, &mut todo);
         node.items = goes_to(node.items, &mut builder, &mut todo);
         let at = goes_to(id, &mut builder, &mut todo);
@@ -244,7 +344,8 @@ fn all_open(mask: &Mask) -> BTreeSet<NodeId> {
     let count = u32::try_from(mask.len()).expect("a mask has fewer than 2^32 nodes");
     let ids = (0..count)
         .map(NodeId)
-        .filter(|id| mask.node(*id).way == 0 && mask.node(*id).types.has(Types::ALL_BUT_INTEGER));
+        .filter(|id| mask.node(*id).way == 0 && mask.node(*id).types.has(Types::ALL_BUT_INTEGER))
+        .filter(|id| mask.plan(*id).pairs.is_empty());
     let mut open: BTreeSet<_> = ids.collect();
     loop {
         let limited = |id: &NodeId| !children(mask, *id).all(|child| open.contains(&child));
@@ -262,7 +363,8 @@ fn children(mask: &Mask, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
     let node = mask.node(id);
     let elements = mask.extra(id).into_iter().flat_map(|extra| &extra.elements);
     let members = node.fields.iter().map(|(_, id)| *id);
-    members.chain(elements.map(|(_, id)| *id)).chain([node.others, node.items])
+    let patterns = mask.extra(id).into_iter().flat_map(|extra| extra.patterns.nodes());
+    members.chain(elements.map(|(_, id)| *id)).chain([node.others, node.items]).chain(patterns)
 }
 
 #[cfg(test)]

@@ -3,13 +3,18 @@
 //! A pushdown reader follows the containers that the mask limits; everything else (shown whole or
 //! hidden whole) is read by [`Blind`]. Both check the full grammar. What goes out is [`Pen`]'s.
 
+mod held;
+mod pairs;
+
+pub(super) use pairs::type_of;
+
 use super::Limits;
 use super::blind::{Blind, DEEPEST, Expect};
 use super::fault::Fault;
 use super::key::Key;
 use super::mask::{HIDE, Mask, NodeId, SHOW, Types};
 use super::pen::Pen;
-use super::scan::{Input, is_integral, plain, space};
+use super::scan::{Input, plain, space};
 use super::trail::{Pointers, Way};
 use std::sync::Arc;
 
@@ -32,9 +37,14 @@ pub(super) struct Engine {
     frames: Vec<Frame>,
     /// Which named members have been seen: a run of bits for each open object.
     seen: Vec<u64>,
-    /// Where, in what the pen holds aside, the number begins of which it matters whether it is
-    /// integral.
-    number_at: Option<usize>,
+    /// Where, in what the pen holds aside, the value begins that must end before it is judged: a
+    /// number of which it matters whether it is integral, or a pair.
+    held_at: Option<usize>,
+    object: usize,
+    /// The value that comes is a pair if its node says so; otherwise that has been judged.
+    splits_root: bool,
+    /// What is dropped leaves `null` behind.
+    nulled: bool,
     /// Pointers that turned out not to fit.
     unfit: u32,
     /// The text is a part of a document: a value that is hidden whole leaves nothing, and no fault.
@@ -85,7 +95,10 @@ impl Engine {
             expect: Expect::Value,
             frames: Vec::new(),
             seen: Vec::new(),
-            number_at: None,
+            held_at: None,
+            object: limits.object,
+            splits_root: true,
+            nulled: false,
             unfit: 0,
             part: false,
             removed: 0,
@@ -101,7 +114,7 @@ impl Engine {
             pos = next;
         }
         self.pen.end(input.bytes, out);
-        self.number_within_limit(self.pen.held().len(), input.offset(input.bytes.len()))
+        self.held_within_limit(self.pen.held().len(), input.offset(input.bytes.len()))
     }
 
     /// The input has ended.
@@ -224,6 +237,9 @@ impl Engine {
         frame.count += 1;
         let (node, plan) = (self.mask.node(frame.node), self.mask.plan(frame.node));
         self.child = node.others;
+        if plan.patterns.is_some() {
+            self.child = self.mask.unnamed(frame.node, key);
+        }
         if let Some(index) = plan.find(&node.fields, key) {
             self.child = node.fields[index].1;
             let (word, bit) = (&mut self.seen[frame.seen + index / 64], 1 << (index % 64));
@@ -264,11 +280,11 @@ impl Engine {
             _ if self.pen.drops() => {}
             SHOW => self.keep(input, out),
             HIDE => self.remove_or_refuse(input, out)?,
-            id if is == Types::NUMBER && self.mask.plan(id).integer => {
-                self.number_at = Some(self.pen.aside(pos, input.bytes, out));
+            id if self.mask.plan(id).held.accept(is) && self.is_held(is) => {
+                self.held_at = Some(self.pen.aside(pos, input.bytes, out));
             }
             id => {
-                self.judge(id, is, input, out)?;
+                self.judge(id, is, pos, input, out)?;
                 if is.is_container() && !self.pen.drops() {
                     return self.open(id, is == Types::OBJECT, input, pos).map(Some);
                 }
@@ -302,9 +318,40 @@ impl Engine {
         &mut self,
         id: NodeId,
         is: Types,
+        pos: usize,
         input: Input<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Fault> {
+        if self.fits(id, is)? {
+            self.keep(input, out);
+            return Ok(());
+        }
+        self.does_not_pass(id, pos, input, out)
+    }
+
+    /// A value stands where `id` applies and does not pass: it goes, or becomes `null`.
+    #[cold]
+    fn does_not_pass(
+        &mut self,
+        id: NodeId,
+        pos: usize,
+        input: Input<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
+        if self.mask.plan(id).nulls && self.stands_in_something() {
+            self.keep(input, out);
+            self.pen.cut(pos, input.bytes, out);
+            out.extend_from_slice(b"null");
+            self.nulled = true;
+            self.note_removal();
+            return Ok(());
+        }
+        self.remove_or_refuse(input, out)
+    }
+
+    /// Whether a value of type `is` passes where `id` applies, as far as its type goes.
+    #[inline]
+    fn fits(&mut self, id: NodeId, is: Types) -> Result<bool, Fault> {
         for (pointers, types) in &self.mask.plan(id).ways {
             if !types.accept(is) {
                 self.unfit |= pointers;
@@ -314,11 +361,7 @@ impl Engine {
         if all != 0 && self.unfit & all == all {
             return Err(Fault::Shape);
         }
-        if self.mask.node(id).types.accept(is) {
-            self.keep(input, out);
-            return Ok(());
-        }
-        self.remove_or_refuse(input, out)
+        Ok(self.mask.node(id).types.accept(is))
     }
 
     fn open(
@@ -362,16 +405,14 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Result<(), Fault> {
         self.inside = Inside::Structure;
-        if let Some(start) = self.number_at {
-            let end = self.pen.aside(pos, input.bytes, out);
-            self.number_within_limit(end, input.offset(pos))?;
-            self.number_at = None;
-            let integral = is_integral(&self.pen.held()[start..]);
-            let is = if integral { Types::INTEGRAL } else { Types::NUMBER };
-            self.judge(self.child, is, input, out)?;
+        if let Some(start) = self.held_at {
+            self.held_ended(start, pos, input, out)?;
         }
         if self.pen.drops() {
-            self.pen.hold(pos);
+            match std::mem::take(&mut self.nulled) {
+                true => self.pen.copy(pos),
+                false => self.pen.hold(pos),
+            }
         }
         self.expect = if self.frames.is_empty() { Expect::End } else { Expect::After };
         if let Some(record) = &mut self.record {
@@ -403,7 +444,7 @@ impl Engine {
 
     /// A value that does not pass is removed; a document has nothing to be removed from.
     fn remove_or_refuse(&mut self, input: Input<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
-        if self.frames.is_empty() && !self.part {
+        if !self.stands_in_something() {
             return Err(Fault::Shape);
         }
         self.remove(input, out);
@@ -412,17 +453,19 @@ impl Engine {
 
     fn remove(&mut self, input: Input<'_>, out: &mut Vec<u8>) {
         self.pen.discard(input.bytes, out);
+        self.note_removal();
+    }
+
+    fn note_removal(&mut self) {
         self.removed += 1;
         if let Some(record) = &mut self.record {
             record.pointers.add(record.way.as_str());
         }
     }
 
-    fn number_within_limit(&self, end: usize, offset: u64) -> Result<(), Fault> {
-        match self.number_at {
-            Some(start) if end - start > self.number => Err(Fault::NumberTooLong { offset }),
-            _ => Ok(()),
-        }
+    /// Whether the value at hand is a member or an element, and not the document.
+    fn stands_in_something(&self) -> bool {
+        !self.frames.is_empty() || self.part
     }
 
     fn in_object(&self) -> bool {
@@ -440,3 +483,6 @@ fn short_text(bytes: &[u8], pos: usize, byte: u8) -> Option<usize> {
     let end = plain(bytes, pos + 1);
     (bytes.get(end) == Some(&b'"')).then_some(end + 1)
 }
+
+#[cfg(test)]
+mod tests;

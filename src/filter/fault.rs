@@ -52,6 +52,15 @@ pub enum Fault {
         /// Where the limit was noticed.
         offset: u64,
     },
+    /// An object longer than [`super::Limits::object`], where it must be whole to be judged.
+    #[error("an object is too long to be judged, before byte {offset}")]
+    ObjectTooLong {
+        /// Where the limit was noticed.
+        offset: u64,
+    },
+    /// Two pairs of one list name the same property, and the mask names it (in a request: any).
+    #[error("two pairs of one list name the same property")]
+    DuplicatePair,
     /// The body has another shape than the mask expects, so nothing says what may pass.
     #[error("the body has another shape than the policy says")]
     Shape,
@@ -90,8 +99,9 @@ pub enum Fault {
     /// The only row of the body was dropped: to the caller, what was asked for is not there.
     #[error("the only row of the body was dropped")]
     Gone,
-    /// More values at the paths of one call than [`super::pick::MOST`].
-    #[error("too many values at the paths, at byte {offset}")]
+    /// More values at the paths of one call than [`super::pick::MOST`]; in a request, more than
+    /// [`super::Limits::values`], where schemas judge values.
+    #[error("too many values, at byte {offset}")]
     TooManyValues {
         /// The first byte of the value that is one too many.
         offset: u64,
@@ -114,9 +124,10 @@ impl Fault {
             | Fault::NulInKey { offset }
             | Fault::CaseVariant { offset }
             | Fault::TooManyKeys { offset }
+            | Fault::ObjectTooLong { offset }
             | Fault::RowTooLong { offset }
             | Fault::TooManyValues { offset } => *offset += start,
-            Fault::Bom | Fault::Truncated | Fault::Shape | Fault::Gone => {}
+            Fault::Bom | Fault::Truncated | Fault::Shape | Fault::Gone | Fault::DuplicatePair => {}
         }
         moved
     }

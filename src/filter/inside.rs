@@ -74,7 +74,7 @@ impl<'a> At<'a> {
         let Token::Name(name, index) = token else { return Ok(None) };
         let member = self
             .through(Types::OBJECT)
-            .map(|passes| passes.map(|at| at.down(at.mask.node(at.node).member(name))));
+            .map(|passes| passes.map(|at| at.down(at.mask.member(at.node, name))));
         let Some(index) = index else { return member };
         let element = self
             .through(Types::ARRAY)

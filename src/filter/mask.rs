@@ -168,6 +168,29 @@ impl MaskBuilder {
         }
     }
 
+    /// Fills a reserved node with what another one says.
+    pub fn copy(&mut self, from: NodeId, to: NodeId) {
+        self.nodes[to.0 as usize] = self.nodes[from.0 as usize].clone();
+        self.extra(to, self.extras.get(&from).cloned().unwrap_or_default());
+    }
+
+    /// Adds all nodes of a finished mask; the answer is its root.
+    pub fn graft(&mut self, mask: &Mask) -> NodeId {
+        // Both begin with the two constant nodes.
+        let by = u32::try_from(self.nodes.len() - 2).expect("a mask has fewer than 2^32 nodes");
+        let moved = |id: NodeId| if id <= HIDE { id } else { NodeId(id.0 + by) };
+        for id in (2..).map(NodeId).take(mask.len() - 2) {
+            let mut node = mask.node(id).clone();
+            node.fields.iter_mut().for_each(|(_, to)| *to = moved(*to));
+            (node.others, node.items) = (moved(node.others), moved(node.items));
+            let mut extra = mask.extra(id).cloned().unwrap_or_default();
+            extra.children_mut().for_each(|to| *to = moved(*to));
+            let added = self.add(node);
+            self.extra(added, extra);
+        }
+        moved(mask.root())
+    }
+
     /// A node built so far.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
@@ -215,6 +238,26 @@ impl Mask {
         self.extras.get(&id)
     }
 
+    /// The node of an object's member.
+    pub fn member(&self, id: NodeId, name: &str) -> NodeId {
+        let fields = &self.node(id).fields;
+        match fields.binary_search_by(|(field, _)| (**field).cmp(name)) {
+            Ok(at) => fields[at].1,
+            Err(_) => self.unnamed(id, name.as_bytes()),
+        }
+    }
+
+    /// The node of a member that is none of the fields, by its name's bytes.
+    pub(super) fn unnamed(&self, id: NodeId, name: &[u8]) -> NodeId {
+        let Some(patterns) = &self.plan(id).patterns else { return self.node(id).others };
+        // Half a surrogate pair has no shape that an expression could speak of.
+        let Ok(name) = std::str::from_utf8(name) else { return HIDE };
+        match patterns.matching(name) {
+            0 => self.node(id).others,
+            matching => patterns.table[matching],
+        }
+    }
+
     /// The node of an array's element.
     pub fn element(&self, id: NodeId, index: u64) -> NodeId {
         let elements = &self.plan(id).elements;
@@ -250,15 +293,5 @@ impl Mask {
     /// The pointers, as bits, of which at least one must fit the document. Zero: no such demand.
     pub fn alternatives(&self) -> u32 {
         self.alternatives
-    }
-}
-
-impl Node {
-    /// The node of an object's member.
-    pub fn member(&self, name: &str) -> NodeId {
-        match self.fields.binary_search_by(|(field, _)| (**field).cmp(name)) {
-            Ok(at) => self.fields[at].1,
-            Err(_) => self.others,
-        }
     }
 }

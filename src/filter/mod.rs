@@ -10,6 +10,7 @@
 //! same output; memory does not grow with the body.
 
 pub mod algebra;
+pub mod alike;
 mod blind;
 mod engine;
 mod fault;
@@ -18,6 +19,7 @@ mod follow;
 mod inside;
 mod key;
 pub mod mask;
+mod pair;
 mod pen;
 pub mod pick;
 pub mod place;
@@ -28,10 +30,11 @@ mod scan;
 mod tests;
 mod trail;
 mod utf8;
+pub mod values;
 pub mod write;
 
 pub use fault::Fault;
-pub use plan::Extra;
+pub use plan::{Extra, Pairs, Patterns};
 
 use engine::Engine;
 use mask::Mask;
@@ -49,12 +52,16 @@ pub struct Limits {
     pub key: usize,
     /// Bytes of one number, where only integers pass: 1,024.
     pub number: usize,
+    /// Bytes of one object that must be whole to be judged: 1,048,576.
+    pub object: usize,
     /// Pointers that are remembered of what was removed or is at fault: 100.
     pub pointers: usize,
     /// Bytes of all those pointers together: 65,536.
     pub pointer_bytes: usize,
     /// Keys of all objects open at one time in a request body, where doubles must be seen: 100,000.
     pub names: usize,
+    /// Values of a request body, where schemas judge values: 100,000.
+    pub values: usize,
 }
 
 /// Removes from one JSON text what a mask does not show.
@@ -164,9 +171,11 @@ impl Default for Limits {
             depth: 64,
             key: 8 << 10,
             number: 1 << 10,
+            object: 1 << 20,
             pointers: 100,
             pointer_bytes: 64 << 10,
             names: 100_000,
+            values: 100_000,
         }
     }
 }

@@ -81,6 +81,24 @@ impl Pen {
         self.mode = Mode::Drop;
     }
 
+    /// What lies aside from `start` on is replaced. Everything up to here lies aside.
+    pub fn replace(&mut self, start: usize, with: &[u8]) {
+        self.held.truncate(start);
+        self.held.extend_from_slice(with);
+    }
+
+    /// Everything up to `pos` has passed, what follows does not.
+    #[cold]
+    pub fn cut(&mut self, pos: usize, bytes: &[u8], out: &mut Vec<u8>) {
+        self.hold(pos);
+        self.discard(bytes, out);
+    }
+
+    /// From `pos` on everything passes.
+    pub fn copy(&mut self, pos: usize) {
+        (self.mode, self.mark, self.hold) = (Mode::Copy, pos, pos);
+    }
+
     /// What is on hold, if anything is, does not pass.
     pub fn discard_held(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         if self.mode == Mode::Hold {

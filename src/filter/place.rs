@@ -2,7 +2,7 @@
 
 use super::Limits;
 use super::mask::{HIDE, Mask, MaskBuilder, Node, NodeId, SHOW, Types};
-use super::plan::Extra;
+use super::plan::{Extra, Pairs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -21,17 +21,32 @@ pub enum PointerError {
     /// More segments than any body may nest.
     #[error("a pointer has at most {} segments", Limits::DEEPEST)]
     TooDeep,
+    /// A pair's name or value is a member of the pair, or of a member.
+    #[error("inside of a pair a pointer has at least one name, and no `*`")]
+    NoName,
+    /// One of the two would be a part of the other.
+    #[error("the name of a pair cannot be a part of its value, nor the value of the name")]
+    Overlap,
     /// [`Mask::alternatives`] has 32 bits.
     #[error("at most 32 pointers can be told apart in one mask")]
     TooMany,
 }
 
-/// A segment of a pointer.
+/// Where a list of pairs keeps the name of a property and its value, inside of each pair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entries {
+    /// The members on the way to the name, at least one.
+    pub key: Box<[Arc<str>]>,
+    /// The members on the way to the value, at least one.
+    pub value: Box<[Arc<str>]>,
+}
+
+/// One step of a pointer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
-    /// Every element or member.
+    /// `*`: every element or member.
     Any,
-    /// The member of this name or, where it is a number, that element.
+    /// A member's name, and the element that it also is.
     Name(Arc<str>, Option<u64>),
 }
 
@@ -39,6 +54,26 @@ pub(super) enum Token {
 /// or member) `inner` applies. `alternative`, from 0 to 31, numbers the pointer among those of which
 /// one must fit the document.
 pub fn place(pointer: &str, alternative: u32, inner: &Mask) -> Result<Mask, PointerError> {
+    put_at(pointer, alternative, inner, put)
+}
+
+/// The same where the object stands as a list of pairs: each names a property and holds its value.
+/// An element that names none is hidden.
+pub fn place_pairs(
+    pointer: &str,
+    entries: &Entries,
+    alternative: u32,
+    inner: &Mask,
+) -> Result<Mask, PointerError> {
+    put_at(pointer, alternative, inner, |builder, inner, way| list(builder, entries, inner, way))
+}
+
+fn put_at(
+    pointer: &str,
+    alternative: u32,
+    inner: &Mask,
+    put: impl FnOnce(&mut MaskBuilder, &Mask, u32) -> NodeId,
+) -> Result<Mask, PointerError> {
     let way = 1u32.checked_shl(alternative).ok_or(PointerError::TooMany)?;
     let tokens = tokens(pointer)?;
     let mut builder = MaskBuilder::new();
@@ -47,6 +82,27 @@ pub fn place(pointer: &str, alternative: u32, inner: &Mask) -> Result<Mask, Poin
         next = lead(&mut builder, token, next, way);
     }
     Ok(builder.finish(next))
+}
+
+impl Entries {
+    /// From two RFC 6901 pointers inside of a pair.
+    pub fn new(key: &str, value: &str) -> Result<Entries, PointerError> {
+        let entries = Entries { key: names(key)?, value: names(value)? };
+        let (key, value) = (&entries.key, &entries.value);
+        match key.starts_with(value) || value.starts_with(key) {
+            true => Err(PointerError::Overlap),
+            false => Ok(entries),
+        }
+    }
+}
+
+fn names(pointer: &str) -> Result<Box<[Arc<str>]>, PointerError> {
+    let name = |token| match token {
+        Token::Any => Err(PointerError::NoName),
+        Token::Name(name, _) => Ok(name),
+    };
+    let names: Box<[_]> = tokens(pointer)?.into_iter().map(name).collect::<Result<_, _>>()?;
+    if names.is_empty() { Err(PointerError::NoName) } else { Ok(names) }
 }
 
 /// A mask for bodies of unknown shape: members with these names are hidden at any depth.
@@ -75,8 +131,14 @@ pub fn hidden_names(mask: &Mask) -> (Vec<Arc<str>>, bool) {
                 node.fields.iter().filter(|(_, id)| hidden(*id)).map(|(name, _)| name.clone()),
             );
             unnamed |= hidden(node.others);
+            let named = mask.extra(id).into_iter().flat_map(|extra| extra.patterns.nodes());
+            let named: Vec<NodeId> = named.collect();
+            unnamed |= named.iter().any(|id| hidden(*id));
+            todo.extend(named);
             todo.extend(node.fields.iter().map(|(_, id)| *id).chain([node.others]));
         }
+        // A name in a pair is a value, and no mask finds it where its list is not expected.
+        unnamed |= mask.extra(id).is_some_and(|extra| !extra.pairs.is_empty());
         if node.types.has(Types::ARRAY) {
             let listed = mask.extra(id).into_iter().flat_map(|extra| &extra.elements);
             let elements: Vec<_> = listed.map(|(_, id)| *id).chain([node.items]).collect();
@@ -142,12 +204,8 @@ fn types_around_hidden(mask: &Mask) -> BTreeMap<Arc<str>, [Types; 2]> {
 /// Copies `inner`, and its root once more as the place itself, so that where the mask refers to
 /// its own root the pointer is not meant.
 fn put(builder: &mut MaskBuilder, inner: &Mask, way: u32) -> NodeId {
-    let count = u32::try_from(inner.len()).expect("a mask has fewer than 2^32 nodes");
-    // Both builders begin with the two constant nodes, so every id stays what it is.
-    for id in (2..count).map(NodeId) {
-        let copy = builder.add(inner.node(id).clone());
-        builder.extra(copy, inner.extra(id).cloned().unwrap_or_default());
-    }
+    // The builder is new, so every id stays what it is.
+    builder.graft(inner);
     let mut node = inner.node(inner.root()).clone();
     let mut extra = inner.extra(inner.root()).cloned().unwrap_or_default();
     if node.types == Types::NONE {
@@ -159,6 +217,19 @@ fn put(builder: &mut MaskBuilder, inner: &Mask, way: u32) -> NodeId {
     let place = builder.add(node);
     builder.extra(place, extra);
     place
+}
+
+/// Copies `inner` as what pairs stand for, and adds the list of them.
+fn list(builder: &mut MaskBuilder, entries: &Entries, inner: &Mask, way: u32) -> NodeId {
+    if !inner.node(inner.root()).types.has(Types::OBJECT) || inner.is_empty() {
+        // Nothing of an object passes, or everything: it is the same for a list.
+        return put(builder, inner, way);
+    }
+    let object = builder.graft(inner);
+    let pair = builder.add(Node { types: Types::OBJECT, ..Node::open() });
+    let pairs = vec![Pairs { entries: entries.clone(), object }];
+    builder.extra(pair, Extra { pairs, ..Extra::default() });
+    builder.add(Node { types: Types::ARRAY, items: pair, way, ..Node::open() })
 }
 
 /// A node that leads to `next`.
@@ -179,7 +250,23 @@ fn lead(builder: &mut MaskBuilder, token: Token, next: NodeId, way: u32) -> Node
     id
 }
 
-/// The segments of a pointer.
+impl Token {
+    pub fn is_member(&self, key: &str) -> bool {
+        match self {
+            Token::Any => true,
+            Token::Name(name, _) => **name == *key,
+        }
+    }
+
+    pub fn is_element(&self, index: u64) -> bool {
+        match self {
+            Token::Any => true,
+            Token::Name(_, at) => *at == Some(index),
+        }
+    }
+}
+
+/// The steps of a pointer.
 pub(super) fn tokens(pointer: &str) -> Result<Vec<Token>, PointerError> {
     if pointer.is_empty() {
         return Ok(Vec::new());
@@ -278,7 +365,7 @@ mod tests {
     #[test]
     fn a_recursive_mask_does_not_take_the_pointer_along() {
         let mask = place("/a", 3, &hidden()).unwrap();
-        let place = mask.node(mask.root()).member("a");
+        let place = mask.member(mask.root(), "a");
         assert_eq!(mask.node(place).way, 8);
         assert_eq!(mask.node(mask.node(place).items).way, 0);
     }

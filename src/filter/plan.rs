@@ -1,6 +1,8 @@
 //! What the engine reads of a mask's node, worked out once when the mask is finished.
 
 use super::mask::{Node, NodeId, Types};
+use super::place::Entries;
+use super::values::NamePattern;
 use std::sync::Arc;
 
 /// What a node expects besides what [`Node`] says. Kept beside the node, because almost none has it.
@@ -13,6 +15,57 @@ pub struct Extra {
     pub ways: Vec<(u32, Types)>,
     /// The types that pass for reasons other than the pointers', in a node with `way`.
     pub limit: Option<Types>,
+    /// In an element of a list: it is a pair that names a property of an object and holds its value.
+    /// All of these apply, and the node's own members besides.
+    pub pairs: Vec<Pairs>,
+    /// A value that does not pass becomes `null`; otherwise it goes, and its key with it.
+    pub nulls: bool,
+    /// In an object: members that are not among the fields, by their names' shape.
+    pub patterns: Patterns,
+}
+
+/// Nodes for members whose names match regular expressions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Patterns {
+    /// The expressions, at most [`Patterns::MOST`].
+    pub names: Vec<NamePattern>,
+    /// The node of a member, by the set of the expressions that match, each one bit; the first, for
+    /// none of them, is not used: such a member is one of the others.
+    pub table: Vec<NodeId>,
+}
+
+impl Patterns {
+    /// How many expressions there can be in one node: every set of them has its entry.
+    pub const MOST: usize = 6;
+
+    /// Which of the expressions match a name, as bits.
+    pub fn matching(&self, name: &str) -> usize {
+        let names = self.names.iter().enumerate();
+        names.filter(|(_, pattern)| pattern.matches(name)).fold(0, |bits, (at, _)| bits | 1 << at)
+    }
+
+    /// The nodes, without the one that is not used.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.table.iter().skip(1).copied()
+    }
+}
+
+/// A pair stands for a property of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pairs {
+    /// Where in the pair.
+    pub entries: Entries,
+    /// The object's node.
+    pub object: NodeId,
+}
+
+impl Extra {
+    /// The nodes that it leads to.
+    pub(super) fn children_mut(&mut self) -> impl Iterator<Item = &mut NodeId> {
+        let pairs = self.pairs.iter_mut().map(|pairs| &mut pairs.object);
+        let named = self.patterns.table.iter_mut().skip(1);
+        self.elements.iter_mut().map(|(_, id)| id).chain(pairs).chain(named)
+    }
 }
 
 /// A node, ready for the engine.
@@ -25,8 +78,15 @@ pub(super) struct Plan {
     pub ways: Box<[(u32, Types)]>,
     /// A value of every type passes, so that the key alone decides.
     pub decided: bool,
-    /// Whether it matters if a number is integral.
-    pub integer: bool,
+    /// The types of which a value is held until it has ended: a number where it matters whether it
+    /// is integral, an object that is a pair.
+    pub held: Types,
+    /// What stands for properties, one after the other.
+    pub pairs: Box<[Pairs]>,
+    /// A value that does not pass becomes `null`.
+    pub nulls: bool,
+    /// Members that are not named may have a node by their name's shape.
+    pub patterns: Option<Box<Patterns>>,
     /// Whether anything is hidden in this node or below.
     pub hides: bool,
 }
@@ -48,7 +108,15 @@ impl Plan {
             names: Names::new(&node.fields),
             elements: extra.map(|extra| extra.elements.as_slice()).unwrap_or_default().into(),
             decided: Types::ALL_BUT_INTEGER.0 & !node.types.0 == 0,
-            integer: picky(node.types) || ways.iter().any(|(_, types)| picky(*types)),
+            held: held(
+                picky(node.types) || ways.iter().any(|(_, types)| picky(*types)),
+                extra.is_some_and(|extra| !extra.pairs.is_empty()),
+            ),
+            pairs: extra.map(|extra| extra.pairs.as_slice()).unwrap_or_default().into(),
+            nulls: extra.is_some_and(|extra| extra.nulls),
+            patterns: extra
+                .filter(|extra| !extra.patterns.names.is_empty())
+                .map(|extra| Box::new(extra.patterns.clone())),
             ways: ways.into(),
             hides: false,
         }
@@ -59,6 +127,11 @@ impl Plan {
     pub fn find(&self, fields: &[(Arc<str>, NodeId)], key: &[u8]) -> Option<usize> {
         self.names.find(fields, key)
     }
+}
+
+fn held(numbers: bool, pairs: bool) -> Types {
+    let numbers = if numbers { Types::NUMBER } else { Types::NONE };
+    numbers.or(if pairs { Types::OBJECT } else { Types::NONE })
 }
 
 /// The pointers of a node and the types that each expects.
@@ -75,7 +148,8 @@ pub(super) fn ways(node: &Node, extra: Option<&Extra>) -> Vec<(u32, Types)> {
 /// that refer to themselves are no problem.
 pub(super) fn mark_hiding(nodes: &[Node], plans: &mut [Plan]) {
     for (plan, node) in plans.iter_mut().zip(nodes) {
-        plan.hides = node.types == Types::NONE;
+        // An element that is no pair is hidden.
+        plan.hides = node.types == Types::NONE || !plan.pairs.is_empty();
     }
     let mut changed = true;
     while changed {
@@ -96,7 +170,13 @@ fn children<'a>(node: &'a Node, plan: &'a Plan) -> impl Iterator<Item = NodeId> 
     let array = node.types.has(Types::ARRAY).then_some(());
     let members = object
         .into_iter()
-        .flat_map(|()| node.fields.iter().map(|(_, id)| *id).chain([node.others]));
+        .flat_map(|()| node.fields.iter().map(|(_, id)| *id).chain([node.others]))
+        .chain(
+            plan.patterns
+                .iter()
+                .filter(move |_| object.is_some())
+                .flat_map(|patterns| patterns.nodes()),
+        );
     let elements = array
         .into_iter()
         .flat_map(|()| plan.elements.iter().map(|(_, id)| *id).chain([node.items]));

@@ -4,6 +4,8 @@
 //! key that stands twice, or half a surrogate pair, means one thing to us and perhaps another to
 //! the upstream, so it is no JSON here.
 
+mod pairs;
+
 use super::Limits;
 use super::blind::DEEPEST;
 use super::fault::Fault;
@@ -13,6 +15,7 @@ use super::mask::{HIDE, Mask, Node, NodeId, SHOW, Types};
 use super::scan::{Digits, Input, is_integral, number, plain, space};
 use super::trail::{Pointers, Way};
 use super::utf8;
+use pairs::PairKeys;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -70,7 +73,7 @@ struct Check<'a> {
     unfit: u32,
     /// The names of a node's fields, folded, and what applies to a key that is one of them but for
     /// its case.
-    folded: HashMap<NodeId, Rc<HashMap<String, NodeId>>>,
+    folded: HashMap<NodeId, Rc<HashMap<String, Option<NodeId>>>>,
 }
 
 /// The keys of one object. They are the client's, so the table is keyed (by the standard library's
@@ -184,6 +187,10 @@ impl<'a> Check<'a> {
     /// An object is merged, member by member, into an object; everything else replaces the stored
     /// value. So does an object, where an array is stored (RFC 7396 section 2).
     fn erases(&self, node: NodeId, is: Types) -> bool {
+        if is == Types::ARRAY && self.is_list_of_pairs(node) {
+            // It names the pairs that it changes; others stay.
+            return false;
+        }
         if is != Types::OBJECT {
             return self.mask.hides(node);
         }
@@ -217,14 +224,25 @@ impl<'a> Check<'a> {
         self.leave()
     }
 
+    fn is_list_of_pairs(&self, node: NodeId) -> bool {
+        !self.mask.plan(self.mask.node(node).items).pairs.is_empty()
+    }
+
     /// An array replaces what is there, so its elements are values also in a merge patch.
     fn array(&mut self, node: NodeId) -> Result<(), Fault> {
         self.enter()?;
         let mut expected = self.peek() != Some(b']');
         let mut index = 0;
+        let mut keys = PairKeys::default();
         while expected {
             self.way.element(index);
-            self.value(self.mask.element(node, index), Patch::No)?;
+            let element = self.mask.element(node, index);
+            self.pos = space(self.input.bytes, self.pos);
+            let start = self.pos;
+            self.value(element, Patch::No)?;
+            if !self.mask.plan(element).pairs.is_empty() {
+                self.pair(element, &self.input.bytes[start..self.pos], &mut keys)?;
+            }
             self.way.up();
             index += 1;
             expected = self.comma(b']')?;
@@ -240,17 +258,23 @@ impl<'a> Check<'a> {
             return Err(Fault::DuplicateKey { offset });
         }
         let mask = self.mask;
-        let Node { fields, others, .. } = mask.node(node);
+        let fields = &mask.node(node).fields;
         if fields.is_empty() {
-            return Ok(*others);
+            return Ok(mask.unnamed(node, key.as_bytes()));
         }
         let known = self.folded.entry(node).or_insert_with(|| Rc::new(fold_names(mask, node)));
         let folded = fold(key);
-        let Some(alike) = known.get(&folded).copied() else { return Ok(*others) };
+        let Some(alike) = known.get(&folded).copied() else {
+            return Ok(mask.unnamed(node, key.as_bytes()));
+        };
         let named = mask.plan(node).find(fields, key.as_bytes());
         match names.variants.insert(folded, named.is_some()) {
             Some(before) if before || named.is_some() => Err(Fault::CaseVariant { offset }),
-            _ => Ok(named.map_or(alike, |at| fields[at].1)),
+            _ => Ok(match (named, alike) {
+                (Some(at), _) => fields[at].1,
+                (None, Some(strict)) => strict,
+                (None, None) => mask.unnamed(node, key.as_bytes()),
+            }),
         }
     }
 
@@ -368,14 +392,16 @@ impl<'a> Check<'a> {
 
 /// What applies to keys that are a field's name but for their case. Many servers read such a key as
 /// the field (Go and ASP.NET do), so it cannot be sent where the field cannot.
-fn fold_names(mask: &Mask, node: NodeId) -> HashMap<String, NodeId> {
+///
+/// `None` where the field is no stricter than what applies to names that are not known.
+fn fold_names(mask: &Mask, node: NodeId) -> HashMap<String, Option<NodeId>> {
     let Node { fields, others, .. } = mask.node(node);
     let mut names = HashMap::new();
     for (name, child) in fields {
         let strict = *child == HIDE || *others == SHOW && mask.hides(*child);
-        let alike = names.entry(fold(name)).or_insert(*others);
-        if strict && *alike != HIDE {
-            *alike = *child;
+        let alike = names.entry(fold(name)).or_insert(None);
+        if strict && *alike != Some(HIDE) {
+            *alike = Some(*child);
         }
     }
     names

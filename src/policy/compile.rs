@@ -3,7 +3,6 @@
 mod people;
 
 use crate::diag::{Code, Diagnostic, Report};
-use crate::filter::algebra::intersect;
 use crate::filter::pick;
 use crate::policy::access::Access;
 use crate::policy::fields::{FieldMemo, RoleLimits};
@@ -175,6 +174,7 @@ impl Shapes {
                 ats.push(At {
                     kind: kind as u32,
                     pointer: at.pointer.clone(),
+                    entries: at.entries.clone(),
                     element: element(&at.pointer),
                     in_list: rows.len() < at.pointer.len(),
                     rows: pick::Path::parse(rows).expect("a piece of a pointer is one"),
@@ -360,10 +360,7 @@ fn compile_role(role: &ResolvedRole, resolved: &Resolved) -> Role {
     for schema in role.schemas.iter().map(|schema| &resolved.schemas[*schema]) {
         let masks = match limits.remove(&schema.kind) {
             None => schema.masks.clone(),
-            Some(other) => SchemaMasks {
-                read: intersect(&other.read, &schema.masks.read),
-                write: intersect(&other.write, &schema.masks.write),
-            },
+            Some(other) => SchemaMasks::and(&other, &schema.masks),
         };
         limits.insert(schema.kind, masks);
     }

@@ -1,8 +1,11 @@
 //! What a set of contributing roles may see and send on a path, computed once per set.
 
 use crate::filter::mask::{HIDE, Mask, NodeId, SHOW, Types};
+use crate::filter::place::Entries;
+use crate::filter::values::{NamePattern, RoleRules, Values};
 use crate::filter::{algebra, place};
 use crate::policy::roleset::RoleSet;
+use crate::policy::schema::SchemaMasks;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
@@ -26,6 +29,8 @@ pub struct FieldMasks {
     pub error: Option<Arc<Mask>>,
     /// For request bodies; `None` lets everything be sent.
     pub write: Option<Arc<Mask>>,
+    /// What the values in request bodies must be, where `write` lets them be sent.
+    pub values: Arc<Values>,
     names: Names,
 }
 
@@ -40,19 +45,30 @@ struct Names {
     lists: bool,
     /// Fields in whose values everything that is not named is hidden.
     list_within: HashSet<String>,
+    /// Names by their shape, and whether they are hidden.
+    shapes: Vec<(NamePattern, bool)>,
 }
 
 impl FieldMasks {
     /// From the two masks of a path; `None` where neither limits anything.
     pub fn new(read: Mask, write: Mask) -> Option<FieldMasks> {
+        FieldMasks::with_values(read, write, Values::new())
+    }
+
+    /// Likewise, and with what values may be sent.
+    pub fn with_values(read: Mask, write: Mask, values: Values) -> Option<FieldMasks> {
         let limits = |mask: Mask| (mask.root() != SHOW).then(|| Arc::new(mask));
-        let (read, write) = (limits(read), limits(write));
-        if read.is_none() && write.is_none() {
+        let (read, mut write) = (limits(read), limits(write));
+        if read.is_none() && write.is_none() && values.is_empty() {
             return None;
+        }
+        if !values.is_empty() {
+            // A body whose values are judged is read, and reading it has its rules.
+            write.get_or_insert_with(|| Arc::new(Mask::show()));
         }
         let names = read.as_deref().map(Names::of).unwrap_or_default();
         let error = read.as_deref().and_then(place::unknown_shape).map(Arc::new);
-        Some(FieldMasks { read, error, write, names })
+        Some(FieldMasks { read, error, write, values: Arc::new(values), names })
     }
 
     /// What passes both.
@@ -61,15 +77,20 @@ impl FieldMasks {
             let open = Arc::new(Mask::show());
             algebra::intersect(a.as_ref().unwrap_or(&open), b.as_ref().unwrap_or(&open))
         };
-        let masks = FieldMasks::new(both(&self.read, &other.read), both(&self.write, &other.write));
-        masks.expect("limits together limit something")
+        let (read, write) = (both(&self.read, &other.read), both(&self.write, &other.write));
+        let values = Values::clone(&self.values).and(Values::clone(&other.values));
+        FieldMasks::with_values(read, write, values).expect("limits together limit something")
     }
 
     /// Whether a word of a query parameter's name is a hidden field's name, alone or with a
     /// modifier (`ssn_like`). A word that is a visible field's name is that field's.
     pub fn hides_parameter(&self, word: &str) -> bool {
+        let hides = |word: &str| {
+            self.names.shapes.iter().any(|(name, hidden)| *hidden && name.matches(word))
+        };
+        let by_shape = hides(word) || hides(&word.to_lowercase());
         let word = word.to_lowercase();
-        if self.names.hidden.contains(&word) {
+        if self.names.hidden.contains(&word) || by_shape && !self.names.shown.contains(&word) {
             return true;
         }
         let is = |name: &String| stands_in(name, &word) || plain(name).eq(plain(&word));
@@ -78,13 +99,14 @@ impl FieldMasks {
 
     /// Whether a word in a parameter that sorts, filters or selects could be a hidden field's name.
     pub fn hides_word(&self, word: &str) -> bool {
-        self.hides_parameter(word)
-            || (self.names.closed && !self.names.shown.contains(&word.to_lowercase()))
+        self.hides_parameter(word) || (self.names.closed && !self.shows_word(word))
     }
 
     /// Whether a word is the name of a field that is shown.
     pub fn shows_word(&self, word: &str) -> bool {
+        let mut shapes = self.names.shapes.iter();
         self.names.shown.contains(&word.to_lowercase())
+            || shapes.any(|(name, hidden)| !hidden && name.matches(word))
     }
 
     /// Whether the objects of this path show the fields that the policy lists, and no others.
@@ -126,8 +148,21 @@ impl Names {
                 }
                 todo.extend(node.fields.iter().map(|(_, id)| *id).chain([node.others]));
             }
-            let listed = mask.extra(id).into_iter().flat_map(|extra| &extra.elements);
+            let extra = mask.extra(id);
+            let listed = extra.into_iter().flat_map(|extra| &extra.elements);
             todo.extend(listed.map(|(_, id)| *id).chain([node.items]));
+            for (at, name) in
+                extra.into_iter().flat_map(|extra| extra.patterns.names.iter().enumerate())
+            {
+                let node = extra.map_or(HIDE, |extra| extra.patterns.table[1 << at]);
+                names.shapes.push((name.clone(), hidden(node)));
+                todo.push(node);
+            }
+            for pairs in extra.into_iter().flat_map(|extra| &extra.pairs) {
+                // The properties that pairs name are the fields of the object here.
+                names.lists |= lists(pairs.object);
+                todo.push(pairs.object);
+            }
         }
         names
     }
@@ -216,23 +251,47 @@ fn stands_in(name: &str, word: &str) -> bool {
         })
 }
 
-/// The two masks of one body: `places` are pointers with what the caller may see and send of the
-/// object there. Places beyond the 32 that a mask can tell apart share the last number, which is
-/// stricter: none of those fits unless all do.
-pub(super) fn masks_at(places: &[(&str, Mask, Mask)]) -> Option<FieldMasks> {
+/// Where objects of a type are in a body, and what the caller may do with them.
+pub(super) struct Placed<'a> {
+    pub pointer: &'a str,
+    pub entries: Option<&'a Entries>,
+    /// What each contributing role says of an object of the type.
+    pub roles: Vec<&'a SchemaMasks>,
+}
+
+/// The masks of one body. Across contributing roles the caller gets the union. Places beyond the 32
+/// that a mask can tell apart share the last number, which is stricter: none of those fits unless all
+/// do.
+pub(super) fn masks_at(places: &[Placed<'_>]) -> Option<FieldMasks> {
     let (mut read, mut write) = (Mask::show(), Mask::show());
-    for (alternative, (pointer, see, send)) in places.iter().enumerate() {
+    let mut values = Values::new();
+    for (alternative, placed) in places.iter().enumerate() {
         let number = alternative.min(31) as u32;
-        let at = |mask: &Mask| match place::place(pointer, number, mask) {
-            Ok(placed) => placed,
+        let at = |mask: &Mask| {
+            let placed = match placed.entries {
+                Some(entries) => place::place_pairs(placed.pointer, entries, number, mask),
+                None => place::place(placed.pointer, number, mask),
+            };
             // Pointers are checked when the policy is resolved; one that is not is hidden whole.
-            Err(_) => Mask::hide(),
+            placed.unwrap_or_else(|_| Mask::hide())
         };
-        read = algebra::intersect(&read, &at(see));
-        write = algebra::intersect(&write, &at(send));
+        let (mut see, mut send) = (Mask::hide(), Mask::hide());
+        for masks in &placed.roles {
+            see = algebra::union(&see, &masks.read);
+            send = algebra::union(&send, &masks.write);
+        }
+        read = algebra::intersect(&read, &at(&see));
+        write = algebra::intersect(&write, &at(&send));
+        let rules = |masks: &&SchemaMasks| RoleRules {
+            mask: masks.write.clone(),
+            rules: masks.rules.clone(),
+        };
+        // Where the pointer says no place, nothing may be sent.
+        let _ =
+            values.add(placed.pointer, placed.entries, placed.roles.iter().map(rules).collect());
     }
-    FieldMasks::new(read, write)
+    FieldMasks::with_values(read, write, values)
 }
 
 /// Sorted maps of a role's masks by resource type.
-pub(super) type RoleLimits = HashMap<usize, crate::policy::schema::SchemaMasks>;
+pub(super) type RoleLimits = HashMap<usize, SchemaMasks>;

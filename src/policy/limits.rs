@@ -1,7 +1,7 @@
 //! What limits the bodies of a request whose grants are known.
 
 use crate::filter::pick;
-use crate::policy::fields::{FieldMasks, masks_at};
+use crate::policy::fields::{FieldMasks, Placed, masks_at};
 use crate::policy::held::Held;
 use crate::policy::index::Matches;
 use crate::policy::roleset::RoleSet;
@@ -104,25 +104,17 @@ impl Snapshot {
 
     /// Several schemas of one role intersect; across contributing roles the caller gets the union.
     fn compute_masks(&self, ats: &[u32], roles: &RoleSet) -> Option<FieldMasks> {
-        use crate::filter::{algebra::union, mask::Mask};
-        let places: Vec<(&str, Mask, Mask)> = ats
-            .iter()
-            .map(|at| {
-                let place = &self.ats[(at & !IN_ELEMENT) as usize];
-                let pointer = match &place.element {
-                    Some(element) if at & IN_ELEMENT != 0 => element,
-                    _ => &place.pointer,
-                };
-                let (mut see, mut send) = (Mask::hide(), Mask::hide());
-                for role in roles.iter() {
-                    let masks = &self.role(role).limits[&(place.kind as usize)];
-                    see = union(&see, &masks.read);
-                    send = union(&send, &masks.write);
-                }
-                (&**pointer, see, send)
-            })
-            .collect();
-        masks_at(&places)
+        let placed = |at: &u32| {
+            let place = &self.ats[(at & !IN_ELEMENT) as usize];
+            let pointer = match &place.element {
+                Some(element) if at & IN_ELEMENT != 0 => element,
+                _ => &place.pointer,
+            };
+            let of = |role| &self.role(role).limits[&(place.kind as usize)];
+            let entries = place.entries.as_deref();
+            Placed { pointer, entries, roles: roles.iter().map(of).collect() }
+        };
+        masks_at(&ats.iter().map(placed).collect::<Vec<_>>())
     }
 }
 

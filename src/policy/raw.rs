@@ -146,7 +146,6 @@ pub struct RawRoute {
     pub strip_prefix: Option<Text>,
     pub headers: RawHeaders,
     pub when: Vec<RawTest>,
-    /// WebSocket connections may be opened.
     pub upgrade: bool,
 }
 
@@ -388,6 +387,7 @@ pub struct RawSchema {
     pub kind: Text,
     /// JSON Schema, as a node tree, so that every keyword has its place.
     pub body: Node,
+    pub options: crate::policy::schema::Options,
 }
 
 #[derive(Clone, Debug)]
@@ -403,6 +403,14 @@ pub struct RawAt {
     pub span: Span,
     pub path: Text,
     pub pointer: Text,
+    pub entries: Option<RawEntries>,
+}
+
+/// Where the pairs of a list keep the name of a property and its value: pointers.
+#[derive(Clone, Debug)]
+pub struct RawEntries {
+    pub key: Text,
+    pub value: Text,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -153,6 +153,8 @@ pub(crate) struct ResourceType {
 pub(crate) struct At {
     pub(super) kind: u32,
     pub(super) pointer: Arc<str>,
+    /// The object stands there as a list of pairs.
+    pub(super) entries: Option<Arc<crate::filter::place::Entries>>,
     /// Where it leads to every element or member of something: where the object is in a body that
     /// is one of these.
     pub(super) element: Option<Arc<str>>,

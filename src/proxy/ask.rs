@@ -16,7 +16,7 @@ use hyper::body::{Body as _, Incoming};
 
 impl Way<'_> {
     /// Finds out what the decision waits for, and hears it. Nothing of the request has gone to the
-    /// upstream by then. Beside the permit: the request's body, where it had to be read.
+    /// upstream by then.
     pub(super) async fn ask(
         &self,
         inquiry: Inquiry,
@@ -25,7 +25,7 @@ impl Way<'_> {
         body: &mut Option<Incoming>,
         now: u64,
         story: &mut Story,
-    ) -> Result<(Permit, Option<Bytes>), Refused> {
+    ) -> Result<Heard, Refused> {
         let whole = self.body_for(&inquiry, canonical, live, body, now, story).await?;
         let mut objects = Vec::new();
         let mut tag = None;
@@ -33,7 +33,8 @@ impl Way<'_> {
             let is_itself = look.is_itself;
             let (object, own) = match self.look(look, canonical, live, story).await {
                 Err(refused) if inquiry.is_monitored() => {
-                    return Ok((inquiry.let_through(&live.snapshot, refused.refusal), whole));
+                    let permit = inquiry.let_through(&live.snapshot, refused.refusal);
+                    return Ok(Heard { permit, whole, missing: false });
                 }
                 found => found?,
             };
@@ -54,7 +55,9 @@ impl Way<'_> {
         if let Some(tag) = tag.filter(|_| !permit.is_monitored() && !canonical.method().is_safe()) {
             canonical.only_if(tag);
         }
-        Ok((permit, whole))
+        let is_missing = objects.iter().any(|found| matches!(found, Found::Missing));
+        let missing = is_missing && !permit.is_monitored();
+        Ok(Heard { permit, whole, missing })
     }
 
     async fn body_for(
@@ -118,6 +121,16 @@ impl Way<'_> {
             now,
         }
     }
+}
+
+/// What a decision that had to ask came to.
+pub(super) struct Heard {
+    pub(super) permit: Permit,
+    /// The request's body, where it had to be read.
+    pub(super) whole: Option<Bytes>,
+    /// Whether an object that was looked at is not there. If the upstream says the same of the
+    /// request, it is answered as for an object of somebody else: nobody learns which it was.
+    pub(super) missing: bool,
 }
 
 /// An object that was looked at.

@@ -1,5 +1,6 @@
 //! A request's way through the proxy, in one straight line of named steps.
 
+use super::ask::Heard;
 use super::canonical::{Canonical, Wire};
 use super::connection::Client;
 use super::deadline::Deadline;
@@ -22,7 +23,7 @@ use crate::principal::Principal;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -91,8 +92,9 @@ impl Way<'_> {
         let live = self.worker.live();
         story.record().generation = live.snapshot.generation();
         let now = story.unix_seconds();
-        let (permit, read) = match self.judge(&canonical, &live, now, story)? {
-            Decision::Allowed(permit) => (permit, None),
+        let judged = self.judge(&canonical, &live, now, story)?;
+        let Heard { permit, whole: read, missing } = match judged {
+            Decision::Allowed(permit) => Heard { permit, whole: None, missing: false },
             Decision::Asks(inquiry) => {
                 // Boxed, because it is rare and what it needs is large.
                 Box::pin(self.ask(*inquiry, &mut canonical, &live, body, now, story)).await?
@@ -125,13 +127,15 @@ impl Way<'_> {
                 }
             }
         };
+        if missing && response.status() == StatusCode::NOT_FOUND {
+            return Err(Reason::NotOwner.into());
+        }
         let view = View {
             body: &shown,
             snapshot: &live.snapshot,
             monitored,
             method: &method,
             limits: self.json(),
-            object: self.worker.limits.object,
             vary: asks_who.then(|| live.identity.vary()),
         };
         let mut shown = shape::show(response, &view, story).await?;
@@ -153,7 +157,8 @@ impl Way<'_> {
     }
 
     pub(super) fn json(&self) -> Limits {
-        Limits { depth: self.worker.limits.json_depth, ..Limits::default() }
+        let limits = &self.worker.limits;
+        Limits { depth: limits.json_depth, object: limits.object, ..Limits::default() }
     }
 
     /// Steps 2 to 8 of the decision: method, route, who it is, whether it may.

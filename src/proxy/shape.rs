@@ -32,8 +32,6 @@ pub(super) struct View<'a> {
     pub(super) monitored: bool,
     /// What bounds the filter.
     pub(super) limits: Limits,
-    /// Bytes of a row.
-    pub(super) object: usize,
     /// The headers that say who is calling; `None` where nobody was asked.
     pub(super) vary: Option<&'a HeaderValue>,
 }
@@ -49,7 +47,7 @@ pub(super) async fn show(
         // Another caller may be refused, or see less.
         head.headers.append(header::VARY, vary.clone());
     }
-    let Some(filter) = view.body.filter(view.snapshot, view.limits, view.object, false) else {
+    let Some(filter) = view.body.filter(view.snapshot, view.limits, false) else {
         return Ok(pass(head, download, view.method));
     };
     if view.monitored {

@@ -178,7 +178,7 @@ async fn ask_again(
         Decision::Allowed(permit) => permit,
         Decision::Asks(inquiry) => {
             let canonical = &mut question.canonical;
-            way.ask(*inquiry, canonical, &live, &mut None, now, story).await?.0
+            way.ask(*inquiry, canonical, &live, &mut None, now, story).await?.permit
         }
     };
     story.record().upstream = waited;

@@ -1,6 +1,8 @@
 //! Random documents and masks, of few names so that they meet.
 
 use portcullis::filter::mask::{HIDE, Mask, MaskBuilder, Node, NodeId, SHOW, Types};
+use portcullis::filter::values::NamePattern;
+use portcullis::filter::{Extra, Patterns};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -101,17 +103,32 @@ pub fn mask() -> impl Strategy<Value = Mask> {
     let types = prop::sample::select(TYPES);
     let fields = prop::collection::vec((prop::sample::select(NAMES), id.clone()), 0..4);
     let way = prop_oneof![6 => Just(0u32), 1 => 1..4u32];
-    let node = (types, fields, id.clone(), id, way);
+    let nulls = prop::bool::weighted(0.2);
+    let shape = (prop::sample::select(SHAPES), id.clone());
+    let shapes = prop_oneof![4 => Just(Vec::new()), 1 => prop::collection::vec(shape, 1..3)];
+    let node = (types, fields, id.clone(), id, way, (nulls, shapes));
     (prop::collection::vec(node, 5), 0..7u32).prop_map(|(nodes, root)| {
         let mut builder = MaskBuilder::new();
-        for (types, mut fields, others, items, way) in nodes {
+        for (types, mut fields, others, items, way, (nulls, shapes)) in nodes {
             fields.sort();
             fields.dedup_by(|a, b| a.0 == b.0);
             let fields = fields.into_iter().map(|(name, id)| (name.into(), NodeId(id))).collect();
-            builder.add(Node { types, fields, others: NodeId(others), items: NodeId(items), way });
+            let (others, items) = (NodeId(others), NodeId(items));
+            let added = builder.add(Node { types, fields, others, items, way });
+            builder.extra(added, Extra { nulls, patterns: patterns(shapes), ..Extra::default() });
         }
         builder.finish(NodeId(if root == 1 { 2 } else { root }))
     })
+}
+
+/// Expressions with a node each; two that match show what the last of them shows.
+fn patterns(mut shapes: Vec<(&str, u32)>) -> Patterns {
+    shapes.dedup_by(|a, b| a.0 == b.0);
+    let names = shapes.iter().map(|(source, _)| NamePattern::new(source).unwrap()).collect();
+    let last = |set: usize| (0..shapes.len()).rev().find(|at| set & 1 << at != 0);
+    let node = |set| last(set).map_or(HIDE, |at| NodeId(shapes[at].1));
+    let table = if shapes.is_empty() { vec![] } else { (0..1 << shapes.len()).map(node).collect() };
+    Patterns { names, table }
 }
 
 /// Where to cut an input.
@@ -153,6 +170,8 @@ const TYPES: &[Types] = &[
     Types::BOOLEAN.or(Types::OBJECT),
     Types::NONE,
 ];
+
+const SHAPES: &[&str] = &["^s", "a", "^", "é"];
 
 const NUMBERS: &[&str] = &[
     "0",

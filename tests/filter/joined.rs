@@ -33,7 +33,7 @@ fn walk(
             node.fields.iter().find(|(name, _)| name.encode_utf16().eq(item.key.iter().copied()));
         let child = match &value.kind {
             Kind::Array(_) => node.items,
-            _ => named.map_or(node.others, |(_, child)| *child),
+            _ => named.map_or_else(|| oracle::unnamed(mask, id, &item.key), |(_, child)| *child),
         };
         at.push(index);
         walk(mask, child, text, &item.value, at, into);
@@ -45,8 +45,9 @@ fn walk(
 fn plain(mask: &Mask) -> Mask {
     let mut builder = portcullis::filter::mask::MaskBuilder::new();
     for id in 2..mask.len() {
-        let node = mask.node(NodeId(u32::try_from(id).unwrap())).clone();
-        builder.add(portcullis::filter::mask::Node { way: 0, ..node });
+        let id = NodeId(u32::try_from(id).unwrap());
+        let added = builder.add(portcullis::filter::mask::Node { way: 0, ..mask.node(id).clone() });
+        builder.extra(added, mask.extra(id).cloned().unwrap_or_default());
     }
     builder.finish(mask.root())
 }
@@ -54,6 +55,8 @@ fn plain(mask: &Mask) -> Mask {
 #[test]
 fn union_shows_what_either_shows_and_intersect_what_both_show() {
     let test = |(a, b, text): (Mask, Mask, String)| {
+        // Where names have shapes, half a surrogate pair has none, and is hidden by either mask.
+        prop_assume!(!text.contains(r#""\ud800""#));
         let (a, b) = (plain(&a), plain(&b));
         let value = oracle::parse(text.as_bytes()).unwrap();
         let parts = |mask: &Mask| shown(mask, text.as_bytes(), &value);

@@ -3,8 +3,10 @@
 mod documents;
 mod joined;
 mod oracle;
+mod paired;
 mod picked;
 mod rows;
 mod rowtree;
 mod streamed;
+mod valued;
 mod written;

@@ -247,10 +247,18 @@ impl Walk<'_> {
             if key_bytes(&item.key) > KEY {
                 return None;
             }
-            let child = named.map_or(self.mask.node(id).others, |(_, child)| *child);
-            parts.push(self.show(child, &item.value)?);
+            let child =
+                named.map_or_else(|| unnamed(self.mask, id, &item.key), |(_, child)| *child);
+            parts.push(self.part(child, &item.value)?);
         }
         Some(self.join(value, items, parts))
+    }
+
+    /// Something in a container: what is hidden may leave `null` behind.
+    fn part(&mut self, id: NodeId, value: &Value) -> Option<Option<Vec<u8>>> {
+        let nulls = self.mask.extra(id).is_some_and(|extra| extra.nulls);
+        let shown = self.show(id, value)?;
+        Some(shown.or(nulls.then(|| b"null".to_vec())))
     }
 
     fn elements(&mut self, id: NodeId, value: &Value, items: &[Item]) -> Option<Vec<u8>> {
@@ -259,7 +267,7 @@ impl Walk<'_> {
             let listed = self.mask.extra(id).map(|extra| extra.elements.as_slice()).unwrap_or(&[]);
             let listed = listed.iter().find(|(at, _)| *at == index as u64);
             let child = listed.map_or(self.mask.node(id).items, |(_, child)| *child);
-            parts.push(self.show(child, &item.value)?);
+            parts.push(self.part(child, &item.value)?);
         }
         Some(self.join(value, items, parts))
     }
@@ -287,6 +295,25 @@ impl Walk<'_> {
         }
         out.push(text[text.len() - 1]);
         out
+    }
+}
+
+/// The node of a member that is no field. The expressions here are `^` with a beginning, or a part.
+pub fn unnamed(mask: &Mask, id: NodeId, key: &[u16]) -> NodeId {
+    let Some(patterns) = mask.extra(id).map(|extra| &extra.patterns) else {
+        return mask.node(id).others;
+    };
+    let name = String::from_utf16(key);
+    let matches = |source: &str| match (&name, source.strip_prefix('^')) {
+        (Err(_), _) => true,
+        (Ok(name), Some(start)) => name.starts_with(start),
+        (Ok(name), None) => name.contains(source),
+    };
+    let set = patterns.names.iter().map(|name| usize::from(matches(name.source())));
+    match (patterns.names.is_empty(), set.rev().fold(0, |bits, bit| bits << 1 | bit)) {
+        (false, _) if name.is_err() => HIDE,
+        (_, 0) => mask.node(id).others,
+        (_, bits) => patterns.table[bits],
     }
 }
 
@@ -426,7 +453,7 @@ impl Judge<'_> {
             let key = String::from_utf16(&item.key).unwrap();
             let alike = items.iter().filter(|other| lower(other) == lower(item)).count();
             self.variants |= find(&key).is_some() && alike > 1;
-            let child = find(&key).unwrap_or_else(|| self.other(id, &lower(item)));
+            let child = find(&key).unwrap_or_else(|| self.other(id, &lower(item), &item.key));
             let token = key.replace('~', "~0").replace('/', "~1");
             self.value(child, &item.value, patch, format!("{at}/{token}"));
         }
@@ -436,7 +463,7 @@ impl Judge<'_> {
 impl Judge<'_> {
     /// What applies to a key that is no field's name. Where it is one but for its case, and the
     /// field hides something, that.
-    fn other(&self, id: NodeId, key: &str) -> NodeId {
+    fn other(&self, id: NodeId, key: &str, spelled: &[u16]) -> NodeId {
         let node = self.mask.node(id);
         let alike = node.fields.iter().filter(|(name, _)| name.to_lowercase() == key);
         let strict = |child: NodeId| {
@@ -447,7 +474,7 @@ impl Judge<'_> {
         match strict.as_slice() {
             [HIDE, ..] => HIDE,
             [.., last] => *last,
-            [] => node.others,
+            [] => unnamed(self.mask, id, spelled),
         }
     }
 }
@@ -463,7 +490,8 @@ fn hides(mask: &Mask, id: NodeId, seen: &mut Vec<NodeId>) -> bool {
     seen.push(id);
     let object = node.types.has(Types::OBJECT);
     let array = node.types.has(Types::ARRAY);
-    let members = node.fields.iter().map(|(_, id)| *id).chain([node.others]);
+    let shapes = mask.extra(id).into_iter().flat_map(|extra| extra.patterns.table.iter().skip(1));
+    let members = node.fields.iter().map(|(_, id)| *id).chain([node.others]).chain(shapes.copied());
     let elements = [node.items].into_iter();
     let members = members.filter(|_| object);
     let elements = elements.filter(|_| array);

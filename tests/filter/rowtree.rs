@@ -83,7 +83,7 @@ fn way<'a>(mask: &Mask, text: &[u8], root: &'a Value, place: &str) -> Result<Way
             return Ok(Way::Nowhere);
         }
         let next = match &value.kind {
-            Kind::Object(items) => (mask.node(node).member(&name), member(items, &name)?),
+            Kind::Object(items) => (mask.member(node, &name), member(items, &name)?),
             Kind::Array(items) => {
                 let index = name.parse::<u64>().ok().filter(|index| index.to_string() == name);
                 let item = index.and_then(|index| items.get(index as usize));

@@ -16,6 +16,7 @@ mod letters;
 mod life;
 mod monitor;
 mod offered;
+mod pairs;
 mod reach;
 mod reads;
 mod reload;
@@ -23,6 +24,7 @@ mod restrictions;
 mod sources;
 mod streams;
 mod tenants;
+mod values;
 mod watching;
 mod writes;
 

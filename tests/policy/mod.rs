@@ -9,3 +9,4 @@ mod isolation;
 mod lints;
 mod offered;
 mod reload;
+mod schemas;

@@ -31,16 +31,29 @@ pub struct Step {
     pub output: String,
 }
 
-/// The README, and every page of `docs/`, decisions apart: they show nothing to be run.
+/// The README, every page of `docs/`, decisions apart (they show nothing to be run), and the pages of
+/// the examples, json-server's apart: it needs a program that is not ours, and has `try.sh`.
 pub fn pages() -> Vec<Page> {
     let entries = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let mut names: Vec<String> = entries
         .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
         .map(|path| format!("docs/{}", path.file_name().unwrap().to_str().unwrap()))
         .collect();
+    names.extend(examples().iter().map(|name| format!("config/examples/{name}/README.md")));
     names.sort();
     names.insert(0, "README.md".into());
     names.iter().map(|name| Page::read(name)).collect()
+}
+
+/// The examples whose pages are tested: folders of `config/examples/`.
+pub fn examples() -> Vec<String> {
+    let entries = fs::read_dir(root().join("config/examples")).unwrap().map(Result::unwrap);
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    let mut names: Vec<_> =
+        folders.map(|folder| folder.file_name().into_string().unwrap()).collect();
+    names.retain(|name| name != "json-server");
+    names.sort();
+    names
 }
 
 /// The repository.

@@ -1,20 +1,20 @@
 //! Running what a block shows: in a plain shell, against a demo, against a guarded sample API.
 
 use super::page::{Block, root};
+use crate::support::policy::copy;
 use crate::support::proxy::Start;
 use crate::support::{Proxy, TempPolicy, client, eventually, tokens};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use portcullis::demo::SampleUpstream;
 use rustix::process::{Pid, Signal, kill_process};
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// What the pages write for the address of the proxy, and for the folder of a demo.
-const PROXY: &str = "http://127.0.0.1:8080";
+pub const PROXY: &str = "http://127.0.0.1:8080";
 const FOLDER: &str = "/tmp/portcullis-demo-a1b2c3";
 
 /// What stands for a digest: the text of a policy that a page shows may change with the page.
@@ -190,7 +190,7 @@ impl Guarded {
 }
 
 /// A key set and a token over these claims, ES256.
-fn issue(claims: &str) -> (String, String) {
+pub fn issue(claims: &str) -> (String, String) {
     let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
     // SEC 1 section 2.3.3: 4, then both coordinates.
     let (x, y) = key.public_key().as_ref()[1..].split_at(32);
@@ -205,7 +205,7 @@ fn issue(claims: &str) -> (String, String) {
 }
 
 /// Runs a script and returns its standard output.
-fn shell(script: &str, folder: &Path, environment: &[(&str, &str)]) -> String {
+pub fn shell(script: &str, folder: &Path, environment: &[(&str, &str)]) -> String {
     let binary = Path::new(env!("CARGO_BIN_EXE_portcullis")).parent().unwrap();
     let path = std::env::var("PATH").unwrap_or_default();
     let output = Command::new("sh")
@@ -222,7 +222,7 @@ fn shell(script: &str, folder: &Path, environment: &[(&str, &str)]) -> String {
 
 /// A body need not end its line; a terminal shows it the same.
 #[track_caller]
-fn same(block: &Block, command: &str, shown: &str, printed: &str) {
+pub fn same(block: &Block, command: &str, shown: &str, printed: &str) {
     let (shown, printed) = (without_digests(shown.trim_end()), without_digests(printed.trim_end()));
     assert_eq!(shown, printed, "\n{}: `{command}` prints\n{printed}\n", block.place());
 }
@@ -238,24 +238,13 @@ fn without_digests(text: &str) -> String {
 }
 
 #[expect(clippy::print_stdout, reason = "a test that was skipped says so")]
-fn has_curl() -> bool {
+pub fn has_curl() -> bool {
     let found = Command::new("curl").arg("--version").stdout(Stdio::null()).status();
     let found = found.is_ok_and(|status| status.success());
     if !found {
         println!("skipped: there is no curl to run the lines of the README with");
     }
     found
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let (path, to) = (entry.path(), to.join(entry.file_name()));
-        match path.is_dir() {
-            true => copy(&path, &to),
-            false => drop(fs::copy(&path, &to).unwrap()),
-        }
-    }
 }
 
 #[test]

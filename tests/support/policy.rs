@@ -31,6 +31,13 @@ impl TempPolicy {
         policy
     }
 
+    /// A copy of a folder and what is below it.
+    pub fn copy_of(folder: &Path) -> TempPolicy {
+        let policy = TempPolicy::folder(&[]);
+        copy(folder, policy.path());
+        policy
+    }
+
     /// What `--policy` names.
     pub fn path(&self) -> &Path {
         &self.policy
@@ -65,18 +72,58 @@ impl TempPolicy {
         let data = self.join(&format!("..{revision}"));
         fs::create_dir(&data).expect("a new revision's folder");
         for (name, text) in files {
-            fs::write(data.join(name), text).expect("write a file of the revision");
+            let file = data.join(name);
+            fs::create_dir_all(file.parent().expect("a folder")).expect("a folder below");
+            fs::write(file, text).expect("write a file of the revision");
         }
         let part = self.join("..data_tmp");
         std::os::unix::fs::symlink(format!("..{revision}"), &part).expect("link the revision");
         fs::rename(&part, self.join("..data")).expect("swap ..data");
         for (name, _) in files {
-            let link = self.join(name);
+            // A file in a folder below is reached through a link in place of that folder.
+            let top = name.split('/').next().unwrap_or_default();
+            let link = self.join(top);
             if link.symlink_metadata().is_err() {
-                std::os::unix::fs::symlink(format!("..data/{name}"), link).expect("link a file");
+                std::os::unix::fs::symlink(format!("..data/{top}"), link).expect("link a file");
             }
         }
     }
+}
+
+/// Copies a folder and what is below it.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for path in list(from) {
+        let to = to.join(path.file_name().expect("a name"));
+        match path.is_dir() {
+            true => copy(&path, &to),
+            false => drop(fs::copy(&path, &to).expect("copy a file")),
+        }
+    }
+}
+
+/// The policies of `config/examples/`, the files of each.
+pub fn examples() -> Vec<Vec<PathBuf>> {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
+    let mut policies: Vec<_> =
+        list(&examples).into_iter().filter_map(|folder| files(&folder)).collect();
+    policies.sort();
+    policies
+}
+
+/// `policy.yaml`, or what is in `policy/`.
+fn files(folder: &Path) -> Option<Vec<PathBuf>> {
+    let (file, several) = (folder.join("policy.yaml"), folder.join("policy"));
+    let mut files = if file.is_file() { vec![file] } else { list(&several) };
+    files.retain(|file| file.is_file());
+    (!files.is_empty()).then_some(files)
+}
+
+fn list(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
 }
 
 #[test]

@@ -230,10 +230,16 @@ impl Upstream {
     /// is called counts, also where the upstream's threads had no time to read it yet.
     #[track_caller]
     pub fn assert_untouched(&self) {
-        let _still_busy_is_seen_below = within(Duration::from_secs(1), || self.shared.idle());
-        for (at, bytes) in self.bytes().iter().enumerate() {
+        for (at, bytes) in self.settled_bytes().iter().enumerate() {
             assert!(bytes.is_empty(), "connection {at} brought `{}`", bytes.escape_ascii());
         }
+    }
+
+    /// Every byte so far, by connection, those included that were sent and not read yet.
+    pub fn settled_bytes(&self) -> Vec<Vec<u8>> {
+        let _still_busy_is_seen_by_who_compares =
+            within(Duration::from_secs(1), || self.shared.idle());
+        self.bytes()
     }
 
     fn start_tcp(shared: Shared) -> Upstream {

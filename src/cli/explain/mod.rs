@@ -257,8 +257,7 @@ impl From<Refusal> for Failed {
 /// What the caller sees of a response.
 fn show(response: &[u8], permit: &Permit, snapshot: &Arc<Snapshot>, story: &mut Story) {
     let view = body::view(permit, snapshot);
-    let object = crate::settings::Limits::default().object;
-    let Some(mut filter) = view.filter(snapshot, Limits::default(), object, true) else {
+    let Some(mut filter) = view.filter(snapshot, Limits::default(), true) else {
         story.body = Some(String::from_utf8_lossy(response).into_owned());
         return;
     };

@@ -193,3 +193,58 @@ fn p10_many_keys_are_compared_fast() {
     let members: Vec<_> = (0..100_000).map(|n| format!(r#""k{n}":1"#)).collect();
     assert_eq!(put(format!("{{{}}}", members.join(","))), Ok(()));
 }
+
+/// Pairs of the properties of [`mask`], whose names stand in `k.key`.
+fn pairs(body: &str, patch: Patch) -> Result<(), WriteFault> {
+    let entries = crate::filter::place::Entries::new("/k/key", "/value").unwrap();
+    let mask = crate::filter::place::place_pairs("/list", &entries, 0, &mask()).unwrap();
+    check(&mask, body.as_bytes(), &Limits::default(), patch)
+}
+
+#[test]
+fn p10_pairs_are_judged_as_the_properties_that_they_name() {
+    let list = |pairs: &[&str]| format!(r#"{{"list":[{}]}}"#, pairs.join(","));
+    let run = |body: &[&str]| pairs(&list(body), Patch::No);
+    assert_eq!(run(&[r#"{"k":{"key":"name"},"value":"x","_method":1}"#]), Ok(()));
+    let hidden = r#"{"value":1,"k":{"key":"s\u0073n"}}"#;
+    assert_eq!(run(&[r#"{"k":{"key":"age"},"value":1}"#, hidden]), fields(&["/list/1/k/key"]));
+    assert_eq!(run(&[r#"{"k":{"key":"SSN"},"value":1}"#]), fields(&["/list/0/k/key"]));
+    assert_eq!(run(&[r#"{"k":{"key":"home"},"value":{"zip":1}}"#]), fields(&["/list/0/k/key"]));
+    assert_eq!(run(&[r#"{"k":{"key":"age"},"value":"x"}"#]), types(&["/list/0/k/key"]));
+    assert_eq!(run(&[r#"{"k":{"key":"age"},"VALUE":"x"}"#]), fields(&["/list/0/k/key"]));
+}
+
+#[test]
+fn p10_what_is_no_pair_may_not_be_sent() {
+    let list = |pair: &str| format!(r#"{{"list":[{pair}]}}"#);
+    let run = |pair: &str| pairs(&list(pair), Patch::No);
+    for pair in ["7", "{}", r#"{"value":1}"#, r#"{"k":1}"#, r#"{"K":{"key":"age"},"value":1}"#] {
+        assert_eq!(run(pair), types(&["/list/0"]), "{pair}");
+    }
+    assert_eq!(run(r#"{"k":{"key":7},"value":1}"#), types(&["/list/0/k/key"]));
+    let twice = r#"{"k":{"key":"age"}},{"value":2,"k":{"key":"age"}}"#;
+    assert_eq!(run(twice), Err(WriteFault::Invalid(Fault::DuplicatePair)));
+    for pair in [
+        r#"{"k":{"key":"age"}},{"k":{"key":"AGE"}}"#,
+        r#"{"k":{"key":"age"},"K":{"key":"ssn"},"value":1}"#,
+        r#"{"k":{"key":"age","KEY":"ssn"},"value":1}"#,
+        r#"{"k":{"key":"age"},"value":1,"Value":2}"#,
+    ] {
+        let result = run(pair);
+        assert!(
+            matches!(result, Err(WriteFault::Invalid(Fault::CaseVariant { .. }))),
+            "{pair} {result:?}"
+        );
+    }
+}
+
+#[test]
+fn p10_a_merged_list_names_the_pairs_that_it_changes() {
+    let one = r#"{"list":[{"k":{"key":"name"},"value":"x"}]}"#;
+    assert_eq!(pairs(one, Patch::Merge), Ok(()));
+    assert_eq!(pairs(r#"{"list":[]}"#, Patch::Merge), Ok(()));
+    assert_eq!(pairs(r#"{"list":null}"#, Patch::Merge), fields(&["/list"]));
+    assert_eq!(pairs(r#"{"list":{}}"#, Patch::Merge), fields(&["/list"]));
+    let hidden = r#"{"list":[{"k":{"key":"ssn"},"value":null}]}"#;
+    assert_eq!(pairs(hidden, Patch::Merge), fields(&["/list/0/k/key"]));
+}

@@ -2,11 +2,12 @@
 
 use super::{Fields, Harmless, Shape, condition};
 use crate::diag::Report;
-use crate::policy::node::Node;
+use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::{
-    RawAt, RawGrant, RawResourceType, RawRestriction, RawRights, RawRole, RawRoleDefaults,
-    RawSchema,
+    RawAt, RawEntries, RawGrant, RawResourceType, RawRestriction, RawRights, RawRole,
+    RawRoleDefaults, RawSchema,
 };
+use crate::policy::schema::Options;
 
 pub(super) const ROLE: Shape = Shape {
     what: "role",
@@ -65,8 +66,8 @@ pub(super) const DENY: Shape = Shape {
 
 pub(super) const SCHEMA: Shape = Shape {
     what: "schema",
-    keys: &["id", "name", "type", "body"],
-    unenforced: &[("redact", Harmless::Word("remove"))],
+    keys: &["id", "name", "type", "body", "formats", "redact"],
+    unenforced: &[],
 };
 
 pub(super) const RESOURCE_TYPE: Shape = Shape {
@@ -77,9 +78,12 @@ pub(super) const RESOURCE_TYPE: Shape = Shape {
 
 pub(super) const AT: Shape = Shape {
     what: "place of a resource type",
-    keys: &["path", "pointer"],
-    unenforced: &[("entries", Harmless::Never), ("is", Harmless::Never)],
+    keys: &["path", "pointer", "entries"],
+    unenforced: &[("is", Harmless::Never)],
 };
+
+pub(super) const ENTRIES: Shape =
+    Shape { what: "`entries`", keys: &["key", "value"], unenforced: &[] };
 
 pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
     let mut fields = Fields::open(node, &ROLE, report)?;
@@ -172,7 +176,16 @@ pub(super) fn schema(node: &Node, report: &mut Report) -> Option<RawSchema> {
     let (id, kind) = (fields.required_text("id"), fields.required_text("type"));
     let body = fields.required_node("body").cloned();
     let name = fields.text("name");
-    Some(RawSchema { span: node.span, id: id?, name, kind: kind?, body: body? })
+    let formats = fields.word("formats", &[("annotate", Some(false)), ("assert", Some(true))]);
+    // YAML reads an unquoted `null` as nothing.
+    let nulls = match fields.node("redact").map(|node| &node.kind) {
+        Some(NodeKind::Null) => true,
+        _ => fields
+            .word("redact", &[("remove", Some(false)), ("null", Some(true))])
+            .is_some_and(|nulls| nulls.value),
+    };
+    let options = Options { formats: formats.is_some_and(|assert| assert.value), nulls };
+    Some(RawSchema { span: node.span, id: id?, name, kind: kind?, body: body?, options })
 }
 
 pub(super) fn resource_type(node: &Node, report: &mut Report) -> Option<RawResourceType> {
@@ -188,5 +201,15 @@ pub(super) fn resource_type(node: &Node, report: &mut Report) -> Option<RawResou
 fn at(node: &Node, report: &mut Report) -> Option<RawAt> {
     let mut fields = Fields::open(node, &AT, report)?;
     let (path, pointer) = (fields.required_text("path"), fields.required_text("pointer"));
-    Some(RawAt { span: node.span, path: path?, pointer: pointer? })
+    let entries = match fields.node("entries") {
+        Some(node) => Some(entries(node, fields.report())?),
+        None => None,
+    };
+    Some(RawAt { span: node.span, path: path?, pointer: pointer?, entries })
+}
+
+fn entries(node: &Node, report: &mut Report) -> Option<RawEntries> {
+    let mut fields = Fields::open(node, &ENTRIES, report)?;
+    let (key, value) = (fields.required_text("key"), fields.required_text("value"));
+    Some(RawEntries { key: key?, value: value? })
 }

@@ -52,4 +52,6 @@ pub(super) enum Kind {
     When,
     /// JSON Schema.
     Schema,
+    /// `remove`, or `null`, which YAML reads as nothing where it has no quotes.
+    Redact,
 }

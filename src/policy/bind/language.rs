@@ -7,7 +7,7 @@
 use super::kinds::{Key, Kind};
 use super::meanings::{METHODS, rows};
 use super::{Harmless, Shape};
-use crate::policy::schema::{ANNOTATIONS, ENFORCED, TYPES};
+use crate::policy::schema::{ANNOTATIONS, BRANCHES, FIELDS, TYPES, VALUES};
 use serde_json::{Map, Value, json};
 
 /// JSON Schema 2020-12 of a policy file as this version enforces it.
@@ -144,6 +144,7 @@ fn value(kind: &Kind) -> Value {
             "additionalProperties": values(),
         }),
         Kind::Schema => json!({"$ref": "#/$defs/schema_body"}),
+        Kind::Redact => json!({"enum": ["remove", "null", null]}),
     }
 }
 
@@ -155,39 +156,66 @@ fn values() -> Value {
 
 /// A schema's body: the keywords that this version enforces, and annotations.
 fn schema_body() -> Value {
-    let nested = || json!({"$ref": "#/$defs/schema_body"});
-    let types: Vec<&str> = TYPES.iter().map(|(name, _)| *name).collect();
-    // YAML reads an unquoted `null` as nothing.
-    let one_type = json!({"anyOf": [{"enum": types}, {"type": "null"}]});
-    let mut properties = Map::new();
-    for keyword in ENFORCED {
-        let value = match *keyword {
-            "type" => {
-                json!({"anyOf": [one_type, {"type": "array", "minItems": 1, "items": one_type}]})
-            }
-            "properties" => json!({"type": "object", "additionalProperties": nested()}),
-            "additionalProperties" | "items" => nested(),
-            "readOnly" | "writeOnly" => json!({"type": "boolean"}),
-            _ => Value::Bool(true),
-        };
-        properties.insert((*keyword).into(), value);
-    }
+    let enforced = [FIELDS, BRANCHES, VALUES].into_iter().flatten();
+    let mut properties: Map<String, Value> =
+        enforced.map(|keyword| ((*keyword).into(), keyword_value(keyword))).collect();
     properties.extend(ANNOTATIONS.iter().map(|name| ((*name).into(), Value::Bool(true))));
     let names_object = json!({"anyOf": [
         {"const": "object"},
         {"type": "array", "contains": {"const": "object"}},
     ]});
     json!({
-        "description": "JSON Schema 2020-12: `false` hides, `readOnly` is not sent, `writeOnly` is not seen. `additionalProperties` must be written out",
+        "description": "JSON Schema 2020-12: `false` hides, `readOnly` is not sent, `writeOnly` is not seen, values are checked when they are sent. `additionalProperties` must be written out",
         "type": ["boolean", "object"],
         "properties": properties,
         "additionalProperties": false,
         "if": {"anyOf": [
             {"required": ["properties"]},
+            {"required": ["patternProperties"]},
+            {"required": ["required"]},
             {"required": ["type"], "properties": {"type": names_object}},
         ]},
         "then": {"required": ["additionalProperties"]},
     })
+}
+
+/// What a keyword of JSON Schema holds.
+fn keyword_value(keyword: &str) -> Value {
+    let nested = || json!({"$ref": "#/$defs/schema_body"});
+    let names = || json!({"type": "array", "items": {"type": "string"}});
+    let types: Vec<&str> = TYPES.iter().map(|(name, _)| *name).collect();
+    // YAML reads an unquoted `null` as nothing.
+    let one_type = json!({"anyOf": [{"enum": types}, {"type": "null"}]});
+    match keyword {
+        "type" => json!({"anyOf": [one_type, {"type": "array", "minItems": 1, "items": one_type}]}),
+        "properties" | "patternProperties" | "$defs" | "dependentSchemas" => {
+            json!({"type": "object", "additionalProperties": nested()})
+        }
+        "additionalProperties"
+        | "items"
+        | "not"
+        | "if"
+        | "then"
+        | "else"
+        | "contains"
+        | "propertyNames" => nested(),
+        "prefixItems" | "allOf" | "anyOf" | "oneOf" => {
+            json!({"type": "array", "minItems": 1, "items": nested()})
+        }
+        "readOnly" | "writeOnly" | "uniqueItems" => json!({"type": "boolean"}),
+        "$ref" => json!({"type": "string", "pattern": "^#/\\$defs/[A-Za-z0-9_.-]+$"}),
+        "pattern" => json!({"type": "string", "format": "regex"}),
+        "enum" => json!({"type": "array"}),
+        "required" => names(),
+        "dependentRequired" => json!({"type": "object", "additionalProperties": names()}),
+        "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
+            json!({"type": "number"})
+        }
+        "multipleOf" => json!({"type": "number", "exclusiveMinimum": 0}),
+        "const" => Value::Bool(true),
+        // What is left counts: `maxLength`, `minItems` and their like.
+        _ => json!({"type": "integer", "minimum": 0}),
+    }
 }
 
 #[cfg(test)]

@@ -6,12 +6,14 @@ use super::mode;
 use super::{Names, Resolved, ResolvedGrant, Surroundings, Upstreams, conditions};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::filter::mask::Mask;
-use crate::filter::place::place;
+use crate::filter::place::{Entries, place};
 use crate::policy::access::{Access, Letters};
 use crate::policy::condition::Test;
 use crate::policy::host::{self, HostPattern};
 use crate::policy::pattern::Pattern;
-use crate::policy::raw::{BodyKind, Kind, RawHeaders, RawPolicy, RawRoute, Text, Update};
+use crate::policy::raw::{
+    BodyKind, Kind, RawEntries, RawHeaders, RawPolicy, RawRoute, Text, Update,
+};
 use crate::policy::snapshot::UpstreamId;
 use crate::source::Span;
 use http::HeaderName;
@@ -64,6 +66,8 @@ pub struct ResolvedAt {
     pub pattern: Pattern,
     /// RFC 6901, with `*` for every element or member.
     pub pointer: Arc<str>,
+    /// The object stands there as a list of pairs.
+    pub entries: Option<Arc<Entries>>,
 }
 
 /// The methods that a letter can stand for; every other one is 405.
@@ -260,11 +264,30 @@ pub(super) fn types(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedType> {
                         );
                         return None;
                     }
-                    Some(ResolvedAt { pattern, pointer: at.pointer.value.as_str().into() })
+                    let entries = match &at.entries {
+                        Some(typed) => Some(Arc::new(entries(typed, report)?)),
+                        None => None,
+                    };
+                    Some(ResolvedAt { pattern, pointer: at.pointer.value.as_str().into(), entries })
                 })
                 .collect(),
         })
         .collect()
+}
+
+fn entries(typed: &RawEntries, report: &mut Report) -> Option<Entries> {
+    Entries::new(&typed.key.value, &typed.value.value)
+        .map_err(|error| {
+            let key = Entries::new(&typed.key.value, "/\u{0}").is_err();
+            let at = if key { &typed.key } else { &typed.value };
+            let message = format!("`{}` is no place in a pair: {error}", at.value);
+            report.push(
+                Diagnostic::error(Code::BadValue, at.span, message).help(
+                    "write pointers inside of the pair: `entries: {key: /key, value: /value}`",
+                ),
+            );
+        })
+        .ok()
 }
 
 /// ROUTE_TOTAL: a grant that no route can carry is a mistake, and a denial that denies nothing is

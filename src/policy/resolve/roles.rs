@@ -68,7 +68,7 @@ pub(super) fn schemas(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedSchem
     let mut found = Vec::new();
     for typed in &raw.schemas {
         let kind = kinds.find_or(Code::SchemaType, &typed.kind, report);
-        let masks = schema::compile(&typed.body, report);
+        let masks = schema::compile(&typed.body, typed.options, report);
         // A broken schema still has its place, so that references to it are no further mistake.
         let everything = || SchemaMasks::open();
         found.push(ResolvedSchema {

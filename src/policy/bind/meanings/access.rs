@@ -2,7 +2,7 @@
 
 use super::{HOST, LETTERS, PATH, POINTER, Row, may, must};
 use crate::policy::bind::access::{
-    AT, DENY, GRANT, RESOURCE_TYPE, RESTRICTION, ROLE, ROLE_DEFAULTS, SCHEMA,
+    AT, DENY, ENTRIES, GRANT, RESOURCE_TYPE, RESTRICTION, ROLE, ROLE_DEFAULTS, SCHEMA,
 };
 use crate::policy::bind::condition::{KEEP, OWNER, REQUIRE};
 use crate::policy::bind::kinds::Kind::*;
@@ -176,7 +176,12 @@ pub(super) const ROWS: &[Row] = &[
             may("name", Text, "For people"),
             must("type", Id, "The resource type that it limits"),
             must("body", Schema, "JSON Schema"),
-            may("redact", Word(&["remove", "null"]), "What becomes of a hidden property; `remove`"),
+            may(
+                "formats",
+                Word(&["annotate", "assert"]),
+                "`assert`: `format` is checked; `annotate`, where it is a note",
+            ),
+            may("redact", Redact, "`null`: what is hidden becomes null; `remove`, where it goes"),
         ],
     ),
     (
@@ -202,6 +207,19 @@ pub(super) const ROWS: &[Row] = &[
                 POINTER,
                 "A JSON pointer: `\"\"` is the whole body, `*` every element or member: `/data/*`",
             ),
+            may(
+                "entries",
+                One(&ENTRIES),
+                "The object stands there as a list of pairs: `[{\"key\": …, \"value\": …}]`",
+            ),
+        ],
+    ),
+    (
+        &ENTRIES,
+        "Where each pair keeps the name of a property and its value",
+        &[
+            must("key", POINTER, "A pointer inside of the pair, to the name"),
+            must("value", POINTER, "A pointer inside of the pair, to the value"),
         ],
     ),
 ];

@@ -1,0 +1,195 @@
+//! One schema's values, compiled: what a written object must hold.
+
+use super::decimal::Decimal;
+use super::merge::for_merge_patches;
+use super::tree::{Exact, Tree};
+use crate::filter::write::Patch;
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::paths::Location;
+use jsonschema::{
+    Draft, Keyword, PatternOptions, Retrieve, ValidationError, ValidationOptions, Validator,
+};
+use serde_json::{Map, Value};
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Bytes that one compiled regular expression may take.
+const PATTERN_BYTES: usize = 1 << 20;
+
+/// What values a schema allows, for whole objects and for merge patches.
+pub struct Rule {
+    schema: Value,
+    whole: Validator<Exact>,
+    patch: Validator<Exact>,
+}
+
+/// Why a schema is no rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFault {
+    /// Where in the schema, RFC 6901.
+    pub pointer: String,
+    /// What is wrong there.
+    pub message: String,
+}
+
+/// The parts of an object that a rule finds at fault, by RFC 6901 pointers from the object.
+pub(super) type Faults = HashMap<String, Fault>;
+
+/// What a fault says of the parts inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fault {
+    /// Nothing: they are judged for themselves.
+    Own,
+    /// The verdict was about them as well.
+    Whole,
+}
+
+impl Rule {
+    /// Compiles a schema that uses JSON Schema 2020-12, with references to its own `$defs` alone.
+    /// `formats`: whether `format` is checked, or a note.
+    pub fn new(schema: &Value, formats: bool) -> Result<Rule, Vec<RuleFault>> {
+        let faults = schema_faults(schema);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let compile = |schema: &Value| {
+            options(formats).build(schema).map_err(|error| vec![RuleFault::of(&error)])
+        };
+        let whole = compile(schema)?;
+        let patch = compile(&for_merge_patches(schema))?;
+        Ok(Rule { schema: schema.clone(), whole, patch })
+    }
+
+    /// Adds what is at fault in an object.
+    pub(super) fn judge(&self, object: &Tree<'_>, patch: Patch, faults: &mut Faults) {
+        let validator = match patch {
+            Patch::No => &self.whole,
+            Patch::Merge => &self.patch,
+        };
+        if validator.is_valid(object) {
+            return;
+        }
+        for error in validator.iter_errors(object) {
+            let Some(kind) = fault(error.kind()) else { continue };
+            let pointer = error.instance_path().to_string();
+            let known = faults.entry(pointer).or_insert(kind);
+            *known = kind.max(*known);
+        }
+    }
+}
+
+/// What is wrong in a schema by the rules of JSON Schema itself.
+pub fn schema_faults(schema: &Value) -> Vec<RuleFault> {
+    jsonschema::draft202012::meta::validator()
+        .iter_errors(schema)
+        .map(|error| RuleFault::of(&error))
+        .collect()
+}
+
+impl RuleFault {
+    pub(super) fn of(error: &ValidationError<'_>) -> RuleFault {
+        RuleFault { pointer: error.instance_path().to_string(), message: error.to_string() }
+    }
+}
+
+impl PartialEq for Rule {
+    fn eq(&self, other: &Rule) -> bool {
+        self.schema == other.schema
+    }
+}
+
+impl Eq for Rule {}
+
+impl std::fmt::Debug for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Rule({})", self.schema)
+    }
+}
+
+/// What an error says of the parts inside; `None` where masks have judged already.
+fn fault(kind: &ValidationErrorKind) -> Option<Fault> {
+    Some(match kind {
+        ValidationErrorKind::AdditionalProperties { .. } => return None,
+        ValidationErrorKind::Required { .. }
+        | ValidationErrorKind::MinProperties { .. }
+        | ValidationErrorKind::MaxProperties { .. }
+        | ValidationErrorKind::PropertyNames { .. }
+        | ValidationErrorKind::MinItems { .. }
+        | ValidationErrorKind::MaxItems { .. }
+        | ValidationErrorKind::UniqueItems
+        | ValidationErrorKind::Contains => Fault::Own,
+        _ => Fault::Whole,
+    })
+}
+
+pub(super) fn options(formats: bool) -> ValidationOptions<'static, Arc<dyn Retrieve>, Exact> {
+    let mut options = jsonschema::options_for::<Exact>()
+        .with_draft(Draft::Draft202012)
+        .offline()
+        .should_validate_formats(formats)
+        .should_ignore_unknown_formats(!formats)
+        .with_pattern_options(
+            PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES),
+        );
+    for (keyword, holds) in ON_NUMBERS {
+        options =
+            options.with_keyword(*keyword, |_: &Map<String, Value>, limit: &Value, _: Location| {
+                Ok(Box::new(OnNumbers { limit: Decimal::of(&limit.to_string()), holds: *holds }))
+            });
+    }
+    options
+        .with_keyword("const", |_: &Map<String, Value>, value: &Value, _: Location| {
+            Ok(Box::new(OneOf(vec![value.clone()])))
+        })
+        .with_keyword("enum", |_: &Map<String, Value>, values: &Value, _: Location| {
+            Ok(Box::new(OneOf(values.as_array().cloned().unwrap_or_default())))
+        })
+}
+
+type Holds = fn(&Decimal, &Decimal) -> bool;
+
+/// The keywords that compare numbers. The library's own would round what does not fit a double.
+const ON_NUMBERS: &[(&str, Holds)] = &[
+    ("minimum", |number, limit| number >= limit),
+    ("maximum", |number, limit| number <= limit),
+    ("exclusiveMinimum", |number, limit| number.cmp(limit) == Ordering::Greater),
+    ("exclusiveMaximum", |number, limit| number.cmp(limit) == Ordering::Less),
+    ("multipleOf", Decimal::is_multiple_of),
+];
+
+struct OnNumbers {
+    limit: Decimal,
+    holds: Holds,
+}
+
+impl<'i> Keyword<'i, Exact> for OnNumbers {
+    fn validate(&self, instance: &'i Tree<'i>) -> Result<(), ValidationError<'i>> {
+        at_fault_unless(Keyword::<Exact>::is_valid(self, instance))
+    }
+
+    fn is_valid(&self, instance: &'i Tree<'i>) -> bool {
+        match instance {
+            Tree::Number(text) => (self.holds)(&Decimal::of(text), &self.limit),
+            _ => true,
+        }
+    }
+}
+
+/// `const` and `enum`, whose numbers are compared exactly.
+struct OneOf(Vec<Value>);
+
+impl<'i> Keyword<'i, Exact> for OneOf {
+    fn validate(&self, instance: &'i Tree<'i>) -> Result<(), ValidationError<'i>> {
+        at_fault_unless(Keyword::<Exact>::is_valid(self, instance))
+    }
+
+    fn is_valid(&self, instance: &'i Tree<'i>) -> bool {
+        self.0.iter().any(|value| instance.is(value))
+    }
+}
+
+fn at_fault_unless<'i>(holds: bool) -> Result<(), ValidationError<'i>> {
+    // The message is shown to nobody: clients get pointers alone.
+    if holds { Ok(()) } else { Err(ValidationError::custom("not allowed")) }
+}
