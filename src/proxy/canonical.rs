@@ -88,7 +88,8 @@ impl Canonical {
         let mut headers = self.headers.clone();
         let about_body = |name: &HeaderName| {
             let name = name.as_str();
-            name.starts_with("content-") || name.starts_with("if-") || name == "transfer-encoding"
+            let prefixes = ["content-", "if-", "sec-websocket-"];
+            prefixes.iter().any(|prefix| name.starts_with(prefix)) || name == "transfer-encoding"
         };
         let gone: Vec<HeaderName> =
             headers.keys().filter(|name| about_body(name)).cloned().collect();

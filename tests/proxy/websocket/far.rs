@@ -34,17 +34,23 @@ struct Seen {
 impl Far {
     /// Answers every head with this text.
     pub fn answering(answer: &str, after: After) -> Far {
+        let answer = answer.to_owned();
+        Far::scripted(move |_| answer.clone(), after)
+    }
+
+    /// Answers each head with what this makes of it.
+    pub fn scripted(answer: impl Fn(&str) -> String + Send + Sync + 'static, after: After) -> Far {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, closed) = (Arc::<Mutex<Seen>>::default(), Arc::<AtomicUsize>::default());
         let far = Far { address, seen: seen.clone(), closed: closed.clone() };
-        let answer = answer.to_owned();
+        let answer = Arc::new(answer);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (seen, closed) = (seen.clone(), closed.clone());
                 let (answer, after) = (answer.clone(), after.clone());
                 std::thread::spawn(move || {
-                    let _cut_by_the_other_end = converse(stream.unwrap(), &seen, &answer, &after);
+                    let _cut_by_the_other_end = converse(stream.unwrap(), &seen, &*answer, &after);
                     closed.fetch_add(1, Ordering::SeqCst);
                 });
             }
@@ -91,17 +97,17 @@ pub fn agreement(behind: &str) -> String {
 fn converse(
     mut stream: TcpStream,
     seen: &Mutex<Seen>,
-    answer: &str,
+    answer: &dyn Fn(&str) -> String,
     after: &After,
 ) -> std::io::Result<()> {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut byte)?;
-        head.push(byte[0]);
+    loop {
+        let head = read_head(&mut stream)?;
+        seen.lock().unwrap().heads.push(head.clone());
+        stream.write_all(answer(&head).as_bytes())?;
+        if head.contains("\r\nupgrade: ") {
+            break;
+        }
     }
-    seen.lock().unwrap().heads.push(String::from_utf8(head).unwrap());
-    stream.write_all(answer.as_bytes())?;
     if matches!(after, After::Close) {
         stream.shutdown(Shutdown::Write)?;
     }
@@ -123,4 +129,13 @@ fn converse(
         After::Last(text) => stream.write_all(text.as_bytes()),
         _ => Ok(()),
     }
+}
+
+fn read_head(stream: &mut TcpStream) -> std::io::Result<String> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    Ok(String::from_utf8(head).unwrap())
 }

@@ -1,10 +1,12 @@
 //! How long an open connection lasts.
 
-use super::far::Far;
+use super::far::{After, Far, agreement};
 use super::{brisk, expect_cut, open, over, policy};
-use crate::proxy::support::{Client, Proxy, eventually};
+use crate::proxy::support::{Client, Proxy, eventually, ok};
 use portcullis::decide::Reason;
 use portcullis::settings::Limits;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 fn echoes(client: &mut Client) {
@@ -113,6 +115,59 @@ fn p12_a_membership_that_is_over_ends_what_was_opened_by_it() {
     expect_cut(&mut client);
     assert!(start.elapsed() < Duration::from_millis(3_100), "{:?}", start.elapsed());
     assert_eq!(proxy.record().reason, Reason::NotAMember);
+}
+
+/// Whose an object is may change while a connection about it is open.
+#[test]
+fn p12_an_object_that_changes_hands_ends_what_its_owner_has_opened() {
+    let owner = Arc::new(Mutex::new("ana"));
+    let now = owner.clone();
+    let answer = move |head: &str| match head.starts_with("GET /rooms/7 ") {
+        true => ok("application/json", &format!("{{\"by\":\"{}\"}}", now.lock().unwrap())),
+        false => agreement(""),
+    };
+    let far = Far::scripted(answer, After::Echo);
+    let grant = "{path: \"/chat/{room}\", access: cr, owner: {field: /by, of: \"/rooms/{room}\"}}";
+    let text = policy("").replace(
+        "{id: chats, grants: [{path: \"/**\", access: cr}]}",
+        &format!("{{id: chats, grants: [{grant}]}}"),
+    );
+    let proxy = Proxy::with(&text, &format!("http://{}", far.address), brisk());
+    let mut client = open(&proxy, "/chat/7", "ana");
+    let looks = || far.heads().iter().filter(|head| head.starts_with("GET /rooms/7 ")).count();
+    eventually("it is looked at again", || looks() > 3);
+    echoes(&mut client);
+    assert!(far.heads()[0].find("sec-websocket").is_none(), "{}", far.heads()[0]);
+    *owner.lock().unwrap() = "eve";
+    let start = Instant::now();
+    expect_cut(&mut client);
+    assert!(start.elapsed() < BOUND, "{:?}", start.elapsed());
+    assert_eq!(proxy.record().reason, Reason::NotOwner);
+}
+
+/// What cannot be asked in time is as good as refused.
+#[test]
+fn p12_an_answer_that_does_not_come_in_time_ends_it() {
+    let looks = AtomicUsize::new(0);
+    let answer = move |head: &str| match head.starts_with("GET /rooms/7 ") {
+        true if looks.fetch_add(1, Ordering::SeqCst) == 0 => {
+            ok("application/json", "{\"by\":\"ana\"}")
+        }
+        true => String::new(),
+        false => agreement(""),
+    };
+    let far = Far::scripted(answer, After::Echo);
+    let grant = "{path: \"/chat/{room}\", access: cr, owner: {field: /by, of: \"/rooms/{room}\"}}";
+    let text = policy("").replace(
+        "{id: chats, grants: [{path: \"/**\", access: cr}]}",
+        &format!("{{id: chats, grants: [{grant}]}}"),
+    );
+    let proxy = Proxy::with(&text, &format!("http://{}", far.address), brisk());
+    let mut client = open(&proxy, "/chat/7", "ana");
+    let start = Instant::now();
+    expect_cut(&mut client);
+    assert!(start.elapsed() < BOUND, "{:?}", start.elapsed());
+    assert_eq!(proxy.record().reason, Reason::UpstreamTimeout);
 }
 
 #[test]
