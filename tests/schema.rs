@@ -34,10 +34,10 @@ fn json(node: &Node) -> Value {
         NodeKind::Bool(value) => (*value).into(),
         NodeKind::Int(value) => (*value).into(),
         NodeKind::Float(value) => (*value).into(),
-        NodeKind::Text(value) => value.as_str().into(),
+        NodeKind::Text(value) => (&**value).into(),
         NodeKind::List(nodes) => nodes.iter().map(json).collect(),
         NodeKind::Map(entries) => {
-            entries.iter().map(|(name, node)| (name.value.clone(), json(node))).collect()
+            entries.iter().map(|(name, node)| (name.value.to_string(), json(node))).collect()
         }
     }
 }

@@ -7,10 +7,13 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// Bytes of one file.
-pub const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
+pub const MAX_FILE_BYTES: usize = 128 * 1024 * 1024;
 
 /// Bytes of all files of a folder together.
-pub const MAX_TOTAL_BYTES: usize = 64 * 1024 * 1024;
+pub const MAX_TOTAL_BYTES: usize = 256 * 1024 * 1024;
+
+/// Bytes that are read at once to compare files.
+const PIECE: usize = 64 * 1024;
 
 /// Policy files of one folder.
 pub const MAX_FILES: usize = 1_000;
@@ -28,13 +31,61 @@ pub struct PolicyText {
 /// Reads a policy file, or the `*.yaml`, `*.yml` and `*.json` of a folder, hidden ones skipped.
 /// Blocks; asynchronous callers move it to a thread of its own.
 pub fn read(path: &Path) -> Result<PolicyText, Report> {
-    let paths = match path.is_dir() {
-        true => list(path).map_err(Report::from)?,
-        false => vec![path.to_owned()],
-    };
+    let sources = read_all(&paths(path)?, MAX_FILE_BYTES, MAX_TOTAL_BYTES)?;
+    Ok(PolicyText { sources, base: base(path) })
+}
+
+/// Feeds the files that [`read`] reads to `take`, each as its name, its length and its bytes in
+/// pieces: for comparing them with what was read, without holding a large policy once more. `None`
+/// where they cannot be read, or are larger than what is read.
+pub(super) fn stream(path: &Path, take: &mut impl FnMut(&[u8], Piece<'_>)) -> Option<()> {
+    let mut buffer = vec![0; PIECE];
+    let mut total = 0;
+    for path in paths(path).ok()? {
+        let mut file = open(&path).ok()?;
+        let length = file.metadata().ok()?.len();
+        total += length;
+        if length > MAX_FILE_BYTES as u64 || total > MAX_TOTAL_BYTES as u64 {
+            return None;
+        }
+        // As the sources name it, which is text.
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        take(name.as_bytes(), Piece::Length(length));
+        let mut left = length;
+        loop {
+            let read = file.read(&mut buffer).ok()?;
+            left = left.checked_sub(read as u64)?;
+            if read == 0 {
+                break;
+            }
+            take(name.as_bytes(), Piece::Bytes(&buffer[..read]));
+        }
+        // A file that shrinks while it is read is none that could be compared.
+        (left == 0).then_some(())?;
+    }
+    Some(())
+}
+
+/// What [`stream`] tells of a file.
+pub(super) enum Piece<'a> {
+    /// It begins, and has so many bytes.
+    Length(u64),
+    /// These are next.
+    Bytes(&'a [u8]),
+}
+
+/// The folder that relative paths in a policy start from.
+pub(super) fn base(path: &Path) -> PathBuf {
     let base = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-    let sources = read_all(&paths, MAX_FILE_BYTES, MAX_TOTAL_BYTES)?;
-    Ok(PolicyText { sources, base: base.to_owned() })
+    base.to_owned()
+}
+
+/// The files of a policy, sorted by name.
+fn paths(path: &Path) -> Result<Vec<PathBuf>, Report> {
+    match path.is_dir() {
+        true => list(path).map_err(Report::from),
+        false => Ok(vec![path.to_owned()]),
+    }
 }
 
 fn read_all(paths: &[PathBuf], max_file: usize, max_total: usize) -> Result<Sources, Report> {
@@ -77,12 +128,18 @@ pub fn read_text(path: &Path, max: usize) -> Result<String, Diagnostic> {
 /// Up to one byte more than allowed, so that the caller sees that there is more. Opening waits for
 /// no writer: what is no regular file (a pipe, a device) is refused first.
 fn read_bytes(path: &Path, max: usize) -> std::io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let expected = usize::try_from(file.metadata()?.len()).unwrap_or(max).min(max);
+    let mut bytes = Vec::with_capacity(expected + 1);
+    file.take(max as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(std::io::Error::other("it is not a regular file"));
     }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(max as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    File::open(path)
 }
 
 fn list(folder: &Path) -> Result<Vec<PathBuf>, Diagnostic> {

@@ -3,7 +3,7 @@
 //! Every problem of a policy is reported in one run, whichever step finds it. Nothing here changes
 //! what is live.
 
-use crate::control::files;
+use crate::control::files::{self, Piece};
 use crate::control::store::Live;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::identity::{Identity, Inputs};
@@ -72,12 +72,16 @@ pub fn load(path: &Path, around: &Surroundings, generation: u64) -> Result<Loade
 
 /// The digest of what is on disk; `None` where it cannot be read any more.
 pub(super) fn digest_now(path: &Path, named_files: &[PathBuf]) -> Option<Arc<str>> {
-    let text = files::read(path).ok()?;
-    let named = NamedFiles::new(text.base);
+    let named = NamedFiles::new(files::base(path));
     for file in named_files {
         named.read_path(file.clone()).ok()?;
     }
-    Some(named.digest(&text.sources).1)
+    let mut digest = PolicyDigest::new();
+    files::stream(path, &mut |name, piece| match piece {
+        Piece::Length(length) => digest.begin(name, length),
+        Piece::Bytes(bytes) => digest.context.update(bytes),
+    })?;
+    Some(named.finish(digest).1)
 }
 
 fn load_once(
@@ -154,27 +158,53 @@ impl NamedFiles {
     /// The paths, and `sha256:…` over the policy's text and these files. Names and lengths are
     /// part of it, so that moving text from one file to the next is a change.
     fn digest(self, sources: &Sources) -> (Vec<PathBuf>, Arc<str>) {
-        let mut context = Context::new(&SHA256);
-        let mut add = |name: &[u8], bytes: &[u8]| {
-            for part in [name, bytes] {
-                context.update(&(part.len() as u64).to_be_bytes());
-                context.update(part);
-            }
-        };
+        let mut digest = PolicyDigest::new();
         for file in sources.files() {
             let name = Path::new(&*file.name).file_name().unwrap_or_default();
-            add(name.as_encoded_bytes(), file.text.as_bytes());
+            digest.add(name.as_encoded_bytes(), file.text.as_bytes());
         }
+        self.finish(digest)
+    }
+
+    /// Adds these files to a digest of the policy's text.
+    fn finish(self, mut digest: PolicyDigest) -> (Vec<PathBuf>, Arc<str>) {
         let files = self.read.into_inner();
         for (path, bytes) in &files {
             let name = path.strip_prefix(&self.base).unwrap_or(path);
-            add(name.as_os_str().as_encoded_bytes(), bytes);
+            digest.add(name.as_os_str().as_encoded_bytes(), bytes);
         }
+        (files.into_keys().collect(), digest.finish())
+    }
+}
+
+/// The digest of a policy while it is taken.
+struct PolicyDigest {
+    context: Context,
+}
+
+impl PolicyDigest {
+    fn new() -> PolicyDigest {
+        PolicyDigest { context: Context::new(&SHA256) }
+    }
+
+    fn add(&mut self, name: &[u8], bytes: &[u8]) {
+        self.begin(name, bytes.len() as u64);
+        self.context.update(bytes);
+    }
+
+    /// A file whose bytes follow.
+    fn begin(&mut self, name: &[u8], length: u64) {
+        self.context.update(&(name.len() as u64).to_be_bytes());
+        self.context.update(name);
+        self.context.update(&length.to_be_bytes());
+    }
+
+    fn finish(self) -> Arc<str> {
         let mut text = "sha256:".to_owned();
-        for byte in context.finish().as_ref() {
+        for byte in self.context.finish().as_ref() {
             let _ = write!(text, "{byte:02x}");
         }
-        (files.into_keys().collect(), text.into())
+        text.into()
     }
 }
 

@@ -26,7 +26,16 @@ pub struct Reloader {
     refused: Option<String>,
     /// The digest of the files at the last look.
     seen: Option<Arc<str>>,
+    retired: Retired,
 }
+
+/// Policies that were replaced, kept until nobody else has them: freeing a million members takes a
+/// good part of a second, which is a pause in a worker and none here.
+#[derive(Debug, Default)]
+struct Retired(Vec<Arc<Live>>);
+
+/// Replaced policies that are kept. Of more, the oldest is left to whoever still has it.
+pub const MAX_RETIRED: usize = 16;
 
 /// What became of the last attempt to load, for `/policy`, `/readyz` and the metrics.
 #[derive(Debug, Default)]
@@ -68,8 +77,16 @@ impl Reloader {
         let store = Arc::new(Store::new(live));
         let status = Arc::new(Status::default());
         let path = path.to_owned();
-        let reloader =
-            Reloader { path, around, store, status, named_files, refused: None, seen: None };
+        let reloader = Reloader {
+            path,
+            around,
+            store,
+            status,
+            named_files,
+            refused: None,
+            seen: None,
+            retired: Retired::default(),
+        };
         Ok((reloader, report, sources))
     }
 
@@ -100,6 +117,7 @@ impl Reloader {
     /// Makes the files live if they say something new and something good. Files that are as they
     /// were at the last look are not read as a policy again.
     pub fn reload(&mut self) -> Outcome {
+        self.retired.free();
         // Taken before the policy is read: a change after this is seen by the next look.
         let seen = digest_now(&self.path, &self.named_files);
         if seen.is_some() && seen == self.seen {
@@ -129,7 +147,7 @@ impl Reloader {
             }
             Ok(loaded) => {
                 self.named_files = loaded.named_files;
-                self.store.publish(loaded.live);
+                self.retired.add(self.store.publish(loaded.live));
                 self.accepted();
                 Outcome::Published(self.store.load())
             }
@@ -156,6 +174,20 @@ impl Reloader {
         let error = Arc::new(LoadError { at: SystemTime::now(), sources, report });
         self.status.set(Some(error.clone()));
         Outcome::Refused(error)
+    }
+}
+
+impl Retired {
+    fn add(&mut self, live: Arc<Live>) {
+        if self.0.len() == MAX_RETIRED {
+            self.0.remove(0);
+        }
+        self.0.push(live);
+    }
+
+    /// Frees what nobody else has. What somebody gets hold of meanwhile cannot be: it is not live.
+    fn free(&mut self) {
+        self.0.retain(|live| Arc::strong_count(live) > 1);
     }
 }
 
@@ -218,5 +250,52 @@ fn parent(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live(generation: u64) -> Live {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.yaml");
+        std::fs::write(&path, "policy: 1\n").unwrap();
+        load(&path, &Surroundings::default(), generation).unwrap().live
+    }
+
+    #[test]
+    fn p12_what_was_replaced_is_freed_here_once_nobody_reads_it() {
+        let store = Store::new(live(1));
+        let mut worker = store.reader();
+        let request = worker.live();
+        let mut retired = Retired::default();
+        retired.add(store.publish(live(2)));
+        let old = Arc::downgrade(&request);
+        drop(request);
+        retired.free();
+        assert_eq!(retired.0.len(), 1, "the worker has not looked since");
+        assert_eq!(worker.live().snapshot.generation(), 2);
+        assert!(old.upgrade().is_some(), "the worker freed it");
+        retired.free();
+        assert!(old.upgrade().is_none() && retired.0.is_empty());
+    }
+
+    #[test]
+    fn what_was_replaced_is_kept_up_to_a_limit() {
+        for (replaced, kept) in [
+            (MAX_RETIRED - 1, MAX_RETIRED - 1),
+            (MAX_RETIRED, MAX_RETIRED),
+            (MAX_RETIRED + 1, MAX_RETIRED),
+        ] {
+            let mut retired = Retired::default();
+            let held: Vec<_> = (0..replaced as u64).map(|n| Arc::new(live(n))).collect();
+            held.iter().for_each(|live| retired.add(live.clone()));
+            assert_eq!(retired.0.len(), kept);
+            assert_eq!(
+                retired.0.last().map(|live| live.snapshot.generation()),
+                Some(replaced as u64 - 1)
+            );
+        }
     }
 }

@@ -45,9 +45,11 @@ impl Store {
         Reader { cache: Cache::new(self.live.clone()) }
     }
 
-    /// Puts another policy in place, for every request that starts from now on.
-    pub fn publish(&self, live: Live) {
-        self.live.store(Arc::new(live));
+    /// Puts another policy in place, for every request that starts from now on, and gives back the
+    /// one that was there. Whoever drops the last handle of it frees it.
+    #[must_use]
+    pub fn publish(&self, live: Live) -> Arc<Live> {
+        self.live.swap(Arc::new(live))
     }
 }
 

@@ -148,6 +148,11 @@ impl Report {
         kept.count() + self.more_warnings
     }
 
+    /// Whether further problems are only counted.
+    pub fn is_full(&self) -> bool {
+        self.problems.len() >= MAX_PROBLEMS
+    }
+
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
         self.problems.is_empty()
@@ -182,6 +187,8 @@ pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -
     let limit = if letters < 3 { 0 } else { (letters / 3).max(1) };
     known
         .into_iter()
+        // A name that is longer or shorter by more is farther away, which is seen without comparing.
+        .filter(|name| name.chars().count().abs_diff(letters) <= limit)
         .map(|name| (strsim::osa_distance(typed, name), name))
         .filter(|(distance, _)| *distance <= limit)
         .min()
@@ -203,6 +210,7 @@ mod tests {
         };
         assert_eq!(of(MAX_PROBLEMS - 1), (MAX_PROBLEMS - 1, 0, 1, MAX_PROBLEMS - 2));
         assert_eq!(of(MAX_PROBLEMS), (MAX_PROBLEMS, 0, 1, MAX_PROBLEMS - 1));
+        assert!(!Report::default().is_full());
         assert_eq!(of(MAX_PROBLEMS + 1), (MAX_PROBLEMS, 1, 1, MAX_PROBLEMS));
     }
 

@@ -186,7 +186,7 @@ pub struct FieldMemo {
 
 struct Remembered {
     ats: Box<[u32]>,
-    roles: Box<[u64]>,
+    roles: (usize, Box<[u64]>),
     masks: Option<Arc<FieldMasks>>,
 }
 
@@ -204,18 +204,18 @@ impl FieldMemo {
         roles: &RoleSet,
         compute: impl FnOnce() -> Option<FieldMasks>,
     ) -> Option<Arc<FieldMasks>> {
-        let words = roles.words();
-        let start = self.hasher.hash_one((ats, words)) as usize;
+        let (before, words) = roles.key();
+        let start = self.hasher.hash_one((ats, before, words)) as usize;
         for probe in 0..PROBES {
             let slot = &self.slots[(start + probe) % MAX_REMEMBERED];
             let Some(found) = slot.get() else {
                 let masks = compute().map(Arc::new);
-                let (ats, roles) = (ats.into(), words.into());
+                let (ats, roles) = (ats.into(), (before, words.into()));
                 // Another worker may have been faster; then this one's result is just not kept.
                 let _ = slot.set(Remembered { ats, roles, masks: masks.clone() });
                 return masks;
             };
-            if *found.ats == *ats && *found.roles == *words {
+            if *found.ats == *ats && found.roles.0 == before && *found.roles.1 == *words {
                 return found.masks.clone();
             }
         }

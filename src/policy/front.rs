@@ -9,9 +9,10 @@ use crate::source::{FileId, Sources};
 /// step, has no errors; it is there in any case so that later steps can report theirs in one run.
 pub fn read(sources: &Sources) -> (RawPolicy, Report) {
     let mut report = Report::default();
+    let mut left = yaml::MAX_TREE_BYTES;
     let mut roots = Vec::with_capacity(sources.files().len());
     for (id, file) in (0..).map(FileId).zip(sources.files()) {
-        roots.extend(yaml::parse(id, &file.text, &mut report));
+        roots.extend(yaml::parse_next(id, &file.text, &mut left, &mut report));
     }
     let unread = sources.files().len() - roots.len();
     let root = merge::merge(roots, &mut report);

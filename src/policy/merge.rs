@@ -5,17 +5,16 @@
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::bind::{LISTS, wrong_type};
-use crate::policy::node::{Node, NodeKind};
+use crate::policy::node::{Entry, Node, NodeKind};
 use crate::source::{Span, Spanned};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// The version of the language that this program reads.
 pub const LANGUAGE_VERSION: i64 = 1;
 
-type Entry = (Spanned<String>, Node);
-
 /// Joins the trees of all files. Where there is only one, it is checked in the same way.
-pub fn merge(roots: Vec<Node>, report: &mut Report) -> Node {
+pub fn merge<'t>(roots: Vec<Node<'t>>, report: &mut Report) -> Node<'t> {
     let span = roots.first().map(|root| root.span).unwrap_or_default();
     let mut merged = Merged::default();
     for root in roots {
@@ -34,19 +33,19 @@ pub fn merge(roots: Vec<Node>, report: &mut Report) -> Node {
 
 /// The joined mapping, and where in it each key stands.
 #[derive(Default)]
-struct Merged {
-    entries: Vec<Entry>,
-    places: HashMap<String, usize>,
+struct Merged<'t> {
+    entries: Vec<Entry<'t>>,
+    places: HashMap<Cow<'t, str>, usize>,
 }
 
-fn add(merged: &mut Merged, (key, node): Entry, report: &mut Report) {
+fn add<'t>(merged: &mut Merged<'t>, (key, node): Entry<'t>, report: &mut Report) {
     let Some(place) = merged.places.get(&key.value) else {
         merged.places.insert(key.value.clone(), merged.entries.len());
         merged.entries.push((key, node));
         return;
     };
     let (first, before) = &mut merged.entries[*place];
-    if !LISTS.contains(&key.value.as_str()) {
+    if !LISTS.contains(&&*key.value) {
         if key.value != "policy" {
             report.push(conflict(&key, first.span));
         }
@@ -64,7 +63,7 @@ fn add(merged: &mut Merged, (key, node): Entry, report: &mut Report) {
     }
 }
 
-fn conflict(key: &Spanned<String>, first: Span) -> Diagnostic {
+fn conflict(key: &Spanned<Cow<'_, str>>, first: Span) -> Diagnostic {
     let message = format!("`{}` stands in more than one file", key.value);
     Diagnostic::error(Code::MergeConflict, key.span, message)
         .label("and here")

@@ -335,14 +335,14 @@ impl Default for Window {
 #[derive(Debug, Default)]
 pub(super) struct Bindings {
     list: Vec<RoleSet>,
-    ids: Map<Vec<u64>, BindingId>,
+    ids: Map<RoleSet, BindingId>,
 }
 
 impl Bindings {
     pub(super) fn intern(&mut self, roles: impl Iterator<Item = RoleId>) -> BindingId {
         let set: RoleSet = roles.collect();
         let list = &mut self.list;
-        *self.ids.entry(set.words().to_vec()).or_insert_with(|| {
+        *self.ids.entry(set.clone()).or_insert_with(|| {
             list.push(set);
             BindingId((list.len() - 1) as u32)
         })

@@ -386,7 +386,7 @@ pub struct RawSchema {
     pub name: Option<Text>,
     pub kind: Text,
     /// JSON Schema, as a node tree, so that every keyword has its place.
-    pub body: Node,
+    pub body: Node<'static>,
     pub options: crate::policy::schema::Options,
 }
 

@@ -21,7 +21,10 @@ pub enum ScalarFault {
 }
 
 /// Gives a plain scalar its kind.
-pub fn plain(text: &str) -> Result<NodeKind, ScalarFault> {
+pub fn plain(text: &str) -> Result<NodeKind<'_>, ScalarFault> {
+    if text.starts_with(begins_text) {
+        return Ok(NodeKind::Text(text.into()));
+    }
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Ok(NodeKind::Null),
         "true" | "True" | "TRUE" => return Ok(NodeKind::Bool(true)),
@@ -43,14 +46,19 @@ pub fn plain(text: &str) -> Result<NodeKind, ScalarFault> {
     }
     match is_float(unsigned) {
         true => float(text),
-        false => Ok(NodeKind::Text(text.to_owned())),
+        false => Ok(NodeKind::Text(text.into())),
     }
 }
 
+/// Whether whatever begins so can only be text, as most of a policy is.
+fn begins_text(first: char) -> bool {
+    !matches!(first, '0'..='9' | '+' | '-' | '.' | '~' | 'n' | 'N' | 't' | 'T' | 'f' | 'F')
+}
+
 /// `0xFF` and `0o17`; anything else that begins so is text.
-fn based(text: &str, digits: &str, base: u32) -> Result<NodeKind, ScalarFault> {
+fn based<'t>(text: &'t str, digits: &str, base: u32) -> Result<NodeKind<'t>, ScalarFault> {
     if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(base)) {
-        return Ok(NodeKind::Text(text.to_owned()));
+        return Ok(NodeKind::Text(text.into()));
     }
     i64::from_str_radix(digits, base).map(NodeKind::Int).map_err(|_| ScalarFault::TooBig)
 }
@@ -70,7 +78,7 @@ fn is_float(text: &str) -> bool {
     digits(whole) && digits(fraction) && whole.len() + fraction.len() > 0 && exponent_fits
 }
 
-fn float(text: &str) -> Result<NodeKind, ScalarFault> {
+fn float(text: &str) -> Result<NodeKind<'_>, ScalarFault> {
     let number: f64 = text.parse().map_err(|_| ScalarFault::TooExact)?;
     if !number.is_finite() {
         return Err(ScalarFault::TooBig);
@@ -93,7 +101,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn is(text: &str, kind: NodeKind) {
+    fn is(text: &str, kind: NodeKind<'_>) {
         assert_eq!(plain(text), Ok(kind), "{text}");
     }
 
@@ -125,7 +133,7 @@ mod tests {
             "-0x10",
             "nULL",
         ] {
-            is(text, NodeKind::Text(text.to_owned()));
+            is(text, NodeKind::Text(text.into()));
         }
     }
 

@@ -5,26 +5,51 @@
 //! and numbers are judged from their text. A syntax error ends the file; everything else that is
 //! wrong is reported and the rest read on.
 
+mod quick;
+
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::node::{Node, NodeKind};
+use crate::policy::node::{Entry, Node, NodeKind};
 use crate::policy::scalar;
 use crate::source::{FileId, Span, Spanned};
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, StructureStyle, Tag};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// How deep lists and mappings may nest, aliases followed.
 pub const MAX_DEPTH: usize = 64;
 
-/// What one file's tree may take: its text, and [`NODE_BYTES`] for each value. An alias counts as
-/// often as it is used, so a few lines cannot grow into gigabytes.
-pub const MAX_TREE_BYTES: usize = 256 * 1024 * 1024;
+/// What the trees of all files may take: their text, and [`NODE_BYTES`] for each value. An alias
+/// counts as often as it is used, so a few lines cannot grow into gigabytes. A million members with
+/// an organization and two roles take two thirds of it.
+pub const MAX_TREE_BYTES: usize = 1024 * 1024 * 1024;
 
 /// What a value counts against [`MAX_TREE_BYTES`], beside its text.
 pub const NODE_BYTES: usize = 64;
 
 /// Reads a file's text. `None` where it is no YAML or breaks a limit; the report says why.
-pub fn parse(file: FileId, text: &str, report: &mut Report) -> Option<Node> {
-    parse_within(file, text, Budget { depth: MAX_DEPTH, bytes: MAX_TREE_BYTES }, report)
+pub fn parse<'t>(file: FileId, text: &'t str, report: &mut Report) -> Option<Node<'t>> {
+    let mut left = MAX_TREE_BYTES;
+    parse_next(file, text, &mut left, report)
+}
+
+/// Likewise, one of several files that have so many bytes left together.
+pub fn parse_next<'t>(
+    file: FileId,
+    text: &'t str,
+    left: &mut usize,
+    report: &mut Report,
+) -> Option<Node<'t>> {
+    parse_within(file, text, Budget { depth: MAX_DEPTH, bytes: *left }, report).map(|tree| {
+        *left -= tree.spent;
+        tree.root
+    })
+}
+
+/// A file's tree, and what it takes of the budget.
+#[derive(Debug)]
+struct Tree<'t> {
+    root: Node<'t>,
+    spent: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -33,24 +58,34 @@ struct Budget {
     bytes: usize,
 }
 
-fn parse_within(file: FileId, text: &str, budget: Budget, report: &mut Report) -> Option<Node> {
-    let builder = Builder {
-        file,
-        text,
-        budget,
-        report,
-        spent: 0,
-        open: Vec::new(),
-        anchors: HashMap::new(),
-        root: None,
-    };
-    match builder.run() {
-        Ok(node) => Some(node),
+fn parse_within<'t>(
+    file: FileId,
+    text: &'t str,
+    budget: Budget,
+    report: &mut Report,
+) -> Option<Tree<'t>> {
+    if let Some(tree) = read_quickly(file, text, budget) {
+        return Some(tree);
+    }
+    match Builder::new(file, text, budget, report).run() {
+        Ok(tree) => Some(tree),
         Err(problem) => {
             report.push(*problem);
             None
         }
     }
+}
+
+/// A text without a single problem that is written as most are. `None` says nothing about any other.
+fn read_quickly(file: FileId, text: &str, budget: Budget) -> Option<Tree<'_>> {
+    let mut report = Report::default();
+    let mut builder = Builder::new(file, text, budget, &mut report);
+    quick::events(text, &mut |event, at| {
+        let span = Span::new(file, at.start, at.end);
+        builder.event(event, span).ok().filter(|()| builder.report.is_empty())
+    })?;
+    let spent = builder.spent;
+    builder.root.map(|root| Tree { root, spent })
 }
 
 /// What ends the reading of a file; boxed, because it is rare and large.
@@ -62,53 +97,58 @@ struct Builder<'t, 'r> {
     budget: Budget,
     report: &'r mut Report,
     spent: usize,
-    open: Vec<Open>,
-    anchors: HashMap<usize, Anchored>,
-    root: Option<Node>,
+    open: Vec<Open<'t>>,
+    anchors: HashMap<usize, Anchored<'t>>,
+    root: Option<Node<'t>>,
 }
 
 /// A list or mapping whose end has not come yet.
-struct Open {
+struct Open<'t> {
     span: Span,
     flow: bool,
     anchor: usize,
     spent_before: usize,
     /// Of the deepest child: 0 for scalars.
     height: usize,
-    content: Content,
+    content: Content<'t>,
 }
 
-enum Content {
-    List(Vec<Node>),
-    Map { entries: Vec<(Spanned<String>, Node)>, key: Key },
+enum Content<'t> {
+    List(Vec<Node<'t>>),
+    Map { entries: Vec<Entry<'t>>, key: Key<'t> },
 }
 
 /// Where a mapping stands between its keys and values.
-enum Key {
+enum Key<'t> {
     /// A key comes next.
     Awaited,
     /// Its value comes next.
-    Read(Spanned<String>),
+    Read(Spanned<Cow<'t, str>>),
     /// Its value comes next and is dropped: the key was refused.
     Refused,
 }
 
 /// What an alias stands for.
-struct Anchored {
-    node: Node,
+struct Anchored<'t> {
+    node: Node<'t>,
     bytes: usize,
     height: usize,
 }
 
-impl<'t> Builder<'t, '_> {
-    fn run(mut self) -> Result<Node, Stop> {
+impl<'t, 'r> Builder<'t, 'r> {
+    fn new(file: FileId, text: &'t str, budget: Budget, report: &'r mut Report) -> Self {
+        let (open, anchors) = (Vec::new(), HashMap::new());
+        Builder { file, text, budget, report, spent: 0, open, anchors, root: None }
+    }
+
+    fn run(mut self) -> Result<Tree<'t>, Stop> {
         for event in Parser::new_from_str(self.text) {
             let (event, at) = event.map_err(|error| self.syntax(&error))?;
             let span = self.span(at);
             self.event(event, span)?;
         }
         let nothing = Node { kind: NodeKind::Null, span: Span::new(self.file, 0, 0) };
-        Ok(self.root.unwrap_or(nothing))
+        Ok(Tree { root: self.root.unwrap_or(nothing), spent: self.spent })
     }
 
     fn event(&mut self, event: Event<'t>, span: Span) -> Result<(), Stop> {
@@ -124,7 +164,7 @@ impl<'t> Builder<'t, '_> {
             Event::Scalar(value, style, anchor, tag) => {
                 let spent = self.spent;
                 self.spend(NODE_BYTES + value.len(), span)?;
-                let kind = self.scalar(&value, style, tag.as_deref(), span);
+                let kind = self.scalar(value, style, tag.as_deref(), span);
                 self.close(Node { kind, span }, anchor, 0, spent)
             }
             Event::SequenceStart(style, anchor, tag) => {
@@ -144,7 +184,7 @@ impl<'t> Builder<'t, '_> {
 
     fn open(
         &mut self,
-        content: Content,
+        content: Content<'t>,
         style: StructureStyle,
         anchor: usize,
         span: Span,
@@ -180,7 +220,7 @@ impl<'t> Builder<'t, '_> {
     /// A node is complete: remembered where it has an anchor, and given to what it stands in.
     fn close(
         &mut self,
-        node: Node,
+        node: Node<'t>,
         anchor: usize,
         height: usize,
         spent_before: usize,
@@ -209,7 +249,7 @@ impl<'t> Builder<'t, '_> {
         Ok(())
     }
 
-    fn give(&mut self, node: Node, height: usize) {
+    fn give(&mut self, node: Node<'t>, height: usize) {
         let Some(open) = self.open.last_mut() else {
             self.root = Some(node);
             return;
@@ -227,17 +267,22 @@ impl<'t> Builder<'t, '_> {
 
     fn scalar(
         &mut self,
-        value: &str,
+        value: Cow<'t, str>,
         style: ScalarStyle,
         tag: Option<&Tag>,
         span: Span,
-    ) -> NodeKind {
+    ) -> NodeKind<'t> {
         let is_text = tag.is_some() || style != ScalarStyle::Plain || self.key_is_next();
         self.check_tag(tag, "str", span);
         if is_text {
-            return NodeKind::Text(value.to_owned());
+            return NodeKind::Text(value);
         }
-        scalar::plain(value).unwrap_or_else(|fault| {
+        let kind = match value {
+            Cow::Borrowed(value) => scalar::plain(value),
+            // A copy that is dropped again: nothing plain is rewritten but what spans lines.
+            Cow::Owned(value) => scalar::plain(&value).map(NodeKind::into_owned),
+        };
+        kind.unwrap_or_else(|fault| {
             let problem = Diagnostic::error(Code::BadValue, span, fault.to_string())
                 .help("write a smaller number, or put it in quotes if text is meant");
             self.report.push(problem);
@@ -268,15 +313,15 @@ impl<'t> Builder<'t, '_> {
         }
     }
 
-    fn without_duplicates(
-        &mut self,
-        entries: Vec<(Spanned<String>, Node)>,
-    ) -> Vec<(Spanned<String>, Node)> {
+    fn without_duplicates(&mut self, entries: Vec<Entry<'t>>) -> Vec<Entry<'t>> {
+        if !may_repeat(&entries) {
+            return entries;
+        }
         let mut first = HashMap::with_capacity(entries.len());
         let mut repeated = Vec::new();
         for (at, (key, _)) in entries.iter().enumerate() {
-            if let Some(before) = first.insert(key.value.as_str(), key.span) {
-                first.insert(key.value.as_str(), before);
+            if let Some(before) = first.insert(&*key.value, key.span) {
+                first.insert(&*key.value, before);
                 let message = format!("the key `{}` is given twice", key.value);
                 let problem = Diagnostic::error(Code::DuplicateKey, key.span, message)
                     .label("given again here")
@@ -288,9 +333,7 @@ impl<'t> Builder<'t, '_> {
         }
         drop(first);
         let mut at = 0..;
-        let keep = |_: &(Spanned<String>, Node)| {
-            at.next().is_none_or(|at| repeated.binary_search(&at).is_err())
-        };
+        let keep = |_: &Entry<'t>| at.next().is_none_or(|at| repeated.binary_search(&at).is_err());
         entries.into_iter().filter(keep).collect()
     }
 
@@ -300,11 +343,11 @@ impl<'t> Builder<'t, '_> {
             return Ok(());
         }
         let message = format!(
-            "with its aliases followed, the file holds more than {} bytes",
+            "with its aliases followed, the file holds more than the {} bytes that it may",
             self.budget.bytes
         );
         let problem = Diagnostic::error(Code::TooLarge, span, message)
-            .help("use fewer aliases, or split the policy into several files");
+            .help("use fewer aliases; all files of a policy together have this limit");
         Err(problem.into())
     }
 
@@ -323,7 +366,7 @@ impl<'t> Builder<'t, '_> {
     }
 }
 
-fn read_key(node: Node, report: &mut Report) -> Key {
+fn read_key<'t>(node: Node<'t>, report: &mut Report) -> Key<'t> {
     match node.kind {
         NodeKind::Text(name) => Key::Read(Spanned::new(name, node.span)),
         other => {
@@ -333,6 +376,14 @@ fn read_key(node: Node, report: &mut Report) -> Key {
             Key::Refused
         }
     }
+}
+
+/// Whether a key may stand twice: almost all mappings are short, and comparing is enough.
+fn may_repeat(entries: &[Entry<'_>]) -> bool {
+    const SHORT: usize = 16;
+    let before = |at: usize| entries[..at].iter().map(|(key, _)| &key.value);
+    entries.len() > SHORT
+        || entries.iter().enumerate().any(|(at, (key, _))| before(at).any(|one| *one == key.value))
 }
 
 fn merge_key(span: Span) -> Diagnostic {

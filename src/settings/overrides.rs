@@ -56,7 +56,7 @@ pub fn from_environment(
 }
 
 /// Puts overrides into a settings tree; later ones win.
-pub(super) fn apply(root: &mut Node, overrides: &[Override], sources: &mut Sources) {
+pub(super) fn apply<'o>(root: &mut Node<'o>, overrides: &'o [Override], sources: &mut Sources) {
     for change in overrides {
         let file = sources.add(change.origin.as_str(), change.value.as_str());
         let span = Span::new(file, 0, change.value.len());
@@ -75,27 +75,27 @@ pub(super) fn apply(root: &mut Node, overrides: &[Override], sources: &mut Sourc
 
 /// The place of a key in a mapping, made where it is not there. What is no mapping stays as it is
 /// and is reported when it is read.
-fn entry<'n>(node: &'n mut Node, key: &str, span: Span) -> Option<&'n mut Node> {
+fn entry<'n, 'o>(node: &'n mut Node<'o>, key: &str, span: Span) -> Option<&'n mut Node<'o>> {
     let NodeKind::Map(entries) = &mut node.kind else { return None };
     let at = entries.iter().position(|(name, _)| name.value == key).unwrap_or_else(|| {
         let empty = Node { kind: NodeKind::Map(Vec::new()), span };
-        entries.push((Spanned::new(key.to_owned(), span), empty));
+        entries.push((Spanned::new(key.to_owned().into(), span), empty));
         entries.len() - 1
     });
     Some(&mut entries[at].1)
 }
 
 /// A value as it would read in the file; addresses to listen on become a list.
-fn value(change: &Override, span: Span) -> Node {
+fn value(change: &Override, span: Span) -> Node<'_> {
     if change.key != "listen" {
-        let text = || NodeKind::Text(change.value.clone());
+        let text = || NodeKind::Text(change.value.as_str().into());
         return Node { kind: scalar::plain(&change.value).unwrap_or_else(|_| text()), span };
     }
     let mut start = 0;
     let address = |text: &str| {
         let at = Span::new(span.file, start, start + text.len());
         start += text.len() + 1;
-        Node { kind: NodeKind::Text(text.to_owned()), span: at }
+        Node { kind: NodeKind::Text(text.to_owned().into()), span: at }
     };
     Node { kind: NodeKind::List(change.value.split(',').map(address).collect()), span }
 }

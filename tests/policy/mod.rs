@@ -2,6 +2,7 @@
 //! underlined.
 
 mod administered;
+mod allocations;
 mod conditions;
 mod hosts;
 mod invariants;

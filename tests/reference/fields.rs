@@ -1,122 +1,483 @@
-//! What a caller sees and may send of the sample document.
+//! What a caller sees and may send: the masks of step 9 and 11, applied to trees.
 
-use super::*;
+use super::Held;
+use super::model::{At, Policy, Type};
+use super::paths::{kinds, matches, unify};
+use portcullis::decide::Reason;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// At these pointers, objects of this type, seen by these roles.
+/// Objects of one type in the bodies of one path, and what each contributing role says of them.
+#[derive(Debug, PartialEq)]
 pub struct Limit<'a> {
-    of: &'a str,
-    pub pointers: Vec<&'a str>,
-    roles: Vec<&'a Role>,
+    /// Alternatives: one of them must fit.
+    pub at: Vec<At>,
+    pub views: Vec<View<'a>>,
+    /// Limits of one set of grants; those of several sets hold together.
+    pub set: usize,
 }
 
-/// What limits bodies where these grants allow the request.
-pub fn limit<'a>(
+/// What one role's schemas say of a value: all must let it.
+pub type View<'a> = Vec<Says<'a>>;
+
+/// What one schema says of a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Says<'a> {
+    schema: &'a Value,
+    /// What it hides becomes null.
+    redacts: bool,
+}
+
+/// Which way a body goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Read,
+    Write,
+    /// What is not mentioned stays, and what is replaced is gone.
+    Merge,
+}
+
+/// What limits bodies where these grants allow the request, for one letter.
+pub fn limits<'a>(
     policy: &'a Policy,
-    held: &[(&'a Role, &'a str, char)],
+    held: &[Held<'a>],
     path: &str,
+    is_element: bool,
 ) -> Result<Vec<Limit<'a>>, Reason> {
-    let roles: Vec<&Role> = held.iter().map(|(role, ..)| *role).collect();
     let limited_by_all = |of: &&Type| {
-        roles.iter().all(|role| role.schemas.iter().any(|id| schema(policy, id).of == of.id))
+        let limits = |held: &Held<'_>| !schemas(policy, held, &of.id).is_empty();
+        held.iter().all(limits)
     };
-    let limited: Vec<&Type> = policy.types.iter().filter(limited_by_all).collect();
-    let mut limits = Vec::new();
+    let limited: Vec<&Type> = policy.resource_types.iter().filter(limited_by_all).collect();
+    let mut found = Vec::new();
     for of in &limited {
-        let here: Vec<_> = of.at.iter().filter(|(at, _)| matches(at, path)).collect();
-        let best = here.iter().map(|(at, _)| kinds(at)).min();
-        let best = here.iter().filter(|(at, _)| Some(kinds(at)) == best);
-        let pointers: Vec<&str> = best.map(|(_, pointer)| pointer.as_str()).collect();
-        if !pointers.is_empty() {
-            limits.push(Limit { of: &of.id, pointers, roles: roles.clone() });
+        let here = || of.at.iter().filter(|at| matches(&at.path, path));
+        let best = here().map(|at| kinds(&at.path)).min();
+        let mut at: Vec<At> = here().filter(|at| Some(kinds(&at.path)) == best).cloned().collect();
+        if is_element && at.iter().all(|at| at.pointer.contains('*')) {
+            at.extend(at.clone().into_iter().map(element));
+        }
+        if !at.is_empty() {
+            let views = held.iter().map(|held| schemas(policy, held, &of.id)).collect();
+            found.push(Limit { at, views, set: 0 });
         }
     }
-    let near = |of: &&&Type| {
-        !of.elsewhere_pass
-            && of.at.iter().any(|(at, _)| held.iter().any(|(_, grant, _)| unify(at, grant)))
+    let near = |of: &&Type| {
+        of.elsewhere.as_deref() != Some("pass")
+            && of.at.iter().any(|at| held.iter().any(|held| unify(&at.path, &held.grant.path)))
     };
-    if limits.is_empty() && limited.iter().any(|of| near(&of)) {
+    if found.is_empty() && limited.iter().any(near) {
         return Err(Reason::Unmapped);
     }
-    Ok(limits)
+    Ok(found)
 }
 
-fn schema<'a>(policy: &'a Policy, id: &str) -> &'a Schema {
-    policy.schemas.iter().find(|schema| schema.id == id).unwrap()
+/// Limits of several sets of grants, which hold together.
+pub fn together<'a>(sets: impl IntoIterator<Item = Vec<Limit<'a>>>) -> Vec<Limit<'a>> {
+    let sets = sets.into_iter().enumerate();
+    sets.flat_map(|(set, limits)| limits.into_iter().map(move |limit| Limit { set, ..limit }))
+        .collect()
+}
+
+/// What a role's schemas of a type are; none for what every caller may do.
+fn schemas<'a>(policy: &'a Policy, held: &Held<'_>, of: &str) -> View<'a> {
+    let ids = held.role.iter().flat_map(|role| &role.schemas);
+    let known = ids.filter_map(|id| policy.schemas.iter().find(|schema| schema.id == *id));
+    let own = known.filter(|schema| schema.of == of);
+    own.map(|schema| Says {
+        schema: &schema.body,
+        redacts: schema.redact.as_deref() == Some("null"),
+    })
+    .collect()
+}
+
+/// What is posted to a list is one of its objects: where the pointer goes on after its last `*`.
+fn element(at: At) -> At {
+    let (_, inside) = at.pointer.rsplit_once('*').unwrap();
+    At { pointer: inside.into(), ..at }
+}
+
+/// The document as the caller sees it, or that its shape is not what the policy says.
+pub fn seen(limits: &[Limit<'_>], document: &Value) -> Result<Value, Reason> {
+    let mut walk = Walk::new(limits, Way::Read);
+    let rest = walk.through(document);
+    rest.filter(|_| walk.has_shape()).ok_or(Reason::Shape)
+}
+
+/// Pointers to what the caller may not send, or else to what is of a wrong type.
+pub fn refused(
+    limits: &[Limit<'_>],
+    body: &Value,
+    merges: bool,
+) -> Result<(), (Reason, Vec<String>)> {
+    let way = if merges { Way::Merge } else { Way::Write };
+    let mut walk = Walk::new(limits, way);
+    walk.through(body);
+    // What is sent fits every alternative: what does not might be read as what it is not.
+    walk.types.extend(walk.misfits.into_iter().map(|(.., pointer)| pointer));
+    walk.types.extend(walk.values);
+    for (found, reason) in
+        [(walk.fields, Reason::FieldNotWritable), (walk.types, Reason::ValueInvalid)]
+    {
+        let found = outermost(found);
+        if !found.is_empty() {
+            return Err((reason, found));
+        }
+    }
+    Ok(())
+}
+
+/// A refused value is named once, not with all that is in it.
+pub fn outermost(mut found: Vec<String>) -> Vec<String> {
+    found.sort();
+    found.dedup();
+    let all = found.clone();
+    found.retain(|at| !all.iter().any(|outer| at.starts_with(&format!("{outer}/"))));
+    found
+}
+
+pub fn tokens(pointer: &str) -> Vec<String> {
+    pointer.split('/').skip(1).map(str::to_owned).collect()
 }
 
 impl Limit<'_> {
-    /// Whether a field passes: under one contributing role, all of that role's schemas of the type
-    /// must let it.
-    fn passes(&self, policy: &Policy, field: &str, write: bool) -> bool {
-        self.roles.iter().any(|role| {
-            let schemas = role.schemas.iter().map(|id| schema(policy, id));
-            schemas.filter(|schema| schema.of == self.of).all(|schema| {
-                match schema.fields.iter().find(|(name, _)| name == field) {
-                    None => schema.open,
-                    Some((_, Field::Shown)) => true,
-                    Some((_, Field::Hidden)) => false,
-                    Some((_, Field::ReadOnly)) => !write,
-                    Some((_, Field::WriteOnly)) => write,
-                }
-            })
+    /// Whether there is any schema: a place whose schemas let everything pass still has a type.
+    pub fn says_something(&self) -> bool {
+        self.views.iter().any(|view| !view.is_empty())
+    }
+}
+
+/// A way through a document, with what is found on it.
+struct Walk<'w, 'a> {
+    limits: &'w [Limit<'a>],
+    way: Way,
+    /// Pointers to what is hidden or not writable.
+    fields: Vec<String>,
+    /// Pointers to what is of a type that its schemas do not name.
+    types: Vec<String>,
+    /// Pointers to what is of the right type, and no value that its schemas allow.
+    values: Vec<String>,
+    /// By limit and alternative: where the document is not as the pointer expects.
+    misfits: Vec<(usize, usize, String)>,
+}
+
+/// Where a walk stands.
+#[derive(Clone, Default)]
+struct Stand<'a> {
+    /// Places that may still come: limit, alternative, and the tokens that are left.
+    ways: Vec<(usize, usize, Vec<String>)>,
+    /// What limits this value, each by the views of several roles.
+    sets: Vec<Vec<View<'a>>>,
+    pointer: String,
+    /// The value is a member of objects alone. What is in a list replaces what is there whole.
+    is_member: bool,
+    in_list: bool,
+    /// A schema of each role requires it.
+    is_required: bool,
+}
+
+impl<'w, 'a> Walk<'w, 'a> {
+    fn new(limits: &'w [Limit<'a>], way: Way) -> Walk<'w, 'a> {
+        Walk {
+            limits,
+            way,
+            fields: Vec::new(),
+            types: Vec::new(),
+            values: Vec::new(),
+            misfits: Vec::new(),
+        }
+    }
+
+    fn through(&mut self, document: &Value) -> Option<Value> {
+        let mut start = Stand::default();
+        for (limit, one) in self.limits.iter().enumerate() {
+            for (alternative, at) in one.at.iter().enumerate() {
+                start.ways.push((limit, alternative, tokens(&at.pointer)));
+            }
+        }
+        self.visit(start, document)
+    }
+
+    /// Whether the document fits one of the places that the policy says. Where several sets of grants
+    /// limit a path together, their places are counted off against each other.
+    fn has_shape(&self) -> bool {
+        let mut sets: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
+        for (limit, one) in self.limits.iter().enumerate() {
+            let fits = |place| !self.misfits.iter().any(|(l, a, _)| (*l, *a) == place);
+            let all = (0..one.at.len()).map(|at| fits((limit, at)));
+            sets.entry(one.set).or_default().extend(all);
+        }
+        let most = sets.values().map(Vec::len).max().unwrap_or_default();
+        let fit = |at: usize| sets.values().all(|set| set.get(at).copied().unwrap_or(true));
+        most == 0 || (0..most).any(fit)
+    }
+
+    /// What is left of a value, if anything: a part passes where each set has one role all of whose
+    /// schemas let it.
+    fn visit(&mut self, stand: Stand<'a>, value: &Value) -> Option<Value> {
+        let way = self.way;
+        let mut sets = stand.sets.clone();
+        // On the way to a place nothing is left in the place of what is hidden.
+        let leads_on = stand.ways.iter().any(|(.., rest)| !rest.is_empty());
+        let hidden = |sets: &[Vec<View<'a>>]| {
+            let redacts = way == Way::Read && !leads_on && becomes_null(sets, value);
+            redacts.then_some(Value::Null)
+        };
+        let arrived = stand.ways.iter().filter(|(.., rest)| rest.is_empty());
+        sets.extend(arrived.map(|(limit, ..)| self.limits[*limit].views.clone()));
+        let before = sets.clone();
+        sets.iter_mut().for_each(|views| views.retain(|view| !is_barred(view, way)));
+        let types = sets.iter().map(|views| types_of_any(views));
+        // What is hidden whatever it is, and so may have any shape.
+        if types.reduce(|a, b| &a & &b).is_some_and(|types| types.is_empty()) {
+            self.fields.push(stand.pointer);
+            return hidden(&before);
+        }
+        // Null, or a list, in the place of something with parts that may not be written.
+        if way == Way::Merge && !value.is_object() && self.hides_below(&stand.ways, &sets) {
+            self.fields.push(stand.pointer.clone());
+        }
+        // In a merge patch a member that is null goes, whatever its type was.
+        if way == Way::Merge && value.is_null() && stand.is_member {
+            if stand.is_required {
+                self.values.push(stand.pointer);
+            }
+            return None;
+        }
+        for (limit, alternative, rest) in &stand.ways {
+            if !fits(rest, &self.limits[*limit].views, value) {
+                self.misfits.push((*limit, *alternative, stand.pointer.clone()));
+            }
+        }
+        sets.iter_mut().for_each(|views| views.retain(|view| has_type(view, value)));
+        // Also at a place: if another alternative fits, this value is still none of the type.
+        if sets.iter().any(Vec::is_empty) {
+            self.types.push(stand.pointer);
+            return hidden(&before);
+        }
+        if way != Way::Read {
+            self.judge_value(&stand, &sets, value);
+        }
+        let next = Stand { sets, ..stand };
+        Some(match value {
+            Value::Array(_) => {
+                children(value).iter().filter_map(|child| self.child(&next, child, true)).collect()
+            }
+            Value::Object(_) => {
+                let all = children(value);
+                let kept = all
+                    .iter()
+                    .filter_map(|child| Some((child.0.clone(), self.child(&next, child, false)?)));
+                Value::Object(kept.collect())
+            }
+            scalar => scalar.clone(),
         })
     }
 
-    /// Objects alone pass at a place whose schemas all speak of objects.
-    pub fn limits_something(&self, policy: &Policy) -> bool {
-        let schemas = self.roles.iter().flat_map(|role| &role.schemas);
-        let mut of_type = schemas.map(|id| schema(policy, id)).filter(|s| s.of == self.of);
-        of_type.next().is_some()
-    }
-}
-
-/// The sample as the caller sees it. All places are in the sample, and all are objects there, so
-/// its shape always fits.
-pub fn seen(policy: &Policy, limits: &[Limit<'_>]) -> Option<Value> {
-    let mut document = sample();
-    for limit in limits {
-        for pointer in &limit.pointers {
-            for object in objects(&mut document, pointer) {
-                if let Value::Object(members) = object {
-                    members.retain(|name, _| limit.passes(policy, name, false));
-                }
-            }
+    /// Each value is valid under one role, all of whose schemas allow it; so is each object as such.
+    fn judge_value(&mut self, stand: &Stand<'a>, sets: &[Vec<View<'a>>], value: &Value) {
+        let merges = self.way == Way::Merge && !stand.in_list;
+        let valid = |view: &View<'a>| view.iter().all(|says| allows(says.schema, value, merges));
+        if sets.iter().any(|views| !views.iter().any(valid)) {
+            self.values.push(stand.pointer.clone());
         }
     }
-    Some(document)
-}
 
-/// The objects at a place, in what is left of the document.
-fn objects<'v>(document: &'v mut Value, pointer: &str) -> Vec<&'v mut Value> {
-    match pointer {
-        "" => vec![document],
-        "/data/*" => match document.get_mut("data") {
-            Some(Value::Array(items)) => items.iter_mut().collect(),
-            _ => Vec::new(),
-        },
-        other => panic!("the reference does not know the pointer {other}"),
+    /// Whether something that may stand below is not writable.
+    fn hides_below(&self, ways: &[(usize, usize, Vec<String>)], sets: &[Vec<View<'a>>]) -> bool {
+        let places = ways.iter().filter(|(.., rest)| !rest.is_empty());
+        let mut places = places.map(|(limit, ..)| self.limits[*limit].views.as_slice());
+        places.any(|views| hides(views, self.way))
+            || sets.iter().any(|views| hides_inside(views, self.way))
+    }
+
+    fn child(
+        &mut self,
+        stand: &Stand<'a>,
+        (name, value): &(String, &Value),
+        is_element: bool,
+    ) -> Option<Value> {
+        let onward = stand.ways.iter().filter_map(|(limit, alternative, rest)| {
+            let (first, rest) = rest.split_first()?;
+            let leads = first == "*" || first == name;
+            leads.then(|| (*limit, *alternative, rest.to_vec()))
+        });
+        let inner = |says: &Says<'a>| Says {
+            schema: match is_element {
+                true => says.schema.get("items").unwrap_or(&Value::Bool(true)),
+                false => property(says.schema, name),
+            },
+            ..*says
+        };
+        let view = |view: &View<'a>| view.iter().map(inner).collect();
+        let next = Stand {
+            ways: onward.collect(),
+            sets: stand.sets.iter().map(|views| views.iter().map(view).collect()).collect(),
+            pointer: format!("{}/{name}", stand.pointer),
+            is_member: !is_element && !stand.in_list,
+            in_list: is_element || stand.in_list,
+            is_required: stand.sets.iter().any(|views| {
+                views.iter().all(|view| view.iter().any(|says| requires(says.schema, name)))
+            }),
+        };
+        self.visit(next, value)
     }
 }
 
-pub fn unwritable(policy: &Policy, limits: &[Limit<'_>]) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut document = sample();
-    for limit in limits {
-        for pointer in &limit.pointers {
-            for (at, object) in objects(&mut document, pointer).into_iter().enumerate() {
-                let place = pointer.replace('*', &at.to_string());
-                for name in object.as_object().unwrap().keys() {
-                    if !limit.passes(policy, name, true) {
-                        found.push(format!("{place}/{name}"));
-                    }
-                }
-            }
+/// Whether something in what these roles have schemas for does not go this way.
+fn hides(views: &[View<'_>], way: Way) -> bool {
+    let open: Vec<_> = views.iter().filter(|view| !is_barred(view, way)).cloned().collect();
+    open.is_empty() || hides_inside(&open, way)
+}
+
+fn hides_inside(views: &[View<'_>], way: Way) -> bool {
+    let of_type = |name: &str| -> Vec<View<'_>> {
+        views.iter().filter(|view| types_of(view).contains(name)).cloned().collect()
+    };
+    let (objects, arrays) = (of_type("object"), of_type("array"));
+    let named = objects.iter().flatten().filter_map(|says| says.schema["properties"].as_object());
+    let mut names: Vec<&str> = named.flat_map(|named| named.keys().map(String::as_str)).collect();
+    // A name that no schema knows stands for all others.
+    names.push("\0");
+    let below = |views: &[View<'_>], go: &dyn Fn(&Value) -> Value| {
+        let owned: Vec<Vec<Value>> =
+            views.iter().map(|view| view.iter().map(|says| go(says.schema)).collect()).collect();
+        let views: Vec<View<'_>> =
+            owned.iter().map(|view| view.iter().map(Says::of).collect()).collect();
+        hides(&views, way)
+    };
+    let speaks = |views: &[View<'_>], words: [&str; 2]| {
+        views.iter().flatten().any(|says| words.iter().any(|word| says.schema.get(word).is_some()))
+    };
+    (speaks(&objects, ["properties", "additionalProperties"])
+        && names.iter().any(|name| below(&objects, &|schema| property(schema, name).clone())))
+        || (speaks(&arrays, ["items", "items"])
+            && below(&arrays, &|schema| schema.get("items").cloned().unwrap_or(true.into())))
+}
+
+/// Whether a value is what a pointer with these tokens left expects.
+fn fits(rest: &[String], views: &[View<'_>], value: &Value) -> bool {
+    match rest.first().map(String::as_str) {
+        None => views.iter().any(|view| has_type(view, value)),
+        Some("*") => value.is_array() || value.is_object(),
+        Some(_) => value.is_object(),
+    }
+}
+
+/// Whether a role's schemas keep a value from going this way, whatever it is.
+fn is_barred(view: &View<'_>, way: Way) -> bool {
+    view.iter().any(|says| says.bars(way)) || types_of(view).is_empty()
+}
+
+impl<'a> Says<'a> {
+    fn of(schema: &'a Value) -> Says<'a> {
+        Says { schema, redacts: false }
+    }
+
+    fn bars(&self, way: Way) -> bool {
+        let word = if way == Way::Read { "writeOnly" } else { "readOnly" };
+        *self.schema == false || self.schema[word] == true
+    }
+
+    fn hides(&self, value: &Value) -> bool {
+        self.bars(Way::Read) || !types_named(self.schema).contains(type_of(value))
+    }
+}
+
+/// Whether a hidden value becomes null: all schemas of one role say so. Of several sets, all that
+/// hide it must.
+fn becomes_null(sets: &[Vec<View<'_>>], value: &Value) -> bool {
+    let hides = |view: &View<'_>| view.iter().any(|says| says.hides(value));
+    let redacts = |view: &View<'_>| view.iter().all(|says| says.redacts);
+    let mut hiding = sets.iter().filter(|views| views.iter().all(hides)).peekable();
+    hiding.peek().is_some() && hiding.all(|views| views.iter().any(redacts))
+}
+
+/// What keywords say of a value by itself; what is inside of it they say elsewhere.
+fn allows(schema: &Value, value: &Value, merges: bool) -> bool {
+    let number = |word: &str| schema.get(word).and_then(Value::as_f64);
+    let small = value.as_f64().is_none_or(|v| number("maximum").is_none_or(|most| v <= most));
+    let length = value.as_str().map(|text| text.chars().count() as f64);
+    let short = length.is_none_or(|v| number("maxLength").is_none_or(|most| v <= most));
+    let listed = schema.get("enum").and_then(Value::as_array);
+    let listed = listed.is_none_or(|values| values.contains(value));
+    let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+    let has = |name: &Value| value.get(name.as_str().unwrap()).is_some();
+    let whole = merges || !value.is_object() || required.clone().all(has);
+    small && short && listed && whole
+}
+
+fn requires(schema: &Value, name: &str) -> bool {
+    schema
+        .get("required")
+        .and_then(Value::as_array)
+        .is_some_and(|all| all.iter().any(|n| n == name))
+}
+
+fn property<'a>(schema: &'a Value, name: &str) -> &'a Value {
+    let own = schema.get("properties").and_then(|properties| properties.get(name));
+    own.or(schema.get("additionalProperties")).unwrap_or(&Value::Bool(true))
+}
+
+/// The JSON types that pass under one of these roles.
+fn types_of_any(views: &[View<'_>]) -> BTreeSet<&'static str> {
+    views.iter().flat_map(|view| types_of(view)).collect()
+}
+
+/// The JSON types that all schemas of a role let pass.
+fn types_of(view: &View<'_>) -> BTreeSet<&'static str> {
+    let all = view.iter().map(|says| types_named(says.schema));
+    all.reduce(|a, b| &a & &b).unwrap_or_else(|| TYPES.into())
+}
+
+fn has_type(view: &View<'_>, value: &Value) -> bool {
+    types_of(view).contains(type_of(value))
+}
+
+/// `number` is here one that is no integer.
+const TYPES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
+
+/// The types that a schema names. Who describes members means an object, and who describes
+/// elements an array.
+fn types_named(schema: &Value) -> BTreeSet<&'static str> {
+    let named = |name: &Value| {
+        let of = |known: &&str| *known == name || (name == "number" && *known == "integer");
+        TYPES.into_iter().filter(move |known| of(known)).collect::<Vec<_>>()
+    };
+    let has = |word: &str| schema.get(word).is_some();
+    let object = has("properties") || has("additionalProperties");
+    match schema.get("type") {
+        Some(Value::Array(names)) => names.iter().flat_map(named).collect(),
+        Some(name) => named(name).into_iter().collect(),
+        None if !object && !has("items") => TYPES.into(),
+        None => [("object", object), ("array", has("items"))]
+            .into_iter()
+            .filter_map(|(name, speaks)| speaks.then_some(name))
+            .collect(),
+    }
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_i64() || number.is_u64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// Members by name, or elements by index.
+fn children(value: &Value) -> Vec<(String, &Value)> {
+    match value {
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(at, value)| (at.to_string(), value)).collect()
         }
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (name.clone(), value)).collect()
+        }
+        _ => Vec::new(),
     }
-    found.sort();
-    found.dedup();
-    // A refused object is named once, not with all that is in it.
-    let all = found.clone();
-    found.retain(|pointer| !all.iter().any(|outer| pointer.starts_with(&format!("{outer}/"))));
-    found
 }

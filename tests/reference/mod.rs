@@ -1,162 +1,33 @@
 //! The slow evaluator: naive loops over plain structs, written from the document and sharing
-//! nothing with `src/policy` but the words for reasons. What the compiled evaluator says must be
-//! what this one says.
+//! nothing with `src/policy` and `src/decide` but the words for reasons. What the compiled evaluator
+//! says must be what this one says.
 
-pub mod compare;
+mod carried;
+mod compare;
+mod compiled;
+mod conditions;
+mod coverage;
+mod dice;
 mod fields;
-pub mod generate;
+mod generate;
 mod hosts;
+mod metamorphic;
+mod model;
 mod paths;
+mod rows;
+mod shrink;
+mod standing;
 
-use fields::{limit, seen, unwritable};
-use paths::{best_route, captures, holds, kinds, letters, matches, position, split, unify};
+use conditions::{Found, Judge};
+use fields::{Limit, limits, refused, seen, together};
+use model::{Grant, Policy, Request, Role, Route};
+use paths::{best_route, letters, speaks};
 use portcullis::decide::Reason;
+use rows::{around, rows};
 use serde_json::Value;
+use standing::{Asked, Standing};
 
-#[derive(Clone, Debug)]
-pub struct Policy {
-    pub routes: Vec<Route>,
-    pub orgs: Option<Vec<Org>>,
-    pub apps: Vec<App>,
-    pub roles: Vec<Role>,
-    pub types: Vec<Type>,
-    pub schemas: Vec<Schema>,
-    /// Grants of every application role, of every organization role, of every caller.
-    pub app_defaults: Vec<(String, String)>,
-    pub org_defaults: Vec<(String, String)>,
-    pub any_defaults: Vec<(String, String)>,
-    pub restrictions: Vec<Restriction>,
-    /// Users that are suspended.
-    pub suspended: Vec<String>,
-    pub groups: Vec<Group>,
-    /// `None`: token membership.
-    pub members: Option<Vec<Member>>,
-}
-
-#[derive(Clone, Debug)]
-pub struct Route {
-    pub pattern: String,
-    pub org_claim: bool,
-    pub app_claim: bool,
-    pub public: String,
-    pub upsert: bool,
-    pub merge: bool,
-    /// What POST needs, if not `c`.
-    pub post: Option<char>,
-}
-
-#[derive(Clone, Debug)]
-pub struct Org {
-    pub id: String,
-    pub apps: Vec<String>,
-    /// Those of `apps` that every user of it may enter.
-    pub auto: Vec<String>,
-    pub suspended: bool,
-}
-
-#[derive(Clone, Debug)]
-pub struct App {
-    pub id: String,
-    pub active: bool,
-    pub auto_assign: bool,
-    pub default: bool,
-    pub default_role: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-pub struct Role {
-    pub id: String,
-    pub app_scope: bool,
-    pub default: bool,
-    pub app_access_all: bool,
-    pub includes: Vec<String>,
-    /// Path and letters.
-    pub grants: Vec<(String, String)>,
-    pub schemas: Vec<String>,
-}
-
-#[derive(Clone, Debug)]
-pub struct Type {
-    pub id: String,
-    /// Path and pointer: `""` or `/data/*`.
-    pub at: Vec<(String, String)>,
-    pub elsewhere_pass: bool,
-}
-
-#[derive(Clone, Debug)]
-pub struct Schema {
-    pub id: String,
-    pub of: String,
-    /// Fields that it names, and what it says of each.
-    pub fields: Vec<(String, Field)>,
-    /// Whether fields that it does not name are shown.
-    pub open: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    Shown,
-    Hidden,
-    ReadOnly,
-    WriteOnly,
-}
-
-#[derive(Clone, Debug)]
-pub struct Member {
-    pub user: String,
-    pub org: Option<String>,
-    pub roles: Vec<String>,
-    pub apps: Vec<(String, Vec<String>)>,
-    /// Groups, and when the member is in each.
-    pub groups: Vec<(String, Window)>,
-    /// `None`: those that are default.
-    pub restrictions: Option<Vec<String>>,
-    pub primary: bool,
-    pub window: Window,
-    pub suspended: bool,
-}
-
-/// From the first second; up to, and without, the last.
-pub type Window = (Option<u64>, Option<u64>);
-
-#[derive(Clone, Debug)]
-pub struct Group {
-    pub id: String,
-    pub org: Option<String>,
-    pub roles: Vec<String>,
-    pub restrictions: Vec<String>,
-    pub apps: Vec<(String, Vec<String>)>,
-}
-
-#[derive(Clone, Debug)]
-pub struct Restriction {
-    pub id: String,
-    /// Path and letters.
-    pub deny: Vec<(String, String)>,
-    pub requires: Vec<String>,
-    pub default: bool,
-}
-
-#[derive(Clone, Debug)]
-pub struct Caller {
-    pub user: String,
-    pub org: Option<String>,
-    pub app: Option<String>,
-    pub roles: Option<Vec<String>>,
-    /// Key roles only narrow.
-    pub api_key: bool,
-}
-
-#[derive(Clone, Debug)]
-pub struct Request {
-    pub method: String,
-    pub path: String,
-    pub caller: Option<Caller>,
-    /// Seconds since 1970.
-    pub now: u64,
-}
-
-/// What the decision says.
+/// What becomes of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     Refused(Reason),
@@ -167,23 +38,23 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Allowed {
     pub route: String,
-    /// Roles that count, by id.
+    /// Roles that count, by id, sorted.
     pub roles: Vec<String>,
     /// Grants that hold: role and path, sorted.
     pub grants: Vec<(String, String)>,
-    /// What a sample document looks like to this caller, or `None` where its shape does not fit.
-    pub seen: Option<Value>,
-    /// Pointers that this caller may not send in the sample document.
-    pub unwritable: Vec<String>,
+    /// What the caller sees of the answer.
+    pub seen: Result<Value, Reason>,
+    /// Whether the body may be sent, and if not, why and where.
+    pub sent: Result<(), (Reason, Vec<String>)>,
     pub erases_hidden: bool,
 }
 
-/// The document that every comparison filters.
-pub fn sample() -> Value {
-    serde_json::json!({
-        "a": 1, "b": {"a": 2}, "c": [3],
-        "data": [{"a": 1, "b": 2, "c": 3, "d": 4}, {"b": {"c": 5}}],
-    })
+/// A grant that holds, for one letter, and whose it is; nobody's, if every caller has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Held<'a> {
+    pub role: Option<&'a Role>,
+    pub grant: &'a Grant,
+    pub letter: char,
 }
 
 pub fn evaluate(policy: &Policy, request: &Request) -> Verdict {
@@ -193,306 +64,107 @@ pub fn evaluate(policy: &Policy, request: &Request) -> Verdict {
     }
 }
 
+/// The decision, in the order of the document.
 fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
     // 2. Method. 3. Route.
-    let route = best_route(policy, &request.path);
-    let letters = letters(route, &request.method).ok_or(Reason::BadMethod)?;
-    if let Some(route) = route
-        && letters.chars().all(|letter| route.public.contains(letter))
-    {
-        return Ok(Verdict::Public);
+    let route = best_route(policy, request);
+    let letters = letters(route.as_ref(), &request.method).ok_or(Reason::BadMethod)?;
+    let public = route.as_ref().and_then(|route| route.public.clone()).unwrap_or_default();
+    if letters.chars().all(|letter| public.contains(letter)) {
+        // A header that says what is addressed has one reading, also where nobody looks.
+        return route
+            .as_ref()
+            .map_or(Ok(()), |route| one_reading(route, request))
+            .map(|()| Verdict::Public);
     }
     // 4. Authenticate, then the route.
     let caller = request.caller.as_ref().ok_or(Reason::Unauthenticated)?;
-    let route = route.ok_or(Reason::NoRoute)?;
-    // 5. Membership: a suspended user is a member of nothing. 6. Application.
-    if policy.suspended.contains(&caller.user) {
-        return Err(Reason::NotAMember);
+    let route = &route.ok_or(Reason::NoRoute)?;
+    // 5. Membership. 6. Application.
+    let asked = Asked { policy, request, caller, route };
+    let standing = asked.standing()?;
+    let judge = Judge { asked: &asked, standing: &standing };
+    if !judge.route_holds(route)? {
+        return Err(Reason::ConditionFailed);
     }
-    let names_org = |route: &Route| route.org_claim || captures(&route.pattern, "org");
-    let implicit = policy.orgs.is_none() && !policy.routes.iter().any(names_org);
-    let org = address(route, "org", route.org_claim, caller.org.as_deref(), &request.path);
-    let org = org.map_err(|()| Reason::NotAMember)?;
-    let mut roles = membership(policy, caller, request.now, org.as_deref(), implicit)?;
-    let app = address(route, "app", route.app_claim, caller.app.as_deref(), &request.path);
-    let app = app.ok().flatten();
-    roles.extend({
-        let place = (org.as_deref(), implicit, app.as_deref());
-        app_gate(policy, caller, request.now, &roles, place)?
-    });
-    // 7. Restrictions: of members, so not where no organization is addressed.
-    let place = (org.as_deref(), app.as_deref());
-    if org.is_some() || implicit {
-        let attached = attached(policy, caller, request.now, org.as_deref());
-        for restriction in policy.restrictions.iter().filter(|one| attached.contains(&one.id)) {
-            if restriction.deny.iter().any(|rule| holds(rule, &letters, &request.path, place)) {
-                return Err(Reason::Restricted);
-            }
-        }
+    // 7. Restrictions: whatever grants say, and in any order.
+    if denied(policy, request, &letters, &standing) {
+        return Err(Reason::Restricted);
     }
-    // 8. Grants. What every caller has, nobody's schemas limit.
-    let anybody = Role {
-        id: "any".into(),
-        app_scope: false,
-        default: false,
-        app_access_all: false,
-        includes: Vec::new(),
-        grants: Vec::new(),
-        schemas: Vec::new(),
+    // 8. Grants, for each letter.
+    let mut found = judge.grants(&letters)?;
+    let named = |held: Vec<&Held<'_>>| {
+        let mut named: Vec<_> = held.into_iter().map(Held::name).collect();
+        named.sort();
+        named.dedup();
+        named
     };
-    let mut held: Vec<(&Role, &str, char)> = Vec::new();
-    for letter in letters.chars() {
-        let before = held.len();
-        for role in policy.roles.iter().filter(|role| roles.contains(&role.id)) {
-            let defaults = if role.app_scope { &policy.app_defaults } else { &policy.org_defaults };
-            for rule in role.grants.iter().chain(defaults) {
-                if holds(rule, &letter.to_string(), &request.path, place) {
-                    held.push((role, &rule.0, letter));
-                }
-            }
-        }
-        for rule in &policy.any_defaults {
-            if holds(rule, &letter.to_string(), &request.path, place) {
-                held.push((&anybody, &rule.0, letter));
-            }
-        }
-        if held.len() == before {
-            return Err(Reason::NoGrant);
-        }
-    }
-    // 9. Masks, for each letter; a field must pass for all.
-    let mut limits = Vec::new();
-    for letter in letters.chars() {
-        let held: Vec<_> = held.iter().filter(|(.., l)| *l == letter).copied().collect();
-        let mut found = limit(policy, &held, &request.path)?;
-        // What is posted to a list is one of its objects, and it is the body itself.
-        if letter != 'r' && request.method == "POST" {
-            for limit in found.iter_mut().filter(|limit| !limit.pointers.contains(&"")) {
-                limit.pointers.push("");
-            }
-        }
-        limits.extend(found);
-    }
-    let mut grants: Vec<_> =
-        held.iter().map(|(role, path, _)| (role.id.clone(), path.to_string())).collect();
-    grants.sort();
-    grants.dedup();
-    roles.sort();
-    roles.dedup();
-    let limited = limits.iter().any(|limit| limit.limits_something(policy));
+    let all = found.iter().flat_map(|found| found.certain.iter().chain(&found.in_rows));
+    let grants = named(all.collect());
+    // 9. and 11. Masks, for each letter: a field must pass for all.
+    let limits = bodies(&judge, &mut found)?;
+    let sent = request.body.as_ref().map_or(Ok(()), |body| refused(&limits, body, asked.merges()));
+    let seen = match found.iter().find(|found| !found.in_rows.is_empty()) {
+        Some(found) => rows(&judge, (&found.certain, &found.in_rows), &request.answer),
+        None => seen(&limits, &request.answer),
+    };
     Ok(Verdict::Allowed(Allowed {
-        route: route.pattern.clone(),
-        roles,
+        route: route.name(),
+        roles: standing.roles.clone(),
         grants,
-        seen: seen(policy, &limits),
-        unwritable: unwritable(policy, &limits),
-        erases_hidden: limited && request.method == "PUT" && !route.merge,
+        seen,
+        sent,
+        erases_hidden: limits.iter().any(Limit::says_something)
+            && request.method == "PUT"
+            && !asked.merges(),
     }))
 }
 
-// ---- who and where ----------------------------------------------------------------------
-
-/// The addressed id: `Ok(None)` where the route names none, `Err` where its claim is missing.
-fn address(
-    route: &Route,
-    name: &str,
-    from_claim: bool,
-    claim: Option<&str>,
-    path: &str,
-) -> Result<Option<String>, ()> {
-    if from_claim {
-        return claim.map(|id| Some(id.to_owned())).ok_or(());
-    }
-    Ok(position(&route.pattern, name).map(|at| split(path)[at].to_owned()))
-}
-
-fn membership(
-    policy: &Policy,
-    caller: &Caller,
-    now: u64,
-    org: Option<&str>,
-    implicit: bool,
-) -> Result<Vec<String>, Reason> {
-    if org.is_none() && !implicit {
-        return Ok(Vec::new());
-    }
-    if let (Some(org), Some(orgs)) = (org, &policy.orgs) {
-        let known = orgs.iter().find(|known| known.id == org).ok_or(Reason::NotAMember)?;
-        if known.suspended {
-            return Err(Reason::NotAMember);
+/// What limits the bodies, but for rows.
+fn bodies<'a>(judge: &Judge<'_, 'a>, found: &mut [Found<'a>]) -> Result<Vec<Limit<'a>>, Reason> {
+    let request = judge.asked.request;
+    let limits = |held: &[Held<'a>]| {
+        let element = held.iter().any(|held| is_element(request, held.letter));
+        limits(judge.asked.policy, held, &request.path, element)
+    };
+    let mut all = Vec::new();
+    for found in found {
+        if found.in_rows.is_empty() {
+            all.push(limits(&found.certain)?);
+            continue;
         }
-    }
-    // A credential that names an organization acts there alone.
-    if caller.org.is_some() && caller.org.as_deref() != org {
-        return Err(Reason::NotAMember);
-    }
-    match &policy.members {
-        None if caller.org.as_deref() != org => Err(Reason::NotAMember),
-        None => Ok(claimed(policy, caller, false)),
-        Some(_) => {
-            let member = member(policy, caller, org, now).ok_or(Reason::NotAMember)?;
-            let groups = groups(policy, member, now).into_iter();
-            let roles: Vec<_> =
-                groups.flat_map(|group| &group.roles).chain(&member.roles).collect();
-            Ok(narrowed(policy, caller, &roles.into_iter().cloned().collect::<Vec<_>>()))
+        limits(&[found.certain.clone(), found.in_rows.clone()].concat())?;
+        // What is not mapped for these alone, they do not show.
+        if limits(&found.certain).is_err() {
+            found.certain.clear();
         }
+        all.push(around(judge, &found.certain, &found.in_rows));
     }
+    Ok(together(all))
 }
 
-fn app_gate(
-    policy: &Policy,
-    caller: &Caller,
-    now: u64,
-    org_roles: &[String],
-    (org, implicit, app): (Option<&str>, bool, Option<&str>),
-) -> Result<Vec<String>, Reason> {
-    let Some(app) = app else {
-        return if caller.app.is_some() { Err(Reason::NoAppAccess) } else { Ok(Vec::new()) };
-    };
-    let known = policy.apps.iter().find(|known| known.id == app).ok_or(Reason::AppNotAssigned)?;
-    let assigned = match (org, &policy.orgs) {
-        (None, _) => implicit,
-        (Some(_), None) => true,
-        (Some(_), Some(_)) if known.default || known.auto_assign => true,
-        (Some(org), Some(orgs)) => {
-            orgs.iter().any(|known| known.id == org && known.apps.iter().any(|a| a == app))
-        }
-    };
-    if !assigned {
-        return Err(Reason::AppNotAssigned);
+fn one_reading(route: &Route, request: &Request) -> Result<(), Reason> {
+    let headers = [&route.org, &route.app].into_iter().flatten();
+    let mut headers = headers.filter_map(|address| address.strip_prefix("header."));
+    headers.try_for_each(|name| request.header(name).map(|_| ()))
+}
+
+/// Whether a POST sends one more element of what the path holds. One that only reads sends a
+/// question.
+fn is_element(request: &Request, letter: char) -> bool {
+    letter != 'r' && request.method == "POST"
+}
+
+fn denied(policy: &Policy, request: &Request, letters: &str, standing: &Standing) -> bool {
+    let place = (standing.org.as_deref(), standing.app.as_deref());
+    let attached = policy.restrictions.iter().filter(|one| standing.restrictions.contains(&one.id));
+    attached.flat_map(|one| &one.deny).any(|denial| speaks(denial, letters, request, place))
+}
+
+impl Held<'_> {
+    /// Role and path.
+    fn name(&self) -> (String, String) {
+        let role = self.role.map_or("any", |role| &role.id);
+        (role.to_owned(), self.grant.path.clone())
     }
-    if caller.app.is_some() && caller.app.as_deref() != Some(app) {
-        return Err(Reason::NoAppAccess);
-    }
-    let listed = match &policy.members {
-        None => caller.app.is_some().then(|| claimed(policy, caller, true)),
-        Some(_) => {
-            let member = member(policy, caller, org, now).ok_or(Reason::NoAppAccess)?;
-            let groups = groups(policy, member, now).into_iter();
-            let accesses = groups.flat_map(|group| &group.apps).chain(&member.apps);
-            let acting: Vec<_> = accesses
-                .filter(|(id, _)| id == app)
-                .map(|(_, roles)| match roles.is_empty() {
-                    true => default_roles(policy, known),
-                    false => roles.clone(),
-                })
-                .collect();
-            (!acting.is_empty()).then(|| acting.concat())
-        }
-    };
-    if listed.is_none() && !is_open(policy, org_roles, org, known) {
-        return Err(Reason::NoAppAccess);
-    }
-    if !known.active {
-        return Err(Reason::AppInactive);
-    }
-    // Derived entry brings no role of the application.
-    let Some(listed) = listed else { return Ok(Vec::new()) };
-    let acting = match &policy.members {
-        None if listed.is_empty() => default_roles(policy, known),
-        _ => listed,
-    };
-    // Claimed roles are what the credential says; only listed ones can be narrowed by a key.
-    Ok(match policy.members {
-        Some(_) => narrowed(policy, caller, &acting),
-        None => with_included(policy, &acting),
-    })
-}
-
-/// Whether a member enters without having been given the application.
-fn is_open(policy: &Policy, org_roles: &[String], org: Option<&str>, app: &App) -> bool {
-    let mut orgs = policy.orgs.iter().flatten().filter(|known| Some(known.id.as_str()) == org);
-    let mut held = policy.roles.iter().filter(|role| org_roles.contains(&role.id));
-    app.auto_assign
-        || orgs.any(|org| org.auto.contains(&app.id))
-        || held.any(|role| role.app_access_all)
-}
-
-fn default_roles(policy: &Policy, app: &App) -> Vec<String> {
-    match &app.default_role {
-        Some(role) => vec![role.clone()],
-        None => policy
-            .roles
-            .iter()
-            .filter(|role| role.app_scope && role.default)
-            .map(|role| role.id.clone())
-            .collect(),
-    }
-}
-
-fn member<'a>(
-    policy: &'a Policy,
-    caller: &Caller,
-    org: Option<&str>,
-    now: u64,
-) -> Option<&'a Member> {
-    let members = policy.members.as_ref()?;
-    members.iter().find(|member| {
-        member.user == caller.user
-            && member.org.as_deref() == org
-            && !member.suspended
-            && in_time(member.window, now)
-    })
-}
-
-/// The restrictions of a member, by id. Who is no listed member has those that are default.
-fn attached(policy: &Policy, caller: &Caller, now: u64, org: Option<&str>) -> Vec<String> {
-    let defaults = || {
-        let defaults = policy.restrictions.iter().filter(|restriction| restriction.default);
-        defaults.map(|restriction| restriction.id.clone()).collect()
-    };
-    let Some(member) = member(policy, caller, org, now) else { return defaults() };
-    let mut all = match &member.restrictions {
-        Some(listed) => listed.clone(),
-        None if member.primary => Vec::new(),
-        None => defaults(),
-    };
-    for group in groups(policy, member, now) {
-        all.extend(group.restrictions.iter().cloned());
-    }
-    all
-}
-
-/// The groups that a member is in at this time.
-fn groups<'a>(policy: &'a Policy, member: &Member, now: u64) -> Vec<&'a Group> {
-    let current = member.groups.iter().filter(|(_, window)| in_time(*window, now));
-    current.flat_map(|(id, _)| policy.groups.iter().filter(move |group| group.id == *id)).collect()
-}
-
-fn in_time((from, to): Window, now: u64) -> bool {
-    from.is_none_or(|from| from <= now) && to.is_none_or(|to| now < to)
-}
-
-fn claimed(policy: &Policy, caller: &Caller, app_scope: bool) -> Vec<String> {
-    let names = caller.roles.iter().flatten();
-    let of_scope = |name: &&String| {
-        policy.roles.iter().any(|role| role.id == **name && role.app_scope == app_scope)
-    };
-    with_included(policy, &names.filter(of_scope).cloned().collect::<Vec<_>>())
-}
-
-/// What a member has, as far as a key has it too: both with what they include.
-fn narrowed(policy: &Policy, caller: &Caller, roles: &[String]) -> Vec<String> {
-    let mut roles = with_included(policy, roles);
-    if let (Some(named), true) = (&caller.roles, caller.api_key) {
-        let named = with_included(policy, named);
-        roles.retain(|role| named.contains(role));
-    }
-    roles
-}
-
-/// These roles, what they include, what that includes, until nothing is new.
-fn with_included(policy: &Policy, roles: &[String]) -> Vec<String> {
-    let mut all = roles.to_vec();
-    let mut at = 0;
-    while at < all.len() {
-        let included = policy.roles.iter().filter(|role| role.id == all[at]);
-        for other in included.flat_map(|role| &role.includes).cloned().collect::<Vec<_>>() {
-            if !all.contains(&other) {
-                all.push(other);
-            }
-        }
-        at += 1;
-    }
-    all
 }

@@ -1,6 +1,6 @@
 //! Patterns and paths, compared segment by segment, and what methods need on them.
 
-use super::{Policy, Route};
+use super::model::{Grant, Policy, Request, Route};
 
 pub fn split(path: &str) -> Vec<&str> {
     path[1..].split('/').collect()
@@ -21,10 +21,6 @@ pub fn matches(pattern: &str, path: &str) -> bool {
             if want.starts_with('{') { !have.is_empty() } else { want == have }
         },
     )
-}
-
-pub fn captures(pattern: &str, name: &str) -> bool {
-    position(pattern, name).is_some()
 }
 
 pub fn position(pattern: &str, name: &str) -> Option<usize> {
@@ -49,23 +45,57 @@ pub fn kinds(pattern: &str) -> Vec<u8> {
     split(pattern).into_iter().map(kind).collect()
 }
 
-/// Whether a grant or a denial speaks of this path, for any of these letters, where this
+/// Whether a grant or a denial speaks of this request, for any of these letters, where this
 /// organization and this application are addressed.
-pub fn holds(
-    (pattern, access): &(String, String),
+pub fn speaks(
+    grant: &Grant,
     letters: &str,
-    path: &str,
+    request: &Request,
     (org, app): (Option<&str>, Option<&str>),
 ) -> bool {
-    letters.chars().any(|letter| access.contains(letter))
-        && matches(pattern, path)
-        && binds(pattern, path, "org", org)
-        && binds(pattern, path, "app", app)
+    letters.chars().any(|letter| grant.access.contains(letter))
+        && grant.host.as_deref().is_none_or(|host| host_matches(host, &request.host))
+        && matches(&grant.path, &request.path)
+        && binds(&grant.path, &request.path, "org", org)
+        && binds(&grant.path, &request.path, "app", app)
 }
 
-pub fn best_route<'a>(policy: &'a Policy, path: &str) -> Option<&'a Route> {
-    let matching = policy.routes.iter().filter(|route| matches(&route.pattern, path));
-    matching.min_by_key(|route| kinds(&route.pattern))
+/// The most specific route: its host first, then its path.
+pub fn best_route(policy: &Policy, request: &Request) -> Option<Route> {
+    let fits = |route: &Route| {
+        route.host.as_deref().is_none_or(|host| host_matches(host, &request.host))
+            && matches(&route.pattern, &request.path)
+    };
+    let matching = policy.routes().into_iter().filter(fits);
+    matching.min_by_key(|route| (host_kind(route.host.as_deref()), kinds(&route.pattern)))
+}
+
+/// Exact before one label before none.
+fn host_kind(host: Option<&str>) -> u8 {
+    match host {
+        None => 2,
+        Some(host) if host.starts_with(['*', '{']) => 1,
+        Some(_) => 0,
+    }
+}
+
+/// A host, or one label before a host.
+pub fn host_matches(pattern: &str, host: &str) -> bool {
+    match host_kind(Some(pattern)) {
+        0 => pattern == host,
+        _ => first_label(pattern, host).is_some_and(|label| !label.is_empty()),
+    }
+}
+
+/// What a named first label stands for.
+pub fn label(pattern: &str, name: &str, host: &str) -> Option<String> {
+    let named = pattern.starts_with(&format!("{{{name}}}."));
+    first_label(pattern, host).filter(|_| named).map(str::to_owned)
+}
+
+fn first_label<'h>(pattern: &str, host: &'h str) -> Option<&'h str> {
+    let (_, rest) = pattern.split_once('.')?;
+    host.split_once('.').filter(|(_, other)| *other == rest).map(|(label, _)| label)
 }
 
 /// Whether two patterns have a path in common, by trying paths made of their own segments.
@@ -94,9 +124,12 @@ pub fn unify(a: &str, b: &str) -> bool {
 /// The letters that a method needs on a route.
 pub fn letters(route: Option<&Route>, method: &str) -> Option<String> {
     let upsert = route.is_some_and(|route| route.upsert);
+    if let Some(other) = route.and_then(|route| route.verbs.get(method)) {
+        return Some(other.clone());
+    }
     Some(match method {
         "GET" | "HEAD" => "r".into(),
-        "POST" => route.and_then(|route| route.post).unwrap_or('c').to_string(),
+        "POST" => "c".into(),
         "PUT" | "PATCH" if upsert => "cu".into(),
         "PUT" | "PATCH" => "u".into(),
         "DELETE" => "d".into(),

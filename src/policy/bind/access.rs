@@ -174,7 +174,7 @@ pub(super) fn restriction(node: &Node, report: &mut Report) -> Option<RawRestric
 pub(super) fn schema(node: &Node, report: &mut Report) -> Option<RawSchema> {
     let mut fields = Fields::open(node, &SCHEMA, report)?;
     let (id, kind) = (fields.required_text("id"), fields.required_text("type"));
-    let body = fields.required_node("body").cloned();
+    let body = fields.required_node("body").map(|body| body.clone().into_owned());
     let name = fields.text("name");
     let formats = fields.word("formats", &[("annotate", Some(false)), ("assert", Some(true))]);
     // YAML reads an unquoted `null` as nothing.

@@ -4,9 +4,11 @@
 //! language but not enforced by this version. Whatever is in neither list is unknown.
 
 use crate::diag::{Code, Diagnostic, Report, did_you_mean};
-use crate::policy::node::{Node, NodeKind};
+use crate::policy::node::{Entry, Node, NodeKind};
 use crate::policy::raw::Text;
 use crate::source::{Span, Spanned};
+use std::borrow::Cow;
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::SystemTime;
 
@@ -37,7 +39,7 @@ pub enum Harmless {
 /// A mapping that is being read.
 #[derive(Debug)]
 pub struct Fields<'n, 'r> {
-    entries: &'n [(Spanned<String>, Node)],
+    entries: &'n [Entry<'n>],
     span: Span,
     what: &'static str,
     report: &'r mut Report,
@@ -46,7 +48,11 @@ pub struct Fields<'n, 'r> {
 impl<'n, 'r> Fields<'n, 'r> {
     /// Opens a mapping and reports the keys that it should not have. `None`, and a report, where
     /// it is no mapping.
-    pub fn open(node: &'n Node, shape: &Shape, report: &'r mut Report) -> Option<Fields<'n, 'r>> {
+    pub fn open(
+        node: &'n Node<'n>,
+        shape: &Shape,
+        report: &'r mut Report,
+    ) -> Option<Fields<'n, 'r>> {
         let NodeKind::Map(entries) = &node.kind else {
             let message =
                 format!("{} must be a mapping, but is {}", a(shape.what), node.kind_name());
@@ -70,12 +76,12 @@ impl<'n, 'r> Fields<'n, 'r> {
     }
 
     /// The value of a key.
-    pub fn node(&self, key: &str) -> Option<&'n Node> {
+    pub fn node(&self, key: &str) -> Option<&'n Node<'n>> {
         self.entry(key).map(|(_, node)| node)
     }
 
     /// The value of a key that must be there.
-    pub fn required_node(&mut self, key: &str) -> Option<&'n Node> {
+    pub fn required_node(&mut self, key: &str) -> Option<&'n Node<'n>> {
         let node = self.node(key);
         if node.is_none() {
             self.missing(key);
@@ -86,7 +92,7 @@ impl<'n, 'r> Fields<'n, 'r> {
     /// A text.
     pub fn text(&mut self, key: &str) -> Option<Text> {
         let (name, node) = self.entry(key)?;
-        text(node, &format!("`{key}`"), name.span, self.report)
+        text(node, format_args!("`{key}`"), name.span, self.report)
     }
 
     /// A text that must be there.
@@ -167,8 +173,9 @@ impl<'n, 'r> Fields<'n, 'r> {
 
     /// A list of texts, or `None` where the key is absent.
     pub fn optional_texts(&mut self, key: &str) -> Option<Vec<Text>> {
-        let what = format!("an entry of `{key}`");
-        self.list(key, |node, report| text(node, &what, node.span, report))
+        self.list(key, |node, report| {
+            text(node, format_args!("an entry of `{key}`"), node.span, report)
+        })
     }
 
     /// A text, or a list of them; empty where the key is absent.
@@ -184,29 +191,33 @@ impl<'n, 'r> Fields<'n, 'r> {
     pub fn list<T>(
         &mut self,
         key: &str,
-        mut read: impl FnMut(&'n Node, &mut Report) -> Option<T>,
+        mut read: impl FnMut(&'n Node<'n>, &mut Report) -> Option<T>,
     ) -> Option<Vec<T>> {
         let (name, node) = self.entry(key)?;
         let NodeKind::List(nodes) = &node.kind else {
             self.wrong_type(&format!("`{key}`"), "a list", node, place(node, name.span));
             return Some(Vec::new());
         };
-        Some(nodes.iter().filter_map(|node| read(node, self.report)).collect())
+        // As long as it will be: a million members have a list or two each.
+        let mut all = Vec::with_capacity(nodes.len());
+        all.extend(nodes.iter().filter_map(|node| read(node, self.report)));
+        Some(all)
     }
 
     /// A mapping with keys of the user's choice, each value read by `read`.
     pub fn pairs<T>(
         &mut self,
         key: &str,
-        mut read: impl FnMut(&'n Text, &'n Node, &mut Report) -> Option<T>,
+        mut read: impl FnMut(&Text, &'n Node<'n>, &mut Report) -> Option<T>,
     ) -> Vec<(Text, T)> {
         let Some((name, node)) = self.entry(key) else { return Vec::new() };
         let NodeKind::Map(entries) = &node.kind else {
             self.wrong_type(&format!("`{key}`"), "a mapping", node, place(node, name.span));
             return Vec::new();
         };
-        let read = |(name, node): &'n (Text, Node)| {
-            read(name, node, self.report).map(|value| (name.clone(), value))
+        let read = |(name, node): &'n Entry<'n>| {
+            let name = Text::new(name.value.to_string(), name.span);
+            read(&name, node, self.report).map(|value| (name, value))
         };
         entries.iter().filter_map(read).collect()
     }
@@ -220,8 +231,8 @@ impl<'n, 'r> Fields<'n, 'r> {
         self.report.push(problem);
     }
 
-    fn entry(&self, key: &str) -> Option<(&'n Text, &'n Node)> {
-        self.entries.iter().find(|(name, _)| name.value == key).map(|(name, node)| (name, node))
+    fn entry(&self, key: &str) -> Option<&'n Entry<'n>> {
+        self.entries.iter().find(|(name, _)| name.value == key)
     }
 
     fn wrong_type(&mut self, subject: &str, expected: &str, node: &Node, at: Span) {
@@ -230,11 +241,11 @@ impl<'n, 'r> Fields<'n, 'r> {
 }
 
 /// A text; a number or boolean is told to stand in quotes.
-pub fn text(node: &Node, subject: &str, name: Span, report: &mut Report) -> Option<Text> {
+pub fn text(node: &Node, subject: impl Display, name: Span, report: &mut Report) -> Option<Text> {
     if let NodeKind::Text(text) = &node.kind {
-        return Some(Spanned::new(text.clone(), node.span));
+        return Some(Spanned::new(text.to_string(), node.span));
     }
-    report.push(wrong_type(subject, "text", node, place(node, name)));
+    report.push(wrong_type(&subject.to_string(), "text", node, place(node, name)));
     None
 }
 
@@ -278,8 +289,8 @@ pub fn bad_word<'w>(
     }
 }
 
-fn check_key(key: &Text, node: &Node, shape: &Shape, report: &mut Report) {
-    let name = key.value.as_str();
+fn check_key(key: &Spanned<Cow<'_, str>>, node: &Node, shape: &Shape, report: &mut Report) {
+    let name = &*key.value;
     if shape.keys.contains(&name) {
         return;
     }
@@ -290,7 +301,7 @@ fn check_key(key: &Text, node: &Node, shape: &Shape, report: &mut Report) {
     }
 }
 
-fn unknown_key(key: &Text, shape: &Shape) -> Diagnostic {
+fn unknown_key(key: &Spanned<Cow<'_, str>>, shape: &Shape) -> Diagnostic {
     let message = format!("{} has no key `{}`", a(shape.what), key.value);
     let problem = Diagnostic::error(Code::UnknownKey, key.span, message);
     let known = shape.keys.iter().chain(shape.unenforced.iter().map(|(name, _)| name)).copied();

@@ -124,6 +124,10 @@ pub fn policy(root: &Node, report: &mut Report) -> RawPolicy {
     }
 }
 
+/// Entities of one kind that are noted as left out by name. Where more are, anything that refers to
+/// one of this kind may mean one of them: each reference is compared with each that is noted.
+pub const MAX_LEFT_OUT: usize = 1_000;
+
 /// The lists of entities, and what could not be read of them.
 struct Lists<'n, 'r> {
     fields: Fields<'n, 'r>,
@@ -142,10 +146,16 @@ impl Lists<'_, '_> {
         if self.fields.node(key).is_some_and(|node| !is_list(node)) {
             self.left_out.push(LeftOut { kind: Some(kind), id: None });
         }
+        let mut out = 0;
         self.fields.list(key, |node, report| {
             let entity = read(node, report);
             if entity.is_none() {
-                self.left_out.push(LeftOut { kind: Some(kind), id: id_of(node) });
+                out += 1;
+                if out <= MAX_LEFT_OUT {
+                    self.left_out.push(LeftOut { kind: Some(kind), id: id_of(node) });
+                } else if out == MAX_LEFT_OUT + 1 {
+                    self.left_out.push(LeftOut { kind: Some(kind), id: None });
+                }
             }
             entity
         })
@@ -154,7 +164,7 @@ impl Lists<'_, '_> {
 
 fn id_of(node: &Node) -> Option<String> {
     match &node.get("id")?.kind {
-        NodeKind::Text(id) => Some(id.clone()),
+        NodeKind::Text(id) => Some(id.to_string()),
         _ => None,
     }
 }

@@ -1,17 +1,19 @@
 //! Who belongs where, compiled.
 
 use crate::policy::people::{
-    Accesses, App, AppId, Bindings, Group, Listing, Member, Membership, More, Org, People, Window,
+    Accesses, App, AppId, BindingId, Bindings, Group, Listing, Member, Membership, More, Org,
+    People, Window,
 };
 use crate::policy::resolve::{
     Resolved, ResolvedGroup, ResolvedMember, ResolvedMembers, ResolvedRole, defaults,
 };
 use crate::policy::roleset::{RoleId, RoleSet};
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(super) fn people(resolved: &Resolved) -> People {
-    let mut bindings = Bindings::default();
+    let mut bindings = Lists::default();
     let (membership, explicit, groups, members) = match &resolved.members {
         ResolvedMembers::Token { explicit } => (Membership::Token, *explicit, &[][..], &[][..]),
         ResolvedMembers::Directory { explicit, tokens, groups, members } => {
@@ -20,8 +22,8 @@ pub(super) fn people(resolved: &Resolved) -> People {
         }
     };
     let group = |typed: &ResolvedGroup| {
-        let roles = bindings.intern(with_included(resolved, &typed.roles));
-        let restrictions = bindings.intern(indices(&typed.restrictions));
+        let roles = bindings.roles(&typed.roles, resolved);
+        let restrictions = bindings.restrictions(&typed.restrictions);
         Group { roles, restrictions, apps: accesses(&typed.apps, resolved, &mut bindings) }
     };
     let groups = groups.iter().map(group).collect();
@@ -43,6 +45,7 @@ pub(super) fn people(resolved: &Resolved) -> People {
         };
         orgs.iter().map(org).collect()
     });
+    reserve(members, &mut implicit, orgs.as_deref_mut().unwrap_or_default());
     for typed in members {
         let org = match typed.org {
             None => implicit.as_mut(),
@@ -83,7 +86,7 @@ pub(super) fn people(resolved: &Resolved) -> People {
         default_restrictions: defaults(&resolved.restrictions)
             .map(|at| RoleId(at as u32))
             .collect(),
-        bindings: bindings.finish(),
+        bindings: bindings.bindings.finish(),
         members: members.len(),
         listing: Listing::default(),
     };
@@ -103,31 +106,70 @@ fn role_set(resolved: &Resolved, is: impl Fn(&ResolvedRole) -> bool) -> RoleSet 
     roles.map(|(at, _)| RoleId(at as u32)).collect()
 }
 
-fn member(typed: &ResolvedMember, resolved: &Resolved, bindings: &mut Bindings) -> Member {
+fn member(typed: &ResolvedMember, resolved: &Resolved, bindings: &mut Lists) -> Member {
     let more = || {
         let groups = typed.groups.iter().map(|(group, window)| (*group as u32, *window));
         Box::new(More { window: typed.window, groups: groups.collect() })
     };
     let plain = typed.groups.is_empty() && typed.window == Window::default();
     Member {
-        roles: bindings.intern(with_included(resolved, &typed.roles)),
-        restrictions: bindings.intern(indices(&typed.restrictions)),
+        roles: bindings.roles(&typed.roles, resolved),
+        restrictions: bindings.restrictions(&typed.restrictions),
         apps: accesses(&typed.apps, resolved, bindings),
         active: typed.active,
         more: (!plain).then(more),
     }
 }
 
-fn accesses(
-    typed: &[(usize, Vec<usize>)],
-    resolved: &Resolved,
-    bindings: &mut Bindings,
-) -> Accesses {
-    let mut bind = |roles: &[usize]| bindings.intern(with_included(resolved, roles));
-    let mut apps: Vec<_> =
-        typed.iter().map(|(app, roles)| (AppId(*app as u32), bind(roles))).collect();
+fn accesses(typed: &[(usize, Vec<usize>)], resolved: &Resolved, bindings: &mut Lists) -> Accesses {
+    let bind =
+        |(app, roles): &(usize, Vec<usize>)| (AppId(*app as u32), bindings.roles(roles, resolved));
+    let mut apps: Vec<_> = typed.iter().map(bind).collect();
     apps.sort_unstable_by_key(|(app, _)| *app);
     apps.into()
+}
+
+/// Makes room for the members of each organization: tables that grow step by step cost twice.
+fn reserve(members: &[ResolvedMember], implicit: &mut Option<Org>, orgs: &mut [Org]) {
+    let mut counts = vec![0; orgs.len()];
+    let mut of_none = 0;
+    for member in members {
+        match member.org.and_then(|at| counts.get_mut(at)) {
+            Some(count) => *count += 1,
+            None => of_none += 1,
+        }
+    }
+    orgs.iter_mut().zip(counts).for_each(|(org, count)| org.members.reserve(count));
+    implicit.iter_mut().for_each(|org| org.members.reserve(of_none));
+}
+
+/// Sets that are bound, each stored once. Most members have the roles of many others, so that a
+/// list which has come before is not made a set again.
+#[derive(Default)]
+struct Lists {
+    bindings: Bindings,
+    roles: HashMap<Box<[usize]>, BindingId, RandomState>,
+    restrictions: HashMap<Box<[usize]>, BindingId, RandomState>,
+}
+
+impl Lists {
+    fn roles(&mut self, list: &[usize], resolved: &Resolved) -> BindingId {
+        if let Some(id) = self.roles.get(list) {
+            return *id;
+        }
+        let id = self.bindings.intern(with_included(resolved, list));
+        self.roles.insert(list.into(), id);
+        id
+    }
+
+    fn restrictions(&mut self, list: &[usize]) -> BindingId {
+        if let Some(id) = self.restrictions.get(list) {
+            return *id;
+        }
+        let id = self.bindings.intern(indices(list));
+        self.restrictions.insert(list.into(), id);
+        id
+    }
 }
 
 fn indices(list: &[usize]) -> impl Iterator<Item = RoleId> {

@@ -4,7 +4,7 @@
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::raw::{RawGroup, RawMember, RawPolicy, RawRole, Text};
 use crate::policy::resolve::{
-    Address, Resolved, ResolvedGrant, ResolvedMembers, ResolvedRole, ResolvedRoute,
+    Address, Carriers, Resolved, ResolvedGrant, ResolvedMembers, ResolvedRole, ResolvedRoute,
 };
 
 /// Grants that count only for an organization or an application that none of their routes address.
@@ -62,7 +62,7 @@ struct Addressed<'a> {
 /// Some routes of a policy.
 enum Routes<'a> {
     All,
-    These(Vec<&'a ResolvedRoute>),
+    These(Carriers<'a>),
 }
 
 const AN_ORG: &str = "an organization";
@@ -108,14 +108,17 @@ impl<'a> Addressed<'a> {
 impl<'a> Routes<'a> {
     fn that(routes: &'a [ResolvedRoute], holds: impl Fn(&ResolvedRoute) -> bool) -> Routes<'a> {
         let these: Vec<_> = routes.iter().filter(|route| holds(route)).collect();
-        if these.len() == routes.len() { Routes::All } else { Routes::These(these) }
+        if these.len() == routes.len() {
+            return Routes::All;
+        }
+        Routes::These(these.into_iter().collect())
     }
 
     /// Whether one of them leads to a path of the grant. That some route does has been checked.
     fn reach(&self, grant: &ResolvedGrant) -> bool {
         match self {
             Routes::All => true,
-            Routes::These(routes) => routes.iter().any(|route| route.meets(grant)),
+            Routes::These(routes) => routes.meet(grant),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::policy::raw::{
     Cardinality, Kind, RawGroup, RawMember, RawMembership, RawPolicy, RawWindow, Text,
 };
 use crate::source::{Span, Spanned};
+use foldhash::fast::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -102,6 +103,7 @@ pub(super) fn members(raw: &RawPolicy, about: &About<'_>, report: &mut Report) -
         }
         return ResolvedMembers::Token { explicit };
     }
+    let typed = raw.members.as_deref().unwrap_or_default();
     let mut reader = MemberReader {
         raw,
         binder: Binder::new(raw, about.roles),
@@ -119,11 +121,10 @@ pub(super) fn members(raw: &RawPolicy, about: &About<'_>, report: &mut Report) -
             Kind::Group,
             raw.groups.iter().flatten().map(|group| &group.id),
         ),
-        seen: HashMap::new(),
+        seen: HashMap::with_capacity_and_hasher(typed.len(), RandomState::default()),
         report,
     };
     let groups = reader.groups();
-    let typed = raw.members.as_deref().unwrap_or_default();
     let members = typed.iter().filter_map(|member| reader.member(member, &groups)).collect();
     // One that could not be read is no part of a policy that loads.
     let groups = groups.into_iter().flatten().collect();
@@ -140,7 +141,7 @@ struct MemberReader<'a> {
     /// The primary member of each organization.
     primaries: HashMap<Option<usize>, Span>,
     group_names: Names<'a>,
-    seen: HashMap<(&'a str, Option<usize>), Span>,
+    seen: HashMap<(&'a str, Option<usize>), Span, RandomState>,
     report: &'a mut Report,
 }
 
@@ -308,7 +309,7 @@ impl<'a> MemberReader<'a> {
     /// What is bound here must not reach other organizations, unless this is an operator.
     fn stays_home(&mut self, org: Option<usize>, roles: &[Text]) {
         let id = org.zip(self.about.orgs).map(|(at, orgs)| &orgs[at]);
-        if id.is_none_or(|org| !org.operator) {
+        if self.binder.reaches && id.is_none_or(|org| !org.operator) {
             reach::stays_home(roles, &self.binder, id.map(|org| &*org.id), self.report);
         }
     }
@@ -365,16 +366,22 @@ fn window(typed: &RawWindow, report: &mut Report) -> Window {
     Window::new(typed.not_before.map(|time| time.value), typed.expires.map(|time| time.value))
 }
 
+/// Roles of one binding up to which they are compared one by one.
+const FEW: usize = 16;
+
 /// Binds roles by name and scope.
 pub(super) struct Binder<'a> {
     names: Names<'a>,
     roles: &'a [ResolvedRole],
+    /// Some role reaches.
+    reaches: bool,
 }
 
 impl<'a> Binder<'a> {
     pub fn new(raw: &'a RawPolicy, roles: &'a [ResolvedRole]) -> Binder<'a> {
         let ids = raw.roles.iter().map(|role| &role.id);
-        Binder { names: Names::again(raw, Kind::Role, ids), roles }
+        let reaches = roles.iter().any(|role| role.reach);
+        Binder { names: Names::again(raw, Kind::Role, ids), roles, reaches }
     }
 
     /// The role with this name, whatever its scope; an unknown one is told where it is bound.
@@ -388,12 +395,19 @@ impl<'a> Binder<'a> {
     }
 
     pub fn bind_all(&self, names: &[Text], app_scope: bool, report: &mut Report) -> Vec<usize> {
-        let mut seen = HashSet::new();
-        names
-            .iter()
-            .filter_map(|name| self.bind(name, app_scope, report))
-            .filter(|role| seen.insert(*role))
-            .collect()
+        let mut bound: Vec<usize> = Vec::with_capacity(names.len());
+        // A million members have few roles each; only a long list is worth a table.
+        let mut seen: Option<HashSet<usize>> = (names.len() > FEW).then(HashSet::new);
+        for role in names.iter().filter_map(|name| self.bind(name, app_scope, report)) {
+            let is_new = match &mut seen {
+                Some(seen) => seen.insert(role),
+                None => !bound.contains(&role),
+            };
+            if is_new {
+                bound.push(role);
+            }
+        }
+        bound
     }
 
     pub fn bind(&self, name: &Text, app_scope: bool, report: &mut Report) -> Option<usize> {

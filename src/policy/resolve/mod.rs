@@ -4,6 +4,7 @@
 mod address;
 mod administration;
 mod carriage;
+mod carriers;
 mod conditions;
 mod defaults;
 mod includes;
@@ -20,6 +21,7 @@ mod roles;
 
 pub use address::Address;
 pub use carriage::{Carriage, MAX_HEADERS};
+pub(in crate::policy) use carriers::Carriers;
 pub use defaults::RoleDefaults;
 pub use invitations::MAX_EMAIL;
 pub use last_admin::MAX_PROTECTED;
@@ -38,6 +40,7 @@ use crate::policy::raw::{Kind, RawPolicy, Text};
 use crate::policy::snapshot::UpstreamId;
 use crate::policy::upstream::{Upstream, UpstreamAddress};
 use crate::source::Span;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -141,11 +144,14 @@ fn asks_orgs(raw: &RawPolicy) -> bool {
     of_grants.chain(of_routes).any(|value| value.value.contains("subject.orgs"))
 }
 
+/// Ids of one kind up to which the nearest one is looked for where one is not known.
+pub const MAX_SUGGESTIBLE: usize = 10_000;
+
 /// The ids of one kind of entity: for looking up references and finding duplicates.
 pub(crate) struct Names<'a> {
     raw: &'a RawPolicy,
     kind: Kind,
-    index: HashMap<&'a str, (usize, Span)>,
+    index: HashMap<&'a str, (usize, Span), RandomState>,
 }
 
 impl<'a> Names<'a> {
@@ -157,8 +163,10 @@ impl<'a> Names<'a> {
         ids: impl IntoIterator<Item = &'a Text>,
         report: &mut Report,
     ) -> Names<'a> {
-        let mut names = Names { raw, kind, index: HashMap::new() };
-        for (at, id) in ids.into_iter().enumerate() {
+        let ids = ids.into_iter();
+        let index = HashMap::with_capacity_and_hasher(ids.size_hint().0, RandomState::default());
+        let mut names = Names { raw, kind, index };
+        for (at, id) in ids.enumerate() {
             if id.value.is_empty() {
                 let message = format!("the id of this {} is empty", kind.name());
                 report.push(Diagnostic::error(Code::BadValue, id.span, message));
@@ -198,7 +206,10 @@ impl<'a> Names<'a> {
         let kind = self.kind.name();
         let message = format!("there is no {kind} `{}`", reference.value);
         let problem = Diagnostic::error(code, reference.span, message);
-        report.push(match did_you_mean(&reference.value, self.index.keys().copied()) {
+        // Where nobody will read it, or with very many names, a search would only take time.
+        let suggests = !report.is_full() && self.index.len() <= MAX_SUGGESTIBLE;
+        let known = suggests.then(|| self.index.keys().copied());
+        report.push(match did_you_mean(&reference.value, known.into_iter().flatten()) {
             Some(near) => problem.help(format!("did you mean `{near}`?")),
             None => problem.help(format!("define the {kind} under `{}`", self.kind.key())),
         });

@@ -2,6 +2,7 @@
 
 use super::address::{self, Address};
 use super::carriage::{self, Carriage};
+use super::carriers::Carriers;
 use super::mode;
 use super::{Names, Resolved, ResolvedGrant, Surroundings, Upstreams, conditions};
 use crate::diag::{Code, Diagnostic, Report};
@@ -9,7 +10,7 @@ use crate::filter::mask::Mask;
 use crate::filter::place::{Entries, place};
 use crate::policy::access::{Access, Letters};
 use crate::policy::condition::Test;
-use crate::policy::host::{self, HostPattern};
+use crate::policy::host::HostPattern;
 use crate::policy::pattern::Pattern;
 use crate::policy::raw::{
     BodyKind, Kind, RawEntries, RawHeaders, RawPolicy, RawRoute, Text, Update,
@@ -179,15 +180,6 @@ fn resolve_route(
 }
 
 impl ResolvedRoute {
-    /// Whether some request on this route can be one that a rule speaks of.
-    pub fn meets(&self, rule: &ResolvedGrant) -> bool {
-        self.is_on(&rule.pattern, rule.host.as_ref())
-    }
-
-    fn is_on(&self, pattern: &Pattern, host: Option<&HostPattern>) -> bool {
-        self.pattern.unifies(pattern) && host::unify(self.host.as_ref(), host)
-    }
-
     /// A text that two routes share exactly if they match the same requests.
     pub fn shape(&self) -> String {
         let host = self.host.as_ref().map(HostPattern::key).unwrap_or_default();
@@ -314,8 +306,9 @@ pub(super) fn are_reachable<'a>(
         let read = grant.reads.iter().map(move |(pattern, span)| (pattern, host, *span));
         read.chain([(&grant.pattern, host, grant.path_span)])
     });
+    let carriers: Carriers<'_> = routes.iter().collect();
     for (pattern, host, span) in paths {
-        if routes.iter().any(|route| route.is_on(pattern, host)) {
+        if carriers.are_on(pattern, host) {
             continue;
         }
         let known = routes.iter().take(LISTED).map(|route| format!("`{}`", route.label()));

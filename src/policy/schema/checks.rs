@@ -10,7 +10,7 @@ use std::collections::HashSet;
 
 impl<'n> Compiler<'n, '_> {
     /// Checks the keywords of one schema, and the schemas inside that judge values alone.
-    pub(super) fn known(&mut self, node: &'n Node, depth: usize) {
+    pub(super) fn known(&mut self, node: &'n Node<'n>, depth: usize) {
         self.judges |= keywords::check(node, self.options.formats, self.report);
         self.additional_is_explicit(node);
         for (keyword, needed) in [
@@ -53,14 +53,14 @@ impl<'n> Compiler<'n, '_> {
                     .help("names have letters, digits, `_`, `-` and `.`");
                 self.report.push(problem);
             }
-            if !self.reached.contains(name.value.as_str()) {
+            if !self.reached.contains(&*name.value) {
                 self.inspect(schema, 1);
             }
         }
     }
 
     /// A schema that judges values and makes no mask.
-    fn inspect(&mut self, node: &'n Node, depth: usize) {
+    fn inspect(&mut self, node: &'n Node<'n>, depth: usize) {
         if depth > MAX_SCHEMA_DEPTH {
             return self.invalid(node, format!("schemas nest at most {MAX_SCHEMA_DEPTH} deep"));
         }
@@ -94,7 +94,7 @@ impl<'n> Compiler<'n, '_> {
         }
     }
 
-    fn inspect_each(&mut self, node: &'n Node, keyword: &str, depth: usize) {
+    fn inspect_each(&mut self, node: &'n Node<'n>, keyword: &str, depth: usize) {
         if let Some(NodeKind::Map(entries)) = node.get(keyword).map(|node| &node.kind) {
             // The lists of `dependentRequired` are no schemas; those of `dependentSchemas` are.
             entries.iter().for_each(|(_, schema)| self.inspect(schema, depth + 1));
@@ -103,7 +103,7 @@ impl<'n> Compiler<'n, '_> {
 
     /// Were it to lead back to where it stands, judging would take twice as long for each level of
     /// a body.
-    fn inspect_reference(&mut self, node: &'n Node) {
+    fn inspect_reference(&mut self, node: &'n Node<'n>) {
         let Some((name, _)) = self.target(node) else { return };
         let mut seen = HashSet::new();
         let mut todo = vec![name];
@@ -168,7 +168,7 @@ fn names_object(types: &Node) -> bool {
 }
 
 /// The names of the definitions that a schema refers to, at any depth.
-fn references<'n>(node: &'n Node, into: &mut Vec<&'n str>) {
+fn references<'n>(node: &'n Node<'n>, into: &mut Vec<&'n str>) {
     match &node.kind {
         NodeKind::List(nodes) => nodes.iter().for_each(|node| references(node, into)),
         NodeKind::Map(entries) => {

@@ -13,7 +13,11 @@ use crate::policy::node::{Node, NodeKind};
 pub(super) type Masks = (Mask, Mask);
 
 /// Compiles a schema with everything that is joined to it.
-pub(super) fn schema<'n>(compiler: &mut Compiler<'n, '_>, node: &'n Node, depth: usize) -> Pair {
+pub(super) fn schema<'n>(
+    compiler: &mut Compiler<'n, '_>,
+    node: &'n Node<'n>,
+    depth: usize,
+) -> Pair {
     let has = |keywords: &[&str]| keywords.iter().any(|keyword| node.get(keyword).is_some());
     match node.get("$ref") {
         Some(target) if !has(OWN) && !has(JOINING) => compiler.reference(target, depth),
@@ -28,7 +32,7 @@ const OWN: &[&str] =
 
 const JOINING: &[&str] = &["allOf", "anyOf", "oneOf", "if"];
 
-fn all<'n>(compiler: &mut Compiler<'n, '_>, node: &'n Node, depth: usize) -> Pair {
+fn all<'n>(compiler: &mut Compiler<'n, '_>, node: &'n Node<'n>, depth: usize) -> Pair {
     let mut sum = compiler.isolated(|part| part.plain(node, depth));
     if let Some(target) = node.get("$ref") {
         sum = both(&sum, &compiler.isolated(|part| part.reference(target, depth)));
@@ -97,7 +101,11 @@ fn ambiguous(node: &Node, keyword: &str, place: &str) -> Diagnostic {
 }
 
 /// The schemas of a list.
-fn schemas<'n>(compiler: &mut Compiler<'_, '_>, node: &'n Node, keyword: &str) -> &'n [Node] {
+fn schemas<'n>(
+    compiler: &mut Compiler<'_, '_>,
+    node: &'n Node<'n>,
+    keyword: &str,
+) -> &'n [Node<'n>] {
     let Some(list) = node.get(keyword) else { return &[] };
     match &list.kind {
         NodeKind::List(schemas) if !schemas.is_empty() => schemas,

@@ -3,7 +3,8 @@
 use crate::diag::{Code, Diagnostic, Report, did_you_mean};
 use crate::filter::mask::Types;
 use crate::policy::node::{Node, NodeKind};
-use crate::policy::raw::Text;
+use crate::source::Spanned;
+use std::borrow::Cow;
 
 /// The names of types.
 pub(in crate::policy) const TYPES: &[(&str, Types)] = &[
@@ -87,7 +88,7 @@ pub(super) fn check(node: &Node, formats: bool, report: &mut Report) -> bool {
     let NodeKind::Map(entries) = &node.kind else { return false };
     let mut judges = false;
     for (keyword, _) in entries {
-        let name = keyword.value.as_str();
+        let name = &*keyword.value;
         judges |= VALUES.contains(&name) || BRANCHES.contains(&name) || formats && name == "format";
         if !known().any(|known| known == name) {
             report.push(unknown(keyword));
@@ -100,8 +101,8 @@ fn known() -> impl Iterator<Item = &'static str> + Clone {
     [FIELDS, BRANCHES, VALUES, ANNOTATIONS].into_iter().flatten().copied()
 }
 
-fn unknown(keyword: &Text) -> Diagnostic {
-    let name = keyword.value.as_str();
+fn unknown(keyword: &Spanned<Cow<'_, str>>) -> Diagnostic {
+    let name = &*keyword.value;
     if NOT_ENFORCED.contains(&name) {
         let message = format!("the keyword `{name}` is not enforced by this version");
         return Diagnostic::error(Code::NotEnforced, keyword.span, message)

@@ -29,7 +29,7 @@ pub(super) struct Compiler<'n, 'r> {
     /// What a keyword has judged, beside fields.
     pub judges: bool,
     pub options: Options,
-    pub defs: Option<&'n Node>,
+    pub defs: Option<&'n Node<'n>>,
     /// Definitions that something has referred to.
     pub reached: HashSet<&'n str>,
     /// Definitions that have a node each, also while it is still empty.
@@ -44,7 +44,7 @@ pub(super) struct Compiler<'n, 'r> {
 }
 
 impl<'n, 'r> Compiler<'n, 'r> {
-    pub fn new(body: &'n Node, options: Options, report: &'r mut Report) -> Compiler<'n, 'r> {
+    pub fn new(body: &'n Node<'n>, options: Options, report: &'r mut Report) -> Compiler<'n, 'r> {
         Compiler {
             read: MaskBuilder::new(),
             write: MaskBuilder::new(),
@@ -62,13 +62,13 @@ impl<'n, 'r> Compiler<'n, 'r> {
     }
 
     /// The masks of the whole body.
-    pub fn body(&mut self, body: &'n Node) -> Pair {
+    pub fn body(&mut self, body: &'n Node<'n>) -> Pair {
         let pair = self.schema(body, 0);
         self.definitions();
         pair
     }
 
-    pub fn schema(&mut self, node: &'n Node, depth: usize) -> Pair {
+    pub fn schema(&mut self, node: &'n Node<'n>, depth: usize) -> Pair {
         if depth > MAX_SCHEMA_DEPTH {
             self.invalid(node, format!("schemas nest at most {MAX_SCHEMA_DEPTH} deep"));
             return CLOSED;
@@ -92,7 +92,7 @@ impl<'n, 'r> Compiler<'n, 'r> {
         }
     }
 
-    fn keywords(&mut self, node: &'n Node, depth: usize) -> Pair {
+    fn keywords(&mut self, node: &'n Node<'n>, depth: usize) -> Pair {
         self.known(node, depth);
         let (read_only, write_only) = (self.flag(node, "readOnly"), self.flag(node, "writeOnly"));
         let (read, write) = joined::schema(self, node, depth);
@@ -115,7 +115,7 @@ impl<'n, 'r> Compiler<'n, 'r> {
     }
 
     /// What the keywords say that describe fields here, those that join schemas apart.
-    pub fn plain(&mut self, node: &'n Node, depth: usize) -> Pair {
+    pub fn plain(&mut self, node: &'n Node<'n>, depth: usize) -> Pair {
         let types = self.types(node);
         let (fields, patterns) = named::fields(self, node, depth);
         let elements = self.prefix_items(node, depth);
@@ -135,18 +135,18 @@ impl<'n, 'r> Compiler<'n, 'r> {
     }
 
     /// A schema of something inside.
-    pub fn child(&mut self, node: &'n Node, depth: usize) -> Pair {
+    pub fn child(&mut self, node: &'n Node<'n>, depth: usize) -> Pair {
         let straight = std::mem::take(&mut self.straight);
         let pair = self.schema(node, depth + 1);
         self.straight = straight;
         pair
     }
 
-    fn optional(&mut self, node: &'n Node, keyword: &str, depth: usize) -> Pair {
+    fn optional(&mut self, node: &'n Node<'n>, keyword: &str, depth: usize) -> Pair {
         node.get(keyword).map_or(OPEN, |schema| self.child(schema, depth))
     }
 
-    fn prefix_items(&mut self, node: &'n Node, depth: usize) -> Vec<(u64, Pair)> {
+    fn prefix_items(&mut self, node: &'n Node<'n>, depth: usize) -> Vec<(u64, Pair)> {
         let Some(prefix) = node.get("prefixItems") else { return Vec::new() };
         let NodeKind::List(schemas) = &prefix.kind else {
             let kind = prefix.kind_name();
@@ -157,7 +157,7 @@ impl<'n, 'r> Compiler<'n, 'r> {
     }
 
     /// What a reference leads to. Definitions have a node each, so that they may refer to themselves.
-    pub fn reference(&mut self, node: &'n Node, depth: usize) -> Pair {
+    pub fn reference(&mut self, node: &'n Node<'n>, depth: usize) -> Pair {
         let Some((name, target)) = self.target(node) else { return CLOSED };
         if self.straight.contains(&name) {
             let message = format!("`{name}` is defined by itself, with nothing between");
@@ -190,7 +190,7 @@ impl<'n, 'r> Compiler<'n, 'r> {
     }
 
     /// The definition that a reference names.
-    pub fn target(&mut self, node: &'n Node) -> Option<(&'n str, &'n Node)> {
+    pub fn target(&mut self, node: &'n Node<'n>) -> Option<(&'n str, &'n Node<'n>)> {
         let NodeKind::Text(text) = &node.kind else {
             self.invalid(node, "`$ref` is a text".into());
             return None;
@@ -214,7 +214,7 @@ impl<'n, 'r> Compiler<'n, 'r> {
                 node.span,
                 format!("there is no definition `{name}`"),
             );
-            let names = entries.iter().map(|(known, _)| known.value.as_str());
+            let names = entries.iter().map(|(known, _)| &*known.value);
             self.report.push(match did_you_mean(name, names) {
                 Some(near) => problem.help(format!("did you mean `{near}`?")),
                 None => problem,
@@ -262,7 +262,7 @@ impl<'n, 'r> Compiler<'n, 'r> {
 
     fn type_named(&mut self, node: &Node) -> Types {
         let name = match &node.kind {
-            NodeKind::Text(name) => name.as_str(),
+            NodeKind::Text(name) => &**name,
             // YAML reads an unquoted `null` as nothing.
             NodeKind::Null => "null",
             _ => "",

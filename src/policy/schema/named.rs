@@ -8,8 +8,9 @@ use super::masks::{CLOSED, Compiler, Pair};
 use crate::diag::{Code, Diagnostic};
 use crate::filter::Patterns as MaskPatterns;
 use crate::filter::values::NamePattern;
-use crate::policy::node::{Node, NodeKind};
-use crate::policy::raw::Text;
+use crate::policy::node::{Entry, Node, NodeKind};
+use crate::source::Spanned;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 type Fields = Vec<(Arc<str>, Pair)>;
@@ -24,23 +25,24 @@ pub(super) struct Patterns {
 /// What a schema says of members that it names.
 pub(super) fn fields<'n>(
     compiler: &mut Compiler<'n, '_>,
-    node: &'n Node,
+    node: &'n Node<'n>,
     depth: usize,
 ) -> (Fields, Patterns) {
     let fields = entries(compiler, node, "properties");
     let typed = entries(compiler, node, "patternProperties");
     let names = expressions(compiler, typed);
     let Some(names) = names.filter(|names| !names.is_empty()) else {
-        let field = |(name, schema): &'n (Text, Node)| {
-            (Arc::from(name.value.as_str()), compiler.child(schema, depth))
+        let field = |(name, schema): &'n Entry<'n>| {
+            (Arc::from(&*name.value), compiler.child(schema, depth))
         };
         return (fields.iter().map(field).collect(), Patterns::default());
     };
-    let matched = |name: &Text| names.iter().any(|pattern| pattern.matches(&name.value));
+    let matched =
+        |name: &Spanned<Cow<'_, str>>| names.iter().any(|pattern| pattern.matches(&name.value));
     if let ([(_, schema)], false) = (typed, fields.iter().any(|(name, _)| matched(name))) {
         let table = vec![CLOSED, compiler.child(schema, depth)];
-        let field = |(name, schema): &'n (Text, Node)| {
-            (Arc::from(name.value.as_str()), compiler.child(schema, depth))
+        let field = |(name, schema): &'n Entry<'n>| {
+            (Arc::from(&*name.value), compiler.child(schema, depth))
         };
         return (fields.iter().map(field).collect(), Patterns { names, table });
     }
@@ -59,7 +61,7 @@ pub(super) fn fields<'n>(
                 graft(compiler, matching.into_iter().fold(own, |sum, one| both(&sum, one)))
             }
         };
-        found.push((Arc::from(name.value.as_str()), pair));
+        found.push((Arc::from(&*name.value), pair));
     }
     let set = |bits: usize| (0..masks.len()).filter(move |at| bits & 1 << at != 0);
     let table = (0..1usize << masks.len()).map(|bits| {
@@ -75,10 +77,7 @@ fn graft(compiler: &mut Compiler<'_, '_>, (read, write): Masks) -> Pair {
 }
 
 /// The compiled expressions; `None` where one is none, or where they are too many.
-fn expressions(
-    compiler: &mut Compiler<'_, '_>,
-    typed: &[(Text, Node)],
-) -> Option<Vec<NamePattern>> {
+fn expressions(compiler: &mut Compiler<'_, '_>, typed: &[Entry<'_>]) -> Option<Vec<NamePattern>> {
     if let Some((name, _)) = typed.get(MaskPatterns::MOST) {
         let message = format!("one schema has at most {} patterns of names", MaskPatterns::MOST);
         let problem = Diagnostic::error(Code::SchemaValid, name.span, message)
@@ -101,9 +100,9 @@ fn expressions(
 
 fn entries<'n>(
     compiler: &mut Compiler<'_, '_>,
-    node: &'n Node,
+    node: &'n Node<'n>,
     keyword: &str,
-) -> &'n [(Text, Node)] {
+) -> &'n [Entry<'n>] {
     let Some(named) = node.get(keyword) else { return &[] };
     match &named.kind {
         NodeKind::Map(entries) => entries,

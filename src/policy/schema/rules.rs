@@ -30,7 +30,7 @@ fn problem(body: &Node, fault: &RuleFault) -> Diagnostic {
 }
 
 /// The node at an RFC 6901 pointer, or the last one on the way there.
-fn at<'n>(body: &'n Node, pointer: &str) -> &'n Node {
+fn at<'n>(body: &'n Node<'n>, pointer: &str) -> &'n Node<'n> {
     let mut node = body;
     for token in pointer.split('/').skip(1) {
         let name = token.replace("~1", "/").replace("~0", "~");
@@ -54,7 +54,7 @@ fn json(node: &Node) -> Value {
         NodeKind::Int(value) => (*value).into(),
         // Numbers that are not finite have been refused when they were read.
         NodeKind::Float(value) => Number::from_f64(*value).map_or(Value::Null, Value::Number),
-        NodeKind::Text(value) => value.as_str().into(),
+        NodeKind::Text(value) => (&**value).into(),
         NodeKind::List(nodes) => nodes.iter().map(json).collect(),
         NodeKind::Map(entries) => {
             let member = |name: &str, node: &Node| match name {

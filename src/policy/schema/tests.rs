@@ -7,16 +7,16 @@ use crate::source::{FileId, Span, Spanned};
 use serde_json::{Value, json};
 
 /// A node tree from JSON; spans do not matter here.
-fn node(value: &Value) -> Node {
+fn node(value: &Value) -> Node<'static> {
     let span = Span::new(FileId(0), 0, 0);
     let kind = match value {
         Value::Null => NodeKind::Null,
         Value::Bool(value) => NodeKind::Bool(*value),
         Value::Number(value) => NodeKind::Int(value.as_i64().unwrap()),
-        Value::String(value) => NodeKind::Text(value.clone()),
+        Value::String(value) => NodeKind::Text(value.clone().into()),
         Value::Array(items) => NodeKind::List(items.iter().map(node).collect()),
         Value::Object(entries) => NodeKind::Map(
-            entries.iter().map(|(k, v)| (Spanned::new(k.clone(), span), node(v))).collect(),
+            entries.iter().map(|(k, v)| (Spanned::new(k.clone().into(), span), node(v))).collect(),
         ),
     };
     Node { kind, span }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::source::Sources;
 
-fn read(text: &str) -> (Option<Node>, Report, Sources) {
+fn read(text: &str) -> (Option<Node<'_>>, Report, Sources) {
     let mut sources = Sources::default();
     let file = sources.add("p.yaml", text);
     let mut report = Report::default();
@@ -10,7 +10,7 @@ fn read(text: &str) -> (Option<Node>, Report, Sources) {
 }
 
 #[track_caller]
-fn good(text: &str) -> (Node, Sources) {
+fn good(text: &str) -> (Node<'_>, Sources) {
     let (node, report, sources) = read(text);
     assert_eq!(report, Report::default());
     (node.unwrap(), sources)
@@ -25,7 +25,7 @@ fn bad(text: &str) -> (Code, String, String) {
     (problem.code, sources.text(span).to_owned(), sources.place(span).to_string())
 }
 
-fn texts(node: &Node) -> Vec<&str> {
+fn texts<'n>(node: &'n Node<'_>) -> Vec<&'n str> {
     match &node.kind {
         NodeKind::List(nodes) => nodes.iter().flat_map(texts).collect(),
         NodeKind::Text(text) => vec![text],
@@ -155,6 +155,10 @@ fn the_size_of_a_tree_is_limited() {
         let node = parse_within(FileId(0), "[abc]", budget, &mut report);
         (node.is_some(), report.problems().first().map(|problem| problem.code))
     };
+    let mut left = 2 * size - 1;
+    let mut next = || parse_next(FileId(0), "[abc]", &mut left, &mut Report::default()).is_some();
+    assert_eq!([next(), next()], [true, false], "files share what there is");
+    assert_eq!(left, size - 1);
     assert_eq!(within(size - 1), (false, Some(Code::TooLarge)));
     assert_eq!(within(size), (true, None));
     assert_eq!(within(size + 1), (true, None));
