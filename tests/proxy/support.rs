@@ -237,7 +237,7 @@ impl Proxy {
         let path = self.policy.path().join("policy.yaml");
         std::fs::write(&path, policy).unwrap();
         match load(&path, &self.around, generation) {
-            Ok(loaded) => self.store.publish(loaded.live),
+            Ok(loaded) => drop(self.store.publish(loaded.live)),
             Err(error) => panic!("{:#?}", error.report),
         }
     }
