@@ -11,7 +11,7 @@ use super::named::Named;
 use super::permit::{Monitor, Permit};
 use super::rows::RowPlan;
 use super::standing::{self, Addressed, Standing};
-use super::{Reason, Refusal, Request, Routed, Trace, query};
+use super::{Reason, Refusal, Request, Routed, Trace, handshake, query};
 use crate::filter;
 use crate::policy::access::Access;
 use crate::policy::fields::FieldMasks;
@@ -38,6 +38,7 @@ pub struct Inquiry {
     principal: Arc<Principal>,
     route: RouteId,
     access: Access,
+    upgrade: bool,
     org: Option<Arc<str>>,
     app: Option<Arc<str>>,
     roles: RoleSet,
@@ -94,6 +95,7 @@ impl Inquiry {
             principal: principal.clone(),
             route,
             access: routed.access,
+            upgrade: routed.upgrade,
             org: standing.org.map(Arc::from),
             app: standing.app.map(Arc::from),
             roles: standing.roles.clone(),
@@ -165,7 +167,7 @@ impl Inquiry {
     /// In monitor mode: a permit although this refuses the request.
     pub fn let_through(&self, snapshot: &Snapshot, refusal: Refusal) -> Permit {
         let permit = self.permit_to_look(snapshot, self.route);
-        Permit { access: self.access, ..permit }.although(refusal)
+        Permit { access: self.access, upgrade: self.upgrade, ..permit }.although(refusal)
     }
 
     /// Judges what was found. `request` is the one that was asked about.
@@ -180,7 +182,8 @@ impl Inquiry {
         if !self.monitor {
             return self.judge(snapshot, request, facts, limits, trace);
         }
-        let through = Permit { access: self.access, ..self.permit_to_look(snapshot, self.route) };
+        let look = self.permit_to_look(snapshot, self.route);
+        let through = Permit { access: self.access, upgrade: self.upgrade, ..look };
         match self.judge(snapshot, request, facts, limits, trace) {
             Err(refusal) if refusal.reason != Reason::BadRequest => Ok(through.although(refusal)),
             judged => judged,
@@ -304,6 +307,7 @@ impl Inquiry {
             upstream: snapshot.upstream_for(snapshot.route(route), app),
             route,
             access: Access::READ,
+            upgrade: false,
             org: self.org.clone(),
             app: self.app.clone(),
             roles: self.roles.clone(),
@@ -333,11 +337,12 @@ impl Inquiry {
         };
         query::check(request.target.query(), fields.as_deref(), &listed)?;
         let route = snapshot.route(self.route);
-        Ok(Permit {
+        let permit = Permit {
             generation: snapshot.generation(),
             route: self.route,
             upstream: snapshot.upstream_for(route, self.app.as_deref()),
             access: self.access,
+            upgrade: self.upgrade,
             org: self.org,
             app: self.app,
             roles: self.roles,
@@ -347,7 +352,8 @@ impl Inquiry {
             fields,
             rows: plan.map(Arc::new),
             monitor: self.monitor.then_some(Monitor { would: None }),
-        })
+        };
+        handshake::must_pass_whole(permit, trace)
     }
 
     /// What limits the bodies. Where two letters are needed, a field must pass for both.

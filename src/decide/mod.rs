@@ -7,6 +7,7 @@
 pub mod body;
 mod caller;
 mod facts;
+pub mod handshake;
 mod head;
 mod inquiry;
 pub mod media;
@@ -60,6 +61,7 @@ pub struct Routed {
     route: Option<RouteId>,
     access: Access,
     public: bool,
+    upgrade: bool,
     matches: Matches,
     hosts: Hosts,
 }
@@ -133,11 +135,19 @@ pub fn route(snapshot: &Snapshot, request: &Request<'_>) -> Result<Routed, Refus
     if query::overrides_method(request.target.query()) {
         return Err(Refusal::because(Reason::BadRequest));
     }
+    let upgrade = route.is_some_and(|route| route.upgrade) && handshake::is_asked(request.headers);
+    let access = match upgrade {
+        true => {
+            handshake::check(request)?;
+            access.or(Access::READ).or(Access::CREATE)
+        }
+        false => access,
+    };
     let public = match route {
         Some(route) if route.public.has(access) => carries_anyone(route, request)?,
         _ => false,
     };
-    Ok(Routed { route: found, access, public, matches, hosts })
+    Ok(Routed { route: found, access, public, upgrade, matches, hosts })
 }
 
 /// Judges a request whose caller has been identified (steps 4 to 9, up to the body).
@@ -150,7 +160,7 @@ pub fn decide(
     trace: &mut impl Trace,
 ) -> Result<Decision, Refusal> {
     if let (true, Some(route)) = (routed.public, routed.route) {
-        return public_permit(snapshot, request, route, routed.access).map(Decision::Allowed);
+        return public_permit(snapshot, request, route, &routed).map(Decision::Allowed);
     }
     let principal = principal.ok_or(Refusal::because(Reason::Unauthenticated))?;
     let route_id = routed.route.ok_or(Refusal::because(Reason::NoRoute))?;
@@ -211,7 +221,7 @@ fn let_through(
         org: standing.and_then(|standing| standing.org).map(Arc::from),
         app: standing.and_then(|standing| standing.app).map(Arc::from),
         roles: standing.map(|standing| standing.roles.clone()).unwrap_or_default(),
-        ..plain_permit(snapshot, route, routed.access, standing.and_then(|standing| standing.app))
+        ..plain_permit(snapshot, route, routed, standing.and_then(|standing| standing.app))
     }
 }
 
@@ -256,21 +266,22 @@ fn public_permit(
     snapshot: &Snapshot,
     request: &Request<'_>,
     route: RouteId,
-    access: Access,
+    routed: &Routed,
 ) -> Result<Permit, Refusal> {
     let to = snapshot.route(route);
     let named = Named::read(to, request)?;
-    Ok(plain_permit(snapshot, route, access, named.at(&to.app, Kind::App)))
+    Ok(plain_permit(snapshot, route, routed, named.at(&to.app, Kind::App)))
 }
 
-fn plain_permit(snapshot: &Snapshot, route: RouteId, access: Access, app: Option<&str>) -> Permit {
+fn plain_permit(snapshot: &Snapshot, route: RouteId, routed: &Routed, app: Option<&str>) -> Permit {
     let to = snapshot.route(route);
     Permit {
         generation: snapshot.generation(),
         principal: None,
         upstream: snapshot.upstream_for(to, app),
         route,
-        access,
+        access: routed.access,
+        upgrade: routed.upgrade,
         org: None,
         app: None,
         roles: Default::default(),

@@ -17,6 +17,7 @@ pub struct Permit {
     pub(super) route: RouteId,
     pub(super) upstream: UpstreamId,
     pub(super) access: Access,
+    pub(super) upgrade: bool,
     pub(super) org: Option<Arc<str>>,
     pub(super) app: Option<Arc<str>>,
     pub(super) roles: RoleSet,
@@ -63,6 +64,11 @@ impl Permit {
     /// The letters that were needed and granted.
     pub fn access(&self) -> Access {
         self.access
+    }
+
+    /// Whether the connection may become a WebSocket connection.
+    pub fn upgrades(&self) -> bool {
+        self.upgrade
     }
 
     /// The addressed organization.

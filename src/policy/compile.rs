@@ -163,6 +163,7 @@ impl Shapes {
                 monitor: route.monitor,
                 carriage: route.carriage.clone(),
                 when: route.when.clone(),
+                upgrade: route.upgrade,
             });
         }
         routes

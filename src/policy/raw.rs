@@ -146,6 +146,7 @@ pub struct RawRoute {
     pub strip_prefix: Option<Text>,
     pub headers: RawHeaders,
     pub when: Vec<RawTest>,
+    pub upgrade: bool,
 }
 
 /// Header fields of the request that an upstream gets.

@@ -46,6 +46,8 @@ pub struct Route {
     pub carriage: Carriage,
     /// What must hold for a request to be carried.
     pub when: Box<[Test]>,
+    /// WebSocket connections may be opened.
+    pub upgrade: bool,
     /// Steps 5 to 9 and 11 are told and not done.
     pub monitor: bool,
 }

@@ -23,9 +23,9 @@ impl Way<'_> {
         canonical: &mut Canonical,
         live: &Held,
         body: &mut Option<Incoming>,
+        now: u64,
         story: &mut Story,
     ) -> Result<Heard, Refused> {
-        let now = story.unix_seconds();
         let whole = self.body_for(&inquiry, canonical, live, body, now, story).await?;
         let mut objects = Vec::new();
         let mut guard = None;

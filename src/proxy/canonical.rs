@@ -38,7 +38,11 @@ pub(super) struct Wire {
 impl Canonical {
     /// Reads the head of a request that an HTTP parser has taken apart.
     pub(super) fn read(parts: Parts, wire: Wire) -> Result<Canonical, Reason> {
-        let Parts { method, uri, version, headers, .. } = parts;
+        let Parts { method, uri, version, mut headers, .. } = parts;
+        if version != Version::HTTP_11 {
+            // RFC 9110 section 7.8: nobody else can ask for another protocol in this way.
+            headers.remove(header::UPGRADE);
+        }
         check_framing(&headers, version, wire.ambiguous)?;
         if headers.len() > wire.max_headers {
             return Err(Reason::HeadersTooLarge);
@@ -84,7 +88,8 @@ impl Canonical {
         let mut headers = self.headers.clone();
         let about_body = |name: &HeaderName| {
             let name = name.as_str();
-            name.starts_with("content-") || name.starts_with("if-") || name == "transfer-encoding"
+            let prefixes = ["content-", "if-", "sec-websocket-"];
+            prefixes.iter().any(|prefix| name.starts_with(prefix)) || name == "transfer-encoding"
         };
         let gone: Vec<HeaderName> =
             headers.keys().filter(|name| about_body(name)).cloned().collect();
@@ -92,6 +97,12 @@ impl Canonical {
             headers.remove(name);
         }
         Canonical { method: Method::GET, target, host: self.host.clone(), headers }
+    }
+
+    /// The same request, to be decided once more when something has changed.
+    pub(super) fn again(&self) -> Canonical {
+        let (target, headers) = (self.target.clone(), self.headers.clone());
+        Canonical { method: self.method.clone(), target, host: self.host.clone(), headers }
     }
 
     /// The same request, but made only if the object has still this entity tag (RFC 9110 section

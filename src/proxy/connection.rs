@@ -6,6 +6,7 @@ use super::io::{ClientIo, Pulse, Socket};
 use super::link::MAX_BUFFER;
 use super::reply::Reply;
 use super::request;
+use super::tunnel::{Near, Tunnel};
 use super::worker::Worker;
 use crate::decide::Reason;
 use crate::identity::Peer;
@@ -20,7 +21,7 @@ use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -35,11 +36,13 @@ pub(super) struct Client {
     pub(super) pulse: Rc<Pulse>,
     /// The forwarding headers for the host that was named last: nearly always the same.
     forwarded: RefCell<Option<Forwarded>>,
+    /// What the connection becomes once its last response is out.
+    tunnel: RefCell<Option<Box<Tunnel>>>,
 }
 
 impl Client {
     fn new(peer: Peer, pulse: Rc<Pulse>) -> Rc<Client> {
-        Rc::new(Client { peer, pulse, forwarded: RefCell::new(None) })
+        Rc::new(Client { peer, pulse, forwarded: RefCell::default(), tunnel: RefCell::default() })
     }
 
     /// The address, for the log.
@@ -48,6 +51,11 @@ impl Client {
             Peer::Ip(address) => Some(address),
             Peer::Unix => None,
         }
+    }
+
+    /// After the response that is about to go out, the connection is this.
+    pub(super) fn opens(&self, tunnel: Box<Tunnel>) {
+        *self.tunnel.borrow_mut() = Some(tunnel);
     }
 
     /// The host that was named last and found to be one.
@@ -118,19 +126,27 @@ async fn serve_http1(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientI
     builder.max_header_size(limits.max_header_bytes);
     builder.max_buf_size(MAX_BUFFER.max(limits.max_header_bytes));
     let service = service_fn(|request| answer(worker.clone(), client.clone(), request, None));
-    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut connection = builder.serve_connection(io, service);
     let mut told = false;
-    std::future::poll_fn(|cx| {
+    let over = std::future::poll_fn(|cx| {
         if is_cut(&client.pulse, cx) {
-            return Poll::Ready(());
+            return Poll::Ready(false);
         }
+        let mut connection = Pin::new(&mut connection);
         if worker.is_draining() && !told {
             told = true;
             connection.as_mut().graceful_shutdown();
         }
-        connection.as_mut().poll(cx).map(drop)
+        connection.poll(cx).map(|ended| ended.is_ok())
     })
     .await;
+    let tunnel = client.tunnel.take();
+    // What hyper has not written yet would be lost, and what follows would stand in its place.
+    if let Some(tunnel) = tunnel.filter(|_| over && !client.pulse.is_behind()) {
+        let parts = connection.into_parts();
+        let near = Near { io: parts.io.into_inner(), early: parts.read_buf };
+        Box::pin(tunnel.run(&worker, &client, near)).await;
+    }
 }
 
 async fn serve_http2(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientIo>) {

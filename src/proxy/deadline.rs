@@ -84,6 +84,11 @@ impl Deadline {
         self.at.set(NEVER);
     }
 
+    /// Whether it will pass.
+    pub(super) fn is_set(&self) -> bool {
+        self.at.get() != NEVER
+    }
+
     /// Whether it has passed.
     pub(super) fn passed(&self) -> bool {
         self.now.get() >= self.at.get()

@@ -65,6 +65,11 @@ impl Framing {
         }
     }
 
+    /// What follows is no HTTP.
+    pub(super) fn stop(&mut self) {
+        self.at = At::Blind;
+    }
+
     /// Whether some head had both Content-Length and Transfer-Encoding. It stays so: nothing more
     /// is believed on this connection.
     pub(super) fn is_ambiguous(&self) -> bool {

@@ -152,6 +152,22 @@ pub(super) fn write_told(
     Ok(())
 }
 
+/// Asks the upstream to speak WebSocket, in our own words: the client's were hop-by-hop.
+pub(super) fn write_switch(head: &mut Vec<u8>) {
+    for (name, value) in SWITCH {
+        write_field(head, name.as_str(), &value);
+    }
+}
+
+/// Makes the client's 101 of the upstream's.
+pub(super) fn switch_response(headers: &mut HeaderMap) -> Result<(), Reason> {
+    clean_response(headers);
+    for (name, value) in SWITCH {
+        headers.try_insert(name, value).map_err(|_| Reason::UpstreamFailed)?;
+    }
+    Ok(())
+}
+
 /// Writes one field. A [`HeaderValue`] holds no line end, so it is one line.
 pub(super) fn write_field(head: &mut Vec<u8>, name: &str, value: &HeaderValue) {
     head.extend_from_slice(name.as_bytes());
@@ -419,6 +435,12 @@ const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b',');
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// Switches to WebSocket (RFC 6455 section 4).
+const SWITCH: [(HeaderName, HeaderValue); 2] = [
+    (header::CONNECTION, HeaderValue::from_static("upgrade")),
+    (header::UPGRADE, HeaderValue::from_static("websocket")),
+];
 
 /// Asks for a representation on a condition (RFC 9110 section 13.1).
 const CONDITIONS: [HeaderName; 4] = [

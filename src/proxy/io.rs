@@ -90,6 +90,16 @@ impl Pulse {
         }
     }
 
+    /// What passes from here on is no HTTP.
+    pub(super) fn becomes_tunnel(&self) {
+        self.framing.borrow_mut().stop();
+    }
+
+    /// Whether the client has not taken yet what was written last.
+    pub(super) fn is_behind(&self) -> bool {
+        self.writing.is_set()
+    }
+
     /// Whether no request is under way.
     pub(super) fn is_idle(&self) -> bool {
         self.requests.get() == 0

@@ -8,7 +8,7 @@ use super::answer::{self, Answer};
 use super::deadline::Deadline;
 use super::io::Socket;
 use super::sending::{Broken, Sending};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
@@ -32,6 +32,14 @@ pub(super) struct Link {
     was_used: bool,
     /// Whoever waits for this connection waits no longer than this. Unused, it is its age.
     pub(super) deadline: Rc<Deadline>,
+    _closed: AtEnd,
+}
+
+/// The upstream's end of a connection that speaks HTTP no more.
+pub(super) struct Far {
+    pub(super) socket: Socket,
+    /// What it has said already.
+    pub(super) early: Bytes,
     _closed: AtEnd,
 }
 
@@ -98,7 +106,7 @@ impl Link {
     }
 
     /// The final response's head. Those before it are passed over (RFC 9110 section 15.2); 101
-    /// is not one of them, and nobody asked for it.
+    /// is not one of them: it is final where it was asked for, and an error elsewhere.
     fn take_final(
         &mut self,
         sending: &mut Sending,
@@ -108,6 +116,9 @@ impl Link {
         while self.interim <= MAX_INTERIM {
             let taken = answer::take(&mut self.buffer, sending.headers(), &method, max_bytes);
             match taken.map_err(|_| Unanswered::Failed)? {
+                Some(answer) if answer.status == 101 && sending.switches() => {
+                    return Ok(Some(answer));
+                }
                 Some(answer) if answer.status == 101 => return Err(Unanswered::Failed),
                 Some(answer) if answer.status.is_informational() => self.interim += 1,
                 taken => return Ok(taken),
@@ -142,6 +153,13 @@ impl Link {
             // Who failed shows in the response, or does not matter any more.
             let _ = std::future::poll_fn(|cx| sending.poll(cx, &mut socket.borrow_mut())).await;
         }))
+    }
+
+    /// The socket, and what came behind the last head, when it speaks HTTP no more. `None` where
+    /// something of a request is still being sent.
+    pub(super) fn into_tunnel(self) -> Option<Far> {
+        let socket = Rc::try_unwrap(self.socket).ok()?.into_inner();
+        Some(Far { socket, early: self.buffer.freeze(), _closed: self._closed })
     }
 
     /// Between two requests.

@@ -3,7 +3,8 @@
 //! A request's way: [`listener`] → [`worker`] → [`connection`] → [`request`] (which tells the rest
 //! in one function): [`canonical`] → decide → [`upload`] → [`outgoing`] → [`pool`] ([`sending`] →
 //! [`link`] → [`answer`], [`rest`]) → [`shape`] → [`reply`], or [`respond`] where it is refused; its
-//! [`story`] is handed over at the end. What a decision waits for is found out by [`ask`].
+//! [`story`] is handed over at the end. What a decision waits for is found out by [`ask`]. A request
+//! that opens a WebSocket connection goes through [`upgrade`] and lives on in a [`tunnel`].
 
 mod answer;
 mod ask;
@@ -25,6 +26,8 @@ mod rest;
 mod sending;
 mod shape;
 mod story;
+mod tunnel;
+mod upgrade;
 mod upload;
 mod watched;
 mod worker;

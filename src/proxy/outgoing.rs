@@ -51,7 +51,12 @@ impl Outgoing {
         headers::write_field(&mut head, "host", &host);
         let keeps_trace = headers::write_passing(&mut head, &headers);
         headers::write_told(&mut head, told, keeps_trace)?;
-        Ok(Outgoing { sending: Box::new(Sending::new(method, head, body, headers)) })
+        if told.permit.upgrades() {
+            headers::write_switch(&mut head);
+        }
+        let sending = Sending::new(method, head, body, headers);
+        let sending = if told.permit.upgrades() { sending.switching() } else { sending };
+        Ok(Outgoing { sending: Box::new(sending) })
     }
 
     /// The progress of a streamed body.

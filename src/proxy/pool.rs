@@ -7,7 +7,7 @@
 use super::answer::Answer;
 use super::deadline::Clock;
 use super::io::Socket;
-use super::link::{Link, Unanswered, Unfinished};
+use super::link::{Far, Link, Unanswered, Unfinished};
 use super::outgoing::Outgoing;
 use super::reply::Download;
 use super::sending::Sending;
@@ -16,7 +16,7 @@ use crate::decide::Reason;
 use crate::policy::upstream::UpstreamAddress;
 use crate::settings::Limits;
 use foldhash::fast::RandomState;
-use http::Response;
+use http::{Response, StatusCode};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -63,6 +63,14 @@ pub(super) struct Lease {
     reusable: bool,
     /// What of the request was left when the answer came.
     _unfinished: Option<Unfinished>,
+}
+
+/// What came of asking an upstream for another protocol.
+pub(super) enum Switched {
+    /// It speaks it, after this head.
+    Yes(Response<()>, Far),
+    /// An ordinary response.
+    No(Response<Download>),
 }
 
 /// Why there is no response.
@@ -116,6 +124,34 @@ impl Pool {
             Ok(answer) => Ok(lease.answer(answer, sending)),
             Err(unanswered) => Err(sending_failed(unanswered, &sending)),
         }
+    }
+
+    /// Asks for another protocol on a connection of its own, which carries no other request,
+    /// whatever the answer: an upstream that half understood may take the next one for data.
+    pub(super) async fn switch(
+        &self,
+        address: &UpstreamAddress,
+        outgoing: Outgoing,
+    ) -> Result<Switched, SendError> {
+        let endpoint = self.endpoint(address);
+        let mut sending = outgoing.into_sending();
+        let link = Box::pin(self.open(&endpoint.address)).await?;
+        let mut lease = self.lease(link, &endpoint);
+        let answer = match self.exchange(&mut lease, &mut sending).await {
+            Ok(answer) => answer,
+            Err(unanswered) => return Err(sending_failed(unanswered, &sending)),
+        };
+        if answer.status != StatusCode::SWITCHING_PROTOCOLS {
+            let answer = Answer { keeps_alive: false, ..answer };
+            return Ok(Switched::No(lease.answer(answer, sending)));
+        }
+        // A length would say that what follows is a body.
+        let far = lease.link.into_tunnel().filter(|_| sending.is_done());
+        let far = far.filter(|_| answer.announced.is_none()).ok_or(SendError::Failed)?;
+        let mut head = Response::new(());
+        *head.status_mut() = answer.status;
+        *head.headers_mut() = answer.headers;
+        Ok(Switched::Yes(head, far))
     }
 
     /// Closes what has lain unused for too long, and what the upstream has closed, and takes memory

@@ -14,7 +14,8 @@ use std::time::Instant;
 /// A response's body, and the story that ends with it.
 pub(super) struct Reply {
     source: Source,
-    story: Box<Story>,
+    /// None where it goes on after the response.
+    story: Option<Box<Story>>,
 }
 
 /// Where the bytes come from.
@@ -72,7 +73,12 @@ impl Reply {
         if matches!(source, Source::Empty) {
             story.complete();
         }
-        Reply { source, story }
+        Reply { source, story: Some(story) }
+    }
+
+    /// No body, and a story that goes on elsewhere.
+    pub(super) fn nothing() -> Reply {
+        Reply { source: Source::Empty, story: None }
     }
 }
 
@@ -198,7 +204,7 @@ impl Body for Reply {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let Reply { source, story } = &mut *self;
+        let Reply { source, story: Some(story) } = &mut *self else { return Poll::Ready(None) };
         story.taken();
         let chunk = match source {
             Source::Empty => None,

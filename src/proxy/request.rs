@@ -6,11 +6,12 @@ use super::connection::Client;
 use super::deadline::Deadline;
 use super::headers::{self, Told};
 use super::outgoing::Outgoing;
-use super::pool::SendError;
 use super::reply::{Download, Reply, Source};
 use super::respond::{self, Asked, Refused};
 use super::shape::{self, View};
 use super::story::Story;
+use super::tunnel::Tunnel;
+use super::upgrade::{Opened, Switch};
 use super::upload::{self, RequestBody};
 use super::worker::{Held, Worker};
 use crate::decide::body::{self, BodyCheck};
@@ -52,7 +53,12 @@ pub(super) async fn handle(
     // Boxed where they begin: a future of some kilobytes inside this one would be copied each time
     // that this one moves, for every request.
     match guarded(Box::pin(way.walk(parts, &mut body, &mut story))).await {
-        Ok(response) => relay(response, &asked, story),
+        Ok(Outcome::Answered(response)) => relay(response, &asked, story),
+        Ok(Outcome::Opened(head, opened)) => {
+            story.answered(head.status());
+            client.opens(Tunnel::new(opened, story));
+            head.map(|()| Reply::nothing())
+        }
         Err(refused) => {
             asked.unread = Box::pin(finish_reading(&worker, body, expects)).await;
             respond::refuse(refused, &asked, story)
@@ -60,11 +66,19 @@ pub(super) async fn handle(
     }
 }
 
+/// What comes of a request that is not refused.
+enum Outcome {
+    /// A response.
+    Answered(Response<Source>),
+    /// 101, and the connection that follows it.
+    Opened(Response<()>, Box<Opened>),
+}
+
 /// What a step may need besides the request itself.
 pub(super) struct Way<'a> {
     pub(super) worker: &'a Rc<Worker>,
     pub(super) client: &'a Rc<Client>,
-    request_id: &'a HeaderValue,
+    pub(super) request_id: &'a HeaderValue,
 }
 
 impl Way<'_> {
@@ -73,15 +87,17 @@ impl Way<'_> {
         parts: Parts,
         body: &mut Option<Incoming>,
         story: &mut Story,
-    ) -> Result<Response<Source>, Refused> {
+    ) -> Result<Outcome, Refused> {
         let mut canonical = Canonical::read(parts, self.wire())?;
         let live = self.worker.live();
         story.record().generation = live.snapshot.generation();
-        let Heard { permit, whole: read, missing } = match self.judge(&canonical, &live, story)? {
+        let now = story.unix_seconds();
+        let judged = self.judge(&canonical, &live, now, story)?;
+        let Heard { permit, whole: read, missing } = match judged {
             Decision::Allowed(permit) => Heard { permit, whole: None, missing: false },
             Decision::Asks(inquiry) => {
                 // Boxed, because it is rare and what it needs is large.
-                Box::pin(self.ask(*inquiry, &mut canonical, &live, body, story)).await?
+                Box::pin(self.ask(*inquiry, &mut canonical, &live, body, now, story)).await?
             }
         };
         story.decided(&permit, &live.snapshot);
@@ -99,8 +115,18 @@ impl Way<'_> {
         }
         let asks_who = permit.principal().is_some();
         let (route, monitored) = (permit.route(), permit.is_monitored());
+        let question = permit.upgrades().then(|| canonical.again());
         let outgoing = self.outgoing(canonical, body, &permit, &live, shown.is_limited())?;
-        let response = self.forward(permit, outgoing, &live, story).await?;
+        let response = match question {
+            None => self.forward(permit, outgoing, &live, story).await?,
+            Some(asked) => {
+                let parts = (permit, outgoing, asked);
+                match Box::pin(self.switch(parts, &live, story)).await? {
+                    Switch::Opened(head, opened) => return Ok(Outcome::Opened(head, opened)),
+                    Switch::Answered(response) => response,
+                }
+            }
+        };
         // 412 as well: somebody has made it in between, and it went with `If-None-Match: *`.
         let gone = [StatusCode::NOT_FOUND, StatusCode::PRECONDITION_FAILED];
         if missing && gone.contains(&response.status()) {
@@ -118,7 +144,7 @@ impl Way<'_> {
         if let Some(vary) = &live.snapshot.route(route).vary {
             shown.headers_mut().append(header::VARY, vary.clone());
         }
-        Ok(shown)
+        Ok(Outcome::Answered(shown))
     }
 
     fn wire(&self) -> Wire {
@@ -138,22 +164,23 @@ impl Way<'_> {
     }
 
     /// Steps 2 to 8 of the decision: method, route, who it is, whether it may.
-    fn judge(
+    pub(super) fn judge(
         &self,
         canonical: &Canonical,
         live: &Held,
+        now: u64,
         story: &mut Story,
     ) -> Result<Decision, Refused> {
-        let question = self.question(canonical, story.unix_seconds());
+        let question = self.question(canonical, now);
         let routed = decide::route(&live.snapshot, &question)?;
         story.routed(&routed, &live.snapshot);
-        let principal = self.identify(canonical, live, &routed, story)?;
+        let principal = self.identify((canonical, now), live, &routed, story)?;
         Ok(decide::decide(&live.snapshot, &question, routed, principal, &mut ())?)
     }
 
     fn identify(
         &self,
-        canonical: &Canonical,
+        (canonical, now): (&Canonical, u64),
         live: &Held,
         routed: &Routed,
         story: &mut Story,
@@ -162,7 +189,7 @@ impl Way<'_> {
             return Ok(None);
         }
         let credentials = Credentials { headers: canonical.headers(), peer: self.client.peer };
-        match live.identity.identify(&credentials, story.unix_seconds()) {
+        match live.identity.identify(&credentials, now) {
             Ok(principal) => {
                 story.record().user = Some(principal.user.clone());
                 Ok(Some(principal))
@@ -300,14 +327,7 @@ impl Way<'_> {
         if let Some(upload) = upload {
             record.bytes_in = upload.bytes();
         }
-        sent.map_err(|error| {
-            let reason = match error {
-                SendError::Failed => Reason::UpstreamFailed,
-                SendError::Timeout => Reason::UpstreamTimeout,
-                SendError::Client(reason) => reason,
-            };
-            reason.into()
-        })
+        sent.map_err(Refused::from)
     }
 }
 

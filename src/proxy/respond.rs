@@ -3,6 +3,7 @@
 //! Two refusals with the same status look the same. They name no role, no rule and no field but
 //! the pointers that the client itself sent.
 
+use super::pool::SendError;
 use super::reply::{Reply, Source};
 use super::story::Story;
 use crate::decide::{Reason, Refusal};
@@ -43,6 +44,17 @@ impl From<Refusal> for Refused {
 impl From<Reason> for Refused {
     fn from(reason: Reason) -> Refused {
         Refusal::because(reason).into()
+    }
+}
+
+impl From<SendError> for Refused {
+    fn from(error: SendError) -> Refused {
+        let reason = match error {
+            SendError::Failed => Reason::UpstreamFailed,
+            SendError::Timeout => Reason::UpstreamTimeout,
+            SendError::Client(reason) => reason,
+        };
+        reason.into()
     }
 }
 

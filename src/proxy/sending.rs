@@ -34,6 +34,8 @@ pub(super) struct Sending {
     /// Whether a byte has left us.
     begun: bool,
     replayable: bool,
+    /// Whether the upstream is asked to speak another protocol from here on.
+    switches: bool,
     headers: HeaderMap,
 }
 
@@ -93,8 +95,19 @@ impl Sending {
             over: empty,
             begun: false,
             replayable,
+            switches: false,
             headers,
         }
+    }
+
+    /// The same, which asks for another protocol.
+    pub(super) fn switching(self) -> Sending {
+        Sending { switches: true, ..self }
+    }
+
+    /// Whether 101 is an answer to it.
+    pub(super) fn switches(&self) -> bool {
+        self.switches
     }
 
     /// The request's method: a response means one thing to GET and another to HEAD.

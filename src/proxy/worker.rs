@@ -43,6 +43,8 @@ pub(super) struct Worker {
     pub(super) random: Random,
     reader: RefCell<Reader>,
     live: RefCell<Rc<Held>>,
+    /// The generation that everybody who waits has been woken for.
+    told: Cell<u64>,
     draining: Cell<bool>,
     own: Cell<usize>,
     /// Client connections of all workers.
@@ -126,6 +128,7 @@ impl Worker {
             random: Random::new(),
             reader: RefCell::new(config.store.reader()),
             live: RefCell::new(Rc::new(Held::new(config.store.load()))),
+            told: Cell::new(0),
             draining: Cell::new(false),
             own: Cell::new(0),
             all,
@@ -159,24 +162,23 @@ impl Worker {
     async fn keep_time(self: Rc<Worker>, mut stop: watch::Receiver<bool>) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut until_sweep = SWEEP;
         loop {
             tokio::select! {
-                _ = ticks.tick() => self.tick(&mut until_sweep),
+                _ = ticks.tick() => self.tick(),
                 _ = stop.wait_for(|stop| *stop) => return,
             }
         }
     }
 
-    fn tick(&self, until_sweep: &mut u32) {
+    fn tick(&self) {
         self.clock.tick();
         self.moment.set((std::time::Instant::now(), SystemTime::now()));
         self.pool.evict();
-        *until_sweep -= 1;
-        if *until_sweep == 0 {
-            *until_sweep = SWEEP;
-            // A policy that is no longer live is let go even if no request comes.
-            drop(self.live());
+        // A policy that is no longer live is let go even if no request comes, and whoever was
+        // allowed to stay by it hears of the new one.
+        let generation = self.live().snapshot.generation();
+        if self.told.replace(generation) != generation {
+            self.clock.wake_all();
         }
     }
 
@@ -278,9 +280,6 @@ impl TryFrom<Listener> for Accepting {
         })
     }
 }
-
-/// Ticks between two looks for a policy that is no longer live.
-const SWEEP: u32 = 10;
 
 /// How often a draining worker looks whether it is done.
 const DRAIN_TICK: std::time::Duration = std::time::Duration::from_millis(10);

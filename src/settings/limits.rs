@@ -26,18 +26,22 @@ pub(super) const LIMITS: Shape = Shape {
         "json_depth",
         "streams",
         "connections",
+        "tunnel_idle",
+        "stream_revocation",
     ],
     unenforced: &[
         ("body_min_rate", Harmless::Never),
         ("handshake", Harmless::Never),
         ("inflate", Harmless::Never),
         ("in_flight_bytes", Harmless::Never),
-        ("stream_revocation", Harmless::Never),
     ],
 };
 
 /// Waits in which a slow network still works and a stuck one is noticed.
 const WAIT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3_600);
+
+/// The worker's clock ticks ten times a second, and half of this is left for a look at an object.
+const REVOCATION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
 
 /// A target's positions are kept in 16 bits.
 const TARGET: RangeInclusive<u64> = 256..=32 * KIB;
@@ -66,9 +70,12 @@ pub(super) fn limits(node: &Node, report: &mut Report) -> Limits {
         ("upstream_idle", &mut limits.upstream_idle),
         ("drain", &mut limits.drain),
         ("idle", &mut limits.idle),
+        ("tunnel_idle", &mut limits.tunnel_idle),
     ] {
-        set(limit, duration(&mut fields, key));
+        set(limit, duration(&mut fields, key, WAIT));
     }
+    let revocation = duration(&mut fields, "stream_revocation", REVOCATION);
+    set(&mut limits.stream_revocation, revocation);
     set(&mut limits.max_target, size(&mut fields, "max_target", TARGET));
     set(&mut limits.max_header_bytes, size(&mut fields, "max_header_bytes", HEAD));
     set(&mut limits.max_body, size(&mut fields, "max_body", BODY));
@@ -102,7 +109,11 @@ fn count<T: TryFrom<u64>>(
     T::try_from(number.value).ok()
 }
 
-fn duration(fields: &mut Fields<'_, '_>, key: &str) -> Option<Duration> {
+fn duration(
+    fields: &mut Fields<'_, '_>,
+    key: &str,
+    range: RangeInclusive<Duration>,
+) -> Option<Duration> {
     let node = fields.node(key)?;
     let NodeKind::Text(typed) = &node.kind else {
         let problem = wrong_type(&format!("`{key}`"), "a duration", node, node.span)
@@ -111,10 +122,10 @@ fn duration(fields: &mut Fields<'_, '_>, key: &str) -> Option<Duration> {
         return None;
     };
     let problem = match humantime::parse_duration(typed) {
-        Ok(duration) if WAIT.contains(&duration) => return Some(duration),
+        Ok(duration) if range.contains(&duration) => return Some(duration),
         Ok(_) => {
             let shown = |duration| humantime::format_duration(duration);
-            let (low, high) = (shown(*WAIT.start()), shown(*WAIT.end()));
+            let (low, high) = (shown(*range.start()), shown(*range.end()));
             let message = format!("`{key}` must be from {low} to {high}");
             Diagnostic::error(Code::BadValue, node.span, message)
                 .help("write a duration in this range")

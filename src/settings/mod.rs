@@ -93,6 +93,11 @@ pub struct Limits {
     pub streams: u32,
     /// Client connections of one process.
     pub connections: usize,
+    /// How long nothing may pass over a WebSocket connection, in either direction.
+    pub tunnel_idle: Duration,
+    /// From the moment that something is no longer allowed until a connection that was opened
+    /// before is cut.
+    pub stream_revocation: Duration,
 }
 
 impl Default for Limits {
@@ -114,6 +119,8 @@ impl Default for Limits {
             json_depth: 64,
             streams: 100,
             connections: 10_000,
+            tunnel_idle: Duration::from_secs(300),
+            stream_revocation: Duration::from_secs(5),
         }
     }
 }

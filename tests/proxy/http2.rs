@@ -196,3 +196,19 @@ fn p14_a_stream_that_is_given_up_ends_the_upstream_request() {
         eventually("the record is written", || proxy.try_record().is_some());
     });
 }
+
+/// RFC 8441's extended CONNECT is not offered, so that no client sends it; CONNECT names no host
+/// that could be asked.
+#[test]
+fn p04_http2_opens_no_tunnel() {
+    let upstream = Upstream::json("{}");
+    let proxy = Proxy::open(&upstream);
+    converse(&proxy, async |mut sender| {
+        let connect = request("CONNECT", "a.test:443", &[], "");
+        assert_eq!(ask(&mut sender, connect).await.0, 400);
+        let mut extended = request("CONNECT", "http://a.test/chat", &[], "");
+        extended.extensions_mut().insert(hyper::ext::Protocol::from_static("websocket"));
+        assert!(sender.send_request(extended).await.is_err());
+    });
+    upstream.assert_untouched();
+}

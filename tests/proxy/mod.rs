@@ -10,3 +10,4 @@ mod limits;
 mod paths;
 mod support;
 mod upstream;
+mod websocket;

@@ -176,7 +176,9 @@ pub struct Proxy {
     pub address: SocketAddr,
     pub handle: Option<Handle>,
     records: Arc<Mutex<Receiver<Record>>>,
-    _policy: tempfile::TempDir,
+    store: Arc<Store>,
+    around: Surroundings,
+    policy: tempfile::TempDir,
 }
 
 struct ToTest(Sender<Record>);
@@ -216,17 +218,28 @@ impl Proxy {
             Err(error) => panic!("{:#?}", error.report),
         };
         let (sender, records) = channel();
+        let store = Arc::new(Store::new(live));
         let config = ProxyConfig {
             listen: vec![ListenAddress::Tcp("127.0.0.1:0".parse().unwrap())],
             workers,
             limits,
-            store: Arc::new(Store::new(live)),
+            store: store.clone(),
             recorder: Arc::new(move |_| Box::new(ToTest(sender.clone()))),
         };
         let handle = serve(config).unwrap();
         let ListenAddress::Tcp(address) = handle.addresses()[0] else { unreachable!() };
         let records = Arc::new(Mutex::new(records));
-        Proxy { address, handle: Some(handle), records, _policy: dir }
+        Proxy { address, handle: Some(handle), records, store, around, policy: dir }
+    }
+
+    /// Puts another policy in place, as of this generation.
+    pub fn reload(&self, policy: &str, generation: u64) {
+        let path = self.policy.path().join("policy.yaml");
+        std::fs::write(&path, policy).unwrap();
+        match load(&path, &self.around, generation) {
+            Ok(loaded) => drop(self.store.publish(loaded.live)),
+            Err(error) => panic!("{:#?}", error.report),
+        }
     }
 
     /// The next request that is over.
@@ -355,6 +368,15 @@ impl Client {
             }
             assert!(self.more(), "cut in a chunk's size");
         }
+    }
+
+    /// Reads this many bytes, whatever they are.
+    #[track_caller]
+    pub fn take(&mut self, length: usize) -> Vec<u8> {
+        while self.buffer.len() < length {
+            assert!(self.more(), "cut: {:?}", String::from_utf8_lossy(&self.buffer));
+        }
+        self.buffer.drain(..length).collect()
     }
 
     /// Reads until the proxy closes; says whether the end was clean, and what came.

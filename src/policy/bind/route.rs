@@ -35,12 +35,9 @@ pub(super) const ROUTE: Shape = Shape {
         "strip_prefix",
         "headers",
         "when",
+        "upgrade",
     ],
-    unenforced: &[
-        ("upgrade", Harmless::Never),
-        ("cors", Harmless::Never),
-        ("sentinels", Harmless::Empty),
-    ],
+    unenforced: &[("cors", Harmless::Never), ("sentinels", Harmless::Empty)],
 };
 
 pub(super) const HEADERS: Shape =
@@ -99,6 +96,7 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
             None => RawHeaders::default(),
         },
         when: condition::tests(&mut fields)?,
+        upgrade: fields.word("upgrade", &[("websocket", Some(true))]).is_some(),
         pattern: pattern?,
     };
     Some(route)

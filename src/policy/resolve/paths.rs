@@ -44,6 +44,8 @@ pub struct ResolvedRoute {
     pub carriage: Carriage,
     /// What must hold for a request to be carried.
     pub when: Box<[Test]>,
+    /// WebSocket connections may be opened.
+    pub upgrade: bool,
 }
 
 /// The letters that each method needs on a route.
@@ -172,6 +174,7 @@ fn resolve_route(
         carriage: carriage::of(route, &pattern, taken, report),
         host,
         when: conditions::tests(&route.when, &pattern, report)?,
+        upgrade: route.upgrade,
         pattern,
     })
 }
@@ -461,6 +464,7 @@ impl RawRoute {
             strip_prefix: None,
             headers: RawHeaders::default(),
             when: Vec::new(),
+            upgrade: false,
         }
     }
 }

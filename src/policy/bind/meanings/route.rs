@@ -81,6 +81,11 @@ pub(super) const ROWS: &[Row] = &[
                 When,
                 "What the head of a request must say for it to be carried; where it does not, 403",
             ),
+            may(
+                "upgrade",
+                Word(&["websocket"]),
+                "WebSocket connections may be opened, by whoever has `r` and `c` here and from whom nothing is hidden",
+            ),
         ],
     ),
     (
