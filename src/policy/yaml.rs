@@ -23,6 +23,10 @@ pub const MAX_DEPTH: usize = 64;
 /// an organization and two roles take two thirds of it.
 pub const MAX_TREE_BYTES: usize = 1024 * 1024 * 1024;
 
+/// What aliases may add to the tree of one file. Without aliases no text grows to more than
+/// [`NODE_BYTES`] times its length.
+pub const MAX_ALIAS_BYTES: usize = 32 * 1024 * 1024;
+
 /// What a value counts against [`MAX_TREE_BYTES`], beside its text.
 pub const NODE_BYTES: usize = 64;
 
@@ -39,7 +43,9 @@ pub fn parse_next<'t>(
     left: &mut usize,
     report: &mut Report,
 ) -> Option<Node<'t>> {
-    parse_within(file, text, Budget { depth: MAX_DEPTH, bytes: *left }, report).map(|tree| {
+    let grown = text.len().saturating_mul(NODE_BYTES).saturating_add(MAX_ALIAS_BYTES);
+    let budget = Budget { depth: MAX_DEPTH, bytes: grown.min(*left) };
+    parse_within(file, text, budget, report).map(|tree| {
         *left -= tree.spent;
         tree.root
     })

@@ -159,6 +159,15 @@ fn the_size_of_a_tree_is_limited() {
     let mut next = || parse_next(FileId(0), "[abc]", &mut left, &mut Report::default()).is_some();
     assert_eq!([next(), next()], [true, false], "files share what there is");
     assert_eq!(left, size - 1);
+    // Plain text never needs what is kept for aliases: two bytes are a value at most.
+    let dense = "[".to_owned() + &"[],".repeat(50_000) + "[]]";
+    let spent = parse_within(
+        FileId(0),
+        &dense,
+        Budget { depth: MAX_DEPTH, bytes: usize::MAX },
+        &mut Report::default(),
+    );
+    assert!(spent.unwrap().spent <= dense.len() * NODE_BYTES);
     assert_eq!(within(size - 1), (false, Some(Code::TooLarge)));
     assert_eq!(within(size), (true, None));
     assert_eq!(within(size + 1), (true, None));
