@@ -112,7 +112,7 @@ fn p12_aliases_unfold_within_the_bytes_of_a_tree() {
         let bytes = tree.as_ref().map_or(0, weight);
         let most = yaml::MAX_ALIAS_BYTES + bomb(levels).len() * yaml::NODE_BYTES;
         assert!(bytes <= most, "{levels}: {bytes}");
-        assert_eq!(too_large, levels > 5, "{levels}");
+        assert_eq!(too_large, levels > 4, "{levels}");
     }
 }
 
