@@ -9,6 +9,7 @@
 mod answer;
 mod ask;
 mod canonical;
+mod coding;
 mod connection;
 mod deadline;
 mod framing;
@@ -25,6 +26,7 @@ mod respond;
 mod rest;
 mod sending;
 mod shape;
+mod sieve;
 mod story;
 mod tunnel;
 mod upgrade;
