@@ -18,6 +18,7 @@ use super::scan::{Input, plain, space};
 use super::trail::{Pointers, Way};
 use std::sync::Arc;
 
+mod again;
 mod apart;
 
 /// Reads one JSON text and keeps what its mask shows. See [`super`] for what it promises.
