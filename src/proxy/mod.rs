@@ -9,6 +9,7 @@
 mod answer;
 mod ask;
 mod canonical;
+mod coding;
 mod connection;
 mod cors;
 mod deadline;
@@ -26,6 +27,7 @@ mod respond;
 mod rest;
 mod sending;
 mod shape;
+mod sieve;
 mod story;
 mod tunnel;
 mod upgrade;

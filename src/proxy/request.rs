@@ -2,6 +2,7 @@
 
 use super::ask::Heard;
 use super::canonical::{Canonical, Wire};
+use super::coding::{Accepts, Bounds};
 use super::connection::Client;
 use super::cors;
 use super::deadline::Deadline;
@@ -114,6 +115,11 @@ impl Way<'_> {
         }
         let method = canonical.method().clone();
         let shown = body::view(&permit, &live.snapshot);
+        // Before it is rewritten to what the filter reads.
+        let accepts = match shown.is_limited() {
+            true => Accepts::read(canonical.headers()),
+            false => Accepts::default(),
+        };
         if permit.rows().is_some() && !permit.is_monitored() {
             canonical.read_whole();
         }
@@ -142,6 +148,11 @@ impl Way<'_> {
             monitored,
             method: &method,
             limits: self.json(),
+            inflate: Bounds {
+                bytes: self.worker.limits.inflate,
+                ratio: self.worker.limits.inflate_ratio,
+            },
+            accepts,
             vary: asks_who.then(|| live.identity.vary()),
         };
         let mut shown = shape::show(response, &view, story).await?;

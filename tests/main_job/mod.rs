@@ -12,6 +12,7 @@ mod hosts;
 mod identity;
 mod inclusion;
 mod keys;
+mod kinds;
 mod letters;
 mod life;
 mod monitor;
