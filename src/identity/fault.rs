@@ -121,15 +121,18 @@ pub enum TokenFault {
     },
 }
 
-/// What `WWW-Authenticate` says (RFC 9110 section 11.6.1 wants one beside every 401).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Challenge {
+/// What `WWW-Authenticate` says: a challenge for each scheme that the policy accepts (RFC 9110
+/// section 11.6.1 wants one at least beside every 401). Nothing in it depends on why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Challenge {
     /// Bearer credentials are accepted.
-    Bearer,
-    /// A bearer credential came and was bad (RFC 6750 section 3.1).
-    InvalidToken,
+    pub bearer: bool,
+    /// One came, and was bad (RFC 6750 section 3.1).
+    pub came: bool,
+    /// API keys are accepted as the user name of Basic (RFC 7617).
+    pub basic: bool,
     /// Only keys in a header of their own are accepted.
-    ApiKey,
+    pub key: bool,
 }
 
 impl Fault {
@@ -185,12 +188,16 @@ impl TokenFault {
 }
 
 impl Challenge {
-    /// The value of the `WWW-Authenticate` header.
-    pub fn header(self) -> HeaderValue {
-        HeaderValue::from_static(match self {
-            Challenge::Bearer => "Bearer",
-            Challenge::InvalidToken => "Bearer error=\"invalid_token\"",
-            Challenge::ApiKey => "ApiKey",
-        })
+    /// The values of `WWW-Authenticate`, at least one. Where nothing that has a scheme is accepted,
+    /// that is the one by which callers most often bring what they have.
+    pub fn headers(self) -> impl Iterator<Item = HeaderValue> {
+        let any = self.basic || self.key;
+        let bearer = match self.came {
+            true => Some("Bearer error=\"invalid_token\""),
+            false => (self.bearer || !any).then_some("Bearer"),
+        };
+        let basic = self.basic.then_some("Basic realm=\"api\", charset=\"UTF-8\"");
+        let key = self.key.then_some("ApiKey");
+        [bearer, basic, key].into_iter().flatten().map(HeaderValue::from_static)
     }
 }

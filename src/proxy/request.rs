@@ -196,7 +196,7 @@ impl Way<'_> {
             }
             Err(unidentified) => Err(Refused {
                 refusal: Refusal::because(unidentified.reason),
-                challenge: Some(unidentified.challenge.header()),
+                challenge: Some(unidentified.challenge),
             }),
         }
     }

@@ -7,6 +7,7 @@ use super::pool::SendError;
 use super::reply::{Reply, Source};
 use super::story::Story;
 use crate::decide::{Reason, Refusal};
+use crate::identity::Challenge;
 use crate::problem;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
@@ -21,7 +22,7 @@ pub(super) struct Refused {
     /// What the policy, or the proxy, says.
     pub(super) refusal: Refusal,
     /// WWW-Authenticate, for 401.
-    pub(super) challenge: Option<HeaderValue>,
+    pub(super) challenge: Option<Challenge>,
 }
 
 /// What is known of the request when it is refused.
@@ -86,8 +87,9 @@ pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> 
         headers.insert(header::ALLOW, HeaderValue::from_static(allow));
     }
     if status == StatusCode::UNAUTHORIZED {
-        let bearer = HeaderValue::from_static("Bearer");
-        headers.insert(header::WWW_AUTHENTICATE, challenge.unwrap_or(bearer));
+        for one in challenge.unwrap_or_default().headers() {
+            headers.append(header::WWW_AUTHENTICATE, one);
+        }
     }
     response
 }

@@ -60,7 +60,15 @@ pub(super) fn forwarded(peers: &[&str]) -> RawForwarded {
 }
 
 pub(super) fn api_keys(in_header: bool, in_bearer: bool, keys: Vec<RawApiKey>) -> RawApiKeys {
-    RawApiKeys { span: Span::default(), in_header, in_bearer, header: None, prefix: None, keys }
+    RawApiKeys {
+        span: Span::default(),
+        in_header,
+        in_bearer,
+        in_basic: false,
+        header: None,
+        prefix: None,
+        keys,
+    }
 }
 
 /// The entry for a key, by its digest.

@@ -57,6 +57,7 @@ pub struct RawApiKeys {
     pub span: Span,
     pub in_header: bool,
     pub in_bearer: bool,
+    pub in_basic: bool,
     /// The header's name; `X-Api-Key` where absent.
     pub header: Option<Text>,
     pub prefix: Option<Text>,
