@@ -1,5 +1,6 @@
 //! Where a request carries its one credential, and in which form.
 
+use super::cookie::{self, Found};
 use super::forwarded::Forwarded;
 use super::{Credentials, Fault, Identity, MAX_CREDENTIAL};
 use base64::Engine;
@@ -15,6 +16,8 @@ pub(super) enum Credential<'a> {
     Key(&'a HeaderValue),
     /// Headers of a listed peer.
     Forwarded(&'a Forwarded),
+    /// A cookie that an issuer's tokens stand in.
+    Cookie(Found<'a>),
 }
 
 /// What `Authorization` says (RFC 9110 section 11.6.2), not yet judged.
@@ -44,7 +47,11 @@ impl Identity {
             }
             _ => None,
         };
-        let mut found = [authorization, key, forwarded].into_iter().flatten();
+        let cookie = match self.cookies.as_slice() {
+            [] => None,
+            cookies => cookie::find(headers, cookies)?.map(Credential::Cookie),
+        };
+        let mut found = [authorization, key, forwarded, cookie].into_iter().flatten();
         match (found.next(), found.next()) {
             (Some(one), None) => Ok(one),
             (None, _) => Err(Fault::Missing),

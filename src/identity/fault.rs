@@ -7,7 +7,8 @@ use http::HeaderValue;
 /// A caller who was not identified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unidentified {
-    /// [`Reason::Unauthenticated`] (401) or [`Reason::AmbiguousCredentials`] (400).
+    /// [`Reason::Unauthenticated`] (401), [`Reason::AmbiguousCredentials`] (400) or
+    /// [`Reason::OriginNotAllowed`] (403).
     pub reason: Reason,
     /// Exactly why.
     pub fault: Fault,
@@ -45,6 +46,9 @@ pub enum Fault {
         /// Seconds since it expired.
         ago: u64,
     },
+    /// A good token in a cookie, and no page that may use it.
+    #[error("the request changes something, and no allowed page is named in `Origin`")]
+    Origin,
     /// A token that does not hold.
     #[error(transparent)]
     Token(#[from] TokenFault),
@@ -140,7 +144,18 @@ impl Fault {
     pub fn reason(self) -> Reason {
         match self {
             Fault::Repeated | Fault::TwoCredentials => Reason::AmbiguousCredentials,
+            Fault::Origin => Reason::OriginNotAllowed,
             _ => Reason::Unauthenticated,
+        }
+    }
+
+    /// Whether somebody may have guessed: what was brought is nothing that an issuer signed or a
+    /// policy lists. A token that has merely expired is no guess.
+    pub fn is_guess(self) -> bool {
+        match self {
+            Fault::Malformed | Fault::TooLong | Fault::UnknownKey => true,
+            Fault::Token(fault) => !fault.is_after_signature(),
+            _ => false,
         }
     }
 
@@ -155,12 +170,26 @@ impl Fault {
             Fault::TooLong => "too_long",
             Fault::UnknownKey => "unknown_key",
             Fault::ExpiredKey { .. } => "expired_key",
+            Fault::Origin => "origin",
             Fault::Token(fault) => fault.as_str(),
         }
     }
 }
 
 impl TokenFault {
+    /// Whether the token is one that its issuer signed.
+    fn is_after_signature(self) -> bool {
+        matches!(
+            self,
+            TokenFault::MissingClaim(_)
+                | TokenFault::ClaimType(_)
+                | TokenFault::Audience
+                | TokenFault::Expired { .. }
+                | TokenFault::NotYet { .. }
+                | TokenFault::IssuedAhead { .. }
+        )
+    }
+
     /// One word, of a bounded set, for logs.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -11,6 +11,7 @@
 mod api_key;
 mod claims;
 mod compile;
+mod cookie;
 mod credential;
 mod fault;
 mod forwarded;
@@ -31,6 +32,8 @@ pub use verdicts::MAX_VERDICT_BYTES;
 use crate::principal::Principal;
 use api_key::ApiKeys;
 use aws_lc_rs::digest;
+use compile::Authenticators;
+use cookie::{Cookie, Found};
 use credential::{Credential, Scheme, basic_key, brings_bearer, single, visible};
 use forwarded::Forwarded;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -50,6 +53,7 @@ pub struct Identity {
     verdicts: Option<Verdicts>,
     api_keys: Option<ApiKeys>,
     forwarded: Option<Forwarded>,
+    cookies: Vec<Cookie>,
     credential_headers: Vec<HeaderName>,
     identity_headers: Vec<HeaderName>,
     vary: HeaderValue,
@@ -62,6 +66,11 @@ pub struct Credentials<'a> {
     pub headers: &'a HeaderMap,
     /// Who holds the connection.
     pub peer: Peer,
+    /// The one host that the request names.
+    pub host: &'a HeaderValue,
+    /// Whether it may change something, or opens a connection that may: then a cookie alone does
+    /// not say that the caller wanted it.
+    pub changes: bool,
 }
 
 /// Who holds the connection.
@@ -84,6 +93,7 @@ impl Identity {
             Credential::Authorization(value) => self.authorization(value, now),
             Credential::Key(value) => self.key(visible(value.as_bytes())?, now),
             Credential::Forwarded(peer) => peer.principal(request.headers).map(Arc::new),
+            Credential::Cookie(found) => self.cookie(found, request, now),
         });
         found.map_err(|fault| Unidentified {
             reason: fault.reason(),
@@ -119,6 +129,18 @@ impl Identity {
         self.identity_headers.iter().any(|ours| same_header(ours, name))
     }
 
+    /// Takes tokens in cookies out of the one `Cookie` field.
+    pub fn strip_cookies(&self, headers: &mut HeaderMap) {
+        if !self.cookies.is_empty() {
+            cookie::strip(headers, &self.cookies);
+        }
+    }
+
+    /// Whether a peer speaks for callers whose addresses nobody knows here.
+    pub fn speaks_for_others(&self, peer: Peer) -> bool {
+        self.forwarded.as_ref().is_some_and(|peers| peers.trusts(peer))
+    }
+
     /// The request headers that a response depends on, for `Vary` (RFC 9110 section 12.5.5).
     pub fn vary(&self) -> &HeaderValue {
         &self.vary
@@ -147,6 +169,31 @@ impl Identity {
             (Some(principal), _) => Ok(principal),
             (None, Some(keys)) if !jwt::looks_like_token(credential) => keys.find(&sha256, now),
             (None, _) => self.token(credential, sha256, now),
+        }
+    }
+
+    /// A token in a cookie. It must be of the issuer whose cookie that is, and where the request may
+    /// change something, a page of the policy's must have asked for it.
+    fn cookie(
+        &self,
+        found: Found<'_>,
+        request: &Credentials<'_>,
+        now: u64,
+    ) -> Result<Arc<Principal>, Fault> {
+        let sha256 = sha256(found.token);
+        let cached = self.verdicts.as_ref().and_then(|verdicts| verdicts.get(&sha256, now));
+        let principal = match cached {
+            Some(principal) => principal,
+            None => self.token(found.token, sha256, now)?,
+        };
+        let iss = principal.claims.text("iss");
+        let is_its = |cookie: &&Cookie| {
+            *cookie.name == *found.name && iss.is_some_and(|iss| **iss == *cookie.iss)
+        };
+        let cookie = self.cookies.iter().find(is_its).ok_or(TokenFault::UnknownIssuer)?;
+        match request.changes && !cookie.allows(request) {
+            true => Err(Fault::Origin),
+            false => Ok(principal),
         }
     }
 
@@ -187,7 +234,7 @@ impl Identity {
 
 impl Default for Identity {
     fn default() -> Identity {
-        Identity::of(Vec::new(), None, None)
+        Identity::of(Authenticators::default())
     }
 }
 

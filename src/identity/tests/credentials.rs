@@ -250,7 +250,7 @@ fn bearer_is_refused_where_nothing_reads_it() {
 fn p07_a_cached_verdict_expires_and_a_refusal_is_not_kept() {
     let identity = world().identity(&everything());
     let headers = header_map(&[("authorization", &format!("Bearer {}", token()))]);
-    let request = Credentials { headers: &headers, peer: Peer::Unix };
+    let request = asked(&headers, Peer::Unix);
     let at = |now| identity.identify(&request, now).map_err(|unidentified| unidentified.fault);
     let end = NOW + 600 + DEFAULT_LEEWAY;
     let expired = |ago| Err(Fault::Token(TokenFault::Expired { ago }));
@@ -315,7 +315,7 @@ fn p08_a_basic_key_counts_where_the_policy_says_so() {
 fn a_challenge_names_each_scheme_that_is_accepted() {
     let challenges = |identity: &Identity, headers: &[(&str, &str)]| {
         let headers = header_map(headers);
-        let request = Credentials { headers: &headers, peer: Peer::Unix };
+        let request = asked(&headers, Peer::Unix);
         let challenge = identity.identify(&request, NOW).unwrap_err().challenge;
         challenge.headers().collect::<Vec<_>>()
     };

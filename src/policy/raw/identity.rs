@@ -25,6 +25,10 @@ pub struct RawJwt {
     pub prefix: Option<Text>,
     /// `at+jwt` demanded.
     pub typ: Option<Text>,
+    /// The cookie that carries its tokens, too.
+    pub cookie: Option<Text>,
+    /// Whose pages may change something by that cookie.
+    pub origins: Vec<Text>,
 }
 
 /// Where verification keys come from. (`jwks: {url}` is not enforced yet.)

@@ -49,6 +49,12 @@ pub(super) const ROWS: &[Row] = &[
                 "Put before user ids, so that two authenticators cannot mean different people by one id",
             ),
             may("typ", Word(&["at+jwt"]), "Only access tokens of RFC 9068"),
+            may("cookie", Text, "A cookie in which browsers bring its tokens as well"),
+            may(
+                "origins",
+                Texts,
+                "Pages that may change something by that cookie, `https://app.example`; those of the host that is asked",
+            ),
         ],
     ),
     (&JWKS, "A key set", &[must("file", Text, "A file, from the policy's folder")]),
