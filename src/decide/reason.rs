@@ -50,6 +50,10 @@ reasons! {
     AmbiguousCredentials = "ambiguous_credentials", 400;
     /// No credential, or a bad one.
     Unauthenticated = "unauthenticated", 401;
+    /// Too many credentials of this address were bad a short while ago; none is looked at.
+    TooManyFailures = "too_many_failures", 429;
+    /// A cookie says who it is, but no allowed page is named as the one that asked.
+    OriginNotAllowed = "origin_not_allowed", 403;
     /// No route has this path.
     NoRoute = "no_route", 404;
     /// The caller has no active membership in the addressed organization.

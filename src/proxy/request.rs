@@ -17,7 +17,7 @@ use super::upgrade::{Opened, Switch};
 use super::upload::{self, RequestBody};
 use super::worker::{Held, Worker};
 use crate::decide::body::{self, BodyCheck};
-use crate::decide::{self, Decision, Permit, Reason, Refusal, Routed};
+use crate::decide::{self, Decision, Permit, Reason, Routed};
 use crate::filter::Limits;
 use crate::identity::Credentials;
 use crate::policy::upstream::UpstreamAddress;
@@ -51,7 +51,7 @@ pub(super) async fn handle(
     let mut asked = Asked { method: method.clone(), version: parts.version, unread: false };
     let expects = parts.headers.contains_key(header::EXPECT);
     let mut body = Some(body);
-    let way = Way { worker: &worker, client: &client, request_id: &request_id };
+    let way = Way { worker: &worker, client: &client, request_id: &request_id, again: false };
     // Boxed where they begin: a future of some kilobytes inside this one would be copied each time
     // that this one moves, for every request.
     match guarded(Box::pin(way.walk(parts, &mut body, &mut story))).await {
@@ -81,6 +81,9 @@ pub(super) struct Way<'a> {
     pub(super) worker: &'a Rc<Worker>,
     pub(super) client: &'a Rc<Client>,
     pub(super) request_id: &'a HeaderValue,
+    /// Asked once more for a connection that is open: whoever else is at its address has nothing to
+    /// do with it.
+    pub(super) again: bool,
 }
 
 impl Way<'_> {
@@ -225,16 +228,20 @@ impl Way<'_> {
         if routed.is_public() {
             return Ok(None);
         }
-        let credentials = Credentials { headers: canonical.headers(), peer: self.client.peer };
+        let moment = story.moment();
+        self.listens(live, moment)?;
+        let credentials = Credentials {
+            headers: canonical.headers(),
+            peer: self.client.peer,
+            host: canonical.host(),
+            changes: routed.may_change(canonical.method()),
+        };
         match live.identity.identify(&credentials, now) {
             Ok(principal) => {
                 story.record().user = Some(principal.user.clone());
                 Ok(Some(principal))
             }
-            Err(unidentified) => Err(Refused {
-                refusal: Refusal::because(unidentified.reason),
-                challenge: Some(unidentified.challenge.header()),
-            }),
+            Err(unidentified) => Err(self.unidentified(unidentified, live, moment)),
         }
     }
 
