@@ -11,8 +11,11 @@ mod ask;
 mod canonical;
 mod coding;
 mod connection;
+mod cors;
 mod deadline;
+mod failures;
 mod framing;
+mod guesses;
 mod headers;
 mod io;
 mod link;
@@ -37,6 +40,7 @@ mod worker;
 pub use listener::BindError;
 
 use crate::control::Store;
+use crate::identity::Fault;
 use crate::settings::{Limits, ListenAddress};
 use crate::telemetry::WorkerTelemetry;
 use crate::telemetry::record::Record;
@@ -71,6 +75,8 @@ pub trait Recorder {
     fn connection_opened(&self) {}
     /// A client's connection is gone.
     fn connection_closed(&self) {}
+    /// Nobody was identified, and why.
+    fn unidentified(&self, _fault: Fault) {}
     /// A connection to an upstream was opened.
     fn upstream_opened(&self) {}
     /// A request goes over an upstream connection that has been used before.
@@ -99,6 +105,10 @@ impl Recorder for WorkerTelemetry {
 
     fn connection_closed(&self) {
         WorkerTelemetry::connection_closed(self);
+    }
+
+    fn unidentified(&self, fault: Fault) {
+        WorkerTelemetry::unidentified(self, fault.as_str());
     }
 
     fn upstream_opened(&self) {

@@ -30,6 +30,8 @@ pub(super) const LIMITS: Shape = Shape {
         "connections",
         "tunnel_idle",
         "stream_revocation",
+        "auth_failures",
+        "auth_window",
     ],
     unenforced: &[
         ("body_min_rate", Harmless::Never),
@@ -60,6 +62,11 @@ const RATIO: RangeInclusive<u64> = 1..=100_000;
 const DEPTH: RangeInclusive<u64> = 1..=512;
 const STREAMS: RangeInclusive<u64> = 1..=10_000;
 const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
+const FAILURES: RangeInclusive<u64> = 1..=1_000_000;
+
+/// Shorter ones would forget before a guesser had to wait.
+const WINDOW: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
+
 const KIB: u64 = 1024;
 
 /// Reads the limits; what is not given keeps its default.
@@ -91,6 +98,8 @@ pub(super) fn limits(node: &Node, report: &mut Report) -> Limits {
     set(&mut limits.inflate, inflate.and_then(|bytes| u64::try_from(bytes).ok()));
     set(&mut limits.inflate_ratio, count(&mut fields, "inflate_ratio", RATIO));
     set(&mut limits.streams, count(&mut fields, "streams", STREAMS));
+    set(&mut limits.auth_failures, count(&mut fields, "auth_failures", FAILURES));
+    set(&mut limits.auth_window, duration(&mut fields, "auth_window", WINDOW));
     set(&mut limits.connections, count(&mut fields, "connections", CONNECTIONS));
     if limits.max_target > limits.max_header_bytes {
         let message = "`max_target` is larger than `max_header_bytes`, which includes it";

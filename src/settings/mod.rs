@@ -102,6 +102,10 @@ pub struct Limits {
     /// From the moment that something is no longer allowed until a connection that was opened
     /// before is cut.
     pub stream_revocation: Duration,
+    /// Bad credentials of one address within [`Limits::auth_window`], for each worker (429 beyond).
+    pub auth_failures: u32,
+    /// From the first bad credential of an address until it is forgotten.
+    pub auth_window: Duration,
 }
 
 impl Default for Limits {
@@ -127,6 +131,8 @@ impl Default for Limits {
             connections: 10_000,
             tunnel_idle: Duration::from_secs(300),
             stream_revocation: Duration::from_secs(5),
+            auth_failures: 100,
+            auth_window: Duration::from_secs(60),
         }
     }
 }

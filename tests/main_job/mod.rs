@@ -1,6 +1,7 @@
 //! The main job, end to end: the real binary between a raw client and a raw recording upstream.
 
 mod addresses;
+mod browsers;
 mod carriage;
 mod conditions;
 mod defaults;
@@ -8,6 +9,7 @@ mod destinations;
 mod explain;
 mod gate;
 mod groups;
+mod guesses;
 mod hosts;
 mod identity;
 mod inclusion;
