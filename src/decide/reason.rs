@@ -52,7 +52,7 @@ reasons! {
     Unauthenticated = "unauthenticated", 401;
     /// Too many credentials of this address were bad a short while ago; none is looked at.
     TooManyFailures = "too_many_failures", 429;
-    /// A cookie says who it is, but no allowed page is named as the one that asked.
+    /// The request comes from a page whose origin may not, or does not say from which it comes.
     OriginNotAllowed = "origin_not_allowed", 403;
     /// No route has this path.
     NoRoute = "no_route", 404;
@@ -68,8 +68,6 @@ reasons! {
     AppInactive = "app_inactive", 403;
     /// A restriction denies it.
     Restricted = "restricted", 403;
-    /// The request comes from a page whose origin may not.
-    OriginNotAllowed = "origin_not_allowed", 403;
     /// No grant of the caller's roles matches.
     NoGrant = "no_grant", 403;
     /// Grants match, but their conditions do not hold.
