@@ -29,6 +29,8 @@ pub struct RawRoute {
     pub public: Option<Text>,
     pub request: Option<Spanned<BodyKind>>,
     pub response: Option<Spanned<BodyKind>>,
+    /// Data of events that is no JSON and passes.
+    pub sentinels: Vec<Text>,
     pub params_keep: bool,
     pub credential_pass: bool,
     /// The policy's where absent.
@@ -85,4 +87,6 @@ pub enum Update {
 pub enum BodyKind {
     Json,
     Opaque,
+    /// A stream of records; of responses alone.
+    Events,
 }
