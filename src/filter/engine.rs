@@ -5,6 +5,7 @@
 
 mod held;
 mod pairs;
+mod run;
 
 pub(super) use pairs::type_of;
 
@@ -109,9 +110,9 @@ impl Engine {
     /// Reads a piece of the input.
     pub fn read(&mut self, input: Input<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
         self.pen.begin();
-        let mut pos = 0;
+        let mut pos = self.run(input, 0, out)?;
         while let Some(next) = self.step(input, pos, out)? {
-            pos = next;
+            pos = self.run(input, next, out)?;
         }
         self.pen.end(input.bytes, out);
         self.held_within_limit(self.pen.held().len(), input.offset(input.bytes.len()))
@@ -185,6 +186,7 @@ impl Engine {
         }
     }
 
+    #[inline]
     fn comma(&mut self, input: Input<'_>, pos: usize, out: &mut Vec<u8>) -> usize {
         // White space that followed a removed value goes with it.
         self.pen.discard_held(input.bytes, out);
@@ -233,36 +235,33 @@ impl Engine {
         pos: usize,
         out: &mut Vec<u8>,
     ) -> Result<usize, Fault> {
-        let frame = self.frames.last_mut().expect("keys stand in objects");
-        frame.count += 1;
-        let (node, plan) = (self.mask.node(frame.node), self.mask.plan(frame.node));
-        self.child = node.others;
-        if plan.patterns.is_some() {
-            self.child = self.mask.unnamed(frame.node, key);
-        }
-        if let Some(index) = plan.find(&node.fields, key) {
-            self.child = node.fields[index].1;
-            let (word, bit) = (&mut self.seen[frame.seen + index / 64], 1 << (index % 64));
-            if *word & bit != 0 {
-                return Err(Fault::DuplicateKey { offset: input.offset(pos) });
-            }
-            *word |= bit;
-        }
+        let frame = self.frames.last().expect("keys stand in objects");
+        let child = member(&self.mask, frame.node, &mut self.seen[frame.seen..], key);
+        self.child = child.ok_or(Fault::DuplicateKey { offset: input.offset(pos) })?;
         if let Some(record) = &mut self.record {
             record.way.member(&String::from_utf8_lossy(key));
         }
         self.expect = Expect::Colon;
-        match self.child {
-            HIDE => self.remove(input, out),
-            id if self.mask.plan(id).decided => self.keep(input, out),
-            _ => {}
-        }
+        self.begin_member(input, out);
         // Most keys have their colon right behind: one turn of the loop less.
         if input.bytes.get(pos) == Some(&b':') {
             self.expect = Expect::Value;
             return Ok(pos + 1);
         }
         Ok(pos)
+    }
+
+    /// A member of the child's node begins, and its key alone may say whether it passes.
+    #[inline]
+    fn begin_member(&mut self, input: Input<'_>, out: &mut Vec<u8>) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.count += 1;
+        }
+        match self.child {
+            HIDE => self.remove(input, out),
+            id if self.mask.plan(id).decided => self.keep(input, out),
+            _ => {}
+        }
     }
 
     fn value(
@@ -289,9 +288,6 @@ impl Engine {
                     return self.open(id, is == Types::OBJECT, input, pos).map(Some);
                 }
             }
-        }
-        if let Some(end) = short_text(input.bytes, pos, byte) {
-            return self.value_ended(input, end, out).map(|()| Some(end));
         }
         self.inside = Inside::Value;
         self.blind.start(self.depth.saturating_sub(self.frames.len()));
@@ -364,6 +360,7 @@ impl Engine {
         Ok(self.mask.node(id).types.accept(is))
     }
 
+    #[inline]
     fn open(
         &mut self,
         node: NodeId,
@@ -384,6 +381,7 @@ impl Engine {
         Ok(pos + 1)
     }
 
+    #[inline]
     fn close(
         &mut self,
         input: Input<'_>,
@@ -473,15 +471,21 @@ impl Engine {
     }
 }
 
-/// The end of a string that begins here, has no escapes and ends in this chunk. Most values are
-/// such strings, and they need no state.
-#[inline]
-fn short_text(bytes: &[u8], pos: usize, byte: u8) -> Option<usize> {
-    if byte != b'"' {
-        return None;
-    }
-    let end = plain(bytes, pos + 1);
-    (bytes.get(end) == Some(&b'"')).then_some(end + 1)
+/// The node of a member that has this key, in an object of which these named members have been
+/// `seen`. `None`: this is one of them.
+#[inline(always)]
+fn member(mask: &Mask, object: NodeId, seen: &mut [u64], key: &[u8]) -> Option<NodeId> {
+    let (node, plan) = (mask.node(object), mask.plan(object));
+    let Some(index) = plan.find(&node.fields, key) else {
+        return Some(match plan.patterns {
+            None => node.others,
+            Some(_) => mask.unnamed(object, key),
+        });
+    };
+    let (word, bit) = (&mut seen[index / 64], 1 << (index % 64));
+    let first = *word & bit == 0;
+    *word |= bit;
+    first.then_some(node.fields[index].1)
 }
 
 #[cfg(test)]

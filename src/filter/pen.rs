@@ -142,6 +142,11 @@ impl Pen {
         self.held.len()
     }
 
+    /// Whether something is on hold from earlier chunks.
+    pub fn holds_earlier(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// What lies aside.
     pub fn held(&self) -> &[u8] {
         &self.held
