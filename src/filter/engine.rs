@@ -4,6 +4,7 @@
 //! hidden whole) is read by [`Blind`]. Both check the full grammar. What goes out is [`Pen`]'s.
 
 mod held;
+mod limited;
 mod pairs;
 mod run;
 
@@ -17,6 +18,7 @@ use super::mask::{HIDE, Mask, NodeId, SHOW, Types};
 use super::pen::Pen;
 use super::scan::{Input, plain, space};
 use super::trail::{Pointers, Way};
+use limited::Limited;
 use std::sync::Arc;
 
 mod apart;
@@ -186,14 +188,18 @@ impl Engine {
         }
     }
 
-    #[inline]
     fn comma(&mut self, input: Input<'_>, pos: usize, out: &mut Vec<u8>) -> usize {
-        // White space that followed a removed value goes with it.
-        self.pen.discard_held(input.bytes, out);
-        self.pen.hold(pos);
+        self.separate(input, pos, out);
         self.expect = if self.in_object() { Expect::Key } else { Expect::Value };
         self.next_element();
         pos + 1
+    }
+
+    /// A comma stands at `pos`: it goes with the member or the element behind it.
+    fn separate(&mut self, input: Input<'_>, pos: usize, out: &mut Vec<u8>) {
+        // White space that followed a removed value goes with it.
+        self.pen.discard_held(input.bytes, out);
+        self.pen.hold(pos);
     }
 
     fn key(
@@ -235,8 +241,10 @@ impl Engine {
         pos: usize,
         out: &mut Vec<u8>,
     ) -> Result<usize, Fault> {
-        let frame = self.frames.last().expect("keys stand in objects");
-        let child = member(&self.mask, frame.node, &mut self.seen[frame.seen..], key);
+        let frame = self.frames.last_mut().expect("keys stand in objects");
+        frame.count += 1;
+        let object = Limited::new(&self.mask, frame.node);
+        let child = object.member(&mut self.seen[frame.seen..], key);
         self.child = child.ok_or(Fault::DuplicateKey { offset: input.offset(pos) })?;
         if let Some(record) = &mut self.record {
             record.way.member(&String::from_utf8_lossy(key));
@@ -254,9 +262,6 @@ impl Engine {
     /// A member of the child's node begins, and its key alone may say whether it passes.
     #[inline]
     fn begin_member(&mut self, input: Input<'_>, out: &mut Vec<u8>) {
-        if let Some(frame) = self.frames.last_mut() {
-            frame.count += 1;
-        }
         match self.child {
             HIDE => self.remove(input, out),
             id if self.mask.plan(id).decided => self.keep(input, out),
@@ -407,16 +412,21 @@ impl Engine {
             self.held_ended(start, pos, input, out)?;
         }
         if self.pen.drops() {
-            match std::mem::take(&mut self.nulled) {
-                true => self.pen.copy(pos),
-                false => self.pen.hold(pos),
-            }
+            self.dropped(pos);
         }
         self.expect = if self.frames.is_empty() { Expect::End } else { Expect::After };
         if let Some(record) = &mut self.record {
             record.way.up();
         }
         Ok(())
+    }
+
+    /// A value that did not pass has ended at `pos`.
+    fn dropped(&mut self, pos: usize) {
+        match std::mem::take(&mut self.nulled) {
+            true => self.pen.copy(pos),
+            false => self.pen.hold(pos),
+        }
     }
 
     /// An element of the innermost array comes. In an object nothing happens.
@@ -469,23 +479,6 @@ impl Engine {
     fn in_object(&self) -> bool {
         self.frames.last().is_some_and(|frame| frame.object)
     }
-}
-
-/// The node of a member that has this key, in an object of which these named members have been
-/// `seen`. `None`: this is one of them.
-#[inline(always)]
-fn member(mask: &Mask, object: NodeId, seen: &mut [u64], key: &[u8]) -> Option<NodeId> {
-    let (node, plan) = (mask.node(object), mask.plan(object));
-    let Some(index) = plan.find(&node.fields, key) else {
-        return Some(match plan.patterns {
-            None => node.others,
-            Some(_) => mask.unnamed(object, key),
-        });
-    };
-    let (word, bit) = (&mut seen[index / 64], 1 << (index % 64));
-    let first = *word & bit == 0;
-    *word |= bit;
-    first.then_some(node.fields[index].1)
 }
 
 #[cfg(test)]

@@ -143,13 +143,15 @@ fn skip(
     pass: impl Fn(u8) -> bool,
     stops: impl Fn(u8x16) -> u8x16,
 ) -> usize {
-    while let Some(block) = bytes.get(pos..).and_then(|rest| rest.first_chunk::<16>()) {
+    let mut rest = bytes.get(pos..).unwrap_or_default();
+    while let Some((block, behind)) = rest.split_first_chunk::<16>() {
         let marks = stops(u8x16::new(*block)).to_bitmask();
         if marks != 0 {
-            return pos + marks.trailing_zeros() as usize;
+            return bytes.len() - rest.len() + marks.trailing_zeros() as usize;
         }
-        pos += 16;
+        rest = behind;
     }
+    pos = bytes.len() - rest.len();
     while bytes.get(pos).is_some_and(|byte| pass(*byte)) {
         pos += 1;
     }
