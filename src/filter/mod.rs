@@ -31,6 +31,7 @@ mod tests;
 mod trail;
 mod utf8;
 pub mod values;
+mod whole;
 pub mod write;
 
 pub use fault::Fault;
