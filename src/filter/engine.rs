@@ -21,6 +21,7 @@ use super::trail::{Pointers, Way};
 use limited::Limited;
 use std::sync::Arc;
 
+mod again;
 mod apart;
 
 /// Reads one JSON text and keeps what its mask shows. See [`super`] for what it promises.
