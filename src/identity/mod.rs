@@ -18,6 +18,7 @@ mod forwarded;
 mod json;
 mod jwks;
 mod jwt;
+mod roles;
 #[cfg(test)]
 mod tests;
 mod verdicts;

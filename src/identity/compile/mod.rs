@@ -3,6 +3,7 @@
 mod browser;
 mod direct;
 mod issuer;
+mod roles;
 
 use super::Identity;
 use super::api_key::ApiKeys;
