@@ -9,6 +9,7 @@
 //! clock or a disk.
 
 mod api_key;
+mod ask;
 mod claims;
 mod compile;
 mod fault;
@@ -16,15 +17,20 @@ mod forwarded;
 mod json;
 mod jwks;
 mod jwt;
+mod pem;
+mod remote;
 #[cfg(test)]
 mod tests;
 mod verdicts;
 
 pub use api_key::DEFAULT_HEADER;
+pub use ask::{Ask, Keyless};
 pub use compile::Inputs;
 pub use fault::{Challenge, Fault, TokenFault, Unidentified};
 pub use jwks::{MAX_KEY_FILE, MAX_KEYS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET};
 pub use jwt::{DEFAULT_LEEWAY, MAX_LEEWAY, MAX_NUMERIC_DATE};
+pub use pem::MAX_PEM_KEYS;
+pub use remote::{Brought, KeySource, KeyUrl, MAX_WAITING, NoKeySet};
 pub use verdicts::MAX_VERDICT_BYTES;
 
 use crate::principal::Principal;
@@ -104,7 +110,7 @@ impl Identity {
     /// Checks a token as [`Identity::identify`] does, past the cache, and says exactly why it
     /// does not hold.
     pub fn explain_token(&self, token: &str, now: u64) -> Result<Arc<Principal>, TokenFault> {
-        jwt::verify(&self.issuers, token, now).map(Arc::new)
+        jwt::verify(&self.issuers, token, now).map(|verified| Arc::new(verified.principal))
     }
 
     /// The headers that carry the subject's credential: removed before the upstream unless the
@@ -153,6 +159,14 @@ impl Identity {
         }
     }
 
+    /// What follows `Bearer`, where that is the request's one credential.
+    fn bearer_credential<'a>(&'a self, request: &Credentials<'a>) -> Option<&'a str> {
+        match self.credential(request) {
+            Ok(Credential::Bearer(value)) => bearer_token(value).ok(),
+            _ => None,
+        }
+    }
+
     /// A bearer credential is a token or an API key; one digest finds either.
     fn bearer(&self, credential: &str, now: u64) -> Result<Arc<Principal>, Fault> {
         let keys = self.api_keys.as_ref().filter(|keys| keys.bearer);
@@ -160,7 +174,7 @@ impl Identity {
             return Err(Fault::Scheme);
         }
         let sha256 = sha256(credential);
-        let cached = self.verdicts.as_ref().and_then(|verdicts| verdicts.get(&sha256, now));
+        let cached = self.cached(&sha256, now);
         match (cached, keys) {
             (Some(principal), _) => Ok(principal),
             (None, Some(keys)) if !jwt::looks_like_token(credential) => keys.find(&sha256, now),
@@ -168,10 +182,17 @@ impl Identity {
         }
     }
 
+    fn cached(&self, sha256: &Digest, now: u64) -> Option<Arc<Principal>> {
+        let verdict = self.verdicts.as_ref()?.get(sha256, now)?;
+        let issuer = self.issuers.get(verdict.issuer as usize)?;
+        issuer.keys.vouches(verdict.keys, now).then_some(verdict.principal)
+    }
+
     fn token(&self, token: &str, sha256: Digest, now: u64) -> Result<Arc<Principal>, Fault> {
-        let principal = Arc::new(jwt::verify(&self.issuers, token, now)?);
-        if let Some(verdicts) = &self.verdicts {
-            verdicts.put(sha256, token.len(), principal.clone());
+        let verified = jwt::verify(&self.issuers, token, now)?;
+        let principal = Arc::new(verified.principal);
+        if let (Some(verdicts), Ok(issuer)) = (&self.verdicts, u32::try_from(verified.issuer)) {
+            verdicts.put(sha256, token.len(), (principal.clone(), issuer, verified.keys));
         }
         Ok(principal)
     }

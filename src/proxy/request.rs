@@ -15,7 +15,7 @@ use super::upgrade::{Opened, Switch};
 use super::upload::{self, RequestBody};
 use super::worker::{Held, Worker};
 use crate::decide::body::{self, BodyCheck};
-use crate::decide::{self, Decision, Permit, Reason, Refusal, Routed};
+use crate::decide::{self, Decision, Permit, Reason, Routed};
 use crate::filter::Limits;
 use crate::identity::Credentials;
 use crate::policy::upstream::UpstreamAddress;
@@ -92,7 +92,12 @@ impl Way<'_> {
         let live = self.worker.live();
         story.record().generation = live.snapshot.generation();
         let now = story.unix_seconds();
-        let judged = self.judge(&canonical, &live, now, story)?;
+        let judged = match self.judge(&canonical, &live, now, story) {
+            Err(Refused { ask: Some(ask), .. }) => {
+                Box::pin(self.judge_later(*ask, &canonical, &live, now, story)).await?
+            }
+            judged => judged?,
+        };
         let Heard { permit, whole: read, missing } = match judged {
             Decision::Allowed(permit) => Heard { permit, whole: None, missing: false },
             Decision::Asks(inquiry) => {
@@ -178,6 +183,11 @@ impl Way<'_> {
         Ok(decide::decide(&live.snapshot, &question, routed, principal, &mut ())?)
     }
 
+    /// What of the request says who is calling.
+    pub(super) fn credentials<'r>(&self, canonical: &'r Canonical) -> Credentials<'r> {
+        Credentials { headers: canonical.headers(), peer: self.client.peer }
+    }
+
     fn identify(
         &self,
         (canonical, now): (&Canonical, u64),
@@ -188,16 +198,16 @@ impl Way<'_> {
         if routed.is_public() {
             return Ok(None);
         }
-        let credentials = Credentials { headers: canonical.headers(), peer: self.client.peer };
+        let credentials = self.credentials(canonical);
         match live.identity.identify(&credentials, now) {
             Ok(principal) => {
                 story.record().user = Some(principal.user.clone());
                 Ok(Some(principal))
             }
-            Err(unidentified) => Err(Refused {
-                refusal: Refusal::because(unidentified.reason),
-                challenge: Some(unidentified.challenge.header()),
-            }),
+            Err(unidentified) => {
+                let ask = live.identity.ask(&credentials, unidentified.fault).map(Box::new);
+                Err(Refused { ask, ..unidentified.into() })
+            }
         }
     }
 

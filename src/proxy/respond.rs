@@ -7,6 +7,7 @@ use super::pool::SendError;
 use super::reply::{Reply, Source};
 use super::story::Story;
 use crate::decide::{Reason, Refusal};
+use crate::identity::{Ask, Unidentified};
 use crate::problem;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
@@ -22,6 +23,8 @@ pub(super) struct Refused {
     pub(super) refusal: Refusal,
     /// WWW-Authenticate, for 401.
     pub(super) challenge: Option<HeaderValue>,
+    /// What may still change this, if it is waited for.
+    pub(super) ask: Option<Box<Ask>>,
 }
 
 /// What is known of the request when it is refused.
@@ -37,13 +40,20 @@ pub(super) struct Asked {
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Refused {
-        Refused { refusal, challenge: None }
+        Refused { refusal, challenge: None, ask: None }
     }
 }
 
 impl From<Reason> for Refused {
     fn from(reason: Reason) -> Refused {
         Refusal::because(reason).into()
+    }
+}
+
+impl From<Unidentified> for Refused {
+    fn from(unidentified: Unidentified) -> Refused {
+        let refusal = Refusal::because(unidentified.reason);
+        Refused { refusal, challenge: Some(unidentified.challenge.header()), ask: None }
     }
 }
 
@@ -60,7 +70,7 @@ impl From<SendError> for Refused {
 
 /// The response to a refused request.
 pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> Response<Reply> {
-    let Refused { refusal, challenge } = refused;
+    let Refused { refusal, challenge, .. } = refused;
     story.refused(&refusal);
     let status =
         StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

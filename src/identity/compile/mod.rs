@@ -2,6 +2,7 @@
 
 mod direct;
 mod issuer;
+mod keys;
 
 use super::Identity;
 use super::api_key::ApiKeys;

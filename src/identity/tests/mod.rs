@@ -3,6 +3,8 @@
 mod compile;
 mod credentials;
 mod keys;
+mod pem;
+mod remote;
 mod tokens;
 
 use super::*;
