@@ -97,7 +97,8 @@ fn identify(criterion: &mut Criterion) {
     let bearer = headers("authorization", &format!("Bearer {token}"));
     let key = headers("x-api-key", "key");
     let once = |headers: &HeaderMap| {
-        let request = Credentials { headers, peer: Peer::Unix };
+        let host = &HeaderValue::from_static("api.example");
+        let request = Credentials { headers, peer: Peer::Unix, host, changes: false };
         identity.identify(black_box(&request), NOW).expect("a caller")
     };
     let mut group = criterion.benchmark_group("identify");

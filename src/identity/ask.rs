@@ -33,7 +33,7 @@ impl Identity {
     pub fn ask(&self, request: &Credentials<'_>, fault: Fault) -> Option<Ask> {
         match fault {
             Fault::Token(TokenFault::NoKey | TokenFault::KeysUnavailable) => {
-                let issuer = jwt::named_issuer(&self.issuers, self.bearer_credential(request)?)?;
+                let issuer = jwt::named_issuer(&self.issuers, self.token_of(request)?)?;
                 let KeySet::Remote(source) = &issuer.keys else { return None };
                 source.ask().map(|over| Ask::Keys(Box::pin(over)))
             }

@@ -12,7 +12,7 @@ pub use identity::{
     RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeyUrl, RawKeys,
     RawSecret,
 };
-pub use route::{BodyKind, MODES, Mode, RawHeaders, RawRoute, RawUpstream, Update};
+pub use route::{BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, Update};
 
 use crate::policy::node::Node;
 use crate::source::{Span, Spanned};

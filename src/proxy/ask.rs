@@ -30,16 +30,17 @@ impl Way<'_> {
         now: u64,
         story: &mut Story,
     ) -> Result<Decision, Refused> {
-        let credentials = self.credentials(canonical);
+        let question = self.question(canonical, now);
+        let routed = decide::route(&live.snapshot, &question)?;
+        let credentials = self.credentials(canonical, &routed);
         let answer = live.identity.answer(ask, &credentials, now);
         let found = match tokio::time::timeout(MAX_ASKING, answer).await {
             Ok(found) => found,
             Err(_) => live.identity.identify(&credentials, now),
         };
-        let principal = found?;
+        let principal =
+            found.map_err(|unidentified| self.unidentified(unidentified, live, story.mark()))?;
         story.record().user = Some(principal.user.clone());
-        let question = self.question(canonical, now);
-        let routed = decide::route(&live.snapshot, &question)?;
         Ok(decide::decide(&live.snapshot, &question, routed, Some(principal), &mut ())?)
     }
 

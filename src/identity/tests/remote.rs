@@ -43,13 +43,13 @@ fn bearer(signer: &Signer, kid: &str) -> String {
 
 fn at(identity: &Identity, bearer: &str, now: u64) -> Result<(), Fault> {
     let headers = header_map(&[("authorization", bearer)]);
-    let request = Credentials { headers: &headers, peer: Peer::Unix };
+    let request = asked(&headers, Peer::Unix);
     identity.identify(&request, now).map(|_| ()).map_err(|unidentified| unidentified.fault)
 }
 
 fn ask(identity: &Identity, bearer: &str, fault: Fault) -> Option<Ask> {
     let headers = header_map(&[("authorization", bearer)]);
-    identity.ask(&Credentials { headers: &headers, peer: Peer::Unix }, fault)
+    identity.ask(&asked(&headers, Peer::Unix), fault)
 }
 
 const NO_KEYS: Result<(), Fault> = Err(Fault::Token(TokenFault::KeysUnavailable));
@@ -174,7 +174,7 @@ fn p07_a_key_is_asked_for_once_per_cool_down() {
     source.begins();
     let waits = ask(&identity, &unknown, no_key).expect("a fetch is under way");
     let headers = header_map(&[("authorization", &unknown)]);
-    let request = Credentials { headers: &headers, peer: Peer::Unix };
+    let request = asked(&headers, Peer::Unix);
     let mut answer = pin!(identity.answer(waits, &request, NOW));
     let mut cx = Context::from_waker(Waker::noop());
     assert!(answer.as_mut().poll(&mut cx).is_pending());
