@@ -9,6 +9,7 @@
 //! clock or a disk.
 
 mod api_key;
+mod ask;
 mod claims;
 mod compile;
 mod cookie;
@@ -18,16 +19,21 @@ mod forwarded;
 mod json;
 mod jwks;
 mod jwt;
+mod pem;
+mod remote;
 mod roles;
 #[cfg(test)]
 mod tests;
 mod verdicts;
 
 pub use api_key::DEFAULT_HEADER;
+pub use ask::{Ask, Keyless};
 pub use compile::Inputs;
 pub use fault::{Challenge, Fault, TokenFault, Unidentified};
 pub use jwks::{MAX_KEY_FILE, MAX_KEYS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET};
 pub use jwt::{DEFAULT_LEEWAY, MAX_LEEWAY, MAX_NUMERIC_DATE};
+pub use pem::MAX_PEM_KEYS;
+pub use remote::{Brought, KeySource, KeyUrl, MAX_WAITING, NoKeySet};
 pub use verdicts::MAX_VERDICT_BYTES;
 
 use crate::principal::Principal;
@@ -106,7 +112,7 @@ impl Identity {
     /// Checks a token as [`Identity::identify`] does, past the cache, and says exactly why it
     /// does not hold.
     pub fn explain_token(&self, token: &str, now: u64) -> Result<Arc<Principal>, TokenFault> {
-        jwt::verify(&self.issuers, token, now).map(Arc::new)
+        jwt::verify(&self.issuers, token, now).map(|verified| Arc::new(verified.principal))
     }
 
     /// The headers that carry the subject's credential: removed before the upstream unless the
@@ -158,6 +164,18 @@ impl Identity {
         }
     }
 
+    /// The token that may be the request's one credential.
+    fn token_of<'a>(&'a self, request: &Credentials<'a>) -> Option<&'a str> {
+        match self.credential(request).ok()? {
+            Credential::Authorization(value) => match Scheme::of(value) {
+                Ok(Scheme::Bearer(credential)) => visible(credential).ok(),
+                _ => None,
+            },
+            Credential::Cookie(found) => Some(found.token),
+            _ => None,
+        }
+    }
+
     /// A bearer credential is a token or an API key; one digest finds either.
     fn bearer(&self, credential: &str, now: u64) -> Result<Arc<Principal>, Fault> {
         let keys = self.api_keys.as_ref().filter(|keys| keys.bearer);
@@ -165,12 +183,18 @@ impl Identity {
             return Err(Fault::Scheme);
         }
         let sha256 = sha256(credential);
-        let cached = self.verdicts.as_ref().and_then(|verdicts| verdicts.get(&sha256, now));
+        let cached = self.cached(&sha256, now);
         match (cached, keys) {
             (Some(principal), _) => Ok(principal),
             (None, Some(keys)) if !jwt::looks_like_token(credential) => keys.find(&sha256, now),
             (None, _) => self.token(credential, sha256, now),
         }
+    }
+
+    fn cached(&self, sha256: &Digest, now: u64) -> Option<Arc<Principal>> {
+        let verdict = self.verdicts.as_ref()?.get(sha256, now)?;
+        let issuer = self.issuers.get(verdict.issuer as usize)?;
+        issuer.keys.vouches(verdict.keys, now).then_some(verdict.principal)
     }
 
     /// A token in a cookie. It must be of the issuer whose cookie that is, and where the request may
@@ -182,8 +206,7 @@ impl Identity {
         now: u64,
     ) -> Result<Arc<Principal>, Fault> {
         let sha256 = sha256(found.token);
-        let cached = self.verdicts.as_ref().and_then(|verdicts| verdicts.get(&sha256, now));
-        let principal = match cached {
+        let principal = match self.cached(&sha256, now) {
             Some(principal) => principal,
             None => self.token(found.token, sha256, now)?,
         };
@@ -199,9 +222,10 @@ impl Identity {
     }
 
     fn token(&self, token: &str, sha256: Digest, now: u64) -> Result<Arc<Principal>, Fault> {
-        let principal = Arc::new(jwt::verify(&self.issuers, token, now)?);
-        if let Some(verdicts) = &self.verdicts {
-            verdicts.put(sha256, token.len(), principal.clone());
+        let verified = jwt::verify(&self.issuers, token, now)?;
+        let principal = Arc::new(verified.principal);
+        if let (Some(verdicts), Ok(issuer)) = (&self.verdicts, u32::try_from(verified.issuer)) {
+            verdicts.put(sha256, token.len(), (principal.clone(), issuer, verified.keys));
         }
         Ok(principal)
     }

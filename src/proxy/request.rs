@@ -100,7 +100,12 @@ impl Way<'_> {
         if let Some(answer) = self.preflight(&canonical, &live, now, story)? {
             return Ok(Outcome::Answered(answer));
         }
-        let judged = self.judge(&canonical, &live, now, story)?;
+        let judged = match self.judge(&canonical, &live, now, story) {
+            Err(Refused { ask: Some(ask), .. }) => {
+                Box::pin(self.judge_later(*ask, &canonical, &live, now, story)).await?
+            }
+            judged => judged?,
+        };
         let Heard { permit, whole: read, missing } = match judged {
             Decision::Allowed(permit) => Heard { permit, whole: None, missing: false },
             Decision::Asks(inquiry) => {
@@ -218,6 +223,20 @@ impl Way<'_> {
         Ok(decide::decide(&live.snapshot, &question, routed, principal, &mut ())?)
     }
 
+    /// What of the request says who is calling.
+    pub(super) fn credentials<'r>(
+        &self,
+        canonical: &'r Canonical,
+        routed: &Routed,
+    ) -> Credentials<'r> {
+        Credentials {
+            headers: canonical.headers(),
+            peer: self.client.peer,
+            host: canonical.host(),
+            changes: routed.may_change(canonical.method()),
+        }
+    }
+
     fn identify(
         &self,
         (canonical, now): (&Canonical, u64),
@@ -230,18 +249,17 @@ impl Way<'_> {
         }
         let moment = story.moment();
         self.listens(live, moment)?;
-        let credentials = Credentials {
-            headers: canonical.headers(),
-            peer: self.client.peer,
-            host: canonical.host(),
-            changes: routed.may_change(canonical.method()),
-        };
+        let credentials = self.credentials(canonical, routed);
         match live.identity.identify(&credentials, now) {
             Ok(principal) => {
                 story.record().user = Some(principal.user.clone());
                 Ok(Some(principal))
             }
-            Err(unidentified) => Err(self.unidentified(unidentified, live, moment)),
+            Err(unidentified) => Err(match live.identity.ask(&credentials, unidentified.fault) {
+                // It is no failure before that is answered.
+                Some(ask) => Refused { ask: Some(Box::new(ask)), ..unidentified.reason.into() },
+                None => self.unidentified(unidentified, live, moment),
+            }),
         }
     }
 

@@ -8,6 +8,8 @@ mod conditions;
 mod defaults;
 mod destinations;
 mod explain;
+mod fetched;
+mod fetched_tls;
 mod gate;
 mod groups;
 mod guesses;

@@ -3,6 +3,7 @@
 mod browser;
 mod direct;
 mod issuer;
+mod keys;
 mod roles;
 
 use super::Identity;
