@@ -34,7 +34,11 @@ impl AdminState for State {
     }
 
     fn metrics(&self) -> String {
-        self.telemetry.metrics(&PolicyState { generation: 7, loaded_at: loaded_at() })
+        self.telemetry.metrics(&PolicyState {
+            generation: 7,
+            loaded_at: loaded_at(),
+            certificates_expire: None,
+        })
     }
 }
 

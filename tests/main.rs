@@ -16,4 +16,5 @@ mod reference;
 mod schema;
 mod support;
 mod systems;
+mod tls;
 mod walls;

@@ -16,6 +16,7 @@ pub(super) const LIMITS: Shape = Shape {
         "connect",
         "upstream_head",
         "upstream_idle",
+        "handshake",
         "drain",
         "idle",
         "max_target",
@@ -31,7 +32,6 @@ pub(super) const LIMITS: Shape = Shape {
     ],
     unenforced: &[
         ("body_min_rate", Harmless::Never),
-        ("handshake", Harmless::Never),
         ("inflate", Harmless::Never),
         ("in_flight_bytes", Harmless::Never),
     ],
@@ -68,6 +68,7 @@ pub(super) fn limits(node: &Node, report: &mut Report) -> Limits {
         ("connect", &mut limits.connect),
         ("upstream_head", &mut limits.upstream_head),
         ("upstream_idle", &mut limits.upstream_idle),
+        ("handshake", &mut limits.handshake),
         ("drain", &mut limits.drain),
         ("idle", &mut limits.idle),
         ("tunnel_idle", &mut limits.tunnel_idle),

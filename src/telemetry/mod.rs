@@ -14,6 +14,7 @@ pub use exposition::PolicyState;
 pub use log::MAX_QUEUE;
 
 use crate::settings::LogSink;
+use crate::tls::Handshake;
 use cells::Cells;
 use log::{Lane, Log};
 use record::Record;
@@ -29,6 +30,7 @@ pub struct Telemetry {
     log: Option<Log>,
     workers: Mutex<Vec<Arc<Cells>>>,
     reloads: Reloads,
+    certificates: Certificates,
     started: SystemTime,
 }
 
@@ -53,6 +55,15 @@ struct Reloads {
     stale: AtomicBool,
 }
 
+/// How the reloads of listeners' certificates went.
+#[derive(Debug, Default)]
+struct Certificates {
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+    /// What is on disk was refused, and older ones are shown.
+    stale: AtomicBool,
+}
+
 impl Telemetry {
     /// Opens the access log and starts the thread that writes it. Without a sink there is neither,
     /// and no line is ever formatted.
@@ -65,6 +76,7 @@ impl Telemetry {
             log,
             workers: Mutex::default(),
             reloads: Reloads::default(),
+            certificates: Certificates::default(),
             started: SystemTime::now(),
         }
     }
@@ -88,11 +100,19 @@ impl Telemetry {
         self.reloads.stale.store(!succeeded, Ordering::Relaxed);
     }
 
+    /// Counts a reload of listeners' certificates, good or not.
+    pub fn certificates_reloaded(&self, succeeded: bool) {
+        let own = &self.certificates;
+        let count = if succeeded { &own.succeeded } else { &own.failed };
+        count.fetch_add(1, Ordering::Relaxed);
+        own.stale.store(!succeeded, Ordering::Relaxed);
+    }
+
     /// All metrics, in the OpenMetrics text format.
     pub fn metrics(&self, policy: &PolicyState) -> String {
         let sum = cells::Sum::of(&self.workers.lock().unwrap_or_else(PoisonError::into_inner));
         let lost = self.log.as_ref().map(Log::lost).unwrap_or_default();
-        exposition::encode(sum, lost, &self.reloads, self.started, policy)
+        exposition::encode(sum, lost, (&self.reloads, &self.certificates), self.started, policy)
     }
 
     /// Writes out what the log holds and ends its thread. `false` if that took longer than `wait`:
@@ -122,6 +142,11 @@ impl WorkerTelemetry {
         self.cells.connections_closed.add(1);
     }
 
+    /// A TLS handshake with a client has ended.
+    pub fn handshake(&self, handshake: Handshake) {
+        self.cells.count_handshake(handshake);
+    }
+
     /// A connection to an upstream was opened.
     pub fn upstream_opened(&self) {
         self.cells.upstream_opened.add(1);
@@ -147,9 +172,11 @@ mod tests {
     use super::*;
     use crate::decide::Reason;
     use crate::telemetry::record::tests::record;
+    use crate::tls::HandshakeFault;
 
     fn policy() -> PolicyState {
-        PolicyState { generation: 7, loaded_at: UNIX_EPOCH + Duration::from_secs(1_800_000_000) }
+        let loaded_at = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        PolicyState { generation: 7, loaded_at, certificates_expire: None }
     }
 
     fn line<'a>(metrics: &'a str, start: &str) -> &'a str {
@@ -202,6 +229,31 @@ mod tests {
         let series = text.lines().filter(|line| line.starts_with("portcullis_requests_total"));
         assert!(series.count() <= Reason::ALL.len() * 7);
         assert!(!text.contains("canary"));
+    }
+
+    #[test]
+    fn p06_certificates_and_handshakes_are_counted() {
+        let telemetry = Telemetry::start(&LogSink::Off).unwrap();
+        let worker = telemetry.worker();
+        worker.handshake(Handshake::Full);
+        worker.handshake(Handshake::Failed(HandshakeFault::Certificate));
+        telemetry.certificates_reloaded(true);
+        telemetry.certificates_reloaded(false);
+        let without = telemetry.metrics(&policy());
+        assert!(without.contains("portcullis_certificate_expiry_timestamp_seconds 0\n"));
+        let shown = PolicyState { certificates_expire: Some(1_900_000_000), ..policy() };
+        let text = telemetry.metrics(&shown);
+        for wanted in [
+            "portcullis_tls_handshakes_total{result=\"full\"} 1",
+            "portcullis_tls_handshakes_total{result=\"resumed\"} 0",
+            "portcullis_tls_handshakes_total{result=\"bad_certificate\"} 1",
+            "portcullis_certificate_reloads_total{result=\"success\"} 1",
+            "portcullis_certificate_reloads_total{result=\"failure\"} 1",
+            "portcullis_certificate_last_reload_ok 0",
+            "portcullis_certificate_expiry_timestamp_seconds 1900000000",
+        ] {
+            assert_eq!(line(&text, wanted), wanted);
+        }
     }
 
     #[test]

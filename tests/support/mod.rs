@@ -9,6 +9,7 @@ pub mod eventually;
 pub mod h2;
 pub mod policy;
 pub mod proxy;
+pub mod tls;
 pub mod tokens;
 pub mod upstream;
 pub mod wire;
