@@ -11,6 +11,7 @@ mod answer;
 mod ask;
 mod canonical;
 mod connection;
+mod cors;
 mod deadline;
 mod framing;
 mod headers;
