@@ -45,8 +45,12 @@ pub(super) struct Forwarded {
 }
 
 impl Forwarded {
-    /// What is said of a client that named this host.
-    pub(super) fn new(client: Option<IpAddr>, host: &HeaderValue) -> Result<Forwarded, Reason> {
+    /// What is said of a client that named this host, over TLS or not.
+    pub(super) fn new(
+        client: Option<IpAddr>,
+        host: &HeaderValue,
+        secure: bool,
+    ) -> Result<Forwarded, Reason> {
         let name = host.to_str().map_err(|_| Reason::BadRequest)?;
         // RFC 7239 section 6: an IPv6 address stands in brackets and quotes, an obfuscated
         // identifier begins with an underscore.
@@ -62,8 +66,9 @@ impl Forwarded {
             write_field(&mut fields, "x-real-ip", &client);
         }
         write_field(&mut fields, "x-forwarded-host", host);
-        write_field(&mut fields, "x-forwarded-proto", &HeaderValue::from_static("http"));
-        let element = plain(&format!("for={by};host=\"{name}\";proto=http"))?;
+        let proto = if secure { "https" } else { "http" };
+        write_field(&mut fields, "x-forwarded-proto", &HeaderValue::from_static(proto));
+        let element = plain(&format!("for={by};host=\"{name}\";proto={proto}"))?;
         write_field(&mut fields, "forwarded", &element);
         Ok(Forwarded { host: host.clone(), fields: fields.into() })
     }

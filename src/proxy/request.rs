@@ -94,6 +94,7 @@ impl Way<'_> {
         story: &mut Story,
     ) -> Result<Outcome, Refused> {
         let mut canonical = Canonical::read(parts, self.wire())?;
+        self.client.is_for(&canonical.named_host())?;
         let live = self.worker.live();
         story.record().generation = live.snapshot.generation();
         let now = story.unix_seconds();
