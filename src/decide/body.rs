@@ -3,8 +3,8 @@
 
 use super::media::{self, Json};
 use super::{FieldMasks, Permit, Reason, Refusal, RowPlan};
+use crate::filter::changes::{self, Sides};
 use crate::filter::mask::Mask;
-use crate::filter::values::Values;
 use crate::filter::write::{self, Patch, WriteFault};
 use crate::filter::{Filter, Limits};
 use crate::policy::snapshot::{BodyKind, Snapshot, Update};
@@ -86,9 +86,17 @@ impl View {
 /// How one request's body must be checked.
 #[derive(Debug)]
 pub struct BodyCheck {
-    mask: Arc<Mask>,
-    values: Arc<Values>,
-    patch: Patch,
+    fields: Arc<FieldMasks>,
+    meant: Meant,
+}
+
+/// What a body that is read means for what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meant {
+    /// JSON: a value, or what is merged into one.
+    Json(Patch),
+    /// A JSON Patch (RFC 6902).
+    Changes,
 }
 
 impl BodyCheck {
@@ -103,55 +111,78 @@ impl BodyCheck {
     ) -> Result<Option<BodyCheck>, Refusal> {
         let route = snapshot.route(permit.route());
         let fields = permit.fields().filter(|_| route.request == BodyKind::Json);
-        let Some((mask, values)) =
-            fields.and_then(|fields| Some((fields.write.clone()?, fields.values.clone())))
-        else {
+        let Some(fields) = fields.filter(|fields| fields.write.is_some()) else {
             return Ok(None);
         };
-        Ok(Some(BodyCheck { mask, values, patch: patch(method, route.update, headers)? }))
+        let meant = meant(method, route.update, headers)?;
+        Ok(Some(BodyCheck { fields: fields.clone(), meant }))
     }
 
     /// Checks a whole body. Fields go before values.
     pub fn check(&self, body: &[u8], limits: &Limits) -> Result<(), Refusal> {
-        let invalid = || Refusal::because(Reason::BodyInvalid);
-        let mut pointers = match write::check(&self.mask, body, limits, self.patch) {
-            Ok(()) => Vec::new(),
+        match self.meant {
+            Meant::Json(patch) => self.json(body, limits, patch),
+            Meant::Changes => self.changes(body, limits),
+        }
+    }
+
+    fn json(&self, body: &[u8], limits: &Limits, patch: Patch) -> Result<(), Refusal> {
+        let Some(mask) = &self.fields.write else { return Ok(()) };
+        let mut pointers = match write::check(mask, body, limits, patch) {
             Err(WriteFault::Types(pointers)) => pointers,
-            Err(WriteFault::Invalid(_)) => return Err(invalid()),
-            Err(WriteFault::Fields(pointers)) => {
-                return Err(Refusal { pointers, ..Refusal::because(Reason::FieldNotWritable) });
-            }
+            checked => checked.map(|()| Vec::new()).map_err(refusal)?,
         };
-        for found in self.values.judge(body, limits, self.patch).map_err(|_| invalid())? {
+        let found = self.fields.values.judge(body, limits, patch);
+        for found in found.map_err(|fault| refusal(fault.into()))? {
             if pointers.len() < limits.pointers && !pointers.contains(&found) {
                 pointers.push(found);
             }
         }
         match pointers.is_empty() {
             true => Ok(()),
-            false => Err(Refusal { pointers, ..Refusal::because(Reason::ValueInvalid) }),
+            false => Err(refusal(WriteFault::Types(pointers))),
+        }
+    }
+
+    fn changes(&self, body: &[u8], limits: &Limits) -> Result<(), Refusal> {
+        let open = Mask::show();
+        let FieldMasks { read, write, values, .. } = &*self.fields;
+        let (read, write) = (read.as_deref().unwrap_or(&open), write.as_deref().unwrap_or(&open));
+        changes::check(&Sides { read, write, values }, body, limits).map_err(refusal)
+    }
+}
+
+fn refusal(fault: WriteFault) -> Refusal {
+    match fault {
+        WriteFault::Invalid(_) => Refusal::because(Reason::BodyInvalid),
+        WriteFault::Fields(pointers) => {
+            Refusal { pointers, ..Refusal::because(Reason::FieldNotWritable) }
+        }
+        WriteFault::Types(pointers) => {
+            Refusal { pointers, ..Refusal::because(Reason::ValueInvalid) }
         }
     }
 }
 
-/// How a body that must be checked is applied, by its type; 415 where it cannot be read.
+/// What a body that must be read means, by its type; 415 where it cannot be read.
 ///
 /// A PUT that the route says is merged can erase what it replaces inside, as a PATCH can.
-pub(super) fn patch(
+pub(super) fn meant(
     method: &Method,
     update: Update,
     headers: &HeaderMap,
-) -> Result<Patch, Refusal> {
+) -> Result<Meant, Refusal> {
     let unsupported = || Refusal::because(Reason::BodyUnsupported);
     if !media::is_identity(headers) {
         return Err(unsupported());
     }
     match (media::json(headers), *method == Method::PATCH) {
-        (Some(Json::Plain | Json::MergePatch), true) => Ok(Patch::Merge),
+        (Some(Json::Plain | Json::MergePatch), true) => Ok(Meant::Json(Patch::Merge)),
+        (Some(Json::JsonPatch), true) => Ok(Meant::Changes),
         (Some(Json::Plain), false) if *method == Method::PUT && update == Update::Merge => {
-            Ok(Patch::Merge)
+            Ok(Meant::Json(Patch::Merge))
         }
-        (Some(Json::Plain), false) => Ok(Patch::No),
+        (Some(Json::Plain), false) => Ok(Meant::Json(Patch::No)),
         _ => Err(unsupported()),
     }
 }

@@ -152,10 +152,10 @@ impl Inquiry {
             return Ok(false);
         }
         let certain = self.letters.iter().all(|letter| !letter.held.is_empty());
-        match body::patch(request.method, route.update, request.headers) {
+        match body::meant(request.method, route.update, request.headers) {
             // It is not read, and the grants that ask for it do not hold.
             Err(_) if certain => Ok(false),
-            patch => patch.map(|_| true),
+            meant => meant.map(|_| true),
         }
     }
 
@@ -205,12 +205,11 @@ impl Inquiry {
         let standing = standing::find(snapshot, &addressed, &principal, request.now, &mut ())
             .map_err(Refusal::because)?;
         let caller = Caller { principal: Some(&principal), stands: Some(standing.subject()) };
-        let patch = body::patch(request.method, route.update, request.headers);
-        let merges = matches!(patch, Ok(filter::write::Patch::Merge));
+        let meant = body::meant(request.method, route.update, request.headers).ok();
         let mut rows = Vec::new();
         for letter in &mut self.letters {
             let needed = Access::LETTERS[letter.at];
-            let judge = Judge { facts, limits, snapshot, caller, letter: needed, merges };
+            let judge = Judge { facts, limits, snapshot, caller, letter: needed, meant };
             let mut unread = None;
             for found in std::mem::take(&mut letter.pending) {
                 let object = object_path(snapshot, &found, letter.at, request.target)

@@ -90,6 +90,18 @@ pub enum Fault {
         /// One past the key that is one too many.
         offset: u64,
     },
+    /// In a request: not a JSON Patch (RFC 6902), or one that can be read in two ways.
+    #[error("not a JSON Patch that reads in one way, at byte {offset}")]
+    NotAPatch {
+        /// The change that does not fit.
+        offset: u64,
+    },
+    /// In a request: more changes than [`super::changes::MOST_OPERATIONS`].
+    #[error("too many changes, at byte {offset}")]
+    TooManyChanges {
+        /// The first that is too many.
+        offset: u64,
+    },
     /// A row longer than what may be held of one.
     #[error("a row is too long, at byte {offset}")]
     RowTooLong {
@@ -126,6 +138,8 @@ impl Fault {
             | Fault::TooManyKeys { offset }
             | Fault::ObjectTooLong { offset }
             | Fault::RowTooLong { offset }
+            | Fault::NotAPatch { offset }
+            | Fault::TooManyChanges { offset }
             | Fault::TooManyValues { offset } => *offset += start,
             Fault::Bom | Fault::Truncated | Fault::Shape | Fault::Gone | Fault::DuplicatePair => {}
         }

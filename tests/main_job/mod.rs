@@ -2,6 +2,7 @@
 
 mod addresses;
 mod carriage;
+mod changes;
 mod conditions;
 mod defaults;
 mod destinations;
