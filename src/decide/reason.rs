@@ -32,6 +32,8 @@ reasons! {
     Granted = "granted", 200;
     /// The route is public for this access.
     Public = "public", 200;
+    /// What a browser asks for a page of another origin has been answered.
+    Preflight = "preflight", 204;
     /// Monitor mode: it would have been refused.
     Monitored = "monitored", 200;
     /// The path (or the framing around it) can be read in two ways.
@@ -62,6 +64,8 @@ reasons! {
     AppInactive = "app_inactive", 403;
     /// A restriction denies it.
     Restricted = "restricted", 403;
+    /// The request comes from a page whose origin may not.
+    OriginNotAllowed = "origin_not_allowed", 403;
     /// No grant of the caller's roles matches.
     NoGrant = "no_grant", 403;
     /// Grants match, but their conditions do not hold.

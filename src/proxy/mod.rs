@@ -10,6 +10,7 @@ mod answer;
 mod ask;
 mod canonical;
 mod connection;
+mod cors;
 mod deadline;
 mod framing;
 mod headers;

@@ -3,6 +3,7 @@
 use super::ask::Heard;
 use super::canonical::{Canonical, Wire};
 use super::connection::Client;
+use super::cors;
 use super::deadline::Deadline;
 use super::headers::{self, Told};
 use super::outgoing::Outgoing;
@@ -92,6 +93,9 @@ impl Way<'_> {
         let live = self.worker.live();
         story.record().generation = live.snapshot.generation();
         let now = story.unix_seconds();
+        if let Some(answer) = self.preflight(&canonical, &live, now, story)? {
+            return Ok(Outcome::Answered(answer));
+        }
         let judged = self.judge(&canonical, &live, now, story)?;
         let Heard { permit, whole: read, missing } = match judged {
             Decision::Allowed(permit) => Heard { permit, whole: None, missing: false },
@@ -163,6 +167,24 @@ impl Way<'_> {
         Limits { depth: limits.json_depth, object: limits.object, ..Limits::default() }
     }
 
+    /// What a browser asks for a page of another origin is answered here.
+    fn preflight(
+        &self,
+        canonical: &Canonical,
+        live: &Held,
+        now: u64,
+        story: &mut Story,
+    ) -> Result<Option<Response<Source>>, Refused> {
+        if *canonical.method() != Method::OPTIONS {
+            return Ok(None);
+        }
+        let found = decide::preflight(&live.snapshot, &self.question(canonical, now))?;
+        Ok(found.map(|found| {
+            story.preflight(live.snapshot.route(found.route));
+            cors::answer(found.fields)
+        }))
+    }
+
     /// Steps 2 to 8 of the decision: method, route, who it is, whether it may.
     pub(super) fn judge(
         &self,
@@ -174,6 +196,10 @@ impl Way<'_> {
         let question = self.question(canonical, now);
         let routed = decide::route(&live.snapshot, &question)?;
         story.routed(&routed, &live.snapshot);
+        let cors = routed.route().and_then(|route| live.snapshot.route(route).cors.as_deref());
+        if let Some(cors) = cors {
+            story.crosses(decide::readable_by(cors, canonical.headers()).into());
+        }
         let principal = self.identify((canonical, now), live, &routed, story)?;
         Ok(decide::decide(&live.snapshot, &question, routed, principal, &mut ())?)
     }
@@ -346,6 +372,7 @@ async fn guarded<T>(way: impl Future<Output = Result<T, Refused>>) -> Result<T, 
 fn relay(response: Response<Source>, asked: &Asked, mut story: Box<Story>) -> Response<Reply> {
     story.answered(response.status());
     let (mut head, source) = response.into_parts();
+    story.mark_crossing(&mut head.headers);
     head.version = asked.version;
     if asked.version < http::Version::HTTP_11 {
         // HTTP/1.0 is served one request a connection.

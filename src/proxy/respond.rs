@@ -9,7 +9,7 @@ use super::story::Story;
 use crate::decide::{Reason, Refusal};
 use crate::problem;
 use bytes::Bytes;
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode, Version};
 
 /// The type of every refusal.
@@ -73,8 +73,11 @@ pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> 
     let length = problem.len();
     let head = asked.method == Method::HEAD;
     let source = if head { Source::Empty } else { Source::Whole(problem.into()) };
+    let mut fields = HeaderMap::new();
+    story.mark_crossing(&mut fields);
     let mut response = Response::new(Reply::new(source, story));
     *response.status_mut() = status;
+    *response.headers_mut() = fields;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
     headers.insert(header::CONTENT_LENGTH, length.into());
