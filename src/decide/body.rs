@@ -4,10 +4,11 @@
 use super::media::{self, Json};
 use super::{FieldMasks, Permit, Reason, Refusal, RowPlan};
 use crate::filter::changes::{self, Sides};
+use crate::filter::form::{self, Encoding};
 use crate::filter::mask::Mask;
 use crate::filter::write::{self, Patch, WriteFault};
 use crate::filter::{Filter, Limits};
-use crate::policy::snapshot::{BodyKind, Snapshot, Update};
+use crate::policy::snapshot::{BodyKind, RequestKind, Route, Snapshot, Update};
 use http::{HeaderMap, Method};
 use std::sync::Arc;
 
@@ -91,12 +92,14 @@ pub struct BodyCheck {
 }
 
 /// What a body that is read means for what is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Meant {
     /// JSON: a value, or what is merged into one.
     Json(Patch),
     /// A JSON Patch (RFC 6902).
     Changes,
+    /// A form, likewise a value or what is merged.
+    Form(Encoding, Patch),
 }
 
 impl BodyCheck {
@@ -110,19 +113,24 @@ impl BodyCheck {
         headers: &HeaderMap,
     ) -> Result<Option<BodyCheck>, Refusal> {
         let route = snapshot.route(permit.route());
-        let fields = permit.fields().filter(|_| route.request == BodyKind::Json);
+        let fields = permit.fields().filter(|_| route.request != RequestKind::Opaque);
         let Some(fields) = fields.filter(|fields| fields.write.is_some()) else {
             return Ok(None);
         };
-        let meant = meant(method, route.update, headers)?;
+        let meant = meant(method, route, headers)?;
         Ok(Some(BodyCheck { fields: fields.clone(), meant }))
     }
 
     /// Checks a whole body. Fields go before values.
     pub fn check(&self, body: &[u8], limits: &Limits) -> Result<(), Refusal> {
-        match self.meant {
-            Meant::Json(patch) => self.json(body, limits, patch),
+        match &self.meant {
+            Meant::Json(patch) => self.json(body, limits, *patch),
             Meant::Changes => self.changes(body, limits),
+            Meant::Form(encoding, patch) => {
+                let open = Mask::show();
+                let limit = (self.fields.write.as_deref().unwrap_or(&open), &*self.fields.values);
+                form::check(encoding, body, limit, limits, *patch).map_err(refusal)
+            }
         }
     }
 
@@ -167,22 +175,27 @@ fn refusal(fault: WriteFault) -> Refusal {
 /// What a body that must be read means, by its type; 415 where it cannot be read.
 ///
 /// A PUT that the route says is merged can erase what it replaces inside, as a PATCH can.
-pub(super) fn meant(
-    method: &Method,
-    update: Update,
-    headers: &HeaderMap,
-) -> Result<Meant, Refusal> {
-    let unsupported = || Refusal::because(Reason::BodyUnsupported);
+pub(super) fn meant(method: &Method, route: &Route, headers: &HeaderMap) -> Result<Meant, Refusal> {
+    let unsupported = Refusal::because(Reason::BodyUnsupported);
     if !media::is_identity(headers) {
-        return Err(unsupported());
+        return Err(unsupported);
     }
-    match (media::json(headers), *method == Method::PATCH) {
-        (Some(Json::Plain | Json::MergePatch), true) => Ok(Meant::Json(Patch::Merge)),
-        (Some(Json::JsonPatch), true) => Ok(Meant::Changes),
-        (Some(Json::Plain), false) if *method == Method::PUT && update == Update::Merge => {
-            Ok(Meant::Json(Patch::Merge))
+    let is_patch = *method == Method::PATCH;
+    let merged = is_patch || *method == Method::PUT && route.update == Update::Merge;
+    let patch = if merged { Patch::Merge } else { Patch::No };
+    let form = |encoding| Meant::Form(encoding, patch);
+    let meant = match route.request {
+        RequestKind::Json => match media::json(headers) {
+            Some(Json::Plain) => Some(Meant::Json(patch)),
+            Some(Json::MergePatch) if is_patch => Some(Meant::Json(patch)),
+            Some(Json::JsonPatch) if is_patch => Some(Meant::Changes),
+            _ => None,
+        },
+        RequestKind::Form => media::is_form(headers).then(|| form(Encoding::Urlencoded)),
+        RequestKind::Multipart => {
+            media::boundary(headers).map(|boundary| form(Encoding::Multipart(boundary)))
         }
-        (Some(Json::Plain), false) => Ok(Meant::Json(Patch::No)),
-        _ => Err(unsupported()),
-    }
+        RequestKind::Opaque => None,
+    };
+    meant.ok_or(unsupported)
 }

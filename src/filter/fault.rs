@@ -102,6 +102,18 @@ pub enum Fault {
         /// The first that is too many.
         offset: u64,
     },
+    /// In a request: not a form, or one that can be read in two ways.
+    #[error("not a form that reads in one way, at byte {offset}")]
+    NotAForm {
+        /// Where the field begins that does not fit.
+        offset: u64,
+    },
+    /// In a request: more fields than [`super::form::MAX_FIELDS`].
+    #[error("too many fields, at byte {offset}")]
+    TooManyFields {
+        /// The first that is too many.
+        offset: u64,
+    },
     /// A row longer than what may be held of one.
     #[error("a row is too long, at byte {offset}")]
     RowTooLong {
@@ -139,6 +151,8 @@ impl Fault {
             | Fault::ObjectTooLong { offset }
             | Fault::RowTooLong { offset }
             | Fault::NotAPatch { offset }
+            | Fault::NotAForm { offset }
+            | Fault::TooManyFields { offset }
             | Fault::TooManyChanges { offset }
             | Fault::TooManyValues { offset } => *offset += start,
             Fault::Bom | Fault::Truncated | Fault::Shape | Fault::Gone | Fault::DuplicatePair => {}

@@ -7,6 +7,7 @@ mod conditions;
 mod defaults;
 mod destinations;
 mod explain;
+mod forms;
 mod gate;
 mod groups;
 mod hosts;
