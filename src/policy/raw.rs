@@ -12,7 +12,9 @@ pub use identity::{
     RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeyUrl, RawKeys,
     RawRolePlace, RawSecret,
 };
-pub use route::{BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, Update};
+pub use route::{
+    BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, RequestKind, Update,
+};
 
 use crate::policy::node::Node;
 use crate::source::{Span, Spanned};

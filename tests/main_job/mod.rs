@@ -3,6 +3,7 @@
 mod addresses;
 mod browsers;
 mod carriage;
+mod changes;
 mod claims;
 mod conditions;
 mod defaults;
@@ -10,6 +11,7 @@ mod destinations;
 mod explain;
 mod fetched;
 mod fetched_tls;
+mod forms;
 mod gate;
 mod groups;
 mod guesses;

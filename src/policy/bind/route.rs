@@ -3,7 +3,9 @@
 use super::{Fields, Harmless, Shape, condition, text};
 use crate::diag::Report;
 use crate::policy::node::Node;
-use crate::policy::raw::{BodyKind, MODES, RawCors, RawHeaders, RawRoute, RawUpstream, Update};
+use crate::policy::raw::{
+    BodyKind, MODES, RawCors, RawHeaders, RawRoute, RawUpstream, RequestKind, Update,
+};
 
 pub(super) const UPSTREAM: Shape = Shape {
     what: "upstream",
@@ -82,10 +84,10 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
         request: fields.word(
             "request",
             &[
-                ("json", Some(BodyKind::Json)),
-                ("opaque", Some(BodyKind::Opaque)),
-                ("form", None),
-                ("multipart", None),
+                ("json", Some(RequestKind::Json)),
+                ("form", Some(RequestKind::Form)),
+                ("multipart", Some(RequestKind::Multipart)),
+                ("opaque", Some(RequestKind::Opaque)),
             ],
         ),
         response: fields.word(

@@ -27,7 +27,7 @@ pub struct RawRoute {
     pub update: Option<Spanned<Update>>,
     /// Access letters.
     pub public: Option<Text>,
-    pub request: Option<Spanned<BodyKind>>,
+    pub request: Option<Spanned<RequestKind>>,
     pub response: Option<Spanned<BodyKind>>,
     pub params_keep: bool,
     pub credential_pass: bool,
@@ -80,7 +80,20 @@ pub enum Update {
     Replace,
 }
 
-/// How a body is read. (Other kinds are not enforced yet.)
+/// How a request's body is read, where something limits it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestKind {
+    /// JSON, merge patches and JSON Patches.
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// `multipart/form-data`.
+    Multipart,
+    /// Not at all.
+    Opaque,
+}
+
+/// How a response's body is read. (Other kinds are not enforced yet.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyKind {
     Json,

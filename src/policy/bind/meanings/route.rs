@@ -55,8 +55,8 @@ pub(super) const ROWS: &[Row] = &[
             may("public", LETTERS, "Letters for which no credential is evaluated"),
             may(
                 "request",
-                Word(&["json", "opaque"]),
-                "How request bodies are read; `json`. Opaque ones pass unread",
+                Word(&["json", "form", "multipart", "opaque"]),
+                "How request bodies are read where something limits them; `json`. Opaque ones pass unread",
             ),
             may(
                 "response",
