@@ -6,6 +6,7 @@ use crate::control::reload::{LoadError, Outcome, Reloader, Status};
 use crate::control::store::Store;
 use crate::control::watch::{Nudge, Watch};
 use crate::diag::{Report, Severity, json};
+use crate::identity::Assertion;
 use crate::policy::resolve::Surroundings;
 use crate::proxy::{self, ProxyConfig};
 use crate::settings::{ListenAddress, Settings};
@@ -265,6 +266,10 @@ impl AdminState for Parts {
                     .unwrap_or_default(),
             }),
         }
+    }
+
+    fn jwks(&self) -> Option<String> {
+        self.store.load().identity.tell().assertion().map(Assertion::jwks)
     }
 
     fn metrics(&self) -> String {

@@ -6,6 +6,7 @@
 mod administration;
 mod identity;
 mod route;
+mod tell;
 
 pub use administration::{RawFeatures, RawInvitation, RawPreset, RawRights};
 pub use identity::{
@@ -13,6 +14,7 @@ pub use identity::{
     RawSecret,
 };
 pub use route::{BodyKind, MODES, Mode, RawHeaders, RawRoute, RawUpstream, Update};
+pub use tell::{RawAssertion, RawCredential, RawTell, RawToldHeaders};
 
 use crate::policy::node::Node;
 use crate::source::{Span, Spanned};

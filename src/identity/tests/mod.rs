@@ -5,6 +5,7 @@ mod compile;
 mod credentials;
 mod keys;
 mod tokens;
+mod told;
 
 use super::*;
 use crate::diag::{Report, Severity};

@@ -15,6 +15,7 @@ pub mod language;
 mod meanings;
 mod people;
 mod route;
+mod tell;
 
 pub use fields::{Fields, Harmless, Shape, bad_word, not_enforced, text, wrong_type};
 
