@@ -8,7 +8,7 @@ use crate::control::reload::{LoadError, Outcome, Reloader, Status};
 use crate::control::store::{LiveTls, Store};
 use crate::control::watch::{Nudge, Watch, Watched};
 use crate::diag::{Report, Severity, json};
-use crate::identity::KeySource;
+use crate::identity::{Assertion, KeySource};
 use crate::policy::resolve::Surroundings;
 use crate::proxy::{self, Door, ProxyConfig};
 use crate::settings::{Listen, ListenAddress, Settings};
@@ -376,6 +376,10 @@ impl AdminState for Parts {
                     .unwrap_or_default(),
             }),
         }
+    }
+
+    fn jwks(&self) -> Option<String> {
+        self.store.load().identity.tell().assertion().map(Assertion::jwks)
     }
 
     fn metrics(&self) -> String {

@@ -140,7 +140,9 @@ fn identity(raw: &RawPolicy, named: &NamedFiles, report: &mut Report) -> Identit
     }
     let inputs =
         Inputs { file: &|name| named.read(name), env: &|name: &str| std::env::var_os(name) };
-    Identity::compile(raw.identity.as_ref(), &inputs, report)
+    let mut identity = Identity::compile(raw.identity.as_ref(), &inputs, report);
+    identity.authenticate_to(&raw.upstreams, &inputs, report);
+    identity
 }
 
 /// The files that a policy names, as they were when they were read: the digest covers them.

@@ -6,6 +6,7 @@
 mod administration;
 mod identity;
 mod route;
+mod tell;
 
 pub use administration::{RawFeatures, RawInvitation, RawPreset, RawRights};
 pub use identity::{
@@ -15,6 +16,7 @@ pub use identity::{
 pub use route::{
     BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, RequestKind, Update,
 };
+pub use tell::{RawAssertion, RawCredential, RawTell, RawToldHeaders};
 
 use crate::policy::node::Node;
 use crate::source::{Span, Spanned};

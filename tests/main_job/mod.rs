@@ -2,6 +2,7 @@
 
 mod addresses;
 mod browsers;
+mod callers;
 mod carriage;
 mod changes;
 mod claims;
@@ -32,6 +33,7 @@ mod restrictions;
 mod sources;
 mod streams;
 mod tenants;
+mod told;
 mod values;
 mod watching;
 mod writes;

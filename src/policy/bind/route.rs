@@ -1,6 +1,6 @@
 //! Upstreams and routes.
 
-use super::{Fields, Harmless, Shape, condition, text};
+use super::{Fields, Harmless, Shape, condition, tell, text};
 use crate::diag::Report;
 use crate::policy::node::Node;
 use crate::policy::raw::{
@@ -9,12 +9,8 @@ use crate::policy::raw::{
 
 pub(super) const UPSTREAM: Shape = Shape {
     what: "upstream",
-    keys: &["id", "url", "host"],
-    unenforced: &[
-        ("tls", Harmless::Never),
-        ("timeouts", Harmless::Empty),
-        ("credential", Harmless::Never),
-    ],
+    keys: &["id", "url", "host", "credential"],
+    unenforced: &[("tls", Harmless::Never), ("timeouts", Harmless::Empty)],
 };
 
 pub(super) const ROUTE: Shape = Shape {
@@ -56,7 +52,9 @@ pub(super) fn upstream(node: &Node, report: &mut Report) -> Option<RawUpstream> 
     let mut fields = Fields::open(node, &UPSTREAM, report)?;
     let (id, url) = (fields.required_text("id"), fields.required_text("url"));
     let host = fields.text("host");
-    Some(RawUpstream { span: node.span, id: id?, url: url?, host })
+    let credential = fields.node("credential");
+    let credential = credential.and_then(|node| tell::credential(node, fields.report()));
+    Some(RawUpstream { span: node.span, id: id?, url: url?, host, credential })
 }
 
 pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {

@@ -1,6 +1,6 @@
 //! Upstreams and routes.
 
-use super::{RawTest, Text};
+use super::{RawCredential, RawTest, Text};
 use crate::source::{Span, Spanned};
 
 #[derive(Clone, Debug)]
@@ -9,6 +9,7 @@ pub struct RawUpstream {
     pub id: Text,
     pub url: Text,
     pub host: Option<Text>,
+    pub credential: Option<RawCredential>,
 }
 
 #[derive(Clone, Debug)]

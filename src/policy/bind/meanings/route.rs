@@ -3,6 +3,7 @@
 use super::{LETTERS, PATH, Row, SELECTOR, may, must};
 use crate::policy::bind::kinds::Kind::*;
 use crate::policy::bind::route::{CORS, HEADERS, ROUTE, UPSTREAM};
+use crate::policy::bind::tell::CREDENTIAL;
 
 pub(super) const ROWS: &[Row] = &[
     (
@@ -12,6 +13,23 @@ pub(super) const ROWS: &[Row] = &[
             must("id", Id, "What routes call it"),
             must("url", Matching("^(http://.+|unix:/.+)$"), "`http://host:port`, or `unix:/path`"),
             may("host", Text, "The Host to send; without it, the client's"),
+            may(
+                "credential",
+                One(&CREDENTIAL),
+                "The upstream's own secret, put on what goes there",
+            ),
+        ],
+    ),
+    (
+        &CREDENTIAL,
+        "An upstream's own secret, put on what goes there",
+        &[
+            must("header", Text, "The header that carries it"),
+            must(
+                "file",
+                Text,
+                "A file with its value, from the policy's folder, used byte for byte",
+            ),
         ],
     ),
     (
