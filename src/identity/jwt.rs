@@ -7,6 +7,7 @@
 use super::claims::{self, ClaimMap};
 use super::json::{self, Kind, Object};
 use super::jwks::{KeySet, Signed};
+use super::roles::Claimed;
 use super::{MAX_CREDENTIAL, TokenFault};
 use crate::principal::{AuthMethod, Principal};
 use base64::Engine;
@@ -167,11 +168,13 @@ impl Issuer {
             true => user,
             false => format!("{}{user}", self.prefix).into(),
         };
+        let Claimed { roles, org_roles } = self.claims.roles.read(payload)?;
         Ok(Principal {
             user,
             org: claims::text(payload, &self.claims.org, "org")?,
             app: claims::text(payload, &self.claims.app, "app")?,
-            roles: claims::roles(payload, &self.claims.roles)?,
+            roles,
+            org_roles,
             email: claims::text(payload, &self.claims.email, "email")?,
             claims: claims::all(payload)?,
             method: AuthMethod::Jwt,

@@ -21,6 +21,7 @@ mod jwks;
 mod jwt;
 mod pem;
 mod remote;
+mod roles;
 #[cfg(test)]
 mod tests;
 mod verdicts;

@@ -3,6 +3,7 @@
 mod addresses;
 mod browsers;
 mod carriage;
+mod claims;
 mod conditions;
 mod defaults;
 mod destinations;

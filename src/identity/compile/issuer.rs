@@ -17,11 +17,12 @@ impl Compiler<'_> {
         self.filled(&raw.issuer, "issuer");
         let leeway = self.leeway(raw);
         let access_tokens_only = self.access_tokens_only(raw);
-        let claims = ClaimMap::compile(&raw.claims, |text| {
+        let mut claims = ClaimMap::compile(&raw.claims, |text| {
             let message = format!("`{}` is neither a claim's name nor a JSON pointer", text.value);
             let help = "write a name, or a pointer as RFC 6901 has it: `/realm_access/roles`";
             self.error(text.span, message, help);
         });
+        claims.roles = self.role_map(&raw.claims);
         let keys = self.keys(raw)?;
         self.fitting(raw, &algorithms, &keys);
         Some(Issuer {

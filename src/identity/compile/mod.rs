@@ -4,6 +4,7 @@ mod browser;
 mod direct;
 mod issuer;
 mod keys;
+mod roles;
 
 use super::Identity;
 use super::api_key::ApiKeys;

@@ -1,9 +1,11 @@
 //! Authenticators, except for API keys.
 
-use super::{Fields, Harmless, Shape, keys, not_enforced, remote};
+use super::{Fields, Harmless, Shape, keys, remote, text};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::node::{Node, NodeKind};
-use crate::policy::raw::{RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeys, RawSecret, Text};
+use crate::policy::raw::{
+    RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeys, RawRolePlace, RawSecret, Text,
+};
 
 /// Clocks may differ by this many seconds at most.
 pub(super) const MAX_LEEWAY: u64 = 300;
@@ -45,9 +47,12 @@ pub(super) const SECRET: Shape = Shape { what: "secret", keys: &["file", "env"],
 
 pub(super) const CLAIMS: Shape = Shape {
     what: "`claims`",
-    keys: &["user", "org", "app", "roles", "email"],
-    unenforced: &[("map", Harmless::Empty)],
+    keys: &["user", "org", "app", "roles", "email", "map"],
+    unenforced: &[],
 };
+
+pub(super) const ROLE_ITEMS: Shape =
+    Shape { what: "place of roles", keys: &["items", "key", "value"], unenforced: &[] };
 
 pub(super) const FORWARDED: Shape = Shape {
     what: "`forwarded`",
@@ -140,29 +145,45 @@ fn claims(node: &Node, report: &mut Report) -> RawClaims {
         user: claim(&mut fields, "user"),
         org: claim(&mut fields, "org"),
         app: claim(&mut fields, "app"),
-        roles: claim(&mut fields, "roles"),
+        roles: role_places(&mut fields),
         email: claim(&mut fields, "email"),
+        map: fields.pairs("map", |name, node, report| {
+            text(node, format_args!("the role of `{}`", name.value), name.span, report)
+        }),
     }
 }
 
-/// Names or pointers. Roles picked from a list of objects, or kept per organization, are not
-/// enforced yet.
+/// Names or pointers. They are read before it is known which organization a request addresses.
 fn claim(fields: &mut Fields<'_, '_>, key: &str) -> Vec<Text> {
-    if let Some(node) = fields.node(key)
-        && matches!(node.kind, NodeKind::Map(_))
-    {
-        fields.report().push(not_enforced(&format!("{key}: {{items, key, value}}"), node.span));
-        return Vec::new();
+    let names = fields.one_or_more(key);
+    for name in names.iter().filter(|name| name.value.contains("{org}")) {
+        let message = format!("`{key}` cannot depend on the organization");
+        let problem = Diagnostic::error(Code::BadValue, name.span, message)
+            .help("only `roles` may stand in a place for each organization");
+        fields.report().push(problem);
     }
-    let mut names = fields.one_or_more(key);
-    names.retain(|name| {
-        let per_org = name.value.contains("{org}");
-        if per_org {
-            fields.report().push(not_enforced(&format!("{key}: {}", name.value), name.span));
-        }
-        !per_org
-    });
     names
+}
+
+/// Places of roles: one, or a list that is tried in order.
+fn role_places(fields: &mut Fields<'_, '_>) -> Vec<RawRolePlace> {
+    match fields.node("roles") {
+        None => Vec::new(),
+        Some(Node { kind: NodeKind::List(_), .. }) => {
+            fields.list("roles", role_place).unwrap_or_default()
+        }
+        Some(node) => role_place(node, fields.report()).into_iter().collect(),
+    }
+}
+
+fn role_place(node: &Node, report: &mut Report) -> Option<RawRolePlace> {
+    if !matches!(node.kind, NodeKind::Map(_)) {
+        return text(node, "a place of roles", node.span, report).map(RawRolePlace::At);
+    }
+    let mut fields = Fields::open(node, &ROLE_ITEMS, report)?;
+    let parts = ["items", "key", "value"].map(|part| fields.required_text(part));
+    let [Some(items), Some(key), Some(value)] = parts else { return None };
+    Some(RawRolePlace::Items { items, key, value })
 }
 
 fn token_type(fields: &mut Fields<'_, '_>) -> Option<Text> {

@@ -38,6 +38,8 @@ pub(super) enum Kind {
     Words(&'static [&'static str]),
     Texts,
     TextOrTexts,
+    /// A text or a mapping, or a list of such.
+    TextOrOne(&'static Shape),
     One(&'static Shape),
     Many(&'static Shape),
     /// A list of ids and mappings.

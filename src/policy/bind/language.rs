@@ -123,6 +123,10 @@ fn value(kind: &Kind) -> Value {
         ]}),
         Kind::Texts => texts(),
         Kind::TextOrTexts => json!({"anyOf": [{"type": "string"}, texts()]}),
+        Kind::TextOrOne(shape) => {
+            let one = json!({"anyOf": [{"type": "string"}, reference(shape)]});
+            json!({"anyOf": [one, {"type": "array", "items": one}]})
+        }
         Kind::One(shape) => reference(shape),
         Kind::Many(shape) => json!({"type": "array", "items": reference(shape)}),
         Kind::ManyOrId(shape) => json!({

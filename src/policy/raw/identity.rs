@@ -70,8 +70,19 @@ pub struct RawClaims {
     pub user: Vec<Text>,
     pub org: Vec<Text>,
     pub app: Vec<Text>,
-    pub roles: Vec<Text>,
+    pub roles: Vec<RawRolePlace>,
     pub email: Vec<Text>,
+    /// Names of roles in tokens, and what the policy calls them.
+    pub map: Vec<(Text, Text)>,
+}
+
+/// A place of roles in a token.
+#[derive(Clone, Debug)]
+pub enum RawRolePlace {
+    /// A name or a pointer, perhaps with `{org}` in it.
+    At(Text),
+    /// `{items, key, value}`: a list of objects, where each names its organization, and its roles.
+    Items { items: Text, key: Text, value: Text },
 }
 
 #[derive(Clone, Debug)]

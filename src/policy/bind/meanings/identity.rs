@@ -2,7 +2,7 @@
 
 use super::{Row, may, must};
 use crate::policy::bind::identity::{
-    CLAIMS, FORWARDED, IDENTITY, JWKS, JWT, MAX_LEEWAY, PEM, SECRET,
+    CLAIMS, FORWARDED, IDENTITY, JWKS, JWT, MAX_LEEWAY, PEM, ROLE_ITEMS, SECRET,
 };
 use crate::policy::bind::keys::{API_KEY, API_KEYS, CARRIERS};
 use crate::policy::bind::kinds::Kind::*;
@@ -102,8 +102,22 @@ pub(super) const ROWS: &[Row] = &[
             may("user", TextOrTexts, "The user's id; `sub`"),
             may("org", TextOrTexts, "The organization in which the token acts alone"),
             may("app", TextOrTexts, "The application in which the token acts alone"),
-            may("roles", TextOrTexts, "Roles: a list, or a text with spaces"),
+            may(
+                "roles",
+                TextOrOne(&ROLE_ITEMS),
+                "Roles: a list, or a text with spaces. `{org}` in a pointer is the addressed organization",
+            ),
             may("email", TextOrTexts, "The user's address"),
+            may("map", Claims, "Names of roles in tokens, and the ids that they have here"),
+        ],
+    ),
+    (
+        &ROLE_ITEMS,
+        "A list in a token that has roles for each organization",
+        &[
+            must("items", Text, "Where the list is"),
+            must("key", Text, "Where an element names its organization"),
+            must("value", Text, "Where it has the roles"),
         ],
     ),
     (
