@@ -11,7 +11,9 @@ pub use administration::{RawFeatures, RawInvitation, RawPreset, RawRights};
 pub use identity::{
     RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeys, RawSecret,
 };
-pub use route::{BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, Update};
+pub use route::{
+    BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, RawUpstreamTls, Update,
+};
 
 use crate::policy::node::Node;
 use crate::source::{Span, Spanned};
