@@ -2,7 +2,8 @@
 
 use crate::identity::Identity;
 use crate::policy::snapshot::Snapshot;
-use crate::tls::{ChainFault, KnowsPeers, ListenerTls};
+use crate::policy::snapshot::UpstreamId;
+use crate::tls::{ChainFault, KnowsPeers, ListenerTls, UpstreamTls};
 use arc_swap::{ArcSwap, Cache};
 use rustls_pki_types::CertificateDer;
 use std::sync::Arc;
@@ -15,8 +16,17 @@ pub struct Live {
     pub snapshot: Arc<Snapshot>,
     /// The authenticators that the policy names, with their keys.
     pub identity: Identity,
+    /// How to speak to each upstream under TLS, by its number; none for those in clear.
+    pub secure: Box<[Option<Arc<UpstreamTls>>]>,
     /// When it became live.
     pub loaded_at: SystemTime,
+}
+
+impl Live {
+    /// How to speak to this upstream under TLS, where its URL says so.
+    pub fn secure(&self, upstream: UpstreamId) -> Option<&Arc<UpstreamTls>> {
+        self.secure.get(upstream.0 as usize)?.as_ref()
+    }
 }
 
 /// The place where the live policy stands.

@@ -14,7 +14,8 @@ pub use identity::{
     RawRolePlace, RawSecret,
 };
 pub use route::{
-    BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, RequestKind, Update,
+    BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, RawUpstreamTls, RequestKind,
+    Update,
 };
 pub use tell::{RawAssertion, RawCredential, RawTell, RawToldHeaders};
 

@@ -212,7 +212,7 @@ impl Socket {
 
     /// Whether bytes that were taken may still lie here, so that only a flush shows whether the
     /// other end takes them.
-    fn holds_back(&self) -> bool {
+    pub(super) fn holds_back(&self) -> bool {
         matches!(self, Socket::Tls(_))
     }
 }

@@ -9,12 +9,13 @@ use super::failures::Failures;
 use super::headers;
 use super::io::Socket;
 use super::listener::Listener;
-use super::pool::Pool;
+use super::pool::{Pool, To};
 use super::random::Random;
 use super::{AtEnd, ProxyConfig, Recorder, Share};
 use crate::control::store::LiveTls;
 use crate::control::{Live, Reader};
 use crate::identity::Peer;
+use crate::policy::snapshot::UpstreamId;
 use crate::settings::Limits;
 use http::HeaderValue;
 use std::cell::{Cell, RefCell};
@@ -70,6 +71,11 @@ impl Held {
     /// The first digits of the policy's digest, as upstreams are told.
     pub(super) fn policy(&self) -> &HeaderValue {
         &self.policy
+    }
+
+    /// Where an upstream is, and how to speak to it.
+    pub(super) fn to(&self, upstream: UpstreamId) -> To<'_> {
+        To { address: &self.snapshot.upstream(upstream).address, tls: self.secure(upstream) }
     }
 }
 

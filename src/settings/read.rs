@@ -3,10 +3,10 @@
 use super::overrides::{self, Override};
 use super::{ListenAddress, LogSink, Settings, limits, values};
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::bind::{Fields, Harmless, Shape, not_enforced};
+use crate::policy::bind::{Fields, Harmless, Shape};
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::Text;
-use crate::policy::upstream::{UpstreamAddress, UpstreamUrlError};
+use crate::policy::upstream::UpstreamAddress;
 use crate::policy::yaml;
 use crate::source::{FileId, Sources, Span};
 use std::path::{Path, PathBuf};
@@ -167,10 +167,6 @@ fn upstream(fields: &mut Fields<'_, '_>) -> UpstreamAddress {
     let Some(typed) = fields.text("upstream") else { return default_upstream() };
     match typed.value.parse() {
         Ok(address) => address,
-        Err(UpstreamUrlError::Https) => {
-            fields.report().push(not_enforced("upstream: https", typed.span));
-            default_upstream()
-        }
         Err(error) => {
             let message = format!("`{}` is not an upstream", typed.value);
             let problem =
@@ -386,11 +382,10 @@ mod tests {
     #[test]
     fn what_is_not_enforced_is_refused_by_name() {
         bad(
-            "upstream: https://a\nlisten: {address: '127.0.0.1:1', proxy_protocol: true}\n\
+            "listen: {address: '127.0.0.1:1', proxy_protocol: true}\n\
              policy: {etcd: [a], prefix: /p}\nlog: {audit: file}\nlimits: {in_flight_bytes: 1MiB}\n",
             &[],
             &[
-                (NotEnforced, "https://a", "p.yaml"),
                 (NotEnforced, "proxy_protocol", "p.yaml"),
                 (NotEnforced, "etcd", "p.yaml"),
                 (NotEnforced, "prefix", "p.yaml"),

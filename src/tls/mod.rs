@@ -14,12 +14,14 @@ pub mod fault;
 pub mod pair;
 pub mod pem;
 pub mod server;
+pub mod upstream;
 
 pub use bundle::{Bundle, ChainFault};
 pub use clients::{Clients, KnowsPeers};
 pub use fault::{FileFault, Handshake, HandshakeFault};
 pub use pair::Pair;
 pub use server::{ListenerTls, Resumption};
+pub use upstream::UpstreamTls;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use std::sync::Arc;

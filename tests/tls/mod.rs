@@ -2,9 +2,10 @@
 
 mod listener;
 mod reloads;
+mod upstream;
 
 use crate::support::proxy::Start;
-use crate::support::tls::{Authority, Issued, TlsClient};
+use crate::support::tls::{Authority, Issued, Shaken, TlsClient};
 use crate::support::{Proxy, TempPolicy, Upstream, eventually};
 
 /// A policy under which everything passes.
@@ -75,6 +76,11 @@ impl Secure {
 fn write_pair(folder: &TempPolicy, name: &str, pair: &Issued) {
     folder.write(&format!("{name}.crt"), &pair.cert);
     folder.write(&format!("{name}.key"), &pair.key);
+}
+
+/// Whether there was an answer. In TLS 1.3 a client may learn of a refusal after its handshake.
+fn is_served(shaken: std::io::Result<Shaken>) -> bool {
+    shaken.is_ok_and(|shaken| !shaken.answer.is_empty())
 }
 
 /// A GET after which the server closes.

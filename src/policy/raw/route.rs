@@ -10,6 +10,20 @@ pub struct RawUpstream {
     pub url: Text,
     pub host: Option<Text>,
     pub credential: Option<RawCredential>,
+    pub tls: Option<RawUpstreamTls>,
+}
+
+/// How to speak to an `https` upstream; paths of files, in PEM.
+#[derive(Clone, Debug)]
+pub struct RawUpstreamTls {
+    pub span: Span,
+    /// The system's authorities where absent.
+    pub ca: Option<Text>,
+    /// With `key`, or neither.
+    pub cert: Option<Text>,
+    pub key: Option<Text>,
+    /// The URL's host where absent.
+    pub server_name: Option<Text>,
 }
 
 #[derive(Clone, Debug)]

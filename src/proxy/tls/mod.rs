@@ -1,8 +1,10 @@
-//! TLS on a socket: handshakes with clients, and what is known of a client after one.
+//! TLS on a socket: handshakes with clients, with upstreams, and what is known of a client after one.
 
 mod accept;
+mod connect;
 
 pub(super) use accept::accept;
+pub(super) use connect::connect;
 
 use crate::policy::Host;
 
