@@ -145,8 +145,9 @@ impl Reloader {
                 self.accepted();
                 Outcome::Unchanged
             }
-            Ok(loaded) => {
+            Ok(mut loaded) => {
                 self.named_files = loaded.named_files;
+                loaded.live.identity.keep_keys_of(&live.identity);
                 self.retired.add(self.store.publish(loaded.live));
                 self.accepted();
                 Outcome::Published(self.store.load())
@@ -246,7 +247,7 @@ fn membership_stays(old: &People, new: &People, report: &mut Report) {
     }
 }
 
-fn parent(path: &Path) -> PathBuf {
+pub(super) fn parent(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),

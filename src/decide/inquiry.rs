@@ -1,12 +1,12 @@
 //! A decision that waits for facts which only bodies know: whose an object is, what a body asks
 //! for. Nothing has reached the upstream yet but the look at those objects.
 
+mod letter;
 mod object;
 
 use super::body;
 use super::caller::Caller;
-use super::facts::{Bearing, Facts, Judge};
-use super::head::{self, Head};
+use super::facts::{Bearing, Body, Facts, Judge};
 use super::named::Named;
 use super::permit::{Monitor, Permit};
 use super::rows::RowPlan;
@@ -21,9 +21,12 @@ use crate::policy::index::Matches;
 use crate::policy::limits::Limits;
 use crate::policy::resolve::Address;
 use crate::policy::roleset::RoleSet;
-use crate::policy::snapshot::{BodyKind, GrantGroup, GrantId, RouteId, Snapshot, Update};
+use crate::policy::snapshot::{
+    BodyKind, GrantGroup, GrantId, RequestKind, RouteId, Snapshot, Update,
+};
 use crate::policy::target::{MAX_TARGET, Target};
 use crate::principal::Principal;
+use letter::{Failed, Letter};
 use object::object_path;
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -60,25 +63,6 @@ pub struct Preread {
     pub permit: Permit,
     /// It is what the request addresses: the object's ETag can guard a write.
     pub is_itself: bool,
-}
-
-/// The grants for one letter.
-#[derive(Debug)]
-struct Letter {
-    at: usize,
-    held: Held,
-    /// Those that hold if what is not known yet is as they say.
-    pending: Vec<Candidate>,
-    failed: Failed,
-}
-
-/// Why grants that match did not hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Failed {
-    head: bool,
-    query: bool,
-    value: bool,
-    owner: bool,
 }
 
 impl Inquiry {
@@ -148,14 +132,14 @@ impl Inquiry {
             conditions.is_some_and(|c| c.owner.is_some() || c.require.is_some())
         };
         let route = snapshot.route(self.route);
-        if !pending.any(asks) || route.request == BodyKind::Opaque {
+        if !pending.any(asks) || route.request == RequestKind::Opaque {
             return Ok(false);
         }
         let certain = self.letters.iter().all(|letter| !letter.held.is_empty());
-        match body::patch(request.method, route.update, request.headers) {
+        match body::meant(request.method, route, request.headers) {
             // It is not read, and the grants that ask for it do not hold.
             Err(_) if certain => Ok(false),
-            patch => patch.map(|_| true),
+            meant => meant.map(|_| true),
         }
     }
 
@@ -205,12 +189,14 @@ impl Inquiry {
         let standing = standing::find(snapshot, &addressed, &principal, request.now, &mut ())
             .map_err(Refusal::because)?;
         let caller = Caller { principal: Some(&principal), stands: Some(standing.subject()) };
-        let patch = body::patch(request.method, route.update, request.headers);
-        let merges = matches!(patch, Ok(filter::write::Patch::Merge));
+        let meant = body::meant(request.method, route, request.headers).ok();
+        let (form, meant) = facts.body.spelled(meant, limits)?;
+        let facts = &Facts { body: form.as_deref().map_or(facts.body, Body::Json), ..*facts };
         let mut rows = Vec::new();
         for letter in &mut self.letters {
             let needed = Access::LETTERS[letter.at];
-            let judge = Judge { facts, limits, snapshot, caller, letter: needed, merges };
+            let judge =
+                Judge { facts, limits, snapshot, caller, letter: needed, meant: meant.as_ref() };
             let mut unread = None;
             for found in std::mem::take(&mut letter.pending) {
                 let object = object_path(snapshot, &found, letter.at, request.target)
@@ -395,83 +381,6 @@ impl Inquiry {
             certain || rows.iter().all(|row| names(row.grant).iter().any(|other| **other == **name))
         };
         all.into_iter().filter(everywhere).collect()
-    }
-}
-
-impl Letter {
-    fn heard<T: Trace>(
-        &mut self,
-        found: Candidate,
-        bearing: Bearing,
-        rows: &mut Vec<Candidate>,
-        trace: &mut T,
-    ) {
-        match bearing {
-            Bearing::Holds => {
-                trace.grant(found.grant);
-                self.held.add(&found);
-            }
-            Bearing::InRows => {
-                trace.grant(found.grant);
-                rows.push(found);
-            }
-            Bearing::NotOwner => {
-                self.failed.owner = true;
-                trace.failed(found.grant, "the object is not the caller's");
-            }
-            Bearing::WrongValue => {
-                self.failed.value = true;
-                trace.failed(
-                    found.grant,
-                    "the body does not have a value that its `require` allows",
-                );
-            }
-        }
-    }
-
-    /// What the head of a request says of a grant with conditions.
-    fn head<T: Trace>(
-        &mut self,
-        snapshot: &Snapshot,
-        found: &Candidate,
-        request: &Request<'_>,
-        caller: &Caller<'_>,
-        trace: &mut T,
-    ) -> Result<(), Refusal> {
-        let Some(conditions) = snapshot.conditions(found.grant) else { return Ok(()) };
-        match head::judge(conditions, request, caller)? {
-            Head::Holds if conditions.is_of_head() => {
-                trace.grant(found.grant);
-                self.held.add(found);
-            }
-            Head::Holds => self.pending.push(*found),
-            Head::Fails => {
-                self.failed.head = true;
-                trace.failed(found.grant, "its `when` does not hold");
-            }
-            Head::Unlisted => {
-                self.failed.query = true;
-                trace.failed(
-                    found.grant,
-                    "the query has a parameter that its `query` does not list",
-                );
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Failed {
-    /// What is said where nothing holds: 404 if only owner rules failed, for the object is then
-    /// as good as missing.
-    fn reason(self) -> Reason {
-        match self {
-            Failed { value: true, .. } => Reason::ValueNotAllowed,
-            Failed { head: true, .. } => Reason::ConditionFailed,
-            Failed { query: true, .. } => Reason::QueryNotAllowed,
-            Failed { owner: true, .. } => Reason::NotOwner,
-            _ => Reason::NoGrant,
-        }
     }
 }
 

@@ -83,6 +83,35 @@ fn json_of(essence: &str) -> Option<Json> {
     }
 }
 
+/// Whether the body claims to be a form of one line, in UTF-8.
+pub fn is_form(headers: &HeaderMap) -> bool {
+    let Some(Some(text)) = only(headers, &header::CONTENT_TYPE) else { return false };
+    let mut parts = text.split(';');
+    let essence = parts.next().unwrap_or("").trim_matches(BLANK);
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") && parts.all(means_utf8)
+}
+
+/// The boundary between the parts of a body that claims to be a form of parts. (RFC 2046 section 5.1.1.)
+/// `None` where it claims anything besides, or the boundary is not as the RFC has it.
+pub fn boundary(headers: &HeaderMap) -> Option<Box<str>> {
+    let (essence, parameter) = only(headers, &header::CONTENT_TYPE)??.split_once(';')?;
+    let (name, value) = parameter.trim_matches(BLANK).split_once('=')?;
+    let is = |a: &str, b| a.eq_ignore_ascii_case(b);
+    if !is(essence.trim_matches(BLANK), "multipart/form-data") || !is(name, "boundary") {
+        return None;
+    }
+    let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    let of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"'+_-.".contains(&byte);
+    let of_quoted = |byte: u8| of_token(byte) || b"(),/:=? ".contains(&byte);
+    let fits = match quoted {
+        Some(text) => text.bytes().all(of_quoted),
+        None => value.bytes().all(of_token),
+    };
+    let boundary = quoted.unwrap_or(value);
+    let fits = fits && (1..=70).contains(&boundary.len()) && !boundary.ends_with(' ');
+    fits.then(|| boundary.into())
+}
+
 /// Whether no coding has been applied to the body.
 pub fn is_identity(headers: &HeaderMap) -> bool {
     match only(headers, &header::CONTENT_ENCODING) {
@@ -247,6 +276,56 @@ mod tests {
                 headers.append(header::ACCEPT, HeaderValue::from_str(value).unwrap());
             }
             assert_eq!(accepted_records(&headers), asked, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn p10_what_is_a_form() {
+        for (text, is) in [
+            ("application/x-www-form-urlencoded", true),
+            ("Application/X-WWW-Form-Urlencoded; charset=UTF-8", true),
+            ("application/x-www-form-urlencoded; charset=latin1", false),
+            ("application/x-www-form-urlencoded, text/plain", false),
+            ("multipart/form-data; boundary=b", false),
+            ("application/json", false),
+        ] {
+            assert_eq!(is_form(&typed(&[text])), is, "{text}");
+        }
+        assert!(!is_form(&typed(&[])));
+    }
+
+    #[test]
+    fn p10_a_boundary_is_as_the_rfc_has_it() {
+        let of = |text: &str| boundary(&typed(&[text])).map(String::from);
+        let of_value = |value: &str| of(&format!("multipart/form-data; boundary={value}"));
+        for (value, wanted) in [
+            ("b", "b"),
+            ("----WebKitFormBoundaryAb12", "----WebKitFormBoundaryAb12"),
+            ("\"a b:c\"", "a b:c"),
+            (&"b".repeat(70), &"b".repeat(70)),
+        ] {
+            assert_eq!(of_value(value), Some(wanted.to_owned()), "{value}");
+        }
+        assert_eq!(of("Multipart/Form-Data ;Boundary=b"), Some("b".into()));
+        for value in [
+            "",
+            "\"\"",
+            "\"a \"",
+            "a b",
+            "a:b",
+            "\"a",
+            "a\"",
+            "é",
+            "b; charset=utf-8",
+            "b;",
+            &"b".repeat(71),
+        ] {
+            assert_eq!(of_value(value), None, "{value}");
+        }
+        for text in
+            ["multipart/form-data", "multipart/form-data; charset=b", "multipart/mixed; boundary=b"]
+        {
+            assert_eq!(of(text), None, "{text}");
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A [`mask::Mask`] says which parts of a document pass. [`Filter`] takes a body chunk by chunk and
 //! gives out what passes, byte for byte as it came; [`write::check`] says whether a request body
-//! holds only what passes. [`algebra`] joins masks, [`place`] puts one where a pointer says.
+//! holds only what passes, [`changes`] whether a JSON Patch does, [`form`] whether a form does. [`algebra`] joins masks, [`place`] puts one where a pointer says.
 //! [`pick`] reads values out of a body, and [`rows`] has the elements of a list judged one by one.
 //! [`records`] reads bodies that are several documents.
 //!
@@ -13,10 +13,12 @@
 pub mod algebra;
 pub mod alike;
 mod blind;
+pub mod changes;
 mod engine;
 mod fault;
 mod fold;
 mod follow;
+pub mod form;
 mod inside;
 mod key;
 pub mod mask;
@@ -33,6 +35,7 @@ mod tests;
 mod trail;
 mod utf8;
 pub mod values;
+mod whole;
 pub mod write;
 
 pub use fault::Fault;

@@ -40,6 +40,13 @@ impl Pointers {
         }
     }
 
+    /// Adds one that is not among them.
+    pub fn add_once(&mut self, pointer: &str) {
+        if !self.list.iter().any(|known| known == pointer) {
+            self.add(pointer);
+        }
+    }
+
     /// Those added.
     pub fn as_slice(&self) -> &[String] {
         &self.list

@@ -90,6 +90,9 @@ pub enum TokenFault {
     /// No key of the issuer has this `kid` and fits the algorithm.
     #[error("no key of the issuer has the token's `kid` and fits its algorithm")]
     NoKey,
+    /// Keys come from a URL, and none are known, or they are older than they may get.
+    #[error("the issuer's keys could not be fetched, or not for longer than `max_stale`")]
+    KeysUnavailable,
     /// No `kid`, and more than one key would fit.
     #[error("the token has no `kid`, and more than one key of the issuer fits")]
     AmbiguousKey,
@@ -204,6 +207,7 @@ impl TokenFault {
             TokenFault::UnknownIssuer => "unknown_issuer",
             TokenFault::Algorithm => "algorithm",
             TokenFault::NoKey => "no_key",
+            TokenFault::KeysUnavailable => "keys_unavailable",
             TokenFault::AmbiguousKey => "ambiguous_key",
             TokenFault::Signature => "signature",
             TokenFault::MissingClaim(_) => "missing_claim",

@@ -10,7 +10,7 @@ use crate::policy::index::{Matches, PathIndex, ShapeId};
 use crate::policy::people::People;
 use crate::policy::roleset::{RoleId, RoleSet};
 use crate::policy::route::HostRoutes;
-pub use crate::policy::route::{BodyKind, Route, RouteId, Update};
+pub use crate::policy::route::{BodyKind, RequestKind, Route, RouteId, Update};
 use crate::policy::target::Target;
 use crate::policy::upstream::Upstream;
 use crate::source::Place;

@@ -35,6 +35,9 @@ impl Outgoing {
         let target = stripped.unwrap_or(whole);
         headers::clean_request(&mut headers, identity, route.credential_pass)?;
         headers::change(&mut headers, &route.carriage)?;
+        if !identity.tell().authenticate(&upstream.id, &mut headers) {
+            return Err(Reason::HeadersTooLarge);
+        }
         if filtered && told.permit.is_monitored() {
             headers::ask_for_plain(&mut headers)?;
         } else if filtered {

@@ -175,7 +175,13 @@ async fn ask_again(
     question.generation = live.snapshot.generation();
     story.record().generation = question.generation;
     let waited = story.record().upstream;
-    let permit = match way.judge(&question.canonical, &live, now, story)? {
+    let judged = match way.judge(&question.canonical, &live, now, story) {
+        Err(Refused { ask: Some(ask), .. }) => {
+            way.judge_later(*ask, &question.canonical, &live, now, story).await?
+        }
+        judged => judged?,
+    };
+    let permit = match judged {
         Decision::Allowed(permit) => permit,
         Decision::Asks(inquiry) => {
             let canonical = &mut question.canonical;
@@ -230,6 +236,8 @@ impl Flow {
             }
             // An empty view would keep the memory alive.
             self.held = Bytes::new();
+            // TLS may hold back what it has taken.
+            ready!(Pin::new(&mut *to).poll_flush(cx))?;
             if self.ended {
                 ready!(Pin::new(&mut *to).poll_shutdown(cx))?;
                 self.over = true;

@@ -1,9 +1,9 @@
 //! The named limits, each with the range in which it makes sense.
 
-use super::{Limits, values};
+use super::Limits;
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::bind::{Fields, Harmless, Shape, wrong_type};
-use crate::policy::node::{Node, NodeKind};
+use crate::policy::bind::{Fields, Harmless, Shape, duration, size};
+use crate::policy::node::Node;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ pub(super) const LIMITS: Shape = Shape {
         "connect",
         "upstream_head",
         "upstream_idle",
+        "handshake",
         "drain",
         "idle",
         "max_target",
@@ -33,11 +34,7 @@ pub(super) const LIMITS: Shape = Shape {
         "auth_failures",
         "auth_window",
     ],
-    unenforced: &[
-        ("body_min_rate", Harmless::Never),
-        ("handshake", Harmless::Never),
-        ("in_flight_bytes", Harmless::Never),
-    ],
+    unenforced: &[("body_min_rate", Harmless::Never), ("in_flight_bytes", Harmless::Never)],
 };
 
 /// Waits in which a slow network still works and a stuck one is noticed.
@@ -80,6 +77,7 @@ pub(super) fn limits(node: &Node, report: &mut Report) -> Limits {
         ("connect", &mut limits.connect),
         ("upstream_head", &mut limits.upstream_head),
         ("upstream_idle", &mut limits.upstream_idle),
+        ("handshake", &mut limits.handshake),
         ("drain", &mut limits.drain),
         ("idle", &mut limits.idle),
         ("tunnel_idle", &mut limits.tunnel_idle),
@@ -124,59 +122,4 @@ fn count<T: TryFrom<u64>>(
 ) -> Option<T> {
     let number = fields.number(key, range)?;
     T::try_from(number.value).ok()
-}
-
-fn duration(
-    fields: &mut Fields<'_, '_>,
-    key: &str,
-    range: RangeInclusive<Duration>,
-) -> Option<Duration> {
-    let node = fields.node(key)?;
-    let NodeKind::Text(typed) = &node.kind else {
-        let problem = wrong_type(&format!("`{key}`"), "a duration", node, node.span)
-            .help("write a number and a unit: `500ms`, `10s`, `2m`");
-        fields.report().push(problem);
-        return None;
-    };
-    let problem = match humantime::parse_duration(typed) {
-        Ok(duration) if range.contains(&duration) => return Some(duration),
-        Ok(_) => {
-            let shown = |duration| humantime::format_duration(duration);
-            let (low, high) = (shown(*range.start()), shown(*range.end()));
-            let message = format!("`{key}` must be from {low} to {high}");
-            Diagnostic::error(Code::BadValue, node.span, message)
-                .help("write a duration in this range")
-        }
-        Err(_) => {
-            let message = format!("`{typed}` is not a duration");
-            Diagnostic::error(Code::BadValue, node.span, message)
-                .help("write a number and a unit: `500ms`, `10s`, `2m`")
-        }
-    };
-    fields.report().push(problem);
-    None
-}
-
-fn size(fields: &mut Fields<'_, '_>, key: &str, range: RangeInclusive<u64>) -> Option<usize> {
-    let node = fields.node(key)?;
-    let bytes = match &node.kind {
-        NodeKind::Int(number) => u64::try_from(*number).ok(),
-        NodeKind::Text(text) => values::size(text),
-        _ => None,
-    };
-    let Some(bytes) = bytes else {
-        let problem =
-            Diagnostic::error(Code::BadValue, node.span, format!("`{key}` is not a size"))
-                .help("write bytes, or a number and a unit: `4096`, `32KiB`, `10MiB`");
-        fields.report().push(problem);
-        return None;
-    };
-    if !range.contains(&bytes) {
-        let (low, high) = (values::shown_size(*range.start()), values::shown_size(*range.end()));
-        let message = format!("`{key}` must be from {low} to {high}");
-        let problem = Diagnostic::error(Code::BadValue, node.span, message);
-        fields.report().push(problem.help("write a size in this range"));
-        return None;
-    }
-    usize::try_from(bytes).ok()
 }

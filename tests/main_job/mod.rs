@@ -2,11 +2,17 @@
 
 mod addresses;
 mod browsers;
+mod callers;
 mod carriage;
+mod changes;
+mod claims;
 mod conditions;
 mod defaults;
 mod destinations;
 mod explain;
+mod fetched;
+mod fetched_tls;
+mod forms;
 mod gate;
 mod groups;
 mod guesses;
@@ -27,6 +33,7 @@ mod restrictions;
 mod sources;
 mod streams;
 mod tenants;
+mod told;
 mod values;
 mod watching;
 mod writes;

@@ -139,14 +139,12 @@ fn key_principal(raw: &RawApiKey, prefix: &str) -> Principal {
         .map(|roles| roles.iter().map(|role| role.value.as_str().into()).collect());
     let claims = key_claims(raw, mapped(&org, &app, &roles));
     Principal {
-        user: format!("{prefix}{}", raw.user.value).into(),
         org,
         app,
         roles,
-        email: None,
         claims,
-        method: AuthMethod::ApiKey,
         expires: raw.expires.map(|expires| expires.value),
+        ..Principal::of(format!("{prefix}{}", raw.user.value), AuthMethod::ApiKey)
     }
 }
 

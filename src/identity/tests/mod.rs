@@ -4,7 +4,10 @@ mod browsers;
 mod compile;
 mod credentials;
 mod keys;
+mod pem;
+mod remote;
 mod tokens;
+mod told;
 
 use super::*;
 use crate::diag::{Report, Severity};

@@ -290,10 +290,10 @@ fn upstreams<'a>(raw: &'a RawPolicy, around: &Surroundings, report: &mut Report)
     for upstream in &raw.upstreams {
         let address = upstream.url.value.parse().unwrap_or_else(|error| {
             let message = format!("`{}` is no upstream URL: {error}", upstream.url.value);
-            report.push(
-                Diagnostic::error(Code::BadValue, upstream.url.span, message)
-                    .help("write `http://HOST:PORT`, or `unix:/PATH` for a socket"),
-            );
+            report
+                .push(Diagnostic::error(Code::BadValue, upstream.url.span, message).help(
+                    "write `http://HOST:PORT`, `https://HOST`, or `unix:/PATH` for a socket",
+                ));
             list[0].address.clone()
         });
         let host =

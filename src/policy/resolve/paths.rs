@@ -16,7 +16,7 @@ use crate::policy::cors::Cors;
 use crate::policy::host::HostPattern;
 use crate::policy::pattern::Pattern;
 use crate::policy::raw::{
-    BodyKind, Kind, RawEntries, RawHeaders, RawPolicy, RawRoute, Text, Update,
+    BodyKind, Kind, RawEntries, RawHeaders, RawPolicy, RawRoute, RequestKind, Text, Update,
 };
 use crate::policy::snapshot::UpstreamId;
 use crate::source::Span;
@@ -37,7 +37,7 @@ pub struct ResolvedRoute {
     pub methods: MethodTable,
     pub public: Access,
     pub update: Update,
-    pub request: BodyKind,
+    pub request: RequestKind,
     pub response: BodyKind,
     pub sentinels: Arc<[Arc<str>]>,
     pub params_keep: bool,
@@ -172,7 +172,7 @@ fn resolve_route(
         methods: methods(route, report),
         public: route.public.as_ref().map_or(Access::NONE, |typed| letters(typed, report)),
         update: route.update.map_or(Update::Replace, |update| update.value),
-        request: route.request.map_or(BodyKind::Json, |kind| kind.value),
+        request: route.request.map_or(RequestKind::Json, |kind| kind.value),
         response: route.response.map_or(BodyKind::Json, |kind| kind.value),
         sentinels: sentinels::of(route, report),
         params_keep: route.params_keep,

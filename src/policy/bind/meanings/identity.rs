@@ -1,9 +1,12 @@
 //! Who issues credentials.
 
 use super::{Row, may, must};
-use crate::policy::bind::identity::{CLAIMS, FORWARDED, IDENTITY, JWKS, JWT, MAX_LEEWAY, SECRET};
+use crate::policy::bind::identity::{
+    CLAIMS, FORWARDED, IDENTITY, JWKS, JWT, MAX_LEEWAY, PEM, ROLE_ITEMS, SECRET,
+};
 use crate::policy::bind::keys::{API_KEY, API_KEYS, CARRIERS};
 use crate::policy::bind::kinds::Kind::*;
+use crate::policy::bind::tell::{ASSERTION, SIGNING_KEY, TELL, TOLD};
 
 pub(super) const ROWS: &[Row] = &[
     (
@@ -22,11 +25,52 @@ pub(super) const ROWS: &[Row] = &[
                 Flag,
                 "Authenticators that can yield the same id mean the same person",
             ),
+            may("tell", One(&TELL), "What upstreams are told of callers"),
         ],
     ),
     (
+        &TELL,
+        "What upstreams are told of callers",
+        &[
+            may("headers", One(&TOLD), "Other names of the headers"),
+            may("assertion", One(&ASSERTION), "A signed token, in place of the headers"),
+        ],
+    ),
+    (
+        &TOLD,
+        "Names of the headers that say who is calling; written beside `assertion`, both are sent",
+        &[
+            may("user", Text, "`X-Portcullis-User`"),
+            may("org", Text, "`X-Portcullis-Org`"),
+            may("app", Text, "`X-Portcullis-App`"),
+            may("roles", Text, "`X-Portcullis-Roles`"),
+            may("policy", Text, "`X-Portcullis-Policy`"),
+        ],
+    ),
+    (
+        &ASSERTION,
+        "A signed token that says who is calling",
+        &[
+            must(
+                "header",
+                Text,
+                "The header that carries it; in `Authorization` it is a bearer token",
+            ),
+            must("keys", Many(&SIGNING_KEY), "Private keys, newest first: that one signs"),
+            may("algorithm", Word(&["ES256", "EdDSA", "RS256"]), "What the keys are for; `ES256`"),
+            may("issuer", Text, "Its `iss`; `portcullis`"),
+            may("audience", Text, "Its `aud`; the upstream's id"),
+            may("ttl", Text, "How long it is good, `5s` to `1h`; `60s`"),
+        ],
+    ),
+    (
+        &SIGNING_KEY,
+        "A private key of ours",
+        &[must("file", Text, "A PEM file (PKCS#8), from the policy's folder")],
+    ),
+    (
         &JWT,
-        "An issuer of signed tokens, with `jwks` or `secrets`",
+        "An issuer of signed tokens, with one of `jwks`, `pem` and `secrets`",
         &[
             must("issuer", Text, "The exact `iss`"),
             must("audience", Texts, "The token's `aud` must name one of these"),
@@ -36,6 +80,7 @@ pub(super) const ROWS: &[Row] = &[
                 "The token's must be one of these and fit the key: `ES256`, `RS256`, `EdDSA`, `HS256`…",
             ),
             may("jwks", One(&JWKS), "The key set"),
+            may("pem", One(&PEM), "Instead of a key set: public keys without names"),
             may(
                 "secrets",
                 Many(&SECRET),
@@ -57,7 +102,33 @@ pub(super) const ROWS: &[Row] = &[
             ),
         ],
     ),
-    (&JWKS, "A key set", &[must("file", Text, "A file, from the policy's folder")]),
+    (
+        &JWKS,
+        "A key set, from a file or from a URL",
+        &[
+            may("file", Text, "A file, from the policy's folder"),
+            may(
+                "url",
+                Text,
+                "Where it is fetched: `https://`, or `http://` to a loopback address; no redirects",
+            ),
+            may("ca", Text, "A file with the certificates that vouch for the server; the system's"),
+            may("refresh", Text, "How often it is fetched again: `10m`"),
+            may(
+                "cool_down",
+                Text,
+                "The least time between fetches that unknown keys ask for: `30s`",
+            ),
+            may("max_stale", Text, "How old it may get while it cannot be fetched: `24h`"),
+            may("max_bytes", Size, "The longest answer that is read: `1MiB`"),
+            may("timeout", Text, "How long a fetch may take: `5s`"),
+        ],
+    ),
+    (
+        &PEM,
+        "Public keys without names",
+        &[must("file", Text, "A file with `PUBLIC KEY` blocks, from the policy's folder")],
+    ),
     (
         &SECRET,
         "A shared secret, from one source",
@@ -73,8 +144,22 @@ pub(super) const ROWS: &[Row] = &[
             may("user", TextOrTexts, "The user's id; `sub`"),
             may("org", TextOrTexts, "The organization in which the token acts alone"),
             may("app", TextOrTexts, "The application in which the token acts alone"),
-            may("roles", TextOrTexts, "Roles: a list, or a text with spaces"),
+            may(
+                "roles",
+                TextOrOne(&ROLE_ITEMS),
+                "Roles: a list, or a text with spaces. `{org}` in a pointer is the addressed organization",
+            ),
             may("email", TextOrTexts, "The user's address"),
+            may("map", Claims, "Names of roles in tokens, and the ids that they have here"),
+        ],
+    ),
+    (
+        &ROLE_ITEMS,
+        "A list in a token that has roles for each organization",
+        &[
+            must("items", Text, "Where the list is"),
+            must("key", Text, "Where an element names its organization"),
+            must("value", Text, "Where it has the roles"),
         ],
     ),
     (
