@@ -387,18 +387,27 @@ impl<'a> Says<'a> {
         *self.schema == false || self.schema[word] == true
     }
 
+    /// Whether it limits nothing that is read, whatever it is.
+    fn shows_everything(&self) -> bool {
+        let limits = ["type", "properties", "additionalProperties", "items", "writeOnly"];
+        *self.schema != false && limits.iter().all(|word| self.schema.get(word).is_none())
+    }
+
     fn hides(&self, value: &Value) -> bool {
         self.bars(Way::Read) || !types_named(self.schema).contains(type_of(value))
     }
 }
 
-/// Whether a hidden value becomes null: all schemas of one role say so. Of several sets, all that
-/// hide it must.
+/// Whether a hidden value becomes null: all schemas of one role say so, in each set. The document
+/// speaks of one schema. Where several limit a value it is removed unless all of them say null, also
+/// those that do not hide this one: that is stricter than to ask only those that do. Schemas that show
+/// whatever stands there are not asked.
 fn becomes_null(sets: &[Vec<View<'_>>], value: &Value) -> bool {
     let hides = |view: &View<'_>| view.iter().any(|says| says.hides(value));
-    let redacts = |view: &View<'_>| view.iter().all(|says| says.redacts);
-    let mut hiding = sets.iter().filter(|views| views.iter().all(hides)).peekable();
-    hiding.peek().is_some() && hiding.all(|views| views.iter().any(redacts))
+    let redacts =
+        |view: &View<'_>| view.iter().all(|says| says.redacts || says.shows_everything());
+    sets.iter().any(|views| views.iter().all(hides))
+        && sets.iter().all(|views| views.iter().any(redacts))
 }
 
 /// What keywords say of a value by itself; what is inside of it they say elsewhere.

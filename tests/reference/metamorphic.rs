@@ -313,7 +313,7 @@ fn covers(more: &Verdict, less: &Verdict) -> bool {
 }
 
 /// Whether a document has all that another has. Hidden elements of an array are not there, so the
-/// rest comes in the same order.
+/// rest comes in the same order; `null` may stand for something hidden.
 fn contains(more: &Value, less: &Value) -> bool {
     match (more, less) {
         (Value::Object(more), Value::Object(less)) => {
@@ -323,6 +323,6 @@ fn contains(more: &Value, less: &Value) -> bool {
             let mut more = more.iter();
             less.iter().all(|less| more.any(|more| contains(more, less)))
         }
-        (more, less) => more == less,
+        (more, less) => more == less || less.is_null(),
     }
 }
