@@ -3,6 +3,7 @@
 
 mod admin;
 mod attack;
+mod cases;
 mod check;
 mod demo;
 mod dependencies;

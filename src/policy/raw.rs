@@ -4,8 +4,15 @@
 //! does not have; resolving gives them meaning.
 
 mod administration;
+mod identity;
+mod route;
 
 pub use administration::{RawFeatures, RawInvitation, RawPreset, RawRights};
+pub use identity::{
+    RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeyUrl, RawKeys,
+    RawRolePlace, RawSecret,
+};
+pub use route::{BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, Update};
 
 use crate::policy::node::Node;
 use crate::source::{Span, Spanned};
@@ -111,77 +118,6 @@ pub struct RawLimits {
 pub enum Cardinality {
     AtMost(u32),
     Many,
-}
-
-#[derive(Clone, Debug)]
-pub struct RawUpstream {
-    pub span: Span,
-    pub id: Text,
-    pub url: Text,
-    pub host: Option<Text>,
-}
-
-#[derive(Clone, Debug)]
-pub struct RawRoute {
-    pub span: Span,
-    pub pattern: Text,
-    /// Every host where absent.
-    pub host: Option<Text>,
-    pub upstream: Option<Text>,
-    /// As typed: `claims.account`, `header.X-Org`, `host.tenant`.
-    pub org: Option<Text>,
-    pub app: Option<Text>,
-    /// Method and letter, in the order typed.
-    pub verbs: Vec<(Text, Text)>,
-    pub upsert: Option<Spanned<bool>>,
-    pub update: Option<Spanned<Update>>,
-    /// Access letters.
-    pub public: Option<Text>,
-    pub request: Option<Spanned<BodyKind>>,
-    pub response: Option<Spanned<BodyKind>>,
-    pub params_keep: bool,
-    pub credential_pass: bool,
-    /// The policy's where absent.
-    pub mode: Option<Spanned<Mode>>,
-    pub strip_prefix: Option<Text>,
-    pub headers: RawHeaders,
-    pub when: Vec<RawTest>,
-    pub upgrade: bool,
-}
-
-/// Header fields of the request that an upstream gets.
-#[derive(Clone, Debug, Default)]
-pub struct RawHeaders {
-    pub remove: Vec<Text>,
-    /// Name and value, in the order typed.
-    pub set: Vec<(Text, Text)>,
-}
-
-/// Whether what is decided is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// It is.
-    Enforce,
-    /// It is told, and let through.
-    Monitor,
-}
-
-/// The words for modes.
-pub const MODES: [(&str, Option<Mode>); 2] =
-    [("enforce", Some(Mode::Enforce)), ("monitor", Some(Mode::Monitor))];
-
-/// What PUT does with what it does not mention. (`merge_hidden` is not enforced yet.)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Update {
-    Merge,
-    Replace,
-}
-
-/// How a body is read. (Other kinds are not enforced yet.)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyKind {
-    Json,
-    Opaque,
 }
 
 #[derive(Clone, Debug)]
@@ -411,90 +347,4 @@ pub struct RawAt {
 pub struct RawEntries {
     pub key: Text,
     pub value: Text,
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct RawIdentity {
-    pub span: Span,
-    pub jwt: Vec<RawJwt>,
-    pub api_keys: Option<RawApiKeys>,
-    pub forwarded: Option<RawForwarded>,
-    pub same_users: bool,
-}
-
-#[derive(Clone, Debug)]
-pub struct RawJwt {
-    pub span: Span,
-    pub issuer: Text,
-    pub audience: Vec<Text>,
-    pub algorithms: Vec<Text>,
-    pub keys: RawKeys,
-    pub claims: RawClaims,
-    /// Seconds; 60 where absent.
-    pub leeway: Option<Spanned<u64>>,
-    pub prefix: Option<Text>,
-    /// `at+jwt` demanded.
-    pub typ: Option<Text>,
-}
-
-/// Where verification keys come from. (`jwks: {url}` is not enforced yet.)
-#[derive(Clone, Debug)]
-pub enum RawKeys {
-    /// `jwks: {file}`
-    JwksFile(Text),
-    /// `secrets: [{file} | {env}]`, oldest last.
-    Secrets(Vec<RawSecret>),
-}
-
-#[derive(Clone, Debug)]
-pub enum RawSecret {
-    File(Text),
-    Env(Text),
-}
-
-/// Claim names or JSON pointers; a list is tried in order. Empty means the default name.
-#[derive(Clone, Debug, Default)]
-pub struct RawClaims {
-    pub user: Vec<Text>,
-    pub org: Vec<Text>,
-    pub app: Vec<Text>,
-    pub roles: Vec<Text>,
-    pub email: Vec<Text>,
-}
-
-#[derive(Clone, Debug)]
-pub struct RawApiKeys {
-    pub span: Span,
-    pub in_header: bool,
-    pub in_bearer: bool,
-    /// The header's name; `X-Api-Key` where absent.
-    pub header: Option<Text>,
-    pub prefix: Option<Text>,
-    pub keys: Vec<RawApiKey>,
-}
-
-#[derive(Clone, Debug)]
-pub struct RawApiKey {
-    pub span: Span,
-    pub user: Text,
-    pub org: Option<Text>,
-    pub app: Option<Text>,
-    pub sha256: Text,
-    pub roles: Option<Vec<Text>>,
-    pub claims: Vec<(Text, Text)>,
-    /// Seconds since 1970.
-    pub expires: Option<Spanned<u64>>,
-}
-
-#[derive(Clone, Debug)]
-pub struct RawForwarded {
-    pub span: Span,
-    /// Addresses, CIDR, or `unix`.
-    pub peers: Vec<Text>,
-    pub user: Text,
-    pub org: Option<Text>,
-    pub app: Option<Text>,
-    pub roles: Option<Text>,
-    pub email: Option<Text>,
-    pub prefix: Option<Text>,
 }

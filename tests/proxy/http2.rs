@@ -89,6 +89,19 @@ fn p03_the_same_is_refused_and_stripped_as_over_http_1() {
 }
 
 #[test]
+fn p03_cookies_in_several_fields_go_on_as_one() {
+    let upstream = Upstream::json("{}");
+    let proxy = Proxy::open(&upstream);
+    converse(&proxy, async |mut sender| {
+        let crumbs = [("cookie", "a=1"), ("cookie", "b=2"), ("cookie", "c=3")];
+        assert_eq!(ask(&mut sender, request("GET", "http://a/x", &crumbs, "")).await.0, 200);
+    });
+    let request = upstream.only_request();
+    assert_eq!(header(&request, "cookie"), Some("a=1; b=2; c=3"), "{request}");
+    assert_eq!(request.to_lowercase().matches("cookie:").count(), 1);
+}
+
+#[test]
 fn p14_a_body_that_breaks_off_resets_the_stream() {
     let broken = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\nzz\r\n";
     let upstream = Upstream::scripted(move |_, _| super::support::Answer::Last(broken.into()));

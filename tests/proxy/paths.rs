@@ -1,6 +1,7 @@
 //! Security group 1 and 2: what is decided is, byte for byte, what is forwarded.
 
 use super::support::{Proxy, Upstream};
+use portcullis::settings::Limits;
 
 #[test]
 fn p01_what_passes_is_forwarded_byte_for_byte() {
@@ -48,6 +49,55 @@ fn p01_what_can_be_read_in_two_ways_reaches_nobody() {
         assert_eq!(response.status, 400, "{target}: {response:?}");
     }
     upstream.assert_untouched();
+}
+
+#[test]
+fn p01_a_path_is_what_is_written_and_nothing_like_it() {
+    let upstream = Upstream::json("{}");
+    let policy = "policy: 1\nidentity: {api_keys: {keys: []}}\nroutes:\n\
+                  \x20 - {match: \"/open/john\", public: r}\n\
+                  \x20 - {match: \"/open/caf\u{e9}\", public: r}\n";
+    let proxy = Proxy::with(policy, &format!("http://{}", upstream.address), Limits::default());
+    let others = [
+        "/open/John",
+        "/OPEN/john",
+        "/open/joh\u{212a}",
+        "/open/john/",
+        "/open/john.",
+        "/open/john%20",
+        "/open/john.json",
+        "/open/johnny",
+        "/open/joh",
+        "/open",
+        "/open/cafe%CC%81",
+        "/open/CAF%C3%89",
+    ];
+    for target in others {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let status = proxy.once(&request).status;
+        assert!(matches!(status, 400 | 401), "{target}: {status}");
+    }
+    upstream.assert_untouched();
+    for target in ["/open/john", "/open/caf%C3%A9"] {
+        assert_eq!(proxy.once(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n")).status, 200);
+    }
+}
+
+#[test]
+fn p01_a_parameter_is_one_segment_that_is_there() {
+    let upstream = Upstream::json("{}");
+    let policy = "policy: 1\nidentity: {api_keys: {keys: []}}\nroutes:\n\
+                  \x20 - {match: \"/open/{id}/x\", public: r}\n";
+    let proxy = Proxy::with(policy, &format!("http://{}", upstream.address), Limits::default());
+    for target in
+        ["/open//x", "/open/../x", "/open/%2e%2e/x", "/open/a%2Fb/x", "/open/a/b/x", "/open/x"]
+    {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let status = proxy.once(&request).status;
+        assert!(matches!(status, 400 | 401), "{target}: {status}");
+    }
+    upstream.assert_untouched();
+    assert_eq!(proxy.once("GET /open/a%20b/x HTTP/1.1\r\nHost: a\r\n\r\n").status, 200);
 }
 
 #[test]

@@ -1,0 +1,88 @@
+//! Upstreams and routes.
+
+use super::{RawTest, Text};
+use crate::source::{Span, Spanned};
+
+#[derive(Clone, Debug)]
+pub struct RawUpstream {
+    pub span: Span,
+    pub id: Text,
+    pub url: Text,
+    pub host: Option<Text>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RawRoute {
+    pub span: Span,
+    pub pattern: Text,
+    /// Every host where absent.
+    pub host: Option<Text>,
+    pub upstream: Option<Text>,
+    /// As typed: `claims.account`, `header.X-Org`, `host.tenant`.
+    pub org: Option<Text>,
+    pub app: Option<Text>,
+    /// Method and letter, in the order typed.
+    pub verbs: Vec<(Text, Text)>,
+    pub upsert: Option<Spanned<bool>>,
+    pub update: Option<Spanned<Update>>,
+    /// Access letters.
+    pub public: Option<Text>,
+    pub request: Option<Spanned<BodyKind>>,
+    pub response: Option<Spanned<BodyKind>>,
+    pub params_keep: bool,
+    pub credential_pass: bool,
+    /// The policy's where absent.
+    pub mode: Option<Spanned<Mode>>,
+    pub strip_prefix: Option<Text>,
+    pub headers: RawHeaders,
+    pub when: Vec<RawTest>,
+    pub upgrade: bool,
+    pub cors: Option<RawCors>,
+}
+
+/// What pages of other origins may do.
+#[derive(Clone, Debug)]
+pub struct RawCors {
+    pub span: Span,
+    pub origins: Vec<Text>,
+    pub headers: Vec<Text>,
+    pub expose: Vec<Text>,
+    pub credentials: Option<Spanned<bool>>,
+    /// A duration, as typed.
+    pub max_age: Option<Text>,
+}
+
+/// Header fields of the request that an upstream gets.
+#[derive(Clone, Debug, Default)]
+pub struct RawHeaders {
+    pub remove: Vec<Text>,
+    /// Name and value, in the order typed.
+    pub set: Vec<(Text, Text)>,
+}
+
+/// Whether what is decided is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is.
+    Enforce,
+    /// It is told, and let through.
+    Monitor,
+}
+
+/// The words for modes.
+pub const MODES: [(&str, Option<Mode>); 2] =
+    [("enforce", Some(Mode::Enforce)), ("monitor", Some(Mode::Monitor))];
+
+/// What PUT does with what it does not mention. (`merge_hidden` is not enforced yet.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Update {
+    Merge,
+    Replace,
+}
+
+/// How a body is read. (Other kinds are not enforced yet.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyKind {
+    Json,
+    Opaque,
+}
