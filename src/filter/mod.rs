@@ -10,6 +10,7 @@
 //! compare decoded; number text, escapes and key order stay; any chunking of the input gives the
 //! same output; memory does not grow with the body.
 
+pub mod ahead;
 pub mod algebra;
 pub mod alike;
 mod blind;
@@ -41,6 +42,7 @@ pub mod write;
 pub use fault::Fault;
 pub use plan::{Extra, Pairs, Patterns};
 
+use ahead::Ahead;
 use engine::Engine;
 use mask::Mask;
 use rows::Reader;
@@ -75,6 +77,8 @@ pub struct Limits {
 pub struct Filter {
     engine: Engine,
     rows: Option<Box<Reader>>,
+    /// Until it is known how to filter the document.
+    ahead: Option<Box<Ahead>>,
     cut: Cut,
     /// Offset of the next chunk's first byte.
     offset: u64,
@@ -93,7 +97,7 @@ impl Filter {
     }
 
     fn with(engine: Engine) -> Filter {
-        Filter { engine, rows: None, cut: Cut::default(), offset: 0, fault: None }
+        Filter { engine, rows: None, ahead: None, cut: Cut::default(), offset: 0, fault: None }
     }
 
     /// Reads a chunk and appends to `out` what is known to pass. After a fault every call is that
@@ -104,10 +108,18 @@ impl Filter {
 
     /// The input has ended. Without this call, or with a fault from it, the document is not whole.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
-        self.guarded(|filter| match (filter.cut.is_open(), &mut filter.rows) {
-            (true, _) => Err(Fault::Truncated),
-            (false, None) => filter.engine.finish(filter.offset, out),
-            (false, Some(rows)) => rows.finish(&mut filter.engine, filter.offset, out),
+        self.guarded(|filter| {
+            if filter.cut.is_open() {
+                return Err(Fault::Truncated);
+            }
+            while let Some(ahead) = &mut filter.ahead {
+                let chosen = ahead.finish()?;
+                filter.become_chosen(chosen, out)?;
+            }
+            match &mut filter.rows {
+                None => filter.engine.finish(filter.offset, out),
+                Some(rows) => rows.finish(&mut filter.engine, filter.offset, out),
+            }
         })
     }
 
@@ -168,6 +180,12 @@ impl Filter {
             return Err(Fault::Bom);
         }
         let input = Input { bytes, base };
+        if let Some(ahead) = &mut self.ahead {
+            return match ahead.read(input)? {
+                None => Ok(()),
+                Some(chosen) => self.become_chosen(chosen, out),
+            };
+        }
         match &mut self.rows {
             None => self.engine.read(input, out),
             Some(rows) => rows.read(&mut self.engine, input, out),

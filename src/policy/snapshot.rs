@@ -118,8 +118,9 @@ pub(crate) struct ShapeFacts {
     pub(super) denials: Vec<RuleGroup<DenialId>>,
     /// Places of resource types, as indices into `ats`.
     pub(super) ats: Vec<u32>,
-    /// Types whose objects may be somewhere under this shape, though not `elsewhere: pass`.
-    pub(super) near: Vec<u32>,
+    /// Roles that limit a type whose objects may be somewhere under this shape, and which does not
+    /// say `elsewhere: pass`.
+    pub(super) near: RoleSet,
 }
 
 /// Rules of one shape that bind the same segments to the addressed organization and application,
