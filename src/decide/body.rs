@@ -25,7 +25,7 @@ pub enum View {
 
 /// What the caller may see of the response's body. `snapshot` is the one that decided.
 pub fn view(permit: &Permit, snapshot: &Snapshot) -> View {
-    if snapshot.route(permit.route()).response != BodyKind::Json {
+    if snapshot.route(permit.route()).response == BodyKind::Opaque {
         // It is said aloud that it cannot be read. Where rows are all that is granted, such a
         // route is refused before.
         return View::Whole;

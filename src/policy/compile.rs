@@ -152,6 +152,7 @@ impl Shapes {
                 upstream: route.upstream,
                 request: route.request,
                 response: route.response,
+                sentinels: route.sentinels.clone(),
                 credential_pass: route.credential_pass,
                 org: route.org.clone(),
                 app: route.app.clone(),

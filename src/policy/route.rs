@@ -27,6 +27,8 @@ pub struct Route {
     pub request: RequestKind,
     /// How response bodies are read, likewise.
     pub response: BodyKind,
+    /// Data of server-sent events that is no JSON and passes as it is.
+    pub sentinels: Arc<[Arc<str>]>,
     /// The subject's credential goes on to the upstream.
     pub credential_pass: bool,
     /// Which organization a request addresses.

@@ -5,11 +5,11 @@
 //! `-`, because servers that follow CGI (RFC 3875 section 4.1.18) see no difference: all of them
 //! make `_` of `-`, and some make it of everything that is no letter or digit.
 
-use crate::decide::{FieldMasks, Permit, Reason, query};
+use crate::decide::{FieldMasks, Permit, Reason, media, query};
 use crate::identity::{Identity, Names, Said, Tell};
 use crate::policy::header::is_same;
 use crate::policy::resolve::Carriage;
-use crate::policy::snapshot::Snapshot;
+use crate::policy::snapshot::{BodyKind, Snapshot};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use smallvec::SmallVec;
@@ -221,18 +221,26 @@ pub(super) fn write_field(head: &mut Vec<u8>, name: &str, value: &HeaderValue) {
     head.extend_from_slice(b"\r\n");
 }
 
-/// Makes sure that what comes back can be filtered: JSON, not encoded, whole and unconditional.
+/// Makes sure that what comes back can be filtered: of a type that is read, not encoded, whole and
+/// unconditional.
 /// A write keeps its conditions: to drop one would overwrite what it was to protect.
-pub(super) fn ask_for_json(headers: &mut HeaderMap, safe: bool) -> Result<(), Reason> {
+pub(super) fn ask_for_readable(
+    headers: &mut HeaderMap,
+    kind: BodyKind,
+    safe: bool,
+) -> Result<(), Reason> {
+    let accept = match kind {
+        BodyKind::Events => media::accepted_records(headers),
+        _ => HeaderValue::from_static("application/json"),
+    };
     headers.remove(header::RANGE);
     headers.remove(header::IF_RANGE);
     for name in CONDITIONS.into_iter().filter(|_| safe) {
         headers.remove(name);
     }
-    for (name, value) in
-        [(header::ACCEPT, "application/json"), (header::ACCEPT_ENCODING, "identity")]
-    {
-        let set = headers.try_insert(name, HeaderValue::from_static(value));
+    let identity = HeaderValue::from_static("identity");
+    for (name, value) in [(header::ACCEPT, accept), (header::ACCEPT_ENCODING, identity)] {
+        let set = headers.try_insert(name, value);
         set.map_err(|_| Reason::HeadersTooLarge)?;
     }
     Ok(())

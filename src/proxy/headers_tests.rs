@@ -114,7 +114,7 @@ fn a_client_is_told_in_both_dialects() {
 fn p11_a_write_keeps_its_conditions_and_a_read_does_not() {
     for (safe, kept) in [(true, false), (false, true)] {
         let mut headers = map(&[("if-match", "x"), ("range", "bytes=0-1"), ("accept", "*/*")]);
-        ask_for_json(&mut headers, safe).unwrap();
+        ask_for_readable(&mut headers, BodyKind::Json, safe).unwrap();
         assert_eq!(headers.contains_key("if-match"), kept);
         assert!(!headers.contains_key("range"));
         assert_eq!(headers["accept"], "application/json");

@@ -41,7 +41,7 @@ impl Outgoing {
         if filtered && told.permit.is_monitored() {
             headers::ask_for_plain(&mut headers)?;
         } else if filtered {
-            headers::ask_for_json(&mut headers, method.is_safe())?;
+            headers::ask_for_readable(&mut headers, route.response, method.is_safe())?;
         }
         let host = match &upstream.host {
             Some(host) => HeaderValue::from_str(host).map_err(|_| Reason::Internal)?,

@@ -155,9 +155,11 @@ impl Way<'_> {
         let view = View {
             body: &shown,
             snapshot: &live.snapshot,
+            route: live.snapshot.route(route),
             monitored,
             method: &method,
             limits: self.json(),
+            stream_idle: self.worker.limits.tunnel_idle,
             inflate: Bounds {
                 bytes: self.worker.limits.inflate,
                 ratio: self.worker.limits.inflate_ratio,

@@ -38,9 +38,10 @@ pub(super) const ROUTE: Shape = Shape {
         "headers",
         "when",
         "upgrade",
+        "sentinels",
         "cors",
     ],
-    unenforced: &[("sentinels", Harmless::Empty)],
+    unenforced: &[],
 };
 
 pub(super) const CORS: Shape = Shape {
@@ -111,7 +112,11 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
         ),
         response: fields.word(
             "response",
-            &[("json", Some(BodyKind::Json)), ("opaque", Some(BodyKind::Opaque)), ("events", None)],
+            &[
+                ("json", Some(BodyKind::Json)),
+                ("opaque", Some(BodyKind::Opaque)),
+                ("events", Some(BodyKind::Events)),
+            ],
         ),
         params_keep: fields.word("params", &[("keep", Some(true))]).is_some(),
         credential_pass: fields
@@ -124,6 +129,7 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
             None => RawHeaders::default(),
         },
         when: condition::tests(&mut fields)?,
+        sentinels: fields.texts("sentinels"),
         upgrade: fields.word("upgrade", &[("websocket", Some(true))]).is_some(),
         cors: match fields.node("cors") {
             Some(node) => Some(cors(node, fields.report())?),

@@ -44,6 +44,8 @@ pub struct RawRoute {
     pub public: Option<Text>,
     pub request: Option<Spanned<RequestKind>>,
     pub response: Option<Spanned<BodyKind>>,
+    /// Data of events that is no JSON and passes.
+    pub sentinels: Vec<Text>,
     pub params_keep: bool,
     pub credential_pass: bool,
     /// The policy's where absent.
@@ -113,4 +115,6 @@ pub enum RequestKind {
 pub enum BodyKind {
     Json,
     Opaque,
+    /// A stream of records; of responses alone.
+    Events,
 }

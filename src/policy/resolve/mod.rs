@@ -20,6 +20,7 @@ mod reach;
 mod restrictions;
 mod roles;
 mod selectors;
+mod sentinels;
 
 pub use address::Address;
 pub use carriage::{Carriage, MAX_HEADERS};
@@ -35,6 +36,7 @@ pub use presets::MAX_TEMPLATES;
 pub use reach::MAX_OPERATORS;
 pub use restrictions::{ResolvedRestriction, defaults};
 pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};
+pub use sentinels::{MAX_SENTINEL, MAX_SENTINELS};
 
 use crate::diag::{Code, Diagnostic, Report, suggestion};
 use crate::policy::administration::Administration;

@@ -5,6 +5,7 @@ use super::carriage::{self, Carriage};
 use super::carriers::Carriers;
 use super::cors;
 use super::mode;
+use super::sentinels;
 use super::{Names, Resolved, ResolvedGrant, Surroundings, Upstreams, conditions};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::filter::mask::Mask;
@@ -38,6 +39,7 @@ pub struct ResolvedRoute {
     pub update: Update,
     pub request: RequestKind,
     pub response: BodyKind,
+    pub sentinels: Arc<[Arc<str>]>,
     pub params_keep: bool,
     pub credential_pass: bool,
     /// What is refused is let through, and told.
@@ -172,6 +174,7 @@ fn resolve_route(
         update: route.update.map_or(Update::Replace, |update| update.value),
         request: route.request.map_or(RequestKind::Json, |kind| kind.value),
         response: route.response.map_or(BodyKind::Json, |kind| kind.value),
+        sentinels: sentinels::of(route, report),
         params_keep: route.params_keep,
         credential_pass: route.credential_pass,
         monitor: false,
@@ -463,6 +466,7 @@ impl RawRoute {
             public: None,
             request: None,
             response: None,
+            sentinels: Vec::new(),
             params_keep: false,
             credential_pass: false,
             mode: None,

@@ -93,8 +93,13 @@ pub(super) const ROWS: &[Row] = &[
             ),
             may(
                 "response",
-                Word(&["json", "opaque"]),
-                "How response bodies are read; `json`. Opaque ones pass unread, even where fields are hidden",
+                Word(&["json", "opaque", "events"]),
+                "How response bodies are read; `json`. Events are streams of records: NDJSON, JSON sequences, server-sent events, concatenated JSON. Opaque ones pass unread, even where fields are hidden",
+            ),
+            may(
+                "sentinels",
+                Texts,
+                "Data of server-sent events that is no JSON and passes as it is: `[DONE]`",
             ),
             may("params", Word(&["keep"]), "`keep` allows `;` in paths"),
             may(
