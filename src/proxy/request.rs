@@ -2,6 +2,7 @@
 
 use super::ask::Heard;
 use super::canonical::{Canonical, Wire};
+use super::coding::{Accepts, Bounds};
 use super::connection::Client;
 use super::cors;
 use super::deadline::Deadline;
@@ -16,7 +17,7 @@ use super::upgrade::{Opened, Switch};
 use super::upload::{self, RequestBody};
 use super::worker::{Held, Worker};
 use crate::decide::body::{self, BodyCheck};
-use crate::decide::{self, Decision, Permit, Reason, Refusal, Routed};
+use crate::decide::{self, Decision, Permit, Reason, Routed};
 use crate::filter::Limits;
 use crate::identity::Credentials;
 use crate::policy::upstream::UpstreamAddress;
@@ -50,7 +51,7 @@ pub(super) async fn handle(
     let mut asked = Asked { method: method.clone(), version: parts.version, unread: false };
     let expects = parts.headers.contains_key(header::EXPECT);
     let mut body = Some(body);
-    let way = Way { worker: &worker, client: &client, request_id: &request_id };
+    let way = Way { worker: &worker, client: &client, request_id: &request_id, again: false };
     // Boxed where they begin: a future of some kilobytes inside this one would be copied each time
     // that this one moves, for every request.
     match guarded(Box::pin(way.walk(parts, &mut body, &mut story))).await {
@@ -80,6 +81,9 @@ pub(super) struct Way<'a> {
     pub(super) worker: &'a Rc<Worker>,
     pub(super) client: &'a Rc<Client>,
     pub(super) request_id: &'a HeaderValue,
+    /// Asked once more for a connection that is open: whoever else is at its address has nothing to
+    /// do with it.
+    pub(super) again: bool,
 }
 
 impl Way<'_> {
@@ -114,6 +118,11 @@ impl Way<'_> {
         }
         let method = canonical.method().clone();
         let shown = body::view(&permit, &live.snapshot);
+        // Before it is rewritten to what the filter reads.
+        let accepts = match shown.is_limited() {
+            true => Accepts::read(canonical.headers()),
+            false => Accepts::default(),
+        };
         if permit.rows().is_some() && !permit.is_monitored() {
             canonical.read_whole();
         }
@@ -142,6 +151,11 @@ impl Way<'_> {
             monitored,
             method: &method,
             limits: self.json(),
+            inflate: Bounds {
+                bytes: self.worker.limits.inflate,
+                ratio: self.worker.limits.inflate_ratio,
+            },
+            accepts,
             vary: asks_who.then(|| live.identity.vary()),
         };
         let mut shown = shape::show(response, &view, story).await?;
@@ -214,16 +228,20 @@ impl Way<'_> {
         if routed.is_public() {
             return Ok(None);
         }
-        let credentials = Credentials { headers: canonical.headers(), peer: self.client.peer };
+        let moment = story.moment();
+        self.listens(live, moment)?;
+        let credentials = Credentials {
+            headers: canonical.headers(),
+            peer: self.client.peer,
+            host: canonical.host(),
+            changes: routed.may_change(canonical.method()),
+        };
         match live.identity.identify(&credentials, now) {
             Ok(principal) => {
                 story.record().user = Some(principal.user.clone());
                 Ok(Some(principal))
             }
-            Err(unidentified) => Err(Refused {
-                refusal: Refusal::because(unidentified.reason),
-                challenge: Some(unidentified.challenge.header()),
-            }),
+            Err(unidentified) => Err(self.unidentified(unidentified, live, moment)),
         }
     }
 

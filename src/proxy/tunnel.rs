@@ -97,7 +97,8 @@ impl Tunnel {
         let mut told = Told { story, up, down };
         let end = {
             let verdict = worker.clock.deadline();
-            let way = Way { worker, client, request_id: &question.request_id.clone() };
+            let request_id = &question.request_id.clone();
+            let way = Way { worker, client, request_id, again: true };
             let mut watch = pin!(stays_allowed(&way, question, &verdict, &mut told.story));
             poll_fn(|cx| {
                 if let Poll::Ready(refused) = watch.as_mut().poll(cx) {

@@ -88,6 +88,9 @@ impl Scrape {
         let monitored = self.sum.monitored();
         let labelled = monitored.iter().map(|(reason, count)| ([("reason", *reason)], *count));
         out.counters("requests_monitored", "What enforcing would have come to", labelled)?;
+        let labelled =
+            self.sum.unidentified.iter().map(|(fault, count)| ([("fault", *fault)], *count));
+        out.counters("unidentified", "Callers that were not identified, by why", labelled)?;
         let removed = self.sum.monitored_removed;
         out.counter("fields_monitored", "Fields that would have been removed", removed)?;
         out.counter("requests_aborted", "Responses cut off after their head", self.sum.aborted)?;

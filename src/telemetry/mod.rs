@@ -9,6 +9,7 @@ mod exposition;
 mod line;
 mod log;
 pub mod record;
+mod words;
 
 pub use exposition::PolicyState;
 pub use log::MAX_QUEUE;
@@ -110,6 +111,11 @@ impl WorkerTelemetry {
             let mut formatter = self.line.borrow_mut();
             lane.push(|out| formatter.write(out, &record));
         }
+    }
+
+    /// Counts a caller that was not identified, by a word of a bounded set.
+    pub fn unidentified(&self, fault: &'static str) {
+        self.cells.unidentified.count(fault);
     }
 
     /// A client's connection was accepted.

@@ -1,6 +1,7 @@
 //! The main job, end to end: the real binary between a raw client and a raw recording upstream.
 
 mod addresses;
+mod browsers;
 mod carriage;
 mod changes;
 mod conditions;
@@ -10,10 +11,12 @@ mod explain;
 mod forms;
 mod gate;
 mod groups;
+mod guesses;
 mod hosts;
 mod identity;
 mod inclusion;
 mod keys;
+mod kinds;
 mod letters;
 mod life;
 mod monitor;

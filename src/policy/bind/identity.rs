@@ -26,8 +26,10 @@ pub(super) const JWT: Shape = Shape {
         "leeway",
         "prefix",
         "typ",
+        "cookie",
+        "origins",
     ],
-    unenforced: &[("cookie", Harmless::Never)],
+    unenforced: &[],
 };
 
 pub(super) const JWKS: Shape = Shape {
@@ -85,6 +87,8 @@ fn jwt(node: &Node, report: &mut Report) -> Option<RawJwt> {
         leeway: fields.number("leeway", 0..=MAX_LEEWAY),
         prefix: fields.text("prefix"),
         typ: token_type(&mut fields),
+        cookie: fields.text("cookie"),
+        origins: fields.texts("origins"),
         issuer: issuer?,
         keys: keys?,
     };

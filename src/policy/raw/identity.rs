@@ -25,6 +25,10 @@ pub struct RawJwt {
     pub prefix: Option<Text>,
     /// `at+jwt` demanded.
     pub typ: Option<Text>,
+    /// The cookie that carries its tokens, too.
+    pub cookie: Option<Text>,
+    /// Whose pages may change something by that cookie.
+    pub origins: Vec<Text>,
 }
 
 /// Where verification keys come from. (`jwks: {url}` is not enforced yet.)
@@ -57,6 +61,7 @@ pub struct RawApiKeys {
     pub span: Span,
     pub in_header: bool,
     pub in_bearer: bool,
+    pub in_basic: bool,
     /// The header's name; `X-Api-Key` where absent.
     pub header: Option<Text>,
     pub prefix: Option<Text>,

@@ -2,7 +2,7 @@
 
 use super::{Row, may, must};
 use crate::policy::bind::identity::{CLAIMS, FORWARDED, IDENTITY, JWKS, JWT, MAX_LEEWAY, SECRET};
-use crate::policy::bind::keys::{API_KEY, API_KEYS};
+use crate::policy::bind::keys::{API_KEY, API_KEYS, CARRIERS};
 use crate::policy::bind::kinds::Kind::*;
 
 pub(super) const ROWS: &[Row] = &[
@@ -49,6 +49,12 @@ pub(super) const ROWS: &[Row] = &[
                 "Put before user ids, so that two authenticators cannot mean different people by one id",
             ),
             may("typ", Word(&["at+jwt"]), "Only access tokens of RFC 9068"),
+            may("cookie", Text, "A cookie in which browsers bring its tokens as well"),
+            may(
+                "origins",
+                Texts,
+                "Pages that may change something by that cookie, `https://app.example`; those of the host that is asked",
+            ),
         ],
     ),
     (&JWKS, "A key set", &[must("file", Text, "A file, from the policy's folder")]),
@@ -75,7 +81,11 @@ pub(super) const ROWS: &[Row] = &[
         &API_KEYS,
         "Long random keys, of which the policy holds digests",
         &[
-            may("in", Words(&["header", "bearer"]), "Where a key stands; `header`"),
+            may(
+                "in",
+                Words(&CARRIERS),
+                "Where a key stands; `header`. With `basic` it is the user name, without a password",
+            ),
             may("header", Text, "The name of the header; `X-Api-Key`"),
             may("prefix", Text, "Put before user ids"),
             must("keys", Many(&API_KEY), "The keys"),
