@@ -11,6 +11,7 @@
 
 pub mod algebra;
 pub mod alike;
+pub mod anywhere;
 mod blind;
 mod engine;
 mod fault;
@@ -26,6 +27,9 @@ pub mod place;
 mod plan;
 pub mod rows;
 mod scan;
+mod seek;
+mod tag;
+mod tagged;
 #[cfg(test)]
 mod tests;
 mod trail;
@@ -34,13 +38,15 @@ pub mod values;
 pub mod write;
 
 pub use fault::Fault;
-pub use plan::{Extra, Pairs, Patterns};
+pub use plan::{Extra, Pairs, Patterns, Tags};
 
 use engine::Engine;
 use mask::Mask;
+use pick::Path;
 use rows::Reader;
 use scan::Input;
 use std::sync::Arc;
+use tagged::Ahead;
 use utf8::Cut;
 
 /// What bounds the memory and the work of one body.
@@ -69,6 +75,8 @@ pub struct Limits {
 pub struct Filter {
     engine: Engine,
     rows: Option<Box<Reader>>,
+    /// Reads ahead, where objects have tags.
+    ahead: Option<Box<Ahead>>,
     cut: Cut,
     /// Offset of the next chunk's first byte.
     offset: u64,
@@ -78,16 +86,18 @@ pub struct Filter {
 impl Filter {
     /// A filter for one document.
     pub fn new(mask: Arc<Mask>, limits: Limits) -> Filter {
-        Filter::with(Engine::new(mask, &limits, false))
+        let ahead = ahead(&mask, &limits, None);
+        Filter { ahead, ..Filter::with(Engine::new(mask, &limits, false)) }
     }
 
     /// A filter that also remembers pointers to what it removed, for `explain` and debug logs.
     pub fn recording(mask: Arc<Mask>, limits: Limits) -> Filter {
-        Filter::with(Engine::new(mask, &limits, true))
+        let ahead = ahead(&mask, &limits, None);
+        Filter { ahead, ..Filter::with(Engine::new(mask, &limits, true)) }
     }
 
     fn with(engine: Engine) -> Filter {
-        Filter { engine, rows: None, cut: Cut::default(), offset: 0, fault: None }
+        Filter { engine, rows: None, ahead: None, cut: Cut::default(), offset: 0, fault: None }
     }
 
     /// Reads a chunk and appends to `out` what is known to pass. After a fault every call is that
@@ -98,10 +108,18 @@ impl Filter {
 
     /// The input has ended. Without this call, or with a fault from it, the document is not whole.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
-        self.guarded(|filter| match (filter.cut.is_open(), &mut filter.rows) {
-            (true, _) => Err(Fault::Truncated),
-            (false, None) => filter.engine.finish(filter.offset, out),
-            (false, Some(rows)) => rows.finish(&mut filter.engine, filter.offset, out),
+        self.guarded(|filter| {
+            let Filter { engine, rows, ahead, offset, .. } = filter;
+            if filter.cut.is_open() {
+                return Err(Fault::Truncated);
+            }
+            if let Some(ahead) = ahead {
+                ahead.finish(engine, *offset, |engine, input| pass(engine, rows, input, out))?;
+            }
+            match rows {
+                None => engine.finish(*offset, out),
+                Some(rows) => rows.finish(engine, *offset, out),
+            }
         })
     }
 
@@ -153,11 +171,32 @@ impl Filter {
             return Err(Fault::Bom);
         }
         let input = Input { bytes, base };
-        match &mut self.rows {
-            None => self.engine.read(input, out),
-            Some(rows) => rows.read(&mut self.engine, input, out),
+        let Filter { engine, rows, ahead, .. } = self;
+        match ahead {
+            None => pass(engine, rows, input, out),
+            Some(ahead) => {
+                ahead.read(engine, input, |engine, input| pass(engine, rows, input, out))
+            }
         }
     }
+}
+
+#[inline]
+fn pass(
+    engine: &mut Engine,
+    rows: &mut Option<Box<Reader>>,
+    input: Input<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    match rows {
+        None => engine.read(input, out),
+        Some(rows) => rows.read(engine, input, out),
+    }
+}
+
+/// What reads ahead in a document, or in the part of one that stands at `place`, see [`Ahead::new`].
+fn ahead(mask: &Mask, limits: &Limits, place: Option<(&Path, bool)>) -> Option<Box<Ahead>> {
+    mask.search().map(|search| Box::new(Ahead::new(search, limits, place)))
 }
 
 impl Limits {

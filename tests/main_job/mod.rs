@@ -23,6 +23,7 @@ mod reload;
 mod restrictions;
 mod sources;
 mod streams;
+mod tagged;
 mod tenants;
 mod values;
 mod watching;
