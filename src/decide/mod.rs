@@ -13,6 +13,7 @@ mod inquiry;
 pub mod media;
 mod named;
 mod permit;
+mod preflight;
 pub mod query;
 mod reason;
 mod rows;
@@ -23,6 +24,7 @@ pub use crate::policy::fields::FieldMasks;
 pub use facts::{Body, Facts, Object};
 pub use inquiry::{Inquiry, MAX_PREREADS, Preread};
 pub use permit::Permit;
+pub use preflight::{Preflight, preflight, readable_by};
 pub use reason::Reason;
 pub use rows::{MAX_ROW_RULES, RowPlan};
 pub use standing::Subject;
@@ -234,6 +236,12 @@ impl Routed {
     /// The route, if there is one.
     pub fn route(&self) -> Option<RouteId> {
         self.route
+    }
+
+    /// Whether the request may change something, by its method or by what that stands for here, or
+    /// opens a connection that may.
+    pub fn may_change(&self, method: &http::Method) -> bool {
+        !method.is_safe() || self.upgrade || self.access != Access::READ
     }
 
     /// The letters that are needed.

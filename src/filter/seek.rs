@@ -129,6 +129,14 @@ impl Finder {
         self
     }
 
+    /// Ready for another whole document.
+    pub fn restart(&mut self) {
+        self.frames.clear();
+        self.seeks.clear();
+        self.next.clear();
+        (self.leads, self.key, self.text, self.over) = (u64::MAX, false, Text::Outside, None);
+    }
+
     /// Reads on. What it finds, it tells to `known`.
     pub fn scan(&mut self, input: Input<'_>, known: &mut Known) {
         let mut pos = 0;

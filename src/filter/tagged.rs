@@ -31,6 +31,13 @@ impl Ahead {
         Ahead { finder, held: Vec::new(), handed: 0, base: 0 }
     }
 
+    /// Ready for another whole document.
+    pub fn restart(&mut self) {
+        self.finder.restart();
+        self.held.clear();
+        (self.handed, self.base) = (0, 0);
+    }
+
     /// Reads a piece of the document, and hands on what can be judged.
     pub fn read(
         &mut self,

@@ -9,9 +9,10 @@ mod route;
 
 pub use administration::{RawFeatures, RawInvitation, RawPreset, RawRights};
 pub use identity::{
-    RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeys, RawSecret,
+    RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeyUrl, RawKeys,
+    RawRolePlace, RawSecret,
 };
-pub use route::{BodyKind, MODES, Mode, RawHeaders, RawRoute, RawUpstream, Update};
+pub use route::{BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, Update};
 
 use crate::policy::node::Node;
 use crate::source::{Span, Spanned};

@@ -9,9 +9,13 @@
 mod answer;
 mod ask;
 mod canonical;
+mod coding;
 mod connection;
+mod cors;
 mod deadline;
+mod failures;
 mod framing;
+mod guesses;
 mod headers;
 mod io;
 mod link;
@@ -25,6 +29,7 @@ mod respond;
 mod rest;
 mod sending;
 mod shape;
+mod sieve;
 mod story;
 mod tunnel;
 mod upgrade;
@@ -35,6 +40,7 @@ mod worker;
 pub use listener::BindError;
 
 use crate::control::Store;
+use crate::identity::Fault;
 use crate::settings::{Limits, ListenAddress};
 use crate::telemetry::WorkerTelemetry;
 use crate::telemetry::record::Record;
@@ -69,6 +75,8 @@ pub trait Recorder {
     fn connection_opened(&self) {}
     /// A client's connection is gone.
     fn connection_closed(&self) {}
+    /// Nobody was identified, and why.
+    fn unidentified(&self, _fault: Fault) {}
     /// A connection to an upstream was opened.
     fn upstream_opened(&self) {}
     /// A request goes over an upstream connection that has been used before.
@@ -97,6 +105,10 @@ impl Recorder for WorkerTelemetry {
 
     fn connection_closed(&self) {
         WorkerTelemetry::connection_closed(self);
+    }
+
+    fn unidentified(&self, fault: Fault) {
+        WorkerTelemetry::unidentified(self, fault.as_str());
     }
 
     fn upstream_opened(&self) {

@@ -240,6 +240,22 @@ fn p11_only_what_waits_for_its_tag_is_held() {
 }
 
 #[test]
+fn records_are_asked_one_by_one() {
+    let mut filter = Filter::new(Arc::new(patients(ANYWHERE)), Limits::default());
+    for (text, expected) in [
+        (r#"{"ssn":1,"a":[{"ssn""#, r#"{"#),
+        (r#"{"ssn":1,"kind":"Other"}"#, r#"{"ssn":1,"kind":"Other"}"#),
+        (r#"{"ssn":1,"x":2"#, ""),
+        (r#"{"x":2,"kind":"Patient","ssn":1}"#, r#"{"x":2,"kind":"Patient"}"#),
+    ] {
+        let mut out = Vec::new();
+        filter.restart();
+        let whole = filter.push(text.as_bytes(), &mut out).and_then(|()| filter.finish(&mut out));
+        assert!(whole.is_err() || String::from_utf8(out).unwrap() == expected, "{text}");
+    }
+}
+
+#[test]
 fn p13_objects_inside_of_objects_are_read_once() {
     // Each tag stands at the end of its object.
     let mask = Arc::new(patients(ANYWHERE));
