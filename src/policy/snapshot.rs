@@ -156,6 +156,8 @@ pub(crate) struct At {
     pub(super) pointer: Arc<str>,
     /// The object stands there as a list of pairs.
     pub(super) entries: Option<Arc<crate::filter::place::Entries>>,
+    /// What the object is called, if only such objects are meant.
+    pub(super) is: Option<Arc<crate::policy::resolve::Is>>,
     /// Where it leads to every element or member of something: where the object is in a body that
     /// is one of these.
     pub(super) element: Option<Arc<str>>,
