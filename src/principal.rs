@@ -1,5 +1,6 @@
 //! Who is calling: a plain value that an authenticator made and everything after it reads.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A caller whose identity has been verified.
@@ -14,8 +15,10 @@ pub struct Principal {
     pub org: Option<Arc<str>>,
     /// The application that the credential names, likewise.
     pub app: Option<Arc<str>>,
-    /// Roles that the credential claims, if it says anything about roles.
+    /// Roles that the credential claims wherever it counts, if it says anything about roles.
     pub roles: Option<Vec<Arc<str>>>,
+    /// Roles that it claims in one organization each, in place of those.
+    pub org_roles: OrgRoles,
     /// The user's e-mail address, if the credential carries one.
     pub email: Option<Arc<str>>,
     /// All verified claims, for `claims.NAME` in routes and conditions.
@@ -25,6 +28,10 @@ pub struct Principal {
     /// When the credential stops being good, in seconds since 1970. `None` means never.
     pub expires: Option<u64>,
 }
+
+/// Roles by the organization in which they are claimed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OrgRoles(BTreeMap<Arc<str>, Vec<Arc<str>>>);
 
 /// Verified claims by name. Values are what the credential carried.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,11 +67,43 @@ impl Principal {
             org: None,
             app: None,
             roles: None,
+            org_roles: OrgRoles::default(),
             email: None,
             claims: Claims::default(),
             method,
             expires: None,
         }
+    }
+}
+
+impl Principal {
+    /// The roles that the credential claims in an organization (`None`: the implicit one), if it
+    /// says anything about roles there.
+    pub fn roles_in(&self, org: Option<&str>) -> Option<&[Arc<str>]> {
+        org.and_then(|org| self.org_roles.get(org)).or(self.roles.as_deref())
+    }
+}
+
+impl OrgRoles {
+    /// The roles that are claimed in this organization, be they none.
+    pub fn get(&self, org: &str) -> Option<&[Arc<str>]> {
+        self.0.get(org).map(Vec::as_slice)
+    }
+
+    /// The organizations, ordered by id, each with its roles.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &[Arc<str>])> {
+        self.0.iter().map(|(org, roles)| (org, roles.as_slice()))
+    }
+
+    /// Adds organizations of which nothing has been known, several entries for one together.
+    pub fn add_unknown(&mut self, found: impl IntoIterator<Item = (Arc<str>, Vec<Arc<str>>)>) {
+        let mut new: BTreeMap<Arc<str>, Vec<Arc<str>>> = BTreeMap::new();
+        for (org, roles) in found {
+            if !self.0.contains_key(&org) {
+                new.entry(org).or_default().extend(roles);
+            }
+        }
+        self.0.append(&mut new);
     }
 }
 

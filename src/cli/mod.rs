@@ -8,6 +8,7 @@ mod completions;
 mod demo;
 mod explain;
 mod health;
+mod key;
 mod run;
 mod schema;
 mod who;
@@ -34,6 +35,7 @@ enum Command {
     Check(check::Args),
     Explain(Box<explain::Args>),
     Health(health::Args),
+    Key(key::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -47,6 +49,7 @@ impl Cli {
             Command::Check(args) => check::run(&args),
             Command::Explain(args) => explain::run(&args),
             Command::Health(args) => health::run(&args),
+            Command::Key(args) => key::run(&args),
             Command::Schema(args) => schema::run(&args),
             Command::Completions(args) => completions::run(&args),
         }

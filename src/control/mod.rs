@@ -1,11 +1,14 @@
 //! What is live, and how it changes.
 //!
 //! [`load`] makes something that can go live from files; [`reload`] puts it in place or says why
-//! not; [`watch`] decides when to look; [`store`] is where the live policy stands. [`certificates`]
-//! does the same for the files of listeners that speak TLS.
+//! not; [`watch`] decides when to look; [`store`] is where the live policy stands. [`keys`] fetches
+//! what issuers publish, by the client in [`fetch`]. [`certificates`] does the same as [`reload`] for
+//! the files of listeners that speak TLS.
 
 pub mod certificates;
+pub mod fetch;
 pub mod files;
+pub mod keys;
 pub mod load;
 pub mod reload;
 pub mod store;

@@ -238,6 +238,12 @@ impl Routed {
         self.route
     }
 
+    /// Whether the request may change something, by its method or by what that stands for here, or
+    /// opens a connection that may.
+    pub fn may_change(&self, method: &http::Method) -> bool {
+        !method.is_safe() || self.upgrade || self.access != Access::READ
+    }
+
     /// The letters that are needed.
     pub fn access(&self) -> Access {
         self.access

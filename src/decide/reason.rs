@@ -52,6 +52,10 @@ reasons! {
     AmbiguousCredentials = "ambiguous_credentials", 400;
     /// No credential, or a bad one.
     Unauthenticated = "unauthenticated", 401;
+    /// Too many credentials of this address were bad a short while ago; none is looked at.
+    TooManyFailures = "too_many_failures", 429;
+    /// The request comes from a page whose origin may not, or does not say from which it comes.
+    OriginNotAllowed = "origin_not_allowed", 403;
     /// No route has this path.
     NoRoute = "no_route", 404;
     /// The caller has no active membership in the addressed organization.
@@ -66,8 +70,6 @@ reasons! {
     AppInactive = "app_inactive", 403;
     /// A restriction denies it.
     Restricted = "restricted", 403;
-    /// The request comes from a page whose origin may not.
-    OriginNotAllowed = "origin_not_allowed", 403;
     /// No grant of the caller's roles matches.
     NoGrant = "no_grant", 403;
     /// Grants match, but their conditions do not hold.

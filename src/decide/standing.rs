@@ -14,6 +14,7 @@ use crate::policy::resolve::Address;
 use crate::policy::roleset::RoleSet;
 use crate::policy::snapshot::{Route, Snapshot};
 use crate::principal::Principal;
+use std::sync::Arc;
 
 /// The ids that a request addresses.
 #[derive(Debug)]
@@ -145,8 +146,8 @@ enum Entered<'p> {
 struct Ground<'p> {
     /// Its membership in the directory.
     member: Option<&'p Member>,
-    /// Its credential names this organization, and what it claims counts.
-    claims: bool,
+    /// The roles that its credential claims here, where what it claims makes a member.
+    claims: Option<&'p [Arc<str>]>,
 }
 
 /// Looks for one caller, at one time.

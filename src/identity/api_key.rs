@@ -18,6 +18,8 @@ pub(super) struct ApiKeys {
     pub(super) header: Option<HeaderName>,
     /// Whether `Authorization: Bearer` may carry a key.
     pub(super) bearer: bool,
+    /// Whether the user name of `Authorization: Basic` may be a key.
+    pub(super) basic: bool,
     /// By the first eight bytes of the digest; the whole is compared in constant time.
     keys: HashMap<[u8; 8], Vec<ApiKey>>,
 }
@@ -30,8 +32,8 @@ struct ApiKey {
 
 impl ApiKeys {
     /// No keys yet.
-    pub(super) fn new(header: Option<HeaderName>, bearer: bool) -> ApiKeys {
-        ApiKeys { header, bearer, keys: HashMap::new() }
+    pub(super) fn new(header: Option<HeaderName>, bearer: bool, basic: bool) -> ApiKeys {
+        ApiKeys { header, bearer, basic, keys: HashMap::new() }
     }
 
     /// Adds a key by its digest. Its caller's `expires` is the key's.
@@ -63,7 +65,7 @@ mod tests {
     use crate::principal::AuthMethod;
 
     fn keys(digests: &[(Digest, &str)]) -> ApiKeys {
-        let mut keys = ApiKeys::new(None, true);
+        let mut keys = ApiKeys::new(None, true, false);
         for (digest, user) in digests {
             keys.add(*digest, Principal::of(*user, AuthMethod::ApiKey));
         }
@@ -83,7 +85,7 @@ mod tests {
 
     #[test]
     fn p08_a_key_expires() {
-        let mut keys = ApiKeys::new(None, true);
+        let mut keys = ApiKeys::new(None, true, false);
         let ann = Principal::of("ann", AuthMethod::ApiKey);
         keys.add([1; 32], Principal { expires: Some(100), ..ann });
         assert!(keys.find(&[1; 32], 99).is_ok());

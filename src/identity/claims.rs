@@ -2,6 +2,7 @@
 
 use super::TokenFault;
 use super::json::{self, Kind, Object};
+use super::roles::RoleMap;
 use crate::policy::raw::{RawClaims, Text};
 use crate::principal::{ClaimValue, Claims};
 use serde_json::value::RawValue;
@@ -13,7 +14,7 @@ pub(super) struct ClaimMap {
     pub(super) user: Vec<Place>,
     pub(super) org: Vec<Place>,
     pub(super) app: Vec<Place>,
-    pub(super) roles: Vec<Place>,
+    pub(super) roles: RoleMap,
     pub(super) email: Vec<Place>,
 }
 
@@ -27,7 +28,8 @@ pub(super) enum Place {
 }
 
 impl ClaimMap {
-    /// Reads the places that were typed; `bad` is told of each that is no place.
+    /// Reads the places that were typed, save those of roles; `bad` is told of each that is no
+    /// place.
     pub(super) fn compile(raw: &RawClaims, mut bad: impl FnMut(&Text)) -> ClaimMap {
         let mut places = |typed: &[Text], default: &str| -> Vec<Place> {
             if typed.is_empty() {
@@ -46,7 +48,7 @@ impl ClaimMap {
             user: places(&raw.user, "sub"),
             org: places(&raw.org, "org"),
             app: places(&raw.app, "app"),
-            roles: places(&raw.roles, "roles"),
+            roles: RoleMap::default(),
             email: places(&raw.email, "email"),
         }
     }
@@ -62,7 +64,11 @@ impl Place {
         }
     }
 
-    fn find<'a>(&self, payload: &Object<'a>) -> Result<Option<&'a RawValue>, TokenFault> {
+    /// What stands there.
+    pub(super) fn find<'a>(
+        &self,
+        payload: &Object<'a>,
+    ) -> Result<Option<&'a RawValue>, TokenFault> {
         match self {
             Place::Name(name) => Ok(payload.get(name)),
             Place::Pointer(segments) => descend(payload, segments),
@@ -84,18 +90,14 @@ pub(super) fn text(
     }
 }
 
-/// A claim that is a list of texts, or one text that names several, separated by spaces.
-pub(super) fn roles(
-    payload: &Object<'_>,
-    places: &[Place],
-) -> Result<Option<Vec<Arc<str>>>, TokenFault> {
-    let Some(value) = first(payload, places)? else { return Ok(None) };
+/// A list of texts, or one text that names several, separated by spaces.
+pub(super) fn roles(value: &RawValue) -> Result<Vec<Arc<str>>, TokenFault> {
     let roles = match json::kind(value) {
         Kind::Text => json::text(value).map(|text| split(&text)),
         Kind::List => json::texts(value).map(|texts| texts.into_iter().map(Arc::from).collect()),
         _ => None,
     };
-    roles.map(Some).ok_or(TokenFault::ClaimType("roles"))
+    roles.ok_or(TokenFault::ClaimType("roles"))
 }
 
 /// All top-level claims that policies can compare: scalars, and lists of scalars.
@@ -128,16 +130,22 @@ fn first<'a>(payload: &Object<'a>, places: &[Place]) -> Result<Option<&'a RawVal
     Ok(None)
 }
 
-/// Follows a pointer. Objects on the way are read as strictly as the payload itself.
 fn descend<'a>(
     payload: &Object<'a>,
     segments: &[Box<str>],
 ) -> Result<Option<&'a RawValue>, TokenFault> {
     let (head, rest) = segments.split_first().expect("a pointer has a segment");
-    let Some(mut value) = payload.get(head) else { return Ok(None) };
-    for segment in rest {
+    payload.get(head).map_or(Ok(None), |value| follow(value, rest))
+}
+
+/// Follows a pointer. Objects on the way are read as strictly as the payload itself.
+pub(super) fn follow<'a>(
+    mut value: &'a RawValue,
+    segments: &[Box<str>],
+) -> Result<Option<&'a RawValue>, TokenFault> {
+    for segment in segments {
         let next = match json::kind(value) {
-            Kind::Object => Object::parse(value.get()).ok_or(TokenFault::Payload)?.get(segment),
+            Kind::Object => Object::of(value).ok_or(TokenFault::Payload)?.get(segment),
             Kind::List => index(segment).and_then(|at| json::list(value)?.get(at).copied()),
             _ => None,
         };
@@ -159,7 +167,7 @@ fn index(segment: &str) -> Option<usize> {
 }
 
 /// RFC 6901 section 3: `~1` is a slash, `~0` a tilde, any other `~` an error.
-fn unescape(segment: &str) -> Option<Box<str>> {
+pub(super) fn unescape(segment: &str) -> Option<Box<str>> {
     let mut out = String::with_capacity(segment.len());
     let mut chars = segment.chars();
     while let Some(c) = chars.next() {
@@ -243,12 +251,11 @@ mod tests {
     fn roles_are_a_list_or_one_text() {
         let payload = Object::parse(r#"{"a": ["x y", "z"], "b": " x  y ", "c": [1], "d": {}}"#);
         let payload = payload.unwrap();
-        let names = |at: &str| roles(&payload, &place(at)).map(|found| found.unwrap().join("|"));
+        let names = |at: &str| roles(payload.get(at).unwrap()).map(|found| found.join("|"));
         assert_eq!(names("a").unwrap(), "x y|z");
         assert_eq!(names("b").unwrap(), "x|y");
         assert_eq!(names("c"), Err(TokenFault::ClaimType("roles")));
         assert_eq!(names("d"), Err(TokenFault::ClaimType("roles")));
-        assert_eq!(roles(&payload, &place("e")), Ok(None));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use http::HeaderValue;
 /// A caller who was not identified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unidentified {
-    /// [`Reason::Unauthenticated`] (401) or [`Reason::AmbiguousCredentials`] (400).
+    /// [`Reason::Unauthenticated`] (401), [`Reason::AmbiguousCredentials`] (400) or
+    /// [`Reason::OriginNotAllowed`] (403).
     pub reason: Reason,
     /// Exactly why.
     pub fault: Fault,
@@ -45,6 +46,9 @@ pub enum Fault {
         /// Seconds since it expired.
         ago: u64,
     },
+    /// A good token in a cookie, and no page that may use it.
+    #[error("the request changes something, and no allowed page is named in `Origin`")]
+    Origin,
     /// A token that does not hold.
     #[error(transparent)]
     Token(#[from] TokenFault),
@@ -86,6 +90,9 @@ pub enum TokenFault {
     /// No key of the issuer has this `kid` and fits the algorithm.
     #[error("no key of the issuer has the token's `kid` and fits its algorithm")]
     NoKey,
+    /// Keys come from a URL, and none are known, or they are older than they may get.
+    #[error("the issuer's keys could not be fetched, or not for longer than `max_stale`")]
+    KeysUnavailable,
     /// No `kid`, and more than one key would fit.
     #[error("the token has no `kid`, and more than one key of the issuer fits")]
     AmbiguousKey,
@@ -121,15 +128,18 @@ pub enum TokenFault {
     },
 }
 
-/// What `WWW-Authenticate` says (RFC 9110 section 11.6.1 wants one beside every 401).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Challenge {
+/// What `WWW-Authenticate` says: a challenge for each scheme that the policy accepts (RFC 9110
+/// section 11.6.1 wants one at least beside every 401). Nothing in it depends on why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Challenge {
     /// Bearer credentials are accepted.
-    Bearer,
-    /// A bearer credential came and was bad (RFC 6750 section 3.1).
-    InvalidToken,
+    pub bearer: bool,
+    /// One came, and was bad (RFC 6750 section 3.1).
+    pub came: bool,
+    /// API keys are accepted as the user name of Basic (RFC 7617).
+    pub basic: bool,
     /// Only keys in a header of their own are accepted.
-    ApiKey,
+    pub key: bool,
 }
 
 impl Fault {
@@ -137,7 +147,18 @@ impl Fault {
     pub fn reason(self) -> Reason {
         match self {
             Fault::Repeated | Fault::TwoCredentials => Reason::AmbiguousCredentials,
+            Fault::Origin => Reason::OriginNotAllowed,
             _ => Reason::Unauthenticated,
+        }
+    }
+
+    /// Whether somebody may have guessed: what was brought is nothing that an issuer signed or a
+    /// policy lists. A token that has merely expired is no guess.
+    pub fn is_guess(self) -> bool {
+        match self {
+            Fault::Malformed | Fault::TooLong | Fault::UnknownKey => true,
+            Fault::Token(fault) => !fault.is_after_signature(),
+            _ => false,
         }
     }
 
@@ -152,12 +173,26 @@ impl Fault {
             Fault::TooLong => "too_long",
             Fault::UnknownKey => "unknown_key",
             Fault::ExpiredKey { .. } => "expired_key",
+            Fault::Origin => "origin",
             Fault::Token(fault) => fault.as_str(),
         }
     }
 }
 
 impl TokenFault {
+    /// Whether the token is one that its issuer signed.
+    fn is_after_signature(self) -> bool {
+        matches!(
+            self,
+            TokenFault::MissingClaim(_)
+                | TokenFault::ClaimType(_)
+                | TokenFault::Audience
+                | TokenFault::Expired { .. }
+                | TokenFault::NotYet { .. }
+                | TokenFault::IssuedAhead { .. }
+        )
+    }
+
     /// One word, of a bounded set, for logs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -172,6 +207,7 @@ impl TokenFault {
             TokenFault::UnknownIssuer => "unknown_issuer",
             TokenFault::Algorithm => "algorithm",
             TokenFault::NoKey => "no_key",
+            TokenFault::KeysUnavailable => "keys_unavailable",
             TokenFault::AmbiguousKey => "ambiguous_key",
             TokenFault::Signature => "signature",
             TokenFault::MissingClaim(_) => "missing_claim",
@@ -185,12 +221,16 @@ impl TokenFault {
 }
 
 impl Challenge {
-    /// The value of the `WWW-Authenticate` header.
-    pub fn header(self) -> HeaderValue {
-        HeaderValue::from_static(match self {
-            Challenge::Bearer => "Bearer",
-            Challenge::InvalidToken => "Bearer error=\"invalid_token\"",
-            Challenge::ApiKey => "ApiKey",
-        })
+    /// The values of `WWW-Authenticate`, at least one. Where nothing that has a scheme is accepted,
+    /// that is the one by which callers most often bring what they have.
+    pub fn headers(self) -> impl Iterator<Item = HeaderValue> {
+        let any = self.basic || self.key;
+        let bearer = match self.came {
+            true => Some("Bearer error=\"invalid_token\""),
+            false => (self.bearer || !any).then_some("Bearer"),
+        };
+        let basic = self.basic.then_some("Basic realm=\"api\", charset=\"UTF-8\"");
+        let key = self.key.then_some("ApiKey");
+        [bearer, basic, key].into_iter().flatten().map(HeaderValue::from_static)
     }
 }

@@ -51,10 +51,10 @@ impl Forwarded {
             Some(name) => single(headers, name)?.map(names).transpose()?,
             None => None,
         };
-        let user = format!("{}{user}", self.prefix).into();
+        let user = format!("{}{user}", self.prefix);
         let claims = mapped(&org, &app, &roles);
         let method = AuthMethod::Forwarded;
-        Ok(Principal { user, org, app, roles, email, claims, method, expires: None })
+        Ok(Principal { org, app, roles, email, claims, ..Principal::of(user, method) })
     }
 }
 

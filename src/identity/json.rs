@@ -33,6 +33,11 @@ impl<'a> Object<'a> {
         self.0.get(name).copied()
     }
 
+    /// A value as an object; `None` where it is none, or gives a member twice.
+    pub(super) fn of(value: &'a RawValue) -> Option<Object<'a>> {
+        Object::parse(value.get())
+    }
+
     /// All members, ordered by name.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.0.iter().map(|(name, value)| (name.as_str(), *value))

@@ -9,29 +9,40 @@
 //! clock or a disk.
 
 mod api_key;
+mod ask;
 mod claims;
 mod compile;
+mod cookie;
+mod credential;
 mod fault;
 mod forwarded;
 mod json;
 mod jwks;
 mod jwt;
+mod pem;
+mod remote;
+mod roles;
 #[cfg(test)]
 mod tests;
 mod verdicts;
 
 pub use api_key::DEFAULT_HEADER;
+pub use ask::{Ask, Keyless};
 pub use compile::Inputs;
 pub use fault::{Challenge, Fault, TokenFault, Unidentified};
 pub use jwks::{MAX_KEY_FILE, MAX_KEYS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET};
 pub use jwt::{DEFAULT_LEEWAY, MAX_LEEWAY, MAX_NUMERIC_DATE};
+pub use pem::MAX_PEM_KEYS;
+pub use remote::{Brought, KeySource, KeyUrl, MAX_WAITING, NoKeySet};
 pub use verdicts::MAX_VERDICT_BYTES;
 
 use crate::principal::Principal;
 use api_key::ApiKeys;
 use aws_lc_rs::digest;
+use compile::Authenticators;
+use cookie::{Cookie, Found};
+use credential::{Credential, Scheme, basic_key, brings_bearer, single, visible};
 use forwarded::Forwarded;
-use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jwt::Issuer;
 use std::fmt;
@@ -49,6 +60,7 @@ pub struct Identity {
     verdicts: Option<Verdicts>,
     api_keys: Option<ApiKeys>,
     forwarded: Option<Forwarded>,
+    cookies: Vec<Cookie>,
     credential_headers: Vec<HeaderName>,
     identity_headers: Vec<HeaderName>,
     vary: HeaderValue,
@@ -61,6 +73,11 @@ pub struct Credentials<'a> {
     pub headers: &'a HeaderMap,
     /// Who holds the connection.
     pub peer: Peer,
+    /// The one host that the request names.
+    pub host: &'a HeaderValue,
+    /// Whether it may change something, or opens a connection that may: then a cookie alone does
+    /// not say that the caller wanted it.
+    pub changes: bool,
 }
 
 /// Who holds the connection.
@@ -72,16 +89,6 @@ pub enum Peer {
     Unix,
 }
 
-/// The one credential of a request.
-enum Credential<'a> {
-    /// What follows `Bearer` in `Authorization`.
-    Bearer(&'a HeaderValue),
-    /// The value of the key header.
-    Key(&'a HeaderValue),
-    /// Headers of a listed peer.
-    Forwarded(&'a Forwarded),
-}
-
 impl Identity {
     /// The caller, verified, or why there is none. `now` is in seconds since 1970.
     pub fn identify(
@@ -90,21 +97,22 @@ impl Identity {
         now: u64,
     ) -> Result<Arc<Principal>, Unidentified> {
         let found = self.credential(request).and_then(|credential| match credential {
-            Credential::Bearer(value) => self.bearer(bearer_token(value)?, now),
+            Credential::Authorization(value) => self.authorization(value, now),
             Credential::Key(value) => self.key(visible(value.as_bytes())?, now),
             Credential::Forwarded(peer) => peer.principal(request.headers).map(Arc::new),
+            Credential::Cookie(found) => self.cookie(found, request, now),
         });
         found.map_err(|fault| Unidentified {
             reason: fault.reason(),
             fault,
-            challenge: self.challenge(fault),
+            challenge: self.challenge(request.headers),
         })
     }
 
     /// Checks a token as [`Identity::identify`] does, past the cache, and says exactly why it
     /// does not hold.
     pub fn explain_token(&self, token: &str, now: u64) -> Result<Arc<Principal>, TokenFault> {
-        jwt::verify(&self.issuers, token, now).map(Arc::new)
+        jwt::verify(&self.issuers, token, now).map(|verified| Arc::new(verified.principal))
     }
 
     /// The headers that carry the subject's credential: removed before the upstream unless the
@@ -128,28 +136,43 @@ impl Identity {
         self.identity_headers.iter().any(|ours| same_header(ours, name))
     }
 
+    /// Takes tokens in cookies out of the one `Cookie` field.
+    pub fn strip_cookies(&self, headers: &mut HeaderMap) {
+        if !self.cookies.is_empty() {
+            cookie::strip(headers, &self.cookies);
+        }
+    }
+
+    /// Whether a peer speaks for callers whose addresses nobody knows here.
+    pub fn speaks_for_others(&self, peer: Peer) -> bool {
+        self.forwarded.as_ref().is_some_and(|peers| peers.trusts(peer))
+    }
+
     /// The request headers that a response depends on, for `Vary` (RFC 9110 section 12.5.5).
     pub fn vary(&self) -> &HeaderValue {
         &self.vary
     }
 
-    fn credential<'a>(&'a self, request: &Credentials<'a>) -> Result<Credential<'a>, Fault> {
-        let bearer = single(request.headers, &AUTHORIZATION)?.map(Credential::Bearer);
-        let key = match self.api_keys.as_ref().and_then(|keys| keys.header.as_ref()) {
-            Some(name) => single(request.headers, name)?.map(Credential::Key),
-            None => None,
-        };
-        let forwarded = match &self.forwarded {
-            Some(peers) if peers.trusts(request.peer) => {
-                single(request.headers, &peers.user)?.map(|_| Credential::Forwarded(peers))
-            }
+    /// What `Authorization` carries, in a scheme that an authenticator reads.
+    fn authorization(&self, value: &HeaderValue, now: u64) -> Result<Arc<Principal>, Fault> {
+        match Scheme::of(value)? {
+            Scheme::Bearer(credential) => self.bearer(visible(credential)?, now),
+            Scheme::Basic(pair) => match self.accepts_basic() {
+                true => self.key(&basic_key(pair)?, now),
+                false => Err(Fault::Scheme),
+            },
+        }
+    }
+
+    /// The token that may be the request's one credential.
+    fn token_of<'a>(&'a self, request: &Credentials<'a>) -> Option<&'a str> {
+        match self.credential(request).ok()? {
+            Credential::Authorization(value) => match Scheme::of(value) {
+                Ok(Scheme::Bearer(credential)) => visible(credential).ok(),
+                _ => None,
+            },
+            Credential::Cookie(found) => Some(found.token),
             _ => None,
-        };
-        let mut found = [bearer, key, forwarded].into_iter().flatten();
-        match (found.next(), found.next()) {
-            (Some(one), None) => Ok(one),
-            (None, _) => Err(Fault::Missing),
-            (Some(_), Some(_)) => Err(Fault::TwoCredentials),
         }
     }
 
@@ -160,7 +183,7 @@ impl Identity {
             return Err(Fault::Scheme);
         }
         let sha256 = sha256(credential);
-        let cached = self.verdicts.as_ref().and_then(|verdicts| verdicts.get(&sha256, now));
+        let cached = self.cached(&sha256, now);
         match (cached, keys) {
             (Some(principal), _) => Ok(principal),
             (None, Some(keys)) if !jwt::looks_like_token(credential) => keys.find(&sha256, now),
@@ -168,10 +191,41 @@ impl Identity {
         }
     }
 
+    fn cached(&self, sha256: &Digest, now: u64) -> Option<Arc<Principal>> {
+        let verdict = self.verdicts.as_ref()?.get(sha256, now)?;
+        let issuer = self.issuers.get(verdict.issuer as usize)?;
+        issuer.keys.vouches(verdict.keys, now).then_some(verdict.principal)
+    }
+
+    /// A token in a cookie. It must be of the issuer whose cookie that is, and where the request may
+    /// change something, a page of the policy's must have asked for it.
+    fn cookie(
+        &self,
+        found: Found<'_>,
+        request: &Credentials<'_>,
+        now: u64,
+    ) -> Result<Arc<Principal>, Fault> {
+        let sha256 = sha256(found.token);
+        let principal = match self.cached(&sha256, now) {
+            Some(principal) => principal,
+            None => self.token(found.token, sha256, now)?,
+        };
+        let iss = principal.claims.text("iss");
+        let is_its = |cookie: &&Cookie| {
+            *cookie.name == *found.name && iss.is_some_and(|iss| **iss == *cookie.iss)
+        };
+        let cookie = self.cookies.iter().find(is_its).ok_or(TokenFault::UnknownIssuer)?;
+        match request.changes && !cookie.allows(request) {
+            true => Err(Fault::Origin),
+            false => Ok(principal),
+        }
+    }
+
     fn token(&self, token: &str, sha256: Digest, now: u64) -> Result<Arc<Principal>, Fault> {
-        let principal = Arc::new(jwt::verify(&self.issuers, token, now)?);
-        if let Some(verdicts) = &self.verdicts {
-            verdicts.put(sha256, token.len(), principal.clone());
+        let verified = jwt::verify(&self.issuers, token, now)?;
+        let principal = Arc::new(verified.principal);
+        if let (Some(verdicts), Ok(issuer)) = (&self.verdicts, u32::try_from(verified.issuer)) {
+            verdicts.put(sha256, token.len(), (principal.clone(), issuer, verified.keys));
         }
         Ok(principal)
     }
@@ -185,19 +239,27 @@ impl Identity {
         !self.issuers.is_empty() || self.api_keys.as_ref().is_some_and(|keys| keys.bearer)
     }
 
-    fn challenge(&self, fault: Fault) -> Challenge {
-        match fault {
-            Fault::Missing | Fault::Scheme if self.accepts_bearer() => Challenge::Bearer,
-            _ if self.accepts_bearer() => Challenge::InvalidToken,
-            _ if self.api_keys.is_some() => Challenge::ApiKey,
-            _ => Challenge::Bearer,
+    fn accepts_basic(&self) -> bool {
+        self.api_keys.as_ref().is_some_and(|keys| keys.basic)
+    }
+
+    /// A challenge for each scheme that is accepted. Keys in a header of their own have no scheme
+    /// that is registered, so they are named only where nothing else is accepted.
+    fn challenge(&self, headers: &HeaderMap) -> Challenge {
+        let bearer = self.accepts_bearer();
+        let basic = self.accepts_basic();
+        Challenge {
+            bearer,
+            came: bearer && brings_bearer(headers),
+            basic,
+            key: !bearer && !basic && self.api_keys.is_some(),
         }
     }
 }
 
 impl Default for Identity {
     fn default() -> Identity {
-        Identity::of(Vec::new(), None, None)
+        Identity::of(Authenticators::default())
     }
 }
 
@@ -209,39 +271,6 @@ impl fmt::Debug for Identity {
             .field("api_keys", &self.api_keys.is_some())
             .field("forwarded", &self.forwarded.is_some())
             .finish_non_exhaustive()
-    }
-}
-
-/// The only value of a header. Two are never resolved to the first.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Fault> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (first, None) => Ok(first),
-        (_, Some(_)) => Err(Fault::Repeated),
-    }
-}
-
-/// The credential after `Bearer`, whose case does not matter (RFC 9110 section 11.1).
-fn bearer_token(value: &HeaderValue) -> Result<&str, Fault> {
-    let (scheme, rest) = value.as_bytes().split_at_checked("bearer".len()).ok_or(Fault::Scheme)?;
-    let ends = rest.first().is_none_or(|byte| *byte == b' ');
-    if !ends || !scheme.eq_ignore_ascii_case(b"bearer") {
-        return Err(Fault::Scheme);
-    }
-    let start = rest.iter().position(|byte| *byte != b' ').unwrap_or(rest.len());
-    visible(&rest[start..])
-}
-
-/// Not empty, not longer than the limit, and visible ASCII throughout: no white space inside. The
-/// bytes are folded without a way out, so that the loop is vectorized.
-fn visible(credential: &[u8]) -> Result<&str, Fault> {
-    if credential.len() > MAX_CREDENTIAL {
-        return Err(Fault::TooLong);
-    }
-    let visible = credential.iter().fold(true, |all, byte| all & byte.is_ascii_graphic());
-    match visible && !credential.is_empty() {
-        true => std::str::from_utf8(credential).map_err(|_| Fault::Malformed),
-        false => Err(Fault::Malformed),
     }
 }
 

@@ -9,7 +9,8 @@ mod route;
 
 pub use administration::{RawFeatures, RawInvitation, RawPreset, RawRights};
 pub use identity::{
-    RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeys, RawSecret,
+    RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeyUrl, RawKeys,
+    RawRolePlace, RawSecret,
 };
 pub use route::{
     BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, RawUpstreamTls, Update,

@@ -98,7 +98,11 @@ pub(super) fn clean_request(
     for name in gone {
         headers.remove(name);
     }
-    join_cookies(headers)
+    join_cookies(headers)?;
+    if !keep_credential {
+        identity.strip_cookies(headers);
+    }
+    Ok(())
 }
 
 /// What a route takes out and puts in, in any spelling of its names. None of them is ours.

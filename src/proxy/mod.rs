@@ -10,10 +10,13 @@
 mod answer;
 mod ask;
 mod canonical;
+mod coding;
 mod connection;
 mod cors;
 mod deadline;
+mod failures;
 mod framing;
+mod guesses;
 mod headers;
 mod io;
 mod link;
@@ -27,6 +30,7 @@ mod respond;
 mod rest;
 mod sending;
 mod shape;
+mod sieve;
 mod story;
 mod tls;
 mod tunnel;
@@ -39,6 +43,7 @@ pub use listener::BindError;
 
 use crate::control::Store;
 use crate::control::store::LiveTls;
+use crate::identity::Fault;
 use crate::settings::{Limits, ListenAddress};
 use crate::telemetry::WorkerTelemetry;
 use crate::telemetry::record::Record;
@@ -92,6 +97,8 @@ pub trait Recorder {
     fn connection_closed(&self) {}
     /// A TLS handshake with a client has ended.
     fn handshake(&self, _: Handshake) {}
+    /// Nobody was identified, and why.
+    fn unidentified(&self, _fault: Fault) {}
     /// A connection to an upstream was opened.
     fn upstream_opened(&self) {}
     /// A request goes over an upstream connection that has been used before.
@@ -124,6 +131,10 @@ impl Recorder for WorkerTelemetry {
 
     fn handshake(&self, handshake: Handshake) {
         WorkerTelemetry::handshake(self, handshake);
+    }
+
+    fn unidentified(&self, fault: Fault) {
+        WorkerTelemetry::unidentified(self, fault.as_str());
     }
 
     fn upstream_opened(&self) {

@@ -2,6 +2,7 @@
 
 use super::ask::Heard;
 use super::canonical::{Canonical, Wire};
+use super::coding::{Accepts, Bounds};
 use super::connection::Client;
 use super::cors;
 use super::deadline::Deadline;
@@ -17,7 +18,7 @@ use super::upgrade::{Opened, Switch};
 use super::upload::{self, RequestBody};
 use super::worker::{Held, Worker};
 use crate::decide::body::{self, BodyCheck};
-use crate::decide::{self, Decision, Permit, Reason, Refusal, Routed};
+use crate::decide::{self, Decision, Permit, Reason, Routed};
 use crate::filter::Limits;
 use crate::identity::Credentials;
 use crate::principal::Principal;
@@ -50,7 +51,7 @@ pub(super) async fn handle(
     let mut asked = Asked { method: method.clone(), version: parts.version, unread: false };
     let expects = parts.headers.contains_key(header::EXPECT);
     let mut body = Some(body);
-    let way = Way { worker: &worker, client: &client, request_id: &request_id };
+    let way = Way { worker: &worker, client: &client, request_id: &request_id, again: false };
     // Boxed where they begin: a future of some kilobytes inside this one would be copied each time
     // that this one moves, for every request.
     match guarded(Box::pin(way.walk(parts, &mut body, &mut story))).await {
@@ -80,6 +81,9 @@ pub(super) struct Way<'a> {
     pub(super) worker: &'a Rc<Worker>,
     pub(super) client: &'a Rc<Client>,
     pub(super) request_id: &'a HeaderValue,
+    /// Asked once more for a connection that is open: whoever else is at its address has nothing to
+    /// do with it.
+    pub(super) again: bool,
 }
 
 impl Way<'_> {
@@ -97,7 +101,12 @@ impl Way<'_> {
         if let Some(answer) = self.preflight(&canonical, &live, now, story)? {
             return Ok(Outcome::Answered(answer));
         }
-        let judged = self.judge(&canonical, &live, now, story)?;
+        let judged = match self.judge(&canonical, &live, now, story) {
+            Err(Refused { ask: Some(ask), .. }) => {
+                Box::pin(self.judge_later(*ask, &canonical, &live, now, story)).await?
+            }
+            judged => judged?,
+        };
         let Heard { permit, whole: read, missing } = match judged {
             Decision::Allowed(permit) => Heard { permit, whole: None, missing: false },
             Decision::Asks(inquiry) => {
@@ -115,6 +124,11 @@ impl Way<'_> {
         }
         let method = canonical.method().clone();
         let shown = body::view(&permit, &live.snapshot);
+        // Before it is rewritten to what the filter reads.
+        let accepts = match shown.is_limited() {
+            true => Accepts::read(canonical.headers()),
+            false => Accepts::default(),
+        };
         if permit.rows().is_some() && !permit.is_monitored() {
             canonical.read_whole();
         }
@@ -143,6 +157,11 @@ impl Way<'_> {
             monitored,
             method: &method,
             limits: self.json(),
+            inflate: Bounds {
+                bytes: self.worker.limits.inflate,
+                ratio: self.worker.limits.inflate_ratio,
+            },
+            accepts,
             vary: asks_who.then(|| live.identity.vary()),
         };
         let mut shown = shape::show(response, &view, story).await?;
@@ -205,6 +224,20 @@ impl Way<'_> {
         Ok(decide::decide(&live.snapshot, &question, routed, principal, &mut ())?)
     }
 
+    /// What of the request says who is calling.
+    pub(super) fn credentials<'r>(
+        &self,
+        canonical: &'r Canonical,
+        routed: &Routed,
+    ) -> Credentials<'r> {
+        Credentials {
+            headers: canonical.headers(),
+            peer: self.client.peer,
+            host: canonical.host(),
+            changes: routed.may_change(canonical.method()),
+        }
+    }
+
     fn identify(
         &self,
         (canonical, now): (&Canonical, u64),
@@ -215,15 +248,18 @@ impl Way<'_> {
         if routed.is_public() {
             return Ok(None);
         }
-        let credentials = Credentials { headers: canonical.headers(), peer: self.client.peer };
+        let moment = story.moment();
+        self.listens(live, moment)?;
+        let credentials = self.credentials(canonical, routed);
         match live.identity.identify(&credentials, now) {
             Ok(principal) => {
                 story.record().user = Some(principal.user.clone());
                 Ok(Some(principal))
             }
-            Err(unidentified) => Err(Refused {
-                refusal: Refusal::because(unidentified.reason),
-                challenge: Some(unidentified.challenge.header()),
+            Err(unidentified) => Err(match live.identity.ask(&credentials, unidentified.fault) {
+                // It is no failure before that is answered.
+                Some(ask) => Refused { ask: Some(Box::new(ask)), ..unidentified.reason.into() },
+                None => self.unidentified(unidentified, live, moment),
             }),
         }
     }

@@ -7,6 +7,7 @@ use super::pool::SendError;
 use super::reply::{Reply, Source};
 use super::story::Story;
 use crate::decide::{Reason, Refusal};
+use crate::identity::{Ask, Challenge};
 use crate::problem;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -21,7 +22,11 @@ pub(super) struct Refused {
     /// What the policy, or the proxy, says.
     pub(super) refusal: Refusal,
     /// WWW-Authenticate, for 401.
-    pub(super) challenge: Option<HeaderValue>,
+    pub(super) challenge: Option<Challenge>,
+    /// Seconds until it is worth to ask again, for 429.
+    pub(super) retry_after: Option<u32>,
+    /// What may still change this, if it is waited for.
+    pub(super) ask: Option<Box<Ask>>,
 }
 
 /// What is known of the request when it is refused.
@@ -37,7 +42,7 @@ pub(super) struct Asked {
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Refused {
-        Refused { refusal, challenge: None }
+        Refused { refusal, challenge: None, retry_after: None, ask: None }
     }
 }
 
@@ -60,7 +65,7 @@ impl From<SendError> for Refused {
 
 /// The response to a refused request.
 pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> Response<Reply> {
-    let Refused { refusal, challenge } = refused;
+    let Refused { refusal, challenge, retry_after, .. } = refused;
     story.refused(&refusal);
     let status =
         StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -88,9 +93,13 @@ pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> 
     if let Some(allow) = refusal.allow {
         headers.insert(header::ALLOW, HeaderValue::from_static(allow));
     }
+    if let Some(seconds) = retry_after {
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
     if status == StatusCode::UNAUTHORIZED {
-        let bearer = HeaderValue::from_static("Bearer");
-        headers.insert(header::WWW_AUTHENTICATE, challenge.unwrap_or(bearer));
+        for one in challenge.unwrap_or_default().headers() {
+            headers.append(header::WWW_AUTHENTICATE, one);
+        }
     }
     response
 }
@@ -106,6 +115,8 @@ fn detail(reason: Reason) -> Option<&'static str> {
         Reason::BadPath => "the path or its encoding is not in canonical form",
         Reason::BadRequest => "the request's head is malformed or contradicts itself",
         Reason::AmbiguousCredentials => "send one credential, once",
+        Reason::TooManyFailures => "too many bad credentials came from this address",
+        Reason::OriginNotAllowed => "a cookie counts here only for an allowed page",
         Reason::BodyInvalid => "the body is not valid JSON",
         Reason::BodyUnsupported => "send JSON in UTF-8, without a content coding",
         Reason::FieldNotWritable => "the body has fields that you may not write",

@@ -97,7 +97,8 @@ impl Tunnel {
         let mut told = Told { story, up, down };
         let end = {
             let verdict = worker.clock.deadline();
-            let way = Way { worker, client, request_id: &question.request_id.clone() };
+            let request_id = &question.request_id.clone();
+            let way = Way { worker, client, request_id, again: true };
             let mut watch = pin!(stays_allowed(&way, question, &verdict, &mut told.story));
             poll_fn(|cx| {
                 if let Poll::Ready(refused) = watch.as_mut().poll(cx) {
@@ -174,7 +175,13 @@ async fn ask_again(
     question.generation = live.snapshot.generation();
     story.record().generation = question.generation;
     let waited = story.record().upstream;
-    let permit = match way.judge(&question.canonical, &live, now, story)? {
+    let judged = match way.judge(&question.canonical, &live, now, story) {
+        Err(Refused { ask: Some(ask), .. }) => {
+            way.judge_later(*ask, &question.canonical, &live, now, story).await?
+        }
+        judged => judged?,
+    };
+    let permit = match judged {
         Decision::Allowed(permit) => permit,
         Decision::Asks(inquiry) => {
             let canonical = &mut question.canonical;

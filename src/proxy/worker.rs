@@ -5,6 +5,7 @@
 
 use super::connection;
 use super::deadline::{Clock, TICK};
+use super::failures::Failures;
 use super::headers;
 use super::io::Socket;
 use super::listener::Listener;
@@ -39,6 +40,8 @@ pub(super) struct Worker {
     pub(super) pool: Pool,
     /// Where records go.
     pub(super) recorder: Rc<dyn Recorder>,
+    /// Who has brought bad credentials.
+    pub(super) failures: Failures,
     /// Two readings of one moment, of every tick: a request reads one clock and has both.
     moment: Cell<(std::time::Instant, SystemTime)>,
     /// Ids.
@@ -131,6 +134,7 @@ impl Worker {
             clock,
             pool,
             recorder,
+            failures: Failures::new(config.limits.auth_failures, config.limits.auth_window),
             moment: Cell::new((std::time::Instant::now(), SystemTime::now())),
             random: Random::new(),
             reader: RefCell::new(config.store.reader()),

@@ -4,6 +4,7 @@
 //! moves between cores until somebody scrapes.
 
 use super::record::Record;
+use super::words::Words;
 use crate::decide::Reason;
 use crate::tls::Handshake;
 use std::sync::Arc;
@@ -57,6 +58,7 @@ pub(super) struct Cells {
     pub(super) upstream_opened: Cell,
     pub(super) upstream_reused: Cell,
     pub(super) upstream_closed: Cell,
+    pub(super) unidentified: Words,
     aborted: Cell,
     removed: Cell,
     bytes_in: Cell,
@@ -87,6 +89,8 @@ pub(super) struct Sum {
     pub(super) upstream_opened: u64,
     pub(super) upstream_reused: u64,
     pub(super) upstream_closed: u64,
+    /// Credentials that were bad, by why.
+    pub(super) unidentified: Vec<(&'static str, u64)>,
     pub(super) aborted: u64,
     pub(super) removed: u64,
     pub(super) bytes_in: u64,
@@ -120,7 +124,7 @@ impl Cell {
         self.0.store(self.get().wrapping_add(more), Ordering::Relaxed);
     }
 
-    fn get(&self) -> u64 {
+    pub(super) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -171,6 +175,7 @@ impl Default for Cells {
             upstream_opened: Cell::default(),
             upstream_reused: Cell::default(),
             upstream_closed: Cell::default(),
+            unidentified: Words::default(),
             aborted: Cell::default(),
             removed: Cell::default(),
             bytes_in: Cell::default(),
@@ -222,6 +227,7 @@ impl Sum {
         self.upstream_opened += cells.upstream_opened.get();
         self.upstream_reused += cells.upstream_reused.get();
         self.upstream_closed += cells.upstream_closed.get();
+        cells.unidentified.add_to(&mut self.unidentified);
         self.aborted += cells.aborted.get();
         self.removed += cells.removed.get();
         self.bytes_in += cells.bytes_in.get();

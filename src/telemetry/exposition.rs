@@ -3,7 +3,7 @@
 
 use super::cells::{Durations, Sum};
 use super::log::Lost;
-use super::{Certificates, Reloads, unix_seconds};
+use super::{Certificates, KeyFetches, Reloads, unix_seconds};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -22,6 +22,8 @@ pub struct PolicyState {
     /// When the first certificate of a listener expires, in seconds since 1970; `None` where no
     /// listener has one.
     pub certificates_expire: Option<u64>,
+    /// Whether an issuer has no keys by which its tokens could hold.
+    pub keyless: bool,
 }
 
 /// One moment's numbers.
@@ -33,6 +35,8 @@ struct Scrape {
     failed: u64,
     last_success: u64,
     last_failure: u64,
+    keys_fetched: u64,
+    keys_failed: u64,
     stale: bool,
     /// Reloads of certificates: good ones, others, and whether the last was one of these.
     certificates: (u64, u64, bool),
@@ -44,7 +48,7 @@ struct Scrape {
 pub(super) fn encode(
     sum: Sum,
     lost: Lost,
-    (reloads, certificates): (&Reloads, &Certificates),
+    (reloads, certificates, keys): (&Reloads, &Certificates, &KeyFetches),
     started: SystemTime,
     policy: &PolicyState,
 ) -> String {
@@ -55,6 +59,8 @@ pub(super) fn encode(
         failed: reloads.failed.load(Ordering::Relaxed),
         last_success: reloads.last_success.load(Ordering::Relaxed),
         last_failure: reloads.last_failure.load(Ordering::Relaxed),
+        keys_fetched: keys.succeeded.load(Ordering::Relaxed),
+        keys_failed: keys.failed.load(Ordering::Relaxed),
         stale: reloads.stale.load(Ordering::Relaxed),
         certificates: (
             certificates.succeeded.load(Ordering::Relaxed),
@@ -99,6 +105,9 @@ impl Scrape {
         let monitored = self.sum.monitored();
         let labelled = monitored.iter().map(|(reason, count)| ([("reason", *reason)], *count));
         out.counters("requests_monitored", "What enforcing would have come to", labelled)?;
+        let labelled =
+            self.sum.unidentified.iter().map(|(fault, count)| ([("fault", *fault)], *count));
+        out.counters("unidentified", "Callers that were not identified, by why", labelled)?;
         let removed = self.sum.monitored_removed;
         out.counter("fields_monitored", "Fields that would have been removed", removed)?;
         out.counter("requests_aborted", "Responses cut off after their head", self.sum.aborted)?;
@@ -166,7 +175,11 @@ impl Scrape {
         ] {
             out.gauge(name, help, value)?;
         }
-        Ok(())
+        let results = [("success", self.keys_fetched), ("failure", self.keys_failed)];
+        let labelled = results.map(|(result, count)| ([("result", result)], count));
+        out.counters("key_fetches", "Fetches of the keys of issuers", labelled)?;
+        let ok = u64::from(!self.policy.keyless);
+        out.gauge("keys_ok", "1 unless an issuer has no keys that may be used", ok)
     }
 }
 

@@ -9,6 +9,7 @@ mod exposition;
 mod line;
 mod log;
 pub mod record;
+mod words;
 
 pub use exposition::PolicyState;
 pub use log::MAX_QUEUE;
@@ -31,6 +32,7 @@ pub struct Telemetry {
     workers: Mutex<Vec<Arc<Cells>>>,
     reloads: Reloads,
     certificates: Certificates,
+    key_fetches: KeyFetches,
     started: SystemTime,
 }
 
@@ -64,6 +66,13 @@ struct Certificates {
     stale: AtomicBool,
 }
 
+/// How fetches of keys went. Written rarely.
+#[derive(Debug, Default)]
+struct KeyFetches {
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+}
+
 impl Telemetry {
     /// Opens the access log and starts the thread that writes it. Without a sink there is neither,
     /// and no line is ever formatted.
@@ -77,6 +86,7 @@ impl Telemetry {
             workers: Mutex::default(),
             reloads: Reloads::default(),
             certificates: Certificates::default(),
+            key_fetches: KeyFetches::default(),
             started: SystemTime::now(),
         }
     }
@@ -108,11 +118,21 @@ impl Telemetry {
         own.stale.store(!succeeded, Ordering::Relaxed);
     }
 
+    /// Counts a fetch of an issuer's keys, good or not.
+    pub fn fetched_keys(&self, succeeded: bool) {
+        let count = match succeeded {
+            true => &self.key_fetches.succeeded,
+            false => &self.key_fetches.failed,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// All metrics, in the OpenMetrics text format.
     pub fn metrics(&self, policy: &PolicyState) -> String {
         let sum = cells::Sum::of(&self.workers.lock().unwrap_or_else(PoisonError::into_inner));
         let lost = self.log.as_ref().map(Log::lost).unwrap_or_default();
-        exposition::encode(sum, lost, (&self.reloads, &self.certificates), self.started, policy)
+        let reloads = (&self.reloads, &self.certificates, &self.key_fetches);
+        exposition::encode(sum, lost, reloads, self.started, policy)
     }
 
     /// Writes out what the log holds and ends its thread. `false` if that took longer than `wait`:
@@ -130,6 +150,11 @@ impl WorkerTelemetry {
             let mut formatter = self.line.borrow_mut();
             lane.push(|out| formatter.write(out, &record));
         }
+    }
+
+    /// Counts a caller that was not identified, by a word of a bounded set.
+    pub fn unidentified(&self, fault: &'static str) {
+        self.cells.unidentified.count(fault);
     }
 
     /// A client's connection was accepted.
@@ -163,7 +188,8 @@ impl WorkerTelemetry {
     }
 }
 
-fn unix_seconds(time: SystemTime) -> u64 {
+/// Seconds since 1970; 0 before.
+pub fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
@@ -176,7 +202,7 @@ mod tests {
 
     fn policy() -> PolicyState {
         let loaded_at = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        PolicyState { generation: 7, loaded_at, certificates_expire: None }
+        PolicyState { generation: 7, loaded_at, certificates_expire: None, keyless: false }
     }
 
     fn line<'a>(metrics: &'a str, start: &str) -> &'a str {
@@ -254,6 +280,24 @@ mod tests {
         ] {
             assert_eq!(line(&text, wanted), wanted);
         }
+    }
+
+    #[test]
+    fn fetches_of_keys_are_counted() {
+        let telemetry = Telemetry::start(&LogSink::Off).unwrap();
+        telemetry.fetched_keys(true);
+        telemetry.fetched_keys(true);
+        telemetry.fetched_keys(false);
+        let text = telemetry.metrics(&policy());
+        for wanted in [
+            "portcullis_key_fetches_total{result=\"success\"} 2",
+            "portcullis_key_fetches_total{result=\"failure\"} 1",
+            "portcullis_keys_ok 1",
+        ] {
+            assert_eq!(line(&text, wanted), wanted);
+        }
+        let text = telemetry.metrics(&PolicyState { keyless: true, ..policy() });
+        assert_eq!(line(&text, "portcullis_keys_ok"), "portcullis_keys_ok 0");
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use super::keys::{Signer, jwks};
 use super::{Api, bearer};
+use crate::support::proxy::run_in;
 use crate::support::{Client, TempPolicy, Upstream, client, eventually, h2, tokens};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 const RULES: &str = r#"
 routes:
@@ -251,4 +254,49 @@ fn p08_an_expired_key_is_none() {
     let entry = format!("{{user: eng, sha256: \"{digest}\", expires: \"2020-01-01T00:00:00Z\"}}");
     let api = Api::with(Upstream::json("{}"), TempPolicy::file(&keyed(&entry)));
     api.refused("GET", 401, || api.call_with("", "GET", "/x", &[("X-Api-Key", "key-one")]));
+}
+
+/// Stripe's way: the key is the user name, and the password is empty.
+#[test]
+fn p08_a_basic_key_is_checked_stripped_and_named_in_the_challenge() {
+    let digest = tokens::key_digest("key-one");
+    let text = keyed(&format!("{{user: eng, sha256: \"{digest}\"}}"));
+    let text = text.replace("[header, bearer]", "[header, basic]");
+    let api = Api::with(Upstream::json("{}"), TempPolicy::file(&text));
+    let with = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
+    let good = with("key-one:");
+    assert_eq!(api.call_with("", "GET", "/x", &[("Authorization", &good)]).status, 200);
+    assert_eq!(api.upstream.request().fields.get("authorization"), None);
+    for bad in [with("key-one:x"), with(":key-one"), with("key-two:"), "Bearer key-one".into()] {
+        let call = || api.call_with("", "GET", "/x", &[("Authorization", &bad)]);
+        let answer = api.refused("GET", 401, call);
+        let challenge = answer.head.fields.all("www-authenticate");
+        assert_eq!(challenge, ["Basic realm=\"api\", charset=\"UTF-8\""]);
+    }
+    let both = [("Authorization", good.as_str()), ("X-Api-Key", "key-one")];
+    api.refused("GET", 400, || api.call_with("", "GET", "/x", &both));
+}
+
+/// What the command prints is what the policy takes, and the key that it prints is the key.
+#[test]
+fn p08_a_key_that_was_made_is_accepted_and_stands_in_no_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = run_in(
+        folder.path(),
+        ["key", "new", "--user", "eng", "--role", "reads", "--expires", "2100-01-01T00:00:00Z"],
+    );
+    assert!(made.status.success());
+    let printed = String::from_utf8(made.stdout).expect("text");
+    let key = printed.lines().next().unwrap().trim_start_matches("key").trim();
+    let entry = printed.lines().last().unwrap().trim_start_matches("- ");
+    assert!(key.starts_with("pcl_") && !entry.contains(key), "{printed}");
+    let api = Api::with(Upstream::json("{}"), TempPolicy::file(&keyed(entry)));
+    assert_eq!(api.call_with("", "GET", "/x", &[("X-Api-Key", key)]).status, 200);
+    let json = run_in(folder.path(), ["key", "new", "--user", "eng", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_ne!(json["key"], key);
+    assert_eq!(json["sha256"], tokens::key_digest(json["key"].as_str().unwrap()));
+    assert_eq!(json["entry"]["sha256"], json["sha256"]);
+    let wrong = run_in(folder.path(), ["key", "new", "--user", "eng", "--expires", "soon"]);
+    assert_eq!(wrong.status.code(), Some(2));
 }

@@ -1,17 +1,23 @@
 //! The main job, end to end: the real binary between a raw client and a raw recording upstream.
 
 mod addresses;
+mod browsers;
 mod carriage;
+mod claims;
 mod conditions;
 mod defaults;
 mod destinations;
 mod explain;
+mod fetched;
+mod fetched_tls;
 mod gate;
 mod groups;
+mod guesses;
 mod hosts;
 mod identity;
 mod inclusion;
 mod keys;
+mod kinds;
 mod letters;
 mod life;
 mod monitor;

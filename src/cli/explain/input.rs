@@ -67,8 +67,12 @@ pub(super) fn host<'a>(
 /// Roles that the credential names and the policy does not have: they count for nothing.
 pub(super) fn unknown_roles(snapshot: &Snapshot, caller: &Principal) -> Vec<String> {
     let known = || snapshot.roles().iter().map(|role| &**role.id());
-    let named = caller.roles.iter().flatten();
+    let by_org = caller.org_roles.iter().flat_map(|(_, roles)| roles);
+    let mut named: Vec<_> = caller.roles.iter().flatten().chain(by_org).collect();
+    named.sort_unstable();
+    named.dedup();
     named
+        .into_iter()
         .filter(|role| snapshot.role_id(role).is_none())
         .map(|role| match did_you_mean(role, known()) {
             Some(near) => format!("the policy has no role `{role}`; did you mean `{near}`?"),

@@ -109,10 +109,8 @@ impl<'p> Seeker<'p> {
     /// What the credential gives. Only one that names the application gives access to it; beside a
     /// directory, only by a role that counts.
     fn claimed_access(&self, app: AppId, ground: Ground<'p>) -> Option<RoleSet> {
-        if !ground.claims || self.principal.app.is_none() {
-            return None;
-        }
-        let claimed = self.claimed_roles(true);
+        let roles = ground.claims.filter(|_| self.principal.app.is_some())?;
+        let claimed = self.claimed_roles(roles, true);
         match (claimed.is_empty(), self.people.membership()) {
             (false, _) => Some(claimed),
             (true, Membership::Token) => Some(self.people.app(app).default_roles().clone()),

@@ -5,6 +5,7 @@ use crate::decide::{Reason, Trace};
 use crate::policy::people::Membership;
 use crate::policy::roleset::{RoleId, RoleSet};
 use crate::principal::AuthMethod;
+use std::sync::Arc;
 
 /// What the caller has in the organization that it entered.
 #[derive(Default)]
@@ -81,7 +82,10 @@ impl<'p> Seeker<'p> {
     }
 
     /// What the caller has in an organization without any role that reaches.
-    fn own_footing<'o>(&self, entered: Entered<'o>, id: Option<&str>) -> Option<Footing<'o>> {
+    fn own_footing<'o>(&self, entered: Entered<'o>, id: Option<&str>) -> Option<Footing<'o>>
+    where
+        'p: 'o,
+    {
         if !self.may_act_in(id) {
             return None;
         }
@@ -95,9 +99,9 @@ impl<'p> Seeker<'p> {
         if member.is_some_and(|member| !member.is_active(self.now)) {
             return None;
         }
-        let claims = self.principal.org.as_deref() == id && self.claims_membership();
+        let claims = self.claims_in(id).filter(|roles| self.claims_membership(roles));
         match (member, claims) {
-            (None, false) => None,
+            (None, None) => None,
             _ => Some(self.footing_of(Ground { member, claims })),
         }
     }
@@ -113,8 +117,8 @@ impl<'p> Seeker<'p> {
             Some(member) => self.narrowed(self.people.roles(member, self.now)),
             None => RoleSet::new(),
         };
-        if ground.claims {
-            roles.union_with(&self.claimed_roles(false));
+        if let Some(claimed) = ground.claims {
+            roles.union_with(&self.claimed_roles(claimed, false));
         }
         let restrictions = match ground.member {
             Some(member) => self.people.restrictions(member, self.now),
@@ -140,47 +144,59 @@ impl<'p> Seeker<'p> {
         self.principal.org.is_none() || self.principal.org.as_deref() == id
     }
 
+    /// The roles that the credential claims in an organization. It speaks of the one that it names;
+    /// where it names none, of those in which it claims roles, and of the implicit one.
+    fn claims_in(&self, id: Option<&str>) -> Option<&'p [Arc<str>]> {
+        let principal = self.principal;
+        let speaks = match (principal.org.as_deref(), id) {
+            (None, Some(id)) => principal.org_roles.get(id).is_some(),
+            (own, id) => own == id,
+        };
+        speaks.then(|| principal.roles_in(id).unwrap_or_default())
+    }
+
     /// Whether what the credential claims makes a member where it says.
-    fn claims_membership(&self) -> bool {
+    fn claims_membership(&self, roles: &[Arc<str>]) -> bool {
         match self.people.membership() {
             Membership::Token => true,
             Membership::Directory => false,
             Membership::Both => {
                 let of_app =
-                    || self.principal.app.is_some() && !self.claimed_roles(true).is_empty();
-                !self.claimed_roles(false).is_empty() || of_app()
+                    || self.principal.app.is_some() && !self.claimed_roles(roles, true).is_empty();
+                !self.claimed_roles(roles, false).is_empty() || of_app()
             }
         }
     }
 
     /// The roles of one scope that count because the credential claims them, with those that they
     /// include; unknown names are ignored.
-    pub(super) fn claimed_roles(&self, app_scope: bool) -> RoleSet {
+    pub(super) fn claimed_roles(&self, claimed: &[Arc<str>], app_scope: bool) -> RoleSet {
         let of_scope = |role| self.snapshot.role(role).is_app_scope() == app_scope;
         match self.people.membership() {
-            Membership::Token => self.named(of_scope),
+            Membership::Token => self.named(claimed, of_scope),
             Membership::Directory => RoleSet::new(),
             // The roles of a key only narrow.
             Membership::Both if self.principal.method == AuthMethod::ApiKey => RoleSet::new(),
-            Membership::Both => {
-                self.named(|role| of_scope(role) && self.people.from_token().contains(role))
-            }
+            Membership::Both => self
+                .named(claimed, |role| of_scope(role) && self.people.from_token().contains(role)),
         }
     }
 
     /// A member's roles as far as an API key lets them through: key roles only narrow.
     pub(super) fn narrowed(&self, mut roles: RoleSet) -> RoleSet {
-        if self.principal.method == AuthMethod::ApiKey && self.principal.roles.is_some() {
-            roles.intersect_with(&self.named(|_| true));
+        let kept = self.principal.roles.as_deref();
+        if let (AuthMethod::ApiKey, Some(kept)) = (self.principal.method, kept) {
+            roles.intersect_with(&self.named(kept, |_| true));
         }
         roles
     }
 
-    /// Those roles that the credential names, and what they include.
-    fn named(&self, is: impl Fn(RoleId) -> bool) -> RoleSet {
+    /// Those of these roles that the policy has, and what they include.
+    fn named(&self, names: &[Arc<str>], is: impl Fn(RoleId) -> bool) -> RoleSet {
         let mut roles = RoleSet::new();
-        let names = self.principal.roles.iter().flatten();
-        for role in names.filter_map(|name| self.snapshot.role_id(name)).filter(|role| is(*role)) {
+        for role in
+            names.iter().filter_map(|name| self.snapshot.role_id(name)).filter(|role| is(*role))
+        {
             roles.insert(role);
             self.snapshot.role(role).includes().iter().for_each(|other| roles.insert(*other));
         }

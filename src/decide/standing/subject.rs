@@ -2,7 +2,6 @@
 //! is asked for, and not before.
 
 use super::{Entered, Standing};
-use crate::policy::people::Org;
 use crate::policy::roleset::RoleId;
 use std::sync::Arc;
 
@@ -57,16 +56,19 @@ impl<'a> Subject<'a> {
     /// reaches is none. A credential that names one is a member of that one alone.
     pub fn orgs(self) -> Vec<&'a str> {
         let seeker = &self.standing.seeker;
-        let is_member = |org: &Org, id: &str| seeker.is_member(Entered::Known(org), id);
+        let is_one = |id: &str| match seeker.people.org(id) {
+            Some(org) => seeker.is_member(Entered::Known(org), id),
+            None => !seeker.people.lists_orgs() && seeker.is_member(Entered::Claimed, id),
+        };
         let Some(own) = seeker.principal.org.as_deref() else {
-            let listed = seeker.people.orgs_of(&seeker.principal.user);
-            return listed.filter(|(id, org)| is_member(org, id)).map(|(id, _)| &**id).collect();
+            let listed = seeker.people.orgs_of(&seeker.principal.user).map(|(id, _)| &**id);
+            let claimed = seeker.principal.org_roles.iter().map(|(id, _)| &**id);
+            let mut orgs: Vec<_> = listed.chain(claimed).filter(|id| is_one(id)).collect();
+            orgs.sort_unstable();
+            orgs.dedup();
+            return orgs;
         };
-        let is_one = match seeker.people.org(own) {
-            Some(org) => is_member(org, own),
-            None => !seeker.people.lists_orgs() && seeker.is_member(Entered::Claimed, own),
-        };
-        is_one.then_some(own).into_iter().collect()
+        is_one(own).then_some(own).into_iter().collect()
     }
 
     /// The ids of the roles that it may see.

@@ -17,15 +17,15 @@ use std::sync::Arc;
 
 impl Compiler<'_> {
     pub(super) fn api_keys(&mut self, raw: &RawApiKeys) -> ApiKeys {
-        if !raw.in_header && !raw.in_bearer {
-            let help = "`in: [header]`, `in: [bearer]` or both";
+        if !raw.in_header && !raw.in_bearer && !raw.in_basic {
+            let help = "`in: [header]`, `bearer`, `basic`, or several of them";
             self.error(raw.span, "`in` names no place for a key".into(), help);
         }
         let header = raw.in_header.then(|| match &raw.header {
             Some(name) => self.header(name),
             None => Some(HeaderName::from_static(DEFAULT_HEADER)),
         });
-        let mut keys = ApiKeys::new(header.flatten(), raw.in_bearer);
+        let mut keys = ApiKeys::new(header.flatten(), raw.in_bearer, raw.in_basic);
         let mut seen = HashMap::new();
         for raw_key in &raw.keys {
             if let Some(sha256) = self.key_digest(raw_key, &mut seen) {
@@ -39,7 +39,7 @@ impl Compiler<'_> {
         self.filled(&raw.user, "user");
         let span = raw.sha256.span;
         let Some(sha256) = hex(&raw.sha256.value) else {
-            let help = "`printf %s \"$KEY\" | sha256sum` prints it; the key itself stays out";
+            let help = "`portcullis key new` makes a key and prints it; the key itself stays out";
             self.error(span, "not 64 lower-case hexadecimal digits".into(), help);
             return None;
         };
@@ -139,14 +139,12 @@ fn key_principal(raw: &RawApiKey, prefix: &str) -> Principal {
         .map(|roles| roles.iter().map(|role| role.value.as_str().into()).collect());
     let claims = key_claims(raw, mapped(&org, &app, &roles));
     Principal {
-        user: format!("{prefix}{}", raw.user.value).into(),
         org,
         app,
         roles,
-        email: None,
         claims,
-        method: AuthMethod::ApiKey,
         expires: raw.expires.map(|expires| expires.value),
+        ..Principal::of(format!("{prefix}{}", raw.user.value), AuthMethod::ApiKey)
     }
 }
 

@@ -1,17 +1,21 @@
 //! From what was typed under `identity` to authenticators; every problem in one report.
 
+mod browser;
 mod direct;
 mod issuer;
+mod keys;
+mod roles;
 
 use super::Identity;
 use super::api_key::ApiKeys;
+use super::cookie::Cookie;
 use super::forwarded::Forwarded;
 use super::jwt::Issuer;
 use super::verdicts::{MAX_VERDICT_BYTES, Verdicts};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::raw::{RawIdentity, RawJwt, Text};
 use crate::source::Span;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderName, HeaderValue};
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -23,6 +27,15 @@ pub struct Inputs<'a> {
     pub file: &'a dyn Fn(&str) -> io::Result<Vec<u8>>,
     /// Reads a variable of the environment.
     pub env: &'a dyn Fn(&str) -> Option<OsString>,
+}
+
+/// Everything that says who is calling.
+#[derive(Default)]
+pub(super) struct Authenticators {
+    issuers: Vec<Issuer>,
+    api_keys: Option<ApiKeys>,
+    forwarded: Option<Forwarded>,
+    cookies: Vec<Cookie>,
 }
 
 /// The user ids that an authenticator can yield.
@@ -57,30 +70,30 @@ impl Identity {
             compiler.separate_users(raw);
         }
         let issuers = raw.jwt.iter().filter_map(|raw| compiler.issuer(raw)).collect();
+        let cookies = compiler.cookies(&raw.jwt);
         let api_keys = raw.api_keys.as_ref().map(|raw| compiler.api_keys(raw));
         let forwarded = raw.forwarded.as_ref().and_then(|raw| compiler.forwarded(raw));
         if let (Some(raw), Some(keys), Some(peers)) = (&raw.forwarded, &api_keys, &forwarded) {
             compiler.separate_headers(raw, keys, peers);
         }
-        Identity::of(issuers, api_keys, forwarded)
+        Identity::of(Authenticators { issuers, api_keys, forwarded, cookies })
     }
 
-    pub(super) fn of(
-        issuers: Vec<Issuer>,
-        api_keys: Option<ApiKeys>,
-        forwarded: Option<Forwarded>,
-    ) -> Identity {
+    pub(super) fn of(authenticators: Authenticators) -> Identity {
+        let Authenticators { issuers, api_keys, forwarded, cookies } = authenticators;
         let key_header = api_keys.as_ref().and_then(|keys| keys.header.clone());
         let credential_headers: Vec<_> = std::iter::once(AUTHORIZATION).chain(key_header).collect();
         let identity_headers: Vec<_> =
             forwarded.iter().flat_map(Forwarded::names).cloned().collect();
-        let vary = list_headers(credential_headers.iter().chain(&identity_headers));
+        let cookie = (!cookies.is_empty()).then_some(&COOKIE);
+        let vary = list_headers(credential_headers.iter().chain(&identity_headers).chain(cookie));
         let verdicts = (!issuers.is_empty()).then(|| Verdicts::new(MAX_VERDICT_BYTES));
         Identity {
             issuers,
             verdicts,
             api_keys,
             forwarded,
+            cookies,
             credential_headers,
             identity_headers,
             vary,

@@ -3,6 +3,8 @@
 use super::*;
 use crate::decide::Reason;
 use crate::principal::{AuthMethod, ClaimValue};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 const KEY: &str = "pk_live_4fJ2n7Qw9LxT0aVb";
 
@@ -248,7 +250,7 @@ fn bearer_is_refused_where_nothing_reads_it() {
 fn p07_a_cached_verdict_expires_and_a_refusal_is_not_kept() {
     let identity = world().identity(&everything());
     let headers = header_map(&[("authorization", &format!("Bearer {}", token()))]);
-    let request = Credentials { headers: &headers, peer: Peer::Unix };
+    let request = asked(&headers, Peer::Unix);
     let at = |now| identity.identify(&request, now).map_err(|unidentified| unidentified.fault);
     let end = NOW + 600 + DEFAULT_LEEWAY;
     let expired = |ago| Err(Fault::Token(TokenFault::Expired { ago }));
@@ -293,18 +295,47 @@ fn p03_headers_are_known_in_every_spelling() {
 }
 
 #[test]
-fn a_challenge_fits_what_is_accepted() {
-    let challenge = |identity: &Identity, headers: &[(&str, &str)]| {
+fn p08_a_basic_key_counts_where_the_policy_says_so() {
+    let keys = RawApiKeys { in_basic: true, ..api_keys(true, false, vec![api_key("eng", KEY)]) };
+    let raw = RawIdentity { api_keys: Some(keys), ..RawIdentity::default() };
+    let identity = world().identity(&raw);
+    let encoded = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
+    let check = |value: &str| user(identify(&identity, &[("authorization", value)]));
+    assert_eq!(check(&encoded(&format!("{KEY}:"))), Ok("eng".into()));
+    assert_eq!(check(&encoded(&format!("{KEY}:x"))), Err(Fault::Malformed));
+    assert_eq!(check(&encoded(&format!("eng:{KEY}"))), Err(Fault::Malformed));
+    assert_eq!(check(&encoded("other:")), Err(Fault::UnknownKey));
+    assert_eq!(check(&format!("Bearer {KEY}")), Err(Fault::Scheme));
+    let both = [("authorization", encoded(&format!("{KEY}:"))), ("x-api-key", KEY.to_owned())];
+    let both: Vec<_> = both.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(user(identify(&identity, &both)), Err(Fault::TwoCredentials));
+}
+
+#[test]
+fn a_challenge_names_each_scheme_that_is_accepted() {
+    let challenges = |identity: &Identity, headers: &[(&str, &str)]| {
         let headers = header_map(headers);
-        let request = Credentials { headers: &headers, peer: Peer::Unix };
-        identity.identify(&request, NOW).unwrap_err().challenge.header()
+        let request = asked(&headers, Peer::Unix);
+        let challenge = identity.identify(&request, NOW).unwrap_err().challenge;
+        challenge.headers().collect::<Vec<_>>()
     };
     let all = world().identity(&everything());
-    assert_eq!(challenge(&all, &[]), "Bearer");
-    assert_eq!(challenge(&all, &[("authorization", "Basic x")]), "Bearer");
-    assert_eq!(challenge(&all, &[("authorization", "Bearer x")]), "Bearer error=\"invalid_token\"");
-    let keys = api_keys(true, false, vec![api_key("eng", KEY)]);
-    let raw = RawIdentity { api_keys: Some(keys), ..RawIdentity::default() };
-    assert_eq!(challenge(&world().identity(&raw), &[]), "ApiKey");
-    assert_eq!(challenge(&Identity::default(), &[]), "Bearer");
+    let bad = "Bearer error=\"invalid_token\"";
+    assert_eq!(challenges(&all, &[]), ["Bearer"]);
+    assert_eq!(challenges(&all, &[("authorization", "Basic x")]), ["Bearer"]);
+    assert_eq!(challenges(&all, &[("x-api-key", "x")]), ["Bearer"], "no bearer token came");
+    assert_eq!(challenges(&all, &[("authorization", "bearer x")]), [bad]);
+    let keys = |header, bearer, basic| {
+        let keys = api_keys(header, bearer, vec![api_key("eng", KEY)]);
+        let keys = RawApiKeys { in_basic: basic, ..keys };
+        world().identity(&RawIdentity { api_keys: Some(keys), ..RawIdentity::default() })
+    };
+    let basic = "Basic realm=\"api\", charset=\"UTF-8\"";
+    assert_eq!(challenges(&keys(true, false, false), &[]), ["ApiKey"]);
+    assert_eq!(challenges(&keys(true, false, true), &[]), [basic]);
+    assert_eq!(challenges(&keys(true, true, true), &[]), ["Bearer", basic]);
+    let brought = [("authorization", "Bearer x")];
+    assert_eq!(challenges(&keys(true, true, true), &brought), [bad, basic]);
+    assert_eq!(challenges(&keys(true, false, true), &brought), [basic], "bearer is not accepted");
+    assert_eq!(challenges(&Identity::default(), &[]), ["Bearer"]);
 }

@@ -1,8 +1,11 @@
 //! Tests of the whole: policies as typed, requests as they come, keys made on the spot.
 
+mod browsers;
 mod compile;
 mod credentials;
 mod keys;
+mod pem;
+mod remote;
 mod tokens;
 
 use super::*;
@@ -39,6 +42,8 @@ pub(super) fn issuer(algorithms: &[&str]) -> RawJwt {
         leeway: None,
         prefix: None,
         typ: None,
+        cookie: None,
+        origins: Vec::new(),
     }
 }
 
@@ -60,7 +65,15 @@ pub(super) fn forwarded(peers: &[&str]) -> RawForwarded {
 }
 
 pub(super) fn api_keys(in_header: bool, in_bearer: bool, keys: Vec<RawApiKey>) -> RawApiKeys {
-    RawApiKeys { span: Span::default(), in_header, in_bearer, header: None, prefix: None, keys }
+    RawApiKeys {
+        span: Span::default(),
+        in_header,
+        in_bearer,
+        in_basic: false,
+        header: None,
+        prefix: None,
+        keys,
+    }
 }
 
 /// The entry for a key, by its digest.
@@ -144,13 +157,19 @@ pub(super) fn identify(
     from(identity, Peer::Ip([10, 0, 0, 7].into()), headers)
 }
 
+/// A request that changes nothing.
+pub(super) fn asked(headers: &HeaderMap, peer: Peer) -> Credentials<'_> {
+    let host = Box::leak(Box::new(HeaderValue::from_static("api.example")));
+    Credentials { headers, peer, host, changes: false }
+}
+
 pub(super) fn from(
     identity: &Identity,
     peer: Peer,
     headers: &[(&str, &str)],
 ) -> Result<Arc<Principal>, Fault> {
     let headers = header_map(headers);
-    let request = Credentials { headers: &headers, peer };
+    let request = asked(&headers, peer);
     identity.identify(&request, NOW).map_err(|unidentified| {
         assert_eq!(unidentified.reason, unidentified.fault.reason());
         unidentified.fault

@@ -367,7 +367,7 @@ fn claims_become_a_principal() {
     let claims = RawClaims {
         user: texts(&["uid", "sub"]),
         org: texts(&["/tenant/id"]),
-        roles: texts(&["scope"]),
+        roles: vec![RawRolePlace::At(text("scope"))],
         ..RawClaims::default()
     };
     let raw = RawJwt { claims, prefix: Some(text("id:")), ..hmac_issuer() };

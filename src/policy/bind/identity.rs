@@ -1,9 +1,11 @@
 //! Authenticators, except for API keys.
 
-use super::{Fields, Harmless, Shape, keys, not_enforced};
+use super::{Fields, Harmless, Shape, keys, remote, text};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::node::{Node, NodeKind};
-use crate::policy::raw::{RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeys, RawSecret, Text};
+use crate::policy::raw::{
+    RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeys, RawRolePlace, RawSecret, Text,
+};
 
 /// Clocks may differ by this many seconds at most.
 pub(super) const MAX_LEEWAY: u64 = 300;
@@ -21,36 +23,36 @@ pub(super) const JWT: Shape = Shape {
         "audience",
         "algorithms",
         "jwks",
+        "pem",
         "secrets",
         "claims",
         "leeway",
         "prefix",
         "typ",
+        "cookie",
+        "origins",
     ],
-    unenforced: &[("cookie", Harmless::Never)],
+    unenforced: &[],
 };
 
 pub(super) const JWKS: Shape = Shape {
     what: "`jwks`",
-    keys: &["file"],
-    unenforced: &[
-        ("url", Harmless::Never),
-        ("ca", Harmless::Never),
-        ("refresh", Harmless::Never),
-        ("cool_down", Harmless::Never),
-        ("max_stale", Harmless::Never),
-        ("max_bytes", Harmless::Never),
-        ("timeout", Harmless::Never),
-    ],
+    keys: &["file", "url", "ca", "refresh", "cool_down", "max_stale", "max_bytes", "timeout"],
+    unenforced: &[],
 };
+
+pub(super) const PEM: Shape = Shape { what: "`pem`", keys: &["file"], unenforced: &[] };
 
 pub(super) const SECRET: Shape = Shape { what: "secret", keys: &["file", "env"], unenforced: &[] };
 
 pub(super) const CLAIMS: Shape = Shape {
     what: "`claims`",
-    keys: &["user", "org", "app", "roles", "email"],
-    unenforced: &[("map", Harmless::Empty)],
+    keys: &["user", "org", "app", "roles", "email", "map"],
+    unenforced: &[],
 };
+
+pub(super) const ROLE_ITEMS: Shape =
+    Shape { what: "place of roles", keys: &["items", "key", "value"], unenforced: &[] };
 
 pub(super) const FORWARDED: Shape = Shape {
     what: "`forwarded`",
@@ -85,36 +87,40 @@ fn jwt(node: &Node, report: &mut Report) -> Option<RawJwt> {
         leeway: fields.number("leeway", 0..=MAX_LEEWAY),
         prefix: fields.text("prefix"),
         typ: token_type(&mut fields),
+        cookie: fields.text("cookie"),
+        origins: fields.texts("origins"),
         issuer: issuer?,
         keys: keys?,
     };
     Some(jwt)
 }
 
-/// `jwks` or `secrets`: exactly one.
+/// `jwks`, `pem` or `secrets`: exactly one.
 fn verification_keys(fields: &mut Fields<'_, '_>) -> Option<RawKeys> {
-    match (fields.node("jwks"), fields.node("secrets")) {
-        (Some(jwks), None) => jwks_file(jwks, fields.report()).map(RawKeys::JwksFile),
-        (None, Some(_)) => fields.list("secrets", secret).map(RawKeys::Secrets),
-        (None, None) => {
+    let sources = ["jwks", "pem", "secrets"].map(|key| fields.node(key));
+    match sources {
+        [Some(jwks), None, None] => remote::jwks(jwks, fields.report()),
+        [None, Some(pem), None] => pem_file(pem, fields.report()).map(RawKeys::Pem),
+        [None, None, Some(_)] => fields.list("secrets", secret).map(RawKeys::Secrets),
+        [None, None, None] => {
             fields.missing("jwks");
             None
         }
-        (Some(jwks), Some(secrets)) => {
-            let message = "an issuer has either `jwks` or `secrets`, not both";
-            let problem = Diagnostic::error(Code::BadValue, secrets.span, message)
-                .also(jwks.span, "the other one")
-                .help("list the issuer twice if it signs in both ways");
+        _ => {
+            let mut found = sources.into_iter().flatten();
+            let (first, second) = (found.next()?, found.next()?);
+            let message = "an issuer has one of `jwks`, `pem` and `secrets`";
+            let problem = Diagnostic::error(Code::BadValue, second.span, message)
+                .also(first.span, "the other one")
+                .help("take one of them out");
             fields.report().push(problem);
             None
         }
     }
 }
 
-fn jwks_file(node: &Node, report: &mut Report) -> Option<Text> {
-    let mut fields = Fields::open(node, &JWKS, report)?;
-    // A `url` alone has been refused by name already.
-    if fields.node("url").is_some() { fields.text("file") } else { fields.required_text("file") }
+fn pem_file(node: &Node, report: &mut Report) -> Option<Text> {
+    Fields::open(node, &PEM, report)?.required_text("file")
 }
 
 fn secret(node: &Node, report: &mut Report) -> Option<RawSecret> {
@@ -139,29 +145,45 @@ fn claims(node: &Node, report: &mut Report) -> RawClaims {
         user: claim(&mut fields, "user"),
         org: claim(&mut fields, "org"),
         app: claim(&mut fields, "app"),
-        roles: claim(&mut fields, "roles"),
+        roles: role_places(&mut fields),
         email: claim(&mut fields, "email"),
+        map: fields.pairs("map", |name, node, report| {
+            text(node, format_args!("the role of `{}`", name.value), name.span, report)
+        }),
     }
 }
 
-/// Names or pointers. Roles picked from a list of objects, or kept per organization, are not
-/// enforced yet.
+/// Names or pointers. They are read before it is known which organization a request addresses.
 fn claim(fields: &mut Fields<'_, '_>, key: &str) -> Vec<Text> {
-    if let Some(node) = fields.node(key)
-        && matches!(node.kind, NodeKind::Map(_))
-    {
-        fields.report().push(not_enforced(&format!("{key}: {{items, key, value}}"), node.span));
-        return Vec::new();
+    let names = fields.one_or_more(key);
+    for name in names.iter().filter(|name| name.value.contains("{org}")) {
+        let message = format!("`{key}` cannot depend on the organization");
+        let problem = Diagnostic::error(Code::BadValue, name.span, message)
+            .help("only `roles` may stand in a place for each organization");
+        fields.report().push(problem);
     }
-    let mut names = fields.one_or_more(key);
-    names.retain(|name| {
-        let per_org = name.value.contains("{org}");
-        if per_org {
-            fields.report().push(not_enforced(&format!("{key}: {}", name.value), name.span));
-        }
-        !per_org
-    });
     names
+}
+
+/// Places of roles: one, or a list that is tried in order.
+fn role_places(fields: &mut Fields<'_, '_>) -> Vec<RawRolePlace> {
+    match fields.node("roles") {
+        None => Vec::new(),
+        Some(Node { kind: NodeKind::List(_), .. }) => {
+            fields.list("roles", role_place).unwrap_or_default()
+        }
+        Some(node) => role_place(node, fields.report()).into_iter().collect(),
+    }
+}
+
+fn role_place(node: &Node, report: &mut Report) -> Option<RawRolePlace> {
+    if !matches!(node.kind, NodeKind::Map(_)) {
+        return text(node, "a place of roles", node.span, report).map(RawRolePlace::At);
+    }
+    let mut fields = Fields::open(node, &ROLE_ITEMS, report)?;
+    let parts = ["items", "key", "value"].map(|part| fields.required_text(part));
+    let [Some(items), Some(key), Some(value)] = parts else { return None };
+    Some(RawRolePlace::Items { items, key, value })
 }
 
 fn token_type(fields: &mut Fields<'_, '_>) -> Option<Text> {

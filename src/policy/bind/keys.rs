@@ -1,6 +1,6 @@
 //! API keys.
 
-use super::{Fields, Shape, bad_word, not_enforced};
+use super::{Fields, Shape, bad_word};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::{RawApiKey, RawApiKeys, Text};
@@ -18,11 +18,12 @@ pub(super) const API_KEY: Shape = Shape {
 pub(super) fn api_keys(node: &Node, report: &mut Report) -> Option<RawApiKeys> {
     let mut fields = Fields::open(node, &API_KEYS, report)?;
     fields.required_node("keys");
-    let (in_header, in_bearer) = carriers(&mut fields);
+    let [in_header, in_bearer, in_basic] = carriers(&mut fields);
     let keys = RawApiKeys {
         span: node.span,
         in_header,
         in_bearer,
+        in_basic,
         header: fields.text("header"),
         prefix: fields.text("prefix"),
         keys: fields.list("keys", api_key).unwrap_or_default(),
@@ -30,27 +31,25 @@ pub(super) fn api_keys(node: &Node, report: &mut Report) -> Option<RawApiKeys> {
     Some(keys)
 }
 
-/// Where a key may stand: in a header of its own (so where nothing is said), or as a bearer token.
-fn carriers(fields: &mut Fields<'_, '_>) -> (bool, bool) {
-    let Some(node) = fields.node("in") else { return (true, false) };
-    let (mut header, mut bearer) = (false, false);
+/// The places where a key may stand: in a header of its own (so where nothing is said), as a bearer
+/// token, as the user name of Basic.
+pub(super) const CARRIERS: [&str; 3] = ["header", "bearer", "basic"];
+
+fn carriers(fields: &mut Fields<'_, '_>) -> [bool; 3] {
+    let Some(node) = fields.node("in") else { return [true, false, false] };
+    let mut carriers = [false; 3];
     for word in fields.one_or_more("in") {
-        match word.value.as_str() {
-            "header" => header = true,
-            "bearer" => bearer = true,
-            "basic" => fields.report().push(not_enforced("in: basic", word.span)),
-            _ => {
-                let words = ["header", "bearer"].into_iter();
-                fields.report().push(bad_word("in", &word, words));
-            }
+        match CARRIERS.iter().position(|carrier| *carrier == word.value) {
+            Some(at) => carriers[at] = true,
+            None => fields.report().push(bad_word("in", &word, CARRIERS.into_iter())),
         }
     }
     if matches!(&node.kind, NodeKind::List(words) if words.is_empty()) {
         let problem = Diagnostic::error(Code::BadValue, node.span, "keys are taken from nowhere")
-            .help("write `header`, `bearer`, or both");
+            .help("write `header`, `bearer`, `basic`, or several of them");
         fields.report().push(problem);
     }
-    (header, bearer)
+    carriers
 }
 
 fn api_key(node: &Node, report: &mut Report) -> Option<RawApiKey> {
@@ -92,7 +91,7 @@ pub(super) fn digest(typed: Text, report: &mut Report) -> Option<Text> {
         return Some(typed);
     }
     let problem = Diagnostic::error(Code::BadValue, typed.span, "this is not a SHA-256 digest")
-        .help("write 64 lower-case hexadecimal digits: `printf %s \"$KEY\" | sha256sum`");
+        .help("write 64 lower-case hexadecimal digits: `portcullis key new` prints them");
     report.push(problem);
     None
 }

@@ -63,10 +63,11 @@ fn mapping(shape: &Shape, about: &str, keys: &[Key]) -> Value {
 }
 
 /// Keys of which a mapping has exactly one.
-fn one_of(shape: &Shape) -> Option<[&'static str; 2]> {
+fn one_of(shape: &Shape) -> Option<&'static [&'static str]> {
     match shape.what {
-        "jwt authenticator" => Some(["jwks", "secrets"]),
-        "secret" => Some(["file", "env"]),
+        "jwt authenticator" => Some(&["jwks", "pem", "secrets"]),
+        "`jwks`" => Some(&["file", "url"]),
+        "secret" => Some(&["file", "env"]),
         _ => None,
     }
 }
@@ -108,6 +109,7 @@ fn value(kind: &Kind) -> Value {
         Kind::Matching(pattern) => json!({"type": "string", "pattern": pattern}),
         Kind::Time => json!({"type": "string", "format": "date-time"}),
         Kind::Flag => json!({"type": "boolean"}),
+        Kind::Size => json!({"type": ["integer", "string"]}),
         Kind::Whole(low, high) => json!({"type": "integer", "minimum": low, "maximum": high}),
         Kind::Count => json!({"anyOf": [
             {"type": "integer", "minimum": 1, "maximum": u32::MAX},
@@ -121,6 +123,10 @@ fn value(kind: &Kind) -> Value {
         ]}),
         Kind::Texts => texts(),
         Kind::TextOrTexts => json!({"anyOf": [{"type": "string"}, texts()]}),
+        Kind::TextOrOne(shape) => {
+            let one = json!({"anyOf": [{"type": "string"}, reference(shape)]});
+            json!({"anyOf": [one, {"type": "array", "items": one}]})
+        }
         Kind::One(shape) => reference(shape),
         Kind::Many(shape) => json!({"type": "array", "items": reference(shape)}),
         Kind::ManyOrId(shape) => json!({

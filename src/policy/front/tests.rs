@@ -201,16 +201,10 @@ fn p08_keys_are_digests_with_a_time_that_can_be_read() {
     let upper = digest.to_uppercase();
     bad(
         &format!(
-            "identity:\n  api_keys:\n    in: [heade, basic]\n    keys:\n      - {{user: a, sha256: {upper}}}\n      \
+            "identity:\n  api_keys:\n    in: [heade]\n    keys:\n      - {{user: a, sha256: {upper}}}\n      \
              - {{user: b, sha256: abc}}\n      - {{user: c, sha256: {digest}, expires: 2027-01-01}}\n"
         ),
-        &[
-            (BadValue, "heade"),
-            (NotEnforced, "basic"),
-            (BadValue, &upper),
-            (BadValue, "abc"),
-            (BadValue, "2027-01-01"),
-        ],
+        &[(BadValue, "heade"), (BadValue, &upper), (BadValue, "abc"), (BadValue, "2027-01-01")],
     );
 }
 
@@ -228,13 +222,13 @@ fn what_is_not_enforced_is_refused_by_name() {
     }
     bad("identity: {mtls: {}}\n", &[(NotEnforced, "mtls")]);
     bad(
-        "identity: {jwt: [{issuer: i, audience: [a], algorithms: [x], cookie: c, jwks: {url: u}, \
+        "identity: {jwt: [{issuer: i, audience: [a], algorithms: [x], jwks: {url: u}, \
          claims: {org: '/o/{org}', roles: {items: /x}}}]}\n",
         &[
-            (NotEnforced, "cookie"),
             (NotEnforced, "url"),
-            (NotEnforced, "'/o/{org}'"),
-            (NotEnforced, "{items: /x}"),
+            (BadValue, "'/o/{org}'"),
+            (MissingKey, "items"),
+            (MissingKey, "items"),
         ],
     );
 }

@@ -2,6 +2,7 @@
 
 use super::Text;
 use crate::source::{Span, Spanned};
+use std::time::Duration;
 
 #[derive(Clone, Debug, Default)]
 pub struct RawIdentity {
@@ -25,15 +26,36 @@ pub struct RawJwt {
     pub prefix: Option<Text>,
     /// `at+jwt` demanded.
     pub typ: Option<Text>,
+    /// The cookie that carries its tokens, too.
+    pub cookie: Option<Text>,
+    /// Whose pages may change something by that cookie.
+    pub origins: Vec<Text>,
 }
 
-/// Where verification keys come from. (`jwks: {url}` is not enforced yet.)
+/// Where verification keys come from.
 #[derive(Clone, Debug)]
 pub enum RawKeys {
     /// `jwks: {file}`
     JwksFile(Text),
+    /// `jwks: {url}`
+    JwksUrl(Box<RawKeyUrl>),
+    /// `pem: {file}`
+    Pem(Text),
     /// `secrets: [{file} | {env}]`, oldest last.
     Secrets(Vec<RawSecret>),
+}
+
+/// A key set that is fetched. What is `None` has its default.
+#[derive(Clone, Debug)]
+pub struct RawKeyUrl {
+    pub url: Text,
+    /// A file with the certificates that vouch for the server, instead of the system's.
+    pub ca: Option<Text>,
+    pub refresh: Option<Duration>,
+    pub cool_down: Option<Duration>,
+    pub max_stale: Option<Duration>,
+    pub max_bytes: Option<usize>,
+    pub timeout: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -48,8 +70,19 @@ pub struct RawClaims {
     pub user: Vec<Text>,
     pub org: Vec<Text>,
     pub app: Vec<Text>,
-    pub roles: Vec<Text>,
+    pub roles: Vec<RawRolePlace>,
     pub email: Vec<Text>,
+    /// Names of roles in tokens, and what the policy calls them.
+    pub map: Vec<(Text, Text)>,
+}
+
+/// A place of roles in a token.
+#[derive(Clone, Debug)]
+pub enum RawRolePlace {
+    /// A name or a pointer, perhaps with `{org}` in it.
+    At(Text),
+    /// `{items, key, value}`: a list of objects, where each names its organization, and its roles.
+    Items { items: Text, key: Text, value: Text },
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +90,7 @@ pub struct RawApiKeys {
     pub span: Span,
     pub in_header: bool,
     pub in_bearer: bool,
+    pub in_basic: bool,
     /// The header's name; `X-Api-Key` where absent.
     pub header: Option<Text>,
     pub prefix: Option<Text>,

@@ -1,8 +1,10 @@
 //! Who issues credentials.
 
 use super::{Row, may, must};
-use crate::policy::bind::identity::{CLAIMS, FORWARDED, IDENTITY, JWKS, JWT, MAX_LEEWAY, SECRET};
-use crate::policy::bind::keys::{API_KEY, API_KEYS};
+use crate::policy::bind::identity::{
+    CLAIMS, FORWARDED, IDENTITY, JWKS, JWT, MAX_LEEWAY, PEM, ROLE_ITEMS, SECRET,
+};
+use crate::policy::bind::keys::{API_KEY, API_KEYS, CARRIERS};
 use crate::policy::bind::kinds::Kind::*;
 
 pub(super) const ROWS: &[Row] = &[
@@ -26,7 +28,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         &JWT,
-        "An issuer of signed tokens, with `jwks` or `secrets`",
+        "An issuer of signed tokens, with one of `jwks`, `pem` and `secrets`",
         &[
             must("issuer", Text, "The exact `iss`"),
             must("audience", Texts, "The token's `aud` must name one of these"),
@@ -36,6 +38,7 @@ pub(super) const ROWS: &[Row] = &[
                 "The token's must be one of these and fit the key: `ES256`, `RS256`, `EdDSA`, `HS256`…",
             ),
             may("jwks", One(&JWKS), "The key set"),
+            may("pem", One(&PEM), "Instead of a key set: public keys without names"),
             may(
                 "secrets",
                 Many(&SECRET),
@@ -49,9 +52,41 @@ pub(super) const ROWS: &[Row] = &[
                 "Put before user ids, so that two authenticators cannot mean different people by one id",
             ),
             may("typ", Word(&["at+jwt"]), "Only access tokens of RFC 9068"),
+            may("cookie", Text, "A cookie in which browsers bring its tokens as well"),
+            may(
+                "origins",
+                Texts,
+                "Pages that may change something by that cookie, `https://app.example`; those of the host that is asked",
+            ),
         ],
     ),
-    (&JWKS, "A key set", &[must("file", Text, "A file, from the policy's folder")]),
+    (
+        &JWKS,
+        "A key set, from a file or from a URL",
+        &[
+            may("file", Text, "A file, from the policy's folder"),
+            may(
+                "url",
+                Text,
+                "Where it is fetched: `https://`, or `http://` to a loopback address; no redirects",
+            ),
+            may("ca", Text, "A file with the certificates that vouch for the server; the system's"),
+            may("refresh", Text, "How often it is fetched again: `10m`"),
+            may(
+                "cool_down",
+                Text,
+                "The least time between fetches that unknown keys ask for: `30s`",
+            ),
+            may("max_stale", Text, "How old it may get while it cannot be fetched: `24h`"),
+            may("max_bytes", Size, "The longest answer that is read: `1MiB`"),
+            may("timeout", Text, "How long a fetch may take: `5s`"),
+        ],
+    ),
+    (
+        &PEM,
+        "Public keys without names",
+        &[must("file", Text, "A file with `PUBLIC KEY` blocks, from the policy's folder")],
+    ),
     (
         &SECRET,
         "A shared secret, from one source",
@@ -67,15 +102,33 @@ pub(super) const ROWS: &[Row] = &[
             may("user", TextOrTexts, "The user's id; `sub`"),
             may("org", TextOrTexts, "The organization in which the token acts alone"),
             may("app", TextOrTexts, "The application in which the token acts alone"),
-            may("roles", TextOrTexts, "Roles: a list, or a text with spaces"),
+            may(
+                "roles",
+                TextOrOne(&ROLE_ITEMS),
+                "Roles: a list, or a text with spaces. `{org}` in a pointer is the addressed organization",
+            ),
             may("email", TextOrTexts, "The user's address"),
+            may("map", Claims, "Names of roles in tokens, and the ids that they have here"),
+        ],
+    ),
+    (
+        &ROLE_ITEMS,
+        "A list in a token that has roles for each organization",
+        &[
+            must("items", Text, "Where the list is"),
+            must("key", Text, "Where an element names its organization"),
+            must("value", Text, "Where it has the roles"),
         ],
     ),
     (
         &API_KEYS,
         "Long random keys, of which the policy holds digests",
         &[
-            may("in", Words(&["header", "bearer"]), "Where a key stands; `header`"),
+            may(
+                "in",
+                Words(&CARRIERS),
+                "Where a key stands; `header`. With `basic` it is the user name, without a password",
+            ),
             may("header", Text, "The name of the header; `X-Api-Key`"),
             may("prefix", Text, "Put before user ids"),
             must("keys", Many(&API_KEY), "The keys"),
