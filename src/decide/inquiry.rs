@@ -18,7 +18,6 @@ use crate::policy::fields::FieldMasks;
 use crate::policy::held::{Candidate, Held};
 use crate::policy::host::Hosts;
 use crate::policy::index::Matches;
-use crate::policy::limits::Limits;
 use crate::policy::resolve::Address;
 use crate::policy::roleset::RoleSet;
 use crate::policy::snapshot::{
@@ -26,7 +25,7 @@ use crate::policy::snapshot::{
 };
 use crate::policy::target::{MAX_TARGET, Target};
 use crate::principal::Principal;
-use letter::{Failed, Letter};
+use letter::{Letter, UNMAPPED};
 use object::object_path;
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -93,7 +92,7 @@ impl Inquiry {
         for letter in routed.access.positions() {
             let found = inquiry.letter(snapshot, request, letter, &caller, trace)?;
             if found.held.is_empty() && found.pending.is_empty() {
-                return Err(Refusal::because(found.failed.reason()));
+                return Err(found.refusal(trace));
             }
             inquiry.letters.push(found);
         }
@@ -214,8 +213,7 @@ impl Inquiry {
                 letter.heard(found, bearing, &mut rows, trace);
             }
             if letter.held.is_empty() && rows.is_empty() {
-                let failed = || Refusal::because(letter.failed.reason());
-                return Err(unread.unwrap_or_else(failed));
+                return Err(unread.unwrap_or_else(|| letter.refusal(trace)));
             }
         }
         let plan = match rows.is_empty() {
@@ -223,7 +221,7 @@ impl Inquiry {
             false => {
                 let base = self.letters.first().map(|letter| letter.held.clone());
                 let grants = (base.unwrap_or_default(), rows.clone());
-                Some(RowPlan::new(snapshot, &caller, self.matches.clone(), grants, trace)?)
+                Some(RowPlan::new(snapshot, &caller, self.matches.clone(), grants))
             }
         };
         self.permit(snapshot, request, (plan, &rows), trace)
@@ -249,11 +247,13 @@ impl Inquiry {
             snapshot.held((&self.matches, self.hosts), at, &roles, addressed, &mut candidates);
         if T::LISTENS {
             let grants = snapshot.held_grants((&self.matches, self.hosts), at, &roles, addressed);
-            grants.into_iter().for_each(|grant| trace.grant(grant));
+            for (grant, mapped) in grants {
+                if mapped { trace.grant(grant) } else { trace.failed(grant, UNMAPPED) }
+            }
         }
-        let mut letter = Letter { at, held, pending: Vec::new(), failed: Failed::default() };
+        let mut letter = Letter::new(at, held);
         for found in candidates {
-            letter.head(snapshot, &found, request, caller, trace)?;
+            letter.head(snapshot, &self.matches, &found, request, caller, trace)?;
         }
         if !letter.pending.is_empty() && self.shows_all(snapshot, &letter.held) {
             // Whatever the others would add, this has it already.
@@ -263,8 +263,7 @@ impl Inquiry {
     }
 
     fn shows_all(&self, snapshot: &Snapshot, held: &Held) -> bool {
-        let limits = || snapshot.limits(&self.matches, held, false);
-        !held.is_empty() && matches!(limits(), Limits::Nothing)
+        !held.is_empty() && snapshot.limits(&self.matches, held, false).is_none()
     }
 
     fn plan_prereads(&mut self, snapshot: &Snapshot, request: &Request<'_>) {
@@ -319,7 +318,7 @@ impl Inquiry {
         let listed = self.listed(snapshot, rows);
         let fields = match &plan {
             Some(plan) => plan.fields().cloned(),
-            None => self.fields(snapshot, creates, trace)?,
+            None => self.fields(snapshot, creates),
         };
         query::check(request.target.query(), fields.as_deref(), &listed)?;
         let route = snapshot.route(self.route);
@@ -343,25 +342,11 @@ impl Inquiry {
     }
 
     /// What limits the bodies. Where two letters are needed, a field must pass for both.
-    fn fields<T: Trace>(
-        &self,
-        snapshot: &Snapshot,
-        creates: bool,
-        trace: &mut T,
-    ) -> Result<Option<Arc<FieldMasks>>, Refusal> {
-        let mut all: Option<Arc<FieldMasks>> = None;
-        for letter in &self.letters {
-            let masks = match snapshot.limits(&self.matches, &letter.held, creates) {
-                Limits::Nothing => continue,
-                Limits::Masks(masks) => masks,
-                Limits::Unmapped => return Err(unmapped(trace)),
-            };
-            all = Some(match all {
-                None => masks,
-                Some(others) => Arc::new(others.and(&masks)),
-            });
-        }
-        Ok(all)
+    fn fields(&self, snapshot: &Snapshot, creates: bool) -> Option<Arc<FieldMasks>> {
+        let letters = self.letters.iter();
+        let each =
+            letters.filter_map(|letter| snapshot.limits(&self.matches, &letter.held, creates));
+        each.reduce(|all, masks| Arc::new(all.and(&masks)))
     }
 
     /// The query parameters that grants list by name: they may ask about what is hidden. Where
@@ -382,17 +367,6 @@ impl Inquiry {
         };
         all.into_iter().filter(everywhere).collect()
     }
-}
-
-/// Every type that may be here is limited by all contributing roles, but the policy does not say
-/// where its objects are.
-pub(super) fn unmapped(trace: &mut impl Trace) -> Refusal {
-    trace.note(|| {
-        "every role that grants this limits a type of object that may be here, but the policy does \
-         not say where: add the path to the type's `at`, or write `elsewhere: pass`"
-            .into()
-    });
-    Refusal::because(Reason::Unmapped)
 }
 
 /// Whether the body is one more element of what the path holds. A POST that only reads sends a

@@ -229,6 +229,56 @@ mod tests {
     }
 
     #[test]
+    fn p10_what_is_a_form() {
+        for (text, is) in [
+            ("application/x-www-form-urlencoded", true),
+            ("Application/X-WWW-Form-Urlencoded; charset=UTF-8", true),
+            ("application/x-www-form-urlencoded; charset=latin1", false),
+            ("application/x-www-form-urlencoded, text/plain", false),
+            ("multipart/form-data; boundary=b", false),
+            ("application/json", false),
+        ] {
+            assert_eq!(is_form(&typed(&[text])), is, "{text}");
+        }
+        assert!(!is_form(&typed(&[])));
+    }
+
+    #[test]
+    fn p10_a_boundary_is_as_the_rfc_has_it() {
+        let of = |text: &str| boundary(&typed(&[text])).map(String::from);
+        let of_value = |value: &str| of(&format!("multipart/form-data; boundary={value}"));
+        for (value, wanted) in [
+            ("b", "b"),
+            ("----WebKitFormBoundaryAb12", "----WebKitFormBoundaryAb12"),
+            ("\"a b:c\"", "a b:c"),
+            (&"b".repeat(70), &"b".repeat(70)),
+        ] {
+            assert_eq!(of_value(value), Some(wanted.to_owned()), "{value}");
+        }
+        assert_eq!(of("Multipart/Form-Data ;Boundary=b"), Some("b".into()));
+        for value in [
+            "",
+            "\"\"",
+            "\"a \"",
+            "a b",
+            "a:b",
+            "\"a",
+            "a\"",
+            "é",
+            "b; charset=utf-8",
+            "b;",
+            &"b".repeat(71),
+        ] {
+            assert_eq!(of_value(value), None, "{value}");
+        }
+        for text in
+            ["multipart/form-data", "multipart/form-data; charset=b", "multipart/mixed; boundary=b"]
+        {
+            assert_eq!(of(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn p11_what_is_a_stream_of_records() {
         for (text, framing) in [
             ("text/event-stream", Framing::Events),
@@ -276,56 +326,6 @@ mod tests {
                 headers.append(header::ACCEPT, HeaderValue::from_str(value).unwrap());
             }
             assert_eq!(accepted_records(&headers), asked, "{accept:?}");
-        }
-    }
-
-    #[test]
-    fn p10_what_is_a_form() {
-        for (text, is) in [
-            ("application/x-www-form-urlencoded", true),
-            ("Application/X-WWW-Form-Urlencoded; charset=UTF-8", true),
-            ("application/x-www-form-urlencoded; charset=latin1", false),
-            ("application/x-www-form-urlencoded, text/plain", false),
-            ("multipart/form-data; boundary=b", false),
-            ("application/json", false),
-        ] {
-            assert_eq!(is_form(&typed(&[text])), is, "{text}");
-        }
-        assert!(!is_form(&typed(&[])));
-    }
-
-    #[test]
-    fn p10_a_boundary_is_as_the_rfc_has_it() {
-        let of = |text: &str| boundary(&typed(&[text])).map(String::from);
-        let of_value = |value: &str| of(&format!("multipart/form-data; boundary={value}"));
-        for (value, wanted) in [
-            ("b", "b"),
-            ("----WebKitFormBoundaryAb12", "----WebKitFormBoundaryAb12"),
-            ("\"a b:c\"", "a b:c"),
-            (&"b".repeat(70), &"b".repeat(70)),
-        ] {
-            assert_eq!(of_value(value), Some(wanted.to_owned()), "{value}");
-        }
-        assert_eq!(of("Multipart/Form-Data ;Boundary=b"), Some("b".into()));
-        for value in [
-            "",
-            "\"\"",
-            "\"a \"",
-            "a b",
-            "a:b",
-            "\"a",
-            "a\"",
-            "é",
-            "b; charset=utf-8",
-            "b;",
-            &"b".repeat(71),
-        ] {
-            assert_eq!(of_value(value), None, "{value}");
-        }
-        for text in
-            ["multipart/form-data", "multipart/form-data; charset=b", "multipart/mixed; boundary=b"]
-        {
-            assert_eq!(of(text), None, "{text}");
         }
     }
 

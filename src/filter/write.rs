@@ -13,6 +13,8 @@ use super::fold::fold;
 use super::key::Key;
 use super::mask::{HIDE, Mask, Node, NodeId, SHOW, Types};
 use super::scan::{Digits, Input, is_integral, number, plain, space};
+use super::seek::Finder;
+use super::tag::Known;
 use super::trail::{Pointers, Way};
 use super::utf8;
 use pairs::PairKeys;
@@ -103,6 +105,8 @@ struct Check<'a> {
     fields: Pointers,
     types: Pointers,
     unfit: u32,
+    /// What the objects of the body are called, where tags are asked for.
+    known: Option<Known>,
     /// The names of a node's fields, folded, and what applies to a key that is one of them but for
     /// its case.
     folded: HashMap<NodeId, Rc<HashMap<String, Option<NodeId>>>>,
@@ -136,16 +140,40 @@ impl<'a> Check<'a> {
             fields: Pointers::new(limits),
             types: Pointers::new(limits),
             unfit: 0,
+            known: None,
             folded: HashMap::new(),
         }
     }
 
     fn document(&mut self, patch: Patch) -> Result<(), Fault> {
         utf8::whole(self.input.bytes)?;
+        let ambiguous = self.look_for_tags();
         self.value(self.mask.root(), patch)?;
+        if let Some(fault) = ambiguous {
+            return Err(fault);
+        }
         match self.peek() {
             None => Ok(()),
             Some(_) => Err(Fault::Trailing { offset: self.input.offset(self.pos) }),
+        }
+    }
+
+    /// Reads what objects are called, and says what can be read in two ways.
+    fn look_for_tags(&mut self) -> Option<Fault> {
+        let search = self.mask.search()?;
+        let mut finder = Finder::new(search, self.limits, None).strictly();
+        let known = self.known.insert(Known::default());
+        finder.scan(self.input, known);
+        finder.end()?.fault
+    }
+
+    /// The node of an object. A merge patch says nothing of what is stored: it is not asked.
+    fn by_tag(&mut self, node: NodeId, patch: Patch) -> NodeId {
+        match &mut self.known {
+            Some(known) if patch == Patch::No => {
+                self.mask.by_tag(node, self.input.offset(self.pos), known)
+            }
+            _ => node,
         }
     }
 
@@ -168,6 +196,7 @@ impl<'a> Check<'a> {
         let is = Types::of(first).ok_or_else(|| self.input.grammar(self.pos))?;
         match is {
             Types::OBJECT => {
+                let node = self.by_tag(node, patch);
                 let node = self.judge(node, is, patch);
                 self.object(node, patch)
             }

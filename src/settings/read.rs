@@ -390,7 +390,7 @@ mod tests {
                 (NotEnforced, "etcd", "p.yaml"),
                 (NotEnforced, "prefix", "p.yaml"),
                 (NotEnforced, "audit", "p.yaml"),
-                (NotEnforced, "handshake", "p.yaml"),
+                (NotEnforced, "body_min_rate", "p.yaml"),
             ],
         );
         good("log: {audit: stdout, format: json}\n", &[]);

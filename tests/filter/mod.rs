@@ -9,5 +9,7 @@ mod picked;
 mod rows;
 mod rowtree;
 mod streamed;
+mod tagged;
+mod tagtree;
 mod valued;
 mod written;

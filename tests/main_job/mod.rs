@@ -32,6 +32,7 @@ mod reload;
 mod restrictions;
 mod sources;
 mod streams;
+mod tagged;
 mod tenants;
 mod told;
 mod values;

@@ -10,13 +10,16 @@ mod merge;
 mod name;
 mod partial;
 mod rule;
+mod tagged;
 mod tree;
 
 pub use change::Change;
 pub use name::NamePattern;
 pub use rule::{Rule, RuleFault, schema_faults};
+pub use tagged::Tagged;
 
 use super::Limits;
+use super::anywhere::ANYWHERE;
 use super::fault::Fault;
 use super::mask::{HIDE, Mask, NodeId, SHOW, Types};
 use super::place::{Entries, PointerError, Token, tokens};
@@ -47,6 +50,8 @@ pub struct RoleRules {
 struct Place {
     tokens: Vec<Token>,
     entries: Option<Entries>,
+    /// What the objects are called, if only such objects are meant.
+    tagged: Option<Tagged>,
     /// The types that some role lets be an object here: a value of another is not meant.
     types: Types,
     roles: Vec<RoleRules>,
@@ -67,16 +72,42 @@ impl Values {
         entries: Option<&Entries>,
         roles: Vec<RoleRules>,
     ) -> Result<(), PointerError> {
+        let tokens = tokens(pointer)?;
+        self.push(Place {
+            tokens,
+            entries: entries.cloned(),
+            tagged: None,
+            types: Types::NONE,
+            roles,
+        });
+        Ok(())
+    }
+
+    /// The same for objects that say by a tag what they are; the pointer can be
+    /// [`super::anywhere::ANYWHERE`].
+    pub fn add_tagged(
+        &mut self,
+        pointer: &str,
+        tagged: Tagged,
+        roles: Vec<RoleRules>,
+    ) -> Result<(), PointerError> {
+        let anywhere = pointer == ANYWHERE;
+        let tokens = if anywhere { Vec::new() } else { tokens(pointer)? };
+        let tagged = Some(tagged.anywhere(anywhere));
+        self.push(Place { tokens, entries: None, tagged, types: Types::NONE, roles });
+        Ok(())
+    }
+
+    fn push(&mut self, mut place: Place) {
+        let roles = &place.roles;
         let free = |role: &RoleRules| role.rules.is_empty() && role.mask.is_empty();
         if roles.iter().any(free) || roles.iter().all(|role| role.rules.is_empty()) {
-            return Ok(());
+            return;
         }
-        let types = roles
+        place.types = roles
             .iter()
             .fold(Types::NONE, |all, role| all.or(role.mask.node(role.mask.root()).types));
-        let (tokens, entries) = (tokens(pointer)?, entries.cloned());
-        self.places.push(Place { tokens, entries, types, roles });
-        Ok(())
+        self.places.push(place);
     }
 
     /// Whether nothing is judged.
@@ -99,7 +130,12 @@ impl Values {
         let tree = tree::parse(body, limits.values)?;
         let mut judge = Judge { way: Way::default(), found: Pointers::new(limits) };
         for place in &self.places {
-            judge.find(place, &place.tokens, &tree, patch);
+            match &place.tagged {
+                Some(tagged) if tagged.is_anywhere() => {
+                    judge.everywhere(place, tagged, &tree, patch, false)
+                }
+                _ => judge.find(place, &place.tokens, &tree, patch),
+            }
         }
         Ok(judge.found.into_vec())
     }
@@ -121,7 +157,10 @@ impl Judge {
     /// Looks for the objects of a place. An object is merged while no array lies on the way.
     fn find(&mut self, place: &Place, tokens: &[Token], at: &Tree<'_>, patch: Patch) {
         let Some((token, rest)) = tokens.split_first() else {
-            return self.object(place, at, patch);
+            return match &place.tagged {
+                Some(tagged) if !tagged.may_be_meant(at, patch, false) => {}
+                _ => self.object(place, at, patch),
+            };
         };
         match at {
             Tree::Object(members) => {
