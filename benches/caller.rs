@@ -38,6 +38,8 @@ fn identity() -> Identity {
         leeway: None,
         prefix: None,
         typ: None,
+        cookie: None,
+        origins: Vec::new(),
     };
     // The digest of `key`.
     let sha256 = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683";
@@ -55,6 +57,7 @@ fn identity() -> Identity {
         span: Span::default(),
         in_header: true,
         in_bearer: false,
+        in_basic: false,
         header: None,
         prefix: None,
         keys: vec![key],

@@ -1,17 +1,18 @@
 //! The composition root: builds what lives as long as the process, wires it, drains it.
 
 use crate::admin::{self, Admin, AdminState, LastError, PolicyView};
+use crate::control::keys::{self, KeyFetcher};
 use crate::control::load::NotLoaded;
 use crate::control::reload::{LoadError, Outcome, Reloader, Status};
 use crate::control::store::Store;
 use crate::control::watch::{Nudge, Watch};
 use crate::diag::{Report, Severity, json};
-use crate::identity::Assertion;
+use crate::identity::{Assertion, KeySource};
 use crate::policy::resolve::Surroundings;
 use crate::proxy::{self, ProxyConfig};
 use crate::settings::{ListenAddress, Settings};
 use crate::source::Sources;
-use crate::telemetry::{PolicyState, Telemetry};
+use crate::telemetry::{PolicyState, Telemetry, unix_seconds};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -32,6 +33,9 @@ const WATCHER_LOOK: Duration = Duration::from_millis(5);
 /// How often the workers are looked after.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
+/// Characters of a remote text that are logged.
+const MAX_SAID: usize = 300;
+
 /// A running Portcullis.
 #[derive(Debug)]
 pub struct App {
@@ -50,6 +54,7 @@ struct Parts {
     status: Arc<Status>,
     telemetry: Arc<Telemetry>,
     ready: AtomicBool,
+    keys: KeyFetcher,
 }
 
 /// Why nothing was started. Each says what to do.
@@ -99,11 +104,18 @@ impl App {
         let admin = settings.admin.as_ref().map(admin::bind).transpose()?;
         let telemetry = Telemetry::start(&settings.access_log).map_err(StartError::AccessLog)?;
         let telemetry = Arc::new(telemetry);
+        let counted = telemetry.clone();
+        let keys = KeyFetcher::start(move |source, outcome| {
+            counted.fetched_keys(outcome.is_ok());
+            log_keys(source, outcome);
+        })?;
+        keys.follow(reloader.store().load().identity.key_sources());
         let parts = Arc::new(Parts {
             store: reloader.store().clone(),
             status: reloader.status().clone(),
             telemetry: telemetry.clone(),
             ready: AtomicBool::new(false),
+            keys,
         });
         let config = ProxyConfig {
             listen: settings.listen,
@@ -221,6 +233,7 @@ impl Parts {
             Outcome::Unchanged | Outcome::StillRefused => {}
             Outcome::Published(live) => {
                 self.telemetry.reloaded(true, SystemTime::now());
+                self.keys.follow(live.identity.key_sources());
                 let (generation, digest) = (live.snapshot.generation(), live.snapshot.digest());
                 tracing::info!(generation, %digest, "the policy has been reloaded");
             }
@@ -246,9 +259,40 @@ fn log_problems(error: &LoadError) {
     }
 }
 
+/// Never what was answered: only which keys were skipped, by their names.
+fn log_keys(source: &KeySource, outcome: &keys::Outcome) {
+    match outcome {
+        Ok(brought) if brought.changed => {
+            let (generation, usable) = (brought.generation, brought.usable);
+            tracing::info!(url = %source, generation, usable, "keys have been fetched");
+            for (key, why) in &brought.skipped {
+                tracing::error!(url = %source, key = %clean(key), "this key {why}; it is skipped");
+            }
+            if usable == 0 {
+                tracing::error!(url = %source, "no key can be used: every token is refused");
+            }
+        }
+        Ok(_) => tracing::debug!(url = %source, "the keys are as they were"),
+        Err(error) => {
+            tracing::warn!(url = %source, error = %clean(&error.to_string()), "keys cannot be fetched");
+        }
+    }
+}
+
+/// What a server may have written, for a line of the log.
+fn clean(text: &str) -> String {
+    text.chars().take(MAX_SAID).flat_map(char::escape_debug).collect()
+}
+
 impl AdminState for Parts {
-    fn ready(&self) -> bool {
-        self.ready.load(Ordering::Acquire)
+    fn ready(&self) -> Result<(), String> {
+        if !self.ready.load(Ordering::Acquire) {
+            return Err("it starts or drains".into());
+        }
+        match self.store.load().identity.keyless(unix_seconds(SystemTime::now())) {
+            Some(keyless) => Err(keyless.to_string()),
+            None => Ok(()),
+        }
     }
 
     fn policy(&self) -> PolicyView {
@@ -277,6 +321,7 @@ impl AdminState for Parts {
         self.telemetry.metrics(&PolicyState {
             generation: live.snapshot.generation(),
             loaded_at: live.loaded_at,
+            keyless: live.identity.keyless(unix_seconds(SystemTime::now())).is_some(),
         })
     }
 }

@@ -17,8 +17,8 @@ struct State {
 }
 
 impl AdminState for State {
-    fn ready(&self) -> bool {
-        self.ready.load(Ordering::SeqCst)
+    fn ready(&self) -> Result<(), String> {
+        self.ready.load(Ordering::SeqCst).then_some(()).ok_or_else(|| "it drains".into())
     }
 
     fn policy(&self) -> PolicyView {
@@ -34,7 +34,11 @@ impl AdminState for State {
     }
 
     fn metrics(&self) -> String {
-        self.telemetry.metrics(&PolicyState { generation: 7, loaded_at: loaded_at() })
+        self.telemetry.metrics(&PolicyState {
+            generation: 7,
+            loaded_at: loaded_at(),
+            keyless: false,
+        })
     }
 }
 
@@ -83,7 +87,10 @@ fn health_follows_the_process() {
     assert_eq!((status.as_str(), body.as_str()), ("200 OK", "ready\n"));
     state.ready.store(false, Ordering::SeqCst);
     let (status, _, body) = ask(address, "GET", "/readyz");
-    assert_eq!((status.as_str(), body.as_str()), ("503 Service Unavailable", "not ready\n"));
+    assert_eq!(
+        (status.as_str(), body.as_str()),
+        ("503 Service Unavailable", "not ready: it drains\n")
+    );
     assert_eq!(ask(address, "GET", "/livez").0, "200 OK");
 }
 

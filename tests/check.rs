@@ -45,7 +45,10 @@ resource_types:
 fn a_policy_with_mistakes_is_told_all_of_them() {
     let folder = folder(&[
         ("policy/a.yaml", "policy: 1\nname: one\nroles:\n  - {id: r, grant: []}\n"),
-        ("policy/b.yaml", "policy: 1\nname: two\nroutes: [{match: /q, cors: {}}]\n"),
+        (
+            "policy/b.yaml",
+            "policy: 1\nname: two\nrestrictions: [{id: r, deny: [{path: /q, access: r, keep: {}}]}]\n",
+        ),
         ("policy/c.yaml", "policy: 1\nidentity: {forwarded: {peers: [unix], user: X-User}}\n"),
     ]);
     let (status, out, err) = portcullis(folder.path(), &["check", "policy"]);
@@ -71,13 +74,13 @@ fn a_policy_with_mistakes_is_told_all_of_them() {
       |
       = help: keep it in one file; only lists may be spread over several
 
-    error[NOT_ENFORCED]: `cors` is not enforced by this version
-     --> policy/b.yaml:3:22
+    error[NOT_ENFORCED]: `keep` is not enforced by this version
+     --> policy/b.yaml:3:53
       |
-    3 | routes: [{match: /q, cors: {}}]
-      |                      ^^^^
+    3 | restrictions: [{id: r, deny: [{path: /q, access: r, keep: {}}]}]
+      |                                                     ^^^^
       |
-      = help: `cors` is part of the language, and a file that uses it is refused rather than applied without it: take it out, or use a version that enforces it
+      = help: `keep` is part of the language, and a file that uses it is refused rather than applied without it: take it out, or use a version that enforces it
 
     3 errors
     ");

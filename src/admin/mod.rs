@@ -17,8 +17,9 @@ pub use serve::{Admin, CONNECTION_LIFE, HEADER_TIMEOUT, MAX_CONNECTIONS, MAX_HEA
 /// What the admin listener shows. Every method is called at each request that needs it, and must
 /// not block for long.
 pub trait AdminState: Send + Sync + 'static {
-    /// Whether requests are served: the listeners run, a policy is live, nothing drains.
-    fn ready(&self) -> bool;
+    /// Whether requests are served: the listeners run, a policy is live and has the keys that it
+    /// needs, nothing drains. An error says why not, in a line.
+    fn ready(&self) -> Result<(), String>;
 
     /// The live policy, and the last load that failed, if none has succeeded since.
     fn policy(&self) -> PolicyView;

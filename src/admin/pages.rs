@@ -77,7 +77,7 @@ pub(super) fn answer(
         }
     }
     let page: fn(&dyn AdminState) -> Response<Full<Bytes>> = match uri.path() {
-        "/livez" => |_| plain(StatusCode::OK, "ok\n"),
+        "/livez" => |_| plain(StatusCode::OK, "ok\n".into()),
         "/readyz" => readyz,
         "/metrics" => metrics,
         "/policy" => policy,
@@ -92,8 +92,8 @@ pub(super) fn answer(
 
 fn readyz(state: &dyn AdminState) -> Response<Full<Bytes>> {
     match state.ready() {
-        true => plain(StatusCode::OK, "ready\n"),
-        false => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+        Ok(()) => plain(StatusCode::OK, "ready\n".into()),
+        Err(why) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
 }
 
@@ -129,7 +129,7 @@ fn jwks(state: &dyn AdminState) -> Response<Full<Bytes>> {
     }
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+fn plain(status: StatusCode, text: String) -> Response<Full<Bytes>> {
     page(status, "text/plain; charset=utf-8", text)
 }
 

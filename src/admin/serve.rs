@@ -173,8 +173,8 @@ mod tests {
     struct Quiet;
 
     impl AdminState for Quiet {
-        fn ready(&self) -> bool {
-            true
+        fn ready(&self) -> Result<(), String> {
+            Ok(())
         }
         fn policy(&self) -> PolicyView {
             unreachable!("nobody asks for the policy here")

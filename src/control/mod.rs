@@ -1,9 +1,12 @@
 //! What is live, and how it changes.
 //!
 //! [`load`] makes something that can go live from files; [`reload`] puts it in place or says why
-//! not; [`watch`] decides when to look; [`store`] is where the live policy stands.
+//! not; [`watch`] decides when to look; [`store`] is where the live policy stands. [`keys`] fetches
+//! what issuers publish, by the client in [`fetch`].
 
+pub mod fetch;
 pub mod files;
+pub mod keys;
 pub mod load;
 pub mod reload;
 pub mod store;

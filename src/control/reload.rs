@@ -145,8 +145,9 @@ impl Reloader {
                 self.accepted();
                 Outcome::Unchanged
             }
-            Ok(loaded) => {
+            Ok(mut loaded) => {
                 self.named_files = loaded.named_files;
+                loaded.live.identity.keep_keys_of(&live.identity);
                 self.retired.add(self.store.publish(loaded.live));
                 self.accepted();
                 Outcome::Published(self.store.load())

@@ -32,6 +32,8 @@ reasons! {
     Granted = "granted", 200;
     /// The route is public for this access.
     Public = "public", 200;
+    /// What a browser asks for a page of another origin has been answered.
+    Preflight = "preflight", 204;
     /// Monitor mode: it would have been refused.
     Monitored = "monitored", 200;
     /// The path (or the framing around it) can be read in two ways.
@@ -50,7 +52,7 @@ reasons! {
     Unauthenticated = "unauthenticated", 401;
     /// Too many credentials of this address were bad a short while ago; none is looked at.
     TooManyFailures = "too_many_failures", 429;
-    /// A cookie says who it is, but no allowed page is named as the one that asked.
+    /// The request comes from a page whose origin may not, or does not say from which it comes.
     OriginNotAllowed = "origin_not_allowed", 403;
     /// No route has this path.
     NoRoute = "no_route", 404;

@@ -3,6 +3,7 @@
 
 use super::fault::Fault;
 use super::scan::{Digits, Input, hex, number, plain, space};
+use super::whole;
 
 /// The most containers inside one another that any setting of [`super::Limits::depth`] allows.
 pub(super) const DEEPEST: usize = 512;
@@ -75,12 +76,16 @@ impl Blind {
     pub fn walk(&mut self, input: Input<'_>, mut pos: usize) -> Result<Option<usize>, Fault> {
         if self.token != Token::None {
             let Some(after) = self.resume(input, pos)? else { return Ok(None) };
-            if self.expect == Expect::After && self.open == 0 {
-                return Ok(Some(after));
-            }
             pos = after;
         }
-        self.structure(input, pos)
+        loop {
+            pos = self.run(input.bytes, pos);
+            if self.expect == Expect::After && self.open == 0 {
+                return Ok(Some(pos));
+            }
+            let Some(after) = self.step(input, pos)? else { return Ok(None) };
+            pos = after;
+        }
     }
 
     /// Whether the value is complete if the input ends now: a number whose text is whole.
@@ -89,68 +94,125 @@ impl Blind {
         whole && self.open == 0
     }
 
-    /// The loop over structure. It is one function because the state must stay in registers.
-    fn structure(&mut self, input: Input<'_>, mut pos: usize) -> Result<Option<usize>, Fault> {
-        let bytes = input.bytes;
-        let mut expect = self.expect;
+    /// Reads tokens that are whole, one after the other, and stops before the first that is not,
+    /// or is not right: [`Blind::step`] reads that. One function, so that the state stays in
+    /// registers, and the order of tokens is the order of code: nothing asks what is expected.
+    fn run(&mut self, bytes: &[u8], mut pos: usize) -> usize {
+        let mut value_comes = self.expect == Expect::Value;
+        if !value_comes && self.expect != Expect::After {
+            return pos;
+        }
+        let mut object = self.in_object();
         loop {
-            pos = space(bytes, pos);
-            let Some(&byte) = bytes.get(pos) else {
-                self.expect = expect;
-                return Ok(None);
-            };
-            let read = match (expect, byte) {
-                (Expect::Value | Expect::Element, b'"') => {
-                    expect = Expect::After;
-                    self.text(input, pos + 1)?
-                }
-                (Expect::Member | Expect::Key, b'"') => {
-                    expect = Expect::Colon;
-                    self.text(input, pos + 1)?
-                }
-                (Expect::Colon, b':') => {
-                    expect = Expect::Value;
-                    Some(pos + 1)
-                }
-                (Expect::After, b',') => {
-                    expect = if self.in_object() { Expect::Key } else { Expect::Value };
-                    Some(pos + 1)
-                }
-                (Expect::Value | Expect::Element, b'-' | b'0'..=b'9') => {
-                    expect = Expect::After;
-                    self.number(input, pos, Digits::Start)?
-                }
-                (Expect::Value | Expect::Element, b'{' | b'[') => {
-                    expect = self.enter(input, pos, byte == b'{')?;
-                    Some(pos + 1)
-                }
-                (Expect::After | Expect::Member, b'}') if self.in_object() => {
-                    expect = self.leave();
-                    Some(pos + 1)
-                }
-                (Expect::After | Expect::Element, b']') if !self.in_object() => {
-                    expect = self.leave();
-                    Some(pos + 1)
-                }
-                (Expect::Value | Expect::Element, b't' | b'f' | b'n') => {
-                    expect = Expect::After;
-                    self.word(input, pos, word(byte))?
-                }
-                _ => return Err(input.grammar(pos)),
-            };
-            match read {
-                // Most keys have their colon right behind: one turn of the loop less.
-                Some(after) if expect == Expect::Colon && bytes.get(after) == Some(&b':') => {
-                    expect = Expect::Value;
-                    pos = after + 1;
-                }
-                Some(after) if expect == Expect::After && self.open == 0 => return Ok(Some(after)),
-                Some(after) => pos = after,
-                None => {
-                    self.expect = expect;
-                    return Ok(None);
+            if value_comes {
+                let Some(&first) = bytes.get(pos) else { return self.stop(Expect::Value, pos) };
+                match first {
+                    b'{' | b'[' => {
+                        let Some(next) = self.enter(first == b'{') else {
+                            return self.stop(Expect::Value, pos);
+                        };
+                        object = first == b'{';
+                        pos = space(bytes, pos + 1);
+                        match bytes.get(pos) {
+                            Some(b'"') if object => match whole::member(bytes, pos) {
+                                Some(value) => {
+                                    pos = value;
+                                    continue;
+                                }
+                                None => return self.stop(next, pos),
+                            },
+                            // The end of an empty container is an end as any other.
+                            Some(b'}') if object => {}
+                            Some(b']') if !object => {}
+                            Some(_) if !object => continue,
+                            _ => return self.stop(next, pos),
+                        }
+                    }
+                    b' ' | b'\n' | b'\r' | b'\t' => {
+                        pos = space(bytes, pos);
+                        continue;
+                    }
+                    _ => match whole::scalar(bytes, pos, first) {
+                        Some(end) => pos = end,
+                        None => return self.stop(Expect::Value, pos),
+                    },
                 }
             }
+            value_comes = true;
+            // Behind a value: ends of containers, and then what is next.
+            loop {
+                if self.open == 0 {
+                    return self.stop(Expect::After, pos);
+                }
+                pos = space(bytes, pos);
+                match bytes.get(pos) {
+                    Some(b',') if object => {
+                        let key = space(bytes, pos + 1);
+                        let quote = bytes.get(key) == Some(&b'"');
+                        match quote.then(|| whole::member(bytes, key)).flatten() {
+                            Some(value) => pos = value,
+                            None => return self.stop(Expect::Key, key),
+                        }
+                        break;
+                    }
+                    Some(b',') => {
+                        pos += 1;
+                        break;
+                    }
+                    Some(b'}') if object => {}
+                    Some(b']') if !object => {}
+                    _ => return self.stop(Expect::After, pos),
+                }
+                pos += 1;
+                self.open -= 1;
+                object = self.in_object();
+            }
+        }
+    }
+
+    fn stop(&mut self, expect: Expect, pos: usize) -> usize {
+        self.expect = expect;
+        pos
+    }
+
+    /// Reads one token, or what is here of it. `None` wants more input.
+    fn step(&mut self, input: Input<'_>, pos: usize) -> Result<Option<usize>, Fault> {
+        let pos = space(input.bytes, pos);
+        let Some(&byte) = input.bytes.get(pos) else { return Ok(None) };
+        match (self.expect, byte) {
+            (Expect::Value | Expect::Element, _) => self.value(input, pos, byte),
+            (Expect::Member | Expect::Key, b'"') => {
+                self.expect = Expect::Colon;
+                self.text(input, pos + 1)
+            }
+            (Expect::Colon, b':') => {
+                self.expect = Expect::Value;
+                Ok(Some(pos + 1))
+            }
+            (Expect::After, b',') => {
+                self.expect = if self.in_object() { Expect::Key } else { Expect::Value };
+                Ok(Some(pos + 1))
+            }
+            (Expect::After | Expect::Member, b'}') if self.in_object() => self.leave(pos),
+            (Expect::After, b']') if !self.in_object() => self.leave(pos),
+            _ => Err(input.grammar(pos)),
+        }
+    }
+
+    fn value(&mut self, input: Input<'_>, pos: usize, byte: u8) -> Result<Option<usize>, Fault> {
+        let empty = self.expect == Expect::Element;
+        self.expect = Expect::After;
+        match byte {
+            b'"' => self.text(input, pos + 1),
+            b'-' | b'0'..=b'9' => self.number(input, pos, Digits::Start),
+            b't' | b'f' | b'n' => self.word(input, pos, word(byte)),
+            b'{' | b'[' => {
+                let entered = self.enter(byte == b'{');
+                self.expect = entered.ok_or(Fault::Depth { offset: input.offset(pos) })?;
+                Ok(Some(pos + 1))
+            }
+            b']' if empty => self.leave(pos),
+            _ => Err(input.grammar(pos)),
         }
     }
 
@@ -169,25 +231,13 @@ impl Blind {
         }
     }
 
-    #[inline(always)]
-    fn text(&mut self, input: Input<'_>, pos: usize) -> Result<Option<usize>, Fault> {
-        let end = plain(input.bytes, pos);
-        match input.bytes.get(end) {
-            Some(b'"') => Ok(Some(end + 1)),
-            _ => self.text_with_escapes(input, end),
-        }
-    }
-
-    fn text_with_escapes(
-        &mut self,
-        input: Input<'_>,
-        mut pos: usize,
-    ) -> Result<Option<usize>, Fault> {
+    fn text(&mut self, input: Input<'_>, mut pos: usize) -> Result<Option<usize>, Fault> {
         loop {
+            pos = plain(input.bytes, pos);
             match input.bytes.get(pos) {
                 Some(b'"') => return Ok(Some(pos + 1)),
                 Some(b'\\') => match self.escape(input, pos + 1)? {
-                    Some(after) => pos = plain(input.bytes, after),
+                    Some(after) => pos = after,
                     None => return Ok(None),
                 },
                 Some(_) => return Err(input.grammar(pos)),
@@ -225,7 +275,6 @@ impl Blind {
         Ok(Some(pos))
     }
 
-    #[inline(always)]
     fn number(
         &mut self,
         input: Input<'_>,
@@ -258,24 +307,27 @@ impl Blind {
         Ok(None)
     }
 
-    fn enter(&mut self, input: Input<'_>, pos: usize, object: bool) -> Result<Expect, Fault> {
+    /// One container more, if there is room: what is expected in it.
+    #[inline(always)]
+    fn enter(&mut self, object: bool) -> Option<Expect> {
         if self.open >= self.room {
-            return Err(Fault::Depth { offset: input.offset(pos) });
+            return None;
         }
         let (slot, bit) = (self.open / 64, 1 << (self.open % 64));
         self.open += 1;
         if object {
             self.kinds[slot] |= bit;
-            Ok(Expect::Member)
+            Some(Expect::Member)
         } else {
             self.kinds[slot] &= !bit;
-            Ok(Expect::Element)
+            Some(Expect::Element)
         }
     }
 
-    fn leave(&mut self) -> Expect {
+    fn leave(&mut self, pos: usize) -> Result<Option<usize>, Fault> {
         self.open -= 1;
-        Expect::After
+        self.expect = Expect::After;
+        Ok(Some(pos + 1))
     }
 
     /// Whether the innermost open container is an object. Only asked where one is open.

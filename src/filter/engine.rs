@@ -4,7 +4,9 @@
 //! hidden whole) is read by [`Blind`]. Both check the full grammar. What goes out is [`Pen`]'s.
 
 mod held;
+mod limited;
 mod pairs;
+mod run;
 
 pub(super) use pairs::type_of;
 
@@ -16,8 +18,10 @@ use super::mask::{HIDE, Mask, NodeId, SHOW, Types};
 use super::pen::Pen;
 use super::scan::{Input, plain, space};
 use super::trail::{Pointers, Way};
+use limited::Limited;
 use std::sync::Arc;
 
+mod again;
 mod apart;
 
 /// Reads one JSON text and keeps what its mask shows. See [`super`] for what it promises.
@@ -109,9 +113,9 @@ impl Engine {
     /// Reads a piece of the input.
     pub fn read(&mut self, input: Input<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
         self.pen.begin();
-        let mut pos = 0;
+        let mut pos = self.run(input, 0, out)?;
         while let Some(next) = self.step(input, pos, out)? {
-            pos = next;
+            pos = self.run(input, next, out)?;
         }
         self.pen.end(input.bytes, out);
         self.held_within_limit(self.pen.held().len(), input.offset(input.bytes.len()))
@@ -186,12 +190,17 @@ impl Engine {
     }
 
     fn comma(&mut self, input: Input<'_>, pos: usize, out: &mut Vec<u8>) -> usize {
-        // White space that followed a removed value goes with it.
-        self.pen.discard_held(input.bytes, out);
-        self.pen.hold(pos);
+        self.separate(input, pos, out);
         self.expect = if self.in_object() { Expect::Key } else { Expect::Value };
         self.next_element();
         pos + 1
+    }
+
+    /// A comma stands at `pos`: it goes with the member or the element behind it.
+    fn separate(&mut self, input: Input<'_>, pos: usize, out: &mut Vec<u8>) {
+        // White space that followed a removed value goes with it.
+        self.pen.discard_held(input.bytes, out);
+        self.pen.hold(pos);
     }
 
     fn key(
@@ -235,34 +244,30 @@ impl Engine {
     ) -> Result<usize, Fault> {
         let frame = self.frames.last_mut().expect("keys stand in objects");
         frame.count += 1;
-        let (node, plan) = (self.mask.node(frame.node), self.mask.plan(frame.node));
-        self.child = node.others;
-        if plan.patterns.is_some() {
-            self.child = self.mask.unnamed(frame.node, key);
-        }
-        if let Some(index) = plan.find(&node.fields, key) {
-            self.child = node.fields[index].1;
-            let (word, bit) = (&mut self.seen[frame.seen + index / 64], 1 << (index % 64));
-            if *word & bit != 0 {
-                return Err(Fault::DuplicateKey { offset: input.offset(pos) });
-            }
-            *word |= bit;
-        }
+        let object = Limited::new(&self.mask, frame.node);
+        let child = object.member(&mut self.seen[frame.seen..], key);
+        self.child = child.ok_or(Fault::DuplicateKey { offset: input.offset(pos) })?;
         if let Some(record) = &mut self.record {
             record.way.member(&String::from_utf8_lossy(key));
         }
         self.expect = Expect::Colon;
-        match self.child {
-            HIDE => self.remove(input, out),
-            id if self.mask.plan(id).decided => self.keep(input, out),
-            _ => {}
-        }
+        self.begin_member(input, out);
         // Most keys have their colon right behind: one turn of the loop less.
         if input.bytes.get(pos) == Some(&b':') {
             self.expect = Expect::Value;
             return Ok(pos + 1);
         }
         Ok(pos)
+    }
+
+    /// A member of the child's node begins, and its key alone may say whether it passes.
+    #[inline]
+    fn begin_member(&mut self, input: Input<'_>, out: &mut Vec<u8>) {
+        match self.child {
+            HIDE => self.remove(input, out),
+            id if self.mask.plan(id).decided => self.keep(input, out),
+            _ => {}
+        }
     }
 
     fn value(
@@ -289,9 +294,6 @@ impl Engine {
                     return self.open(id, is == Types::OBJECT, input, pos).map(Some);
                 }
             }
-        }
-        if let Some(end) = short_text(input.bytes, pos, byte) {
-            return self.value_ended(input, end, out).map(|()| Some(end));
         }
         self.inside = Inside::Value;
         self.blind.start(self.depth.saturating_sub(self.frames.len()));
@@ -364,6 +366,7 @@ impl Engine {
         Ok(self.mask.node(id).types.accept(is))
     }
 
+    #[inline]
     fn open(
         &mut self,
         node: NodeId,
@@ -384,6 +387,7 @@ impl Engine {
         Ok(pos + 1)
     }
 
+    #[inline]
     fn close(
         &mut self,
         input: Input<'_>,
@@ -409,16 +413,21 @@ impl Engine {
             self.held_ended(start, pos, input, out)?;
         }
         if self.pen.drops() {
-            match std::mem::take(&mut self.nulled) {
-                true => self.pen.copy(pos),
-                false => self.pen.hold(pos),
-            }
+            self.dropped(pos);
         }
         self.expect = if self.frames.is_empty() { Expect::End } else { Expect::After };
         if let Some(record) = &mut self.record {
             record.way.up();
         }
         Ok(())
+    }
+
+    /// A value that did not pass has ended at `pos`.
+    fn dropped(&mut self, pos: usize) {
+        match std::mem::take(&mut self.nulled) {
+            true => self.pen.copy(pos),
+            false => self.pen.hold(pos),
+        }
     }
 
     /// An element of the innermost array comes. In an object nothing happens.
@@ -471,17 +480,6 @@ impl Engine {
     fn in_object(&self) -> bool {
         self.frames.last().is_some_and(|frame| frame.object)
     }
-}
-
-/// The end of a string that begins here, has no escapes and ends in this chunk. Most values are
-/// such strings, and they need no state.
-#[inline]
-fn short_text(bytes: &[u8], pos: usize, byte: u8) -> Option<usize> {
-    if byte != b'"' {
-        return None;
-    }
-    let end = plain(bytes, pos + 1);
-    (bytes.get(end) == Some(&b'"')).then_some(end + 1)
 }
 
 #[cfg(test)]

@@ -96,6 +96,12 @@ pub enum Fault {
         /// The first byte that is too many.
         offset: u64,
     },
+    /// In a stream of records, one that is longer than [`super::Limits::object`].
+    #[error("a record is too long, at byte {offset}")]
+    RecordTooLong {
+        /// The first byte that is too many.
+        offset: u64,
+    },
     /// The only row of the body was dropped: to the caller, what was asked for is not there.
     #[error("the only row of the body was dropped")]
     Gone,
@@ -126,6 +132,7 @@ impl Fault {
             | Fault::TooManyKeys { offset }
             | Fault::ObjectTooLong { offset }
             | Fault::RowTooLong { offset }
+            | Fault::RecordTooLong { offset }
             | Fault::TooManyValues { offset } => *offset += start,
             Fault::Bom | Fault::Truncated | Fault::Shape | Fault::Gone | Fault::DuplicatePair => {}
         }

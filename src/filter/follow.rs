@@ -108,6 +108,17 @@ impl Follow {
         }
     }
 
+    /// Ready for another text, wherever the last one stopped.
+    pub fn restart(&mut self) {
+        self.inside = Inside::Structure;
+        self.expect = Expect::Value;
+        self.frames.clear();
+        self.leads.clear();
+        self.leads.extend((0..self.paths.len()).map(|path| Lead { path, seen: false }));
+        self.child = 0;
+        self.keys.clear();
+    }
+
     /// How many paths are followed.
     pub fn paths(&self) -> usize {
         self.paths.len()

@@ -4,6 +4,7 @@
 //! gives out what passes, byte for byte as it came; [`write::check`] says whether a request body
 //! holds only what passes. [`algebra`] joins masks, [`place`] puts one where a pointer says.
 //! [`pick`] reads values out of a body, and [`rows`] has the elements of a list judged one by one.
+//! [`records`] reads bodies that are several documents.
 //!
 //! What the filter promises: all of the input is checked against RFC 8259, hidden parts too; keys
 //! compare decoded; number text, escapes and key order stay; any chunking of the input gives the
@@ -24,6 +25,7 @@ mod pen;
 pub mod pick;
 pub mod place;
 mod plan;
+pub mod records;
 pub mod rows;
 mod scan;
 #[cfg(test)]
@@ -31,6 +33,7 @@ mod tests;
 mod trail;
 mod utf8;
 pub mod values;
+mod whole;
 pub mod write;
 
 pub use fault::Fault;
@@ -52,7 +55,8 @@ pub struct Limits {
     pub key: usize,
     /// Bytes of one number, where only integers pass: 1,024.
     pub number: usize,
-    /// Bytes of one object that must be whole to be judged: 1,048,576.
+    /// Bytes of one object that must be whole to be judged, and of one record of a stream:
+    /// 1,048,576.
     pub object: usize,
     /// Pointers that are remembered of what was removed or is at fault: 100.
     pub pointers: usize,
@@ -103,6 +107,15 @@ impl Filter {
             (false, None) => filter.engine.finish(filter.offset, out),
             (false, Some(rows)) => rows.finish(&mut filter.engine, filter.offset, out),
         })
+    }
+
+    /// Ready for another document, wherever the last one stopped. What was counted stays.
+    pub(crate) fn restart(&mut self) {
+        self.engine.restart();
+        if let Some(rows) = &mut self.rows {
+            rows.restart();
+        }
+        (self.cut, self.offset, self.fault) = (Cut::default(), 0, None);
     }
 
     /// How many members and elements were removed. What lay inside of one is not counted, nor are

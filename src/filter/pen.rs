@@ -112,6 +112,12 @@ impl Pen {
         self.mode == Mode::Drop
     }
 
+    /// Whether what comes passes.
+    #[inline]
+    pub fn copies(&self) -> bool {
+        self.mode == Mode::Copy
+    }
+
     /// White space has been read, from `from` up to `to`.
     #[inline]
     pub fn space(&mut self, from: usize, to: usize, bytes: &[u8], out: &mut Vec<u8>) {
@@ -140,6 +146,11 @@ impl Pen {
         self.put_aside(bytes, pos, out);
         (self.mark, self.hold) = (pos, pos);
         self.held.len()
+    }
+
+    /// Whether something is on hold from earlier chunks.
+    pub fn holds_earlier(&self) -> bool {
+        !self.held.is_empty()
     }
 
     /// What lies aside.

@@ -95,9 +95,23 @@ pub(super) struct Plan {
 /// so a client cannot make them collide; a key that is not among them costs one empty slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Names {
-    /// Index of a field plus one; zero is an empty slot. A power of two, at most half full.
-    slots: Box<[u32]>,
+    /// A power of two, at most half full.
+    slots: Box<[Slot]>,
 }
+
+/// A name, so that it can be compared where it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Slot {
+    ends: Ends,
+    length: u32,
+    /// Index of a field plus one; zero is an empty slot.
+    field: u32,
+}
+
+/// The first and the last bytes of a key. With its length they are the whole of it up to
+/// [`Ends::WHOLE`] bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Ends(u64, u64);
 
 impl Plan {
     /// The plan of a node; `hides` is filled in by [`mark_hiding`].
@@ -188,47 +202,67 @@ impl Names {
         if fields.is_empty() {
             return Names { slots: Box::default() };
         }
-        let mut slots = vec![0u32; (fields.len() * 2).next_power_of_two()].into_boxed_slice();
+        let mut slots = vec![Slot::default(); (fields.len() * 2).next_power_of_two()];
         for (index, (name, _)) in fields.iter().enumerate() {
-            let mut slot = hash(name.as_bytes()) & (slots.len() - 1);
-            while slots[slot] != 0 {
+            let ends = Ends::of(name.as_bytes());
+            let mut slot = ends.hash(name.len()) & (slots.len() - 1);
+            while slots[slot].field != 0 {
                 slot = (slot + 1) & (slots.len() - 1);
             }
-            slots[slot] = u32::try_from(index + 1).expect("a node has fewer than 2^32 fields");
+            let field = u32::try_from(index + 1).expect("a node has fewer than 2^32 fields");
+            // A length that is cut makes no two names alike: those of more than 16 bytes are compared.
+            slots[slot] = Slot { ends, length: name.len() as u32, field };
         }
-        Names { slots }
+        Names { slots: slots.into() }
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(&self, fields: &[(Arc<str>, NodeId)], key: &[u8]) -> Option<usize> {
         let last = self.slots.len().checked_sub(1)?;
-        let mut slot = hash(key) & last;
+        let ends = Ends::of(key);
+        let mut slot = ends.hash(key.len()) & last;
         loop {
-            let index = (self.slots[slot] as usize).checked_sub(1)?;
-            if fields[index].0.as_bytes() == key {
-                return Some(index);
+            let name = &self.slots[slot];
+            let index = (name.field as usize).checked_sub(1)?;
+            if name.ends == ends && name.length == key.len() as u32 {
+                let whole = key.len() <= Ends::WHOLE || fields[index].0.as_bytes() == key;
+                if whole {
+                    return Some(index);
+                }
             }
             slot = (slot + 1) & last;
         }
     }
 }
 
-/// Mixes the length and both ends: enough to tell the names of one object apart.
-#[inline]
-fn hash(key: &[u8]) -> usize {
-    let (head, tail) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-        (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
-        _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
-            (Some(head), Some(tail)) => {
-                (u32::from_le_bytes(*head).into(), u32::from_le_bytes(*tail).into())
-            }
-            _ => (key.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0),
-        },
-    };
-    let mixed =
-        (head ^ tail.rotate_left(29) ^ key.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 32) as usize
+impl Ends {
+    /// How many bytes both ends together hold at most.
+    const WHOLE: usize = 16;
+
+    #[inline(always)]
+    fn of(key: &[u8]) -> Ends {
+        if let (Some(head), Some(tail)) = (key.first_chunk(), key.last_chunk()) {
+            Ends(u64::from_le_bytes(*head), u64::from_le_bytes(*tail))
+        } else if let (Some(head), Some(tail)) = (key.first_chunk(), key.last_chunk()) {
+            Ends(u32::from_le_bytes(*head).into(), u32::from_le_bytes(*tail).into())
+        } else if let (Some(head), Some(tail)) = (key.first_chunk(), key.last_chunk()) {
+            Ends(u16::from_le_bytes(*head).into(), u16::from_le_bytes(*tail).into())
+        } else {
+            Ends(key.first().map_or(0, |byte| (*byte).into()), 0)
+        }
+    }
+
+    /// Mixes both ends and the length: enough to tell the names of one object apart.
+    #[inline(always)]
+    fn hash(self, length: usize) -> usize {
+        let Ends(head, tail) = self;
+        let mixed = (head ^ tail.rotate_left(29) ^ length as u64).wrapping_mul(GOLDEN);
+        (mixed >> 32) as usize
+    }
 }
+
+/// 2^64 over the golden ratio: an odd number whose products spread well.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[cfg(test)]
 mod tests {

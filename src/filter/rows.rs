@@ -103,6 +103,7 @@ pub(super) struct Reader {
     follow: Follow,
     judge: Box<dyn Judge>,
     max_row: usize,
+    must: bool,
     /// What the mask shows, while nothing may go out because no place has been found.
     silence: Option<Vec<u8>>,
     /// The place found last.
@@ -134,6 +135,7 @@ impl Reader {
             follow: Follow::new(rows.places.to_vec(), Spelling::Exact, limits),
             judge,
             max_row: rows.max_row,
+            must: rows.must,
             silence: rows.must.then(Vec::new),
             place: 0,
             row: None,
@@ -141,6 +143,15 @@ impl Reader {
             written: Vec::new(),
             dropped: 0,
         }
+    }
+
+    /// Ready for another document, wherever the last one stopped.
+    pub fn restart(&mut self) {
+        self.follow.restart();
+        self.silence = self.must.then(Vec::new);
+        (self.place, self.row) = (0, None);
+        self.held.clear();
+        self.written.clear();
     }
 
     /// Reads a piece of the input.

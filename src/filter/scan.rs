@@ -1,6 +1,7 @@
 //! The few loops over bytes that the speed of the filter hangs on.
 
 use super::fault::Fault;
+use wide::u8x16;
 
 /// A piece of the input: text that is known to be whole UTF-8 characters, and where it stands.
 #[derive(Clone, Copy, Debug)]
@@ -82,39 +83,76 @@ impl Digits {
 
 /// The first byte at or after `pos` that is not the plain inside of a string: a quote, a
 /// backslash or a control character; the length if there is none.
-///
-/// Eight bytes at a time: in each, a borrow marks the bytes looked for. A borrow can only run
-/// upwards from a true mark, so the lowest mark is always true.
 #[inline(always)]
-pub(super) fn plain(bytes: &[u8], mut pos: usize) -> usize {
-    while let Some(block) = bytes.get(pos..).and_then(|rest| rest.first_chunk::<8>()) {
-        let marks = specials(u64::from_le_bytes(*block));
+pub(super) fn plain(bytes: &[u8], pos: usize) -> usize {
+    skip(
+        bytes,
+        pos,
+        |byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f),
+        |block| {
+            let controls = block.min(u8x16::splat(0x1f)).simd_eq(block);
+            block.simd_eq(u8x16::splat(b'"')) | block.simd_eq(u8x16::splat(b'\\')) | controls
+        },
+    )
+}
+
+/// The first byte at or after `pos` that is no decimal digit; the length if there is none.
+#[inline(always)]
+pub(super) fn digits(bytes: &[u8], pos: usize) -> usize {
+    skip(
+        bytes,
+        pos,
+        |byte| byte.is_ascii_digit(),
+        |block| {
+            let digits = block - u8x16::splat(b'0');
+            !digits.min(u8x16::splat(9)).simd_eq(digits)
+        },
+    )
+}
+
+/// The first byte at or after `pos` that is not white space. Most often that is the one at `pos`.
+#[inline(always)]
+pub(super) fn space(bytes: &[u8], pos: usize) -> usize {
+    match bytes.get(pos) {
+        Some(0..=b' ') => spaces(bytes, pos),
+        _ => pos,
+    }
+}
+
+#[inline]
+fn spaces(bytes: &[u8], pos: usize) -> usize {
+    skip(
+        bytes,
+        pos,
+        |byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'),
+        |block| {
+            let [blank, feed, back, tab] =
+                [b' ', b'\n', b'\r', b'\t'].map(|space| block.simd_eq(u8x16::splat(space)));
+            !(blank | feed | back | tab)
+        },
+    )
+}
+
+/// The first byte at or after `pos` that does not `pass`; the length if there is none. Sixteen at
+/// a time, where `stops` marks those that do not: a token's length is then no branch that a
+/// processor could guess wrong, unless it is longer.
+#[inline(always)]
+fn skip(
+    bytes: &[u8],
+    mut pos: usize,
+    pass: impl Fn(u8) -> bool,
+    stops: impl Fn(u8x16) -> u8x16,
+) -> usize {
+    let mut rest = bytes.get(pos..).unwrap_or_default();
+    while let Some((block, behind)) = rest.split_first_chunk::<16>() {
+        let marks = stops(u8x16::new(*block)).to_bitmask();
         if marks != 0 {
-            return pos + (marks.trailing_zeros() / 8) as usize;
+            return bytes.len() - rest.len() + marks.trailing_zeros() as usize;
         }
-        pos += 8;
+        rest = behind;
     }
-    while bytes.get(pos).is_some_and(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
-        pos += 1;
-    }
-    pos
-}
-
-#[inline(always)]
-fn specials(word: u64) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    let quotes = quote.wrapping_sub(ONES) & !quote;
-    let backslashes = backslash.wrapping_sub(ONES) & !backslash;
-    let controls = word.wrapping_sub(ONES * 0x20) & !word;
-    (quotes | backslashes | controls) & (ONES * 0x80)
-}
-
-/// The first byte at or after `pos` that is not white space.
-#[inline(always)]
-pub(super) fn space(bytes: &[u8], mut pos: usize) -> usize {
-    while bytes.get(pos).is_some_and(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) {
+    pos = bytes.len() - rest.len();
+    while bytes.get(pos).is_some_and(|byte| pass(*byte)) {
         pos += 1;
     }
     pos
@@ -127,9 +165,7 @@ pub(super) fn number(bytes: &[u8], mut pos: usize, mut read: Digits) -> (usize, 
         read = next;
         pos += 1;
         if read.takes_digits() {
-            while bytes.get(pos).is_some_and(u8::is_ascii_digit) {
-                pos += 1;
-            }
+            pos = digits(bytes, pos);
         }
     }
     (pos, read)
@@ -191,6 +227,26 @@ mod tests {
         for byte in (0x20u8..=0xff).filter(|byte| !matches!(byte, b'"' | b'\\')) {
             for length in 0..20 {
                 assert_eq!(plain(&vec![byte; length], 0), length, "{byte:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn digits_and_white_space_end_where_they_end() {
+        let digit = |byte: u8| byte.is_ascii_digit();
+        let white = |byte: u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+        for length in 0..40 {
+            for byte in 0u8..=0xff {
+                for at in [0, length / 2, length].into_iter().filter(|at| *at < length) {
+                    let mut bytes = vec![b'7'; length];
+                    bytes[at] = byte;
+                    let end = if digit(byte) { length } else { at };
+                    assert_eq!(digits(&bytes, 0), end, "{byte:#x} at {at} of {length}");
+                    bytes.fill(b'\n');
+                    bytes[at] = byte;
+                    let end = if white(byte) { length } else { at };
+                    assert_eq!(space(&bytes, 0), end, "{byte:#x} at {at} of {length}");
+                }
             }
         }
     }

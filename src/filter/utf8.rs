@@ -23,6 +23,11 @@ pub(super) fn whole(input: &[u8]) -> Result<(), Fault> {
     if input.starts_with(BOM) {
         return Err(Fault::Bom);
     }
+    text(input)
+}
+
+/// Checks a part of an input: UTF-8.
+pub(super) fn text(input: &[u8]) -> Result<(), Fault> {
     match simdutf8::compat::from_utf8(input) {
         Ok(_) => Ok(()),
         Err(error) => Err(Fault::Utf8 { offset: error.valid_up_to() as u64 }),

@@ -90,6 +90,9 @@ pub enum TokenFault {
     /// No key of the issuer has this `kid` and fits the algorithm.
     #[error("no key of the issuer has the token's `kid` and fits its algorithm")]
     NoKey,
+    /// Keys come from a URL, and none are known, or they are older than they may get.
+    #[error("the issuer's keys could not be fetched, or not for longer than `max_stale`")]
+    KeysUnavailable,
     /// No `kid`, and more than one key would fit.
     #[error("the token has no `kid`, and more than one key of the issuer fits")]
     AmbiguousKey,
@@ -154,7 +157,7 @@ impl Fault {
     pub fn is_guess(self) -> bool {
         match self {
             Fault::Malformed | Fault::TooLong | Fault::UnknownKey => true,
-            Fault::Token(fault) => !fault.is_after_signature(),
+            Fault::Token(fault) => fault.is_guess(),
             _ => false,
         }
     }
@@ -177,11 +180,13 @@ impl Fault {
 }
 
 impl TokenFault {
-    /// Whether the token is one that its issuer signed.
-    fn is_after_signature(self) -> bool {
-        matches!(
+    /// Whether somebody may have made the token up: neither is its issuer known to have signed it,
+    /// nor is it our fault that nobody knows.
+    fn is_guess(self) -> bool {
+        !matches!(
             self,
-            TokenFault::MissingClaim(_)
+            TokenFault::KeysUnavailable
+                | TokenFault::MissingClaim(_)
                 | TokenFault::ClaimType(_)
                 | TokenFault::Audience
                 | TokenFault::Expired { .. }
@@ -204,6 +209,7 @@ impl TokenFault {
             TokenFault::UnknownIssuer => "unknown_issuer",
             TokenFault::Algorithm => "algorithm",
             TokenFault::NoKey => "no_key",
+            TokenFault::KeysUnavailable => "keys_unavailable",
             TokenFault::AmbiguousKey => "ambiguous_key",
             TokenFault::Signature => "signature",
             TokenFault::MissingClaim(_) => "missing_claim",

@@ -1,6 +1,8 @@
-//! Verification keys: a JWKS file (RFC 7517) or HMAC secrets, checked before anything trusts them.
+//! Verification keys: key sets (RFC 7517), PEM or HMAC secrets, checked before anything trusts them.
 
 use super::TokenFault;
+use super::remote::KeySource;
+use aws_lc_rs::rsa::PublicEncryptingKey;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
     RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, VerificationAlgorithm,
@@ -10,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::sync::Arc;
 
 /// The largest key file, in bytes: a set of a hundred keys is a tenth of it.
 pub const MAX_KEY_FILE: usize = 1024 * 1024;
@@ -31,6 +34,10 @@ pub const MAX_RSA_BITS: usize = 8192;
 pub(super) enum KeySet {
     /// Public keys, chosen by `kid`.
     Public(Vec<Key>),
+    /// Public keys that change while the policy stays, likewise.
+    Remote(Arc<KeySource>),
+    /// Public keys without names: each that fits is tried, and `kid` says nothing.
+    Unnamed(Vec<Key>),
     /// Shared secrets. They have no names, so each is tried, the newest first.
     Secrets(Vec<DecodingKey>),
 }
@@ -77,6 +84,8 @@ pub(super) enum KeyFault {
     RsaLarge,
     #[error("is not a valid public key")]
     Invalid,
+    #[error("has the `kid` of another key")]
+    SharedKid,
 }
 
 /// A JWKS file, read: the keys that can be used, and why the others cannot.
@@ -123,6 +132,14 @@ impl KeyFile {
         Some(file)
     }
 
+    /// Takes out keys that share a `kid`: which of them a token means would be a guess.
+    pub(super) fn skip_shared_kids(&mut self) {
+        while let Some(kid) = self.shared_kid().map(str::to_owned) {
+            self.keys.retain(|key| key.kid.as_deref() != Some(&*kid));
+            self.skipped.push((name(0, Some(&kid)), KeyFault::SharedKid));
+        }
+    }
+
     /// The first `kid` that two usable keys share.
     pub(super) fn shared_kid(&self) -> Option<&str> {
         let kids = || self.keys.iter().filter_map(|key| key.kid.as_deref());
@@ -134,10 +151,11 @@ impl KeyFile {
 }
 
 impl KeySet {
-    /// Whether any key can verify this algorithm.
+    /// Whether any key can verify this algorithm. Of keys that are fetched nobody knows.
     pub(super) fn fits(&self, alg: Algorithm) -> bool {
         match self {
-            KeySet::Public(keys) => keys.iter().any(|key| key.fits(alg)),
+            KeySet::Public(keys) | KeySet::Unnamed(keys) => keys.iter().any(|key| key.fits(alg)),
+            KeySet::Remote(_) => alg.family() != AlgorithmFamily::Hmac,
             KeySet::Secrets(secrets) => {
                 alg.family() == AlgorithmFamily::Hmac && !secrets.is_empty()
             }
@@ -150,29 +168,75 @@ impl KeySet {
         symmetric == matches!(self, KeySet::Secrets(_))
     }
 
+    /// Whether a verdict under keys of this generation still counts.
+    pub(super) fn vouches(&self, generation: u64, now: u64) -> bool {
+        match self {
+            KeySet::Remote(source) => source.vouches(generation, now),
+            _ => true,
+        }
+    }
+
     /// Checks a signature. The caller has checked that the issuer lists the algorithm; the key
     /// is chosen here, and only among those that fit it, so no key is ever used for another.
-    pub(super) fn verify(
-        &self,
-        alg: Algorithm,
-        kid: Option<&str>,
-        message: &str,
-        signature: &str,
-    ) -> Result<(), TokenFault> {
-        let good = |key: &DecodingKey| {
-            jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, alg)
-                .is_ok_and(|good| good)
+    /// Returns the generation of the keys; those that stay with the policy have none (0).
+    pub(super) fn verify(&self, signed: &Signed<'_>, now: u64) -> Result<u64, TokenFault> {
+        let (verified, generation) = match self {
+            KeySet::Public(keys) => (signed.by(&choose(keys, signed)?.decoding), 0),
+            KeySet::Remote(source) => {
+                let set = source.keys(now).ok_or(TokenFault::KeysUnavailable)?;
+                (signed.by(&choose(&set.keys, signed)?.decoding), set.generation)
+            }
+            _ if !self.fits(signed.alg) => return Err(TokenFault::NoKey),
+            KeySet::Unnamed(keys) => {
+                let mut fitting = keys.iter().filter(|key| key.fits(signed.alg));
+                (fitting.any(|key| signed.by(&key.decoding)), 0)
+            }
+            KeySet::Secrets(secrets) => (secrets.iter().any(|secret| signed.by(secret)), 0),
         };
-        let verified = match self {
-            KeySet::Public(keys) => good(&choose(keys, alg, kid)?.decoding),
-            KeySet::Secrets(_) if !self.fits(alg) => return Err(TokenFault::NoKey),
-            KeySet::Secrets(secrets) => secrets.iter().any(good),
-        };
-        verified.then_some(()).ok_or(TokenFault::Signature)
+        verified.then_some(generation).ok_or(TokenFault::Signature)
+    }
+}
+
+/// What a signature is checked by.
+pub(super) struct Signed<'a> {
+    pub(super) alg: Algorithm,
+    pub(super) kid: Option<&'a str>,
+    /// Header and payload, as they stand in the token.
+    pub(super) message: &'a str,
+    /// Still in base64url.
+    pub(super) signature: &'a str,
+}
+
+impl Signed<'_> {
+    fn by(&self, key: &DecodingKey) -> bool {
+        jsonwebtoken::crypto::verify(self.signature, self.message.as_bytes(), key, self.alg)
+            .is_ok_and(|good| good)
     }
 }
 
 impl Key {
+    /// A key as X.509 has it (RFC 5280 section 4.1.2.7): RSA, P-256, P-384 or Ed25519.
+    pub(super) fn from_public_key_info(der: &[u8]) -> Option<Key> {
+        let parses =
+            |alg: &'static dyn VerificationAlgorithm| ParsedPublicKey::new(alg, der).is_ok();
+        let rsa = || {
+            PublicEncryptingKey::from_der(der)
+                .is_ok_and(|key| (MIN_RSA_BITS..=MAX_RSA_BITS).contains(&key.key_size_bits()))
+        };
+        let (kind, decoding) = if rsa() {
+            (KeyKind::Rsa, DecodingKey::from_rsa_der(der))
+        } else if parses(&ECDSA_P256_SHA256_FIXED) {
+            (KeyKind::P256, DecodingKey::from_ec_der(der))
+        } else if parses(&ECDSA_P384_SHA384_FIXED) {
+            (KeyKind::P384, DecodingKey::from_ec_der(der))
+        } else if parses(&ED25519) {
+            (KeyKind::Ed25519, DecodingKey::from_ed_der(der))
+        } else {
+            return None;
+        };
+        Some(Key { kid: None, kind, alg: None, decoding })
+    }
+
     /// Whether this key may verify this algorithm.
     pub(super) fn fits(&self, alg: Algorithm) -> bool {
         self.kind.fits(alg) && self.alg.is_none_or(|only| only == alg)
@@ -191,10 +255,9 @@ impl KeyKind {
 }
 
 /// The key that `kid` names; without `kid`, the only one that fits.
-fn choose<'a>(keys: &'a [Key], alg: Algorithm, kid: Option<&str>) -> Result<&'a Key, TokenFault> {
-    let mut fitting = keys
-        .iter()
-        .filter(|key| key.fits(alg) && kid.is_none_or(|kid| key.kid.as_deref() == Some(kid)));
+fn choose<'a>(keys: &'a [Key], signed: &Signed<'_>) -> Result<&'a Key, TokenFault> {
+    let named = |key: &&Key| signed.kid.is_none_or(|kid| key.kid.as_deref() == Some(kid));
+    let mut fitting = keys.iter().filter(|key| key.fits(signed.alg)).filter(named);
     match (fitting.next(), fitting.next()) {
         (Some(key), None) => Ok(key),
         (None, _) => Err(TokenFault::NoKey),

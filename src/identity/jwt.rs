@@ -6,7 +6,7 @@
 
 use super::claims::{self, ClaimMap};
 use super::json::{self, Kind, Object};
-use super::jwks::KeySet;
+use super::jwks::{KeySet, Signed};
 use super::roles::Claimed;
 use super::{MAX_CREDENTIAL, TokenFault};
 use crate::principal::{AuthMethod, Principal};
@@ -50,25 +50,60 @@ pub(super) fn looks_like_token(credential: &str) -> bool {
     }
 }
 
+/// A token that holds.
+pub(super) struct Verified {
+    pub(super) principal: Principal,
+    /// Which issuer vouches for it.
+    pub(super) issuer: usize,
+    /// The generation of the issuer's keys.
+    pub(super) keys: u64,
+}
+
 /// Checks a token against all issuers; its `iss` chooses the one that must vouch for it.
-pub(super) fn verify(issuers: &[Issuer], token: &str, now: u64) -> Result<Principal, TokenFault> {
-    if token.len() > MAX_CREDENTIAL {
-        return Err(TokenFault::TooLong);
+pub(super) fn verify(issuers: &[Issuer], token: &str, now: u64) -> Result<Verified, TokenFault> {
+    let read = Parts::of(token)?;
+    let header = Header::read(&read.header)?;
+    let payload = Object::parse(&read.payload).ok_or(TokenFault::Payload)?;
+    let at = issuer_of(issuers, &payload)?;
+    let issuer = &issuers[at];
+    let keys = issuer.check_signature(&header, &read, now)?;
+    Ok(Verified { principal: issuer.check_claims(&payload, now)?, issuer: at, keys })
+}
+
+/// The issuer that a token names, whether or not the token holds.
+pub(super) fn named_issuer<'a>(issuers: &'a [Issuer], token: &str) -> Option<&'a Issuer> {
+    let read = Parts::of(token).ok()?;
+    let at = issuer_of(issuers, &Object::parse(&read.payload)?).ok()?;
+    issuers.get(at)
+}
+
+fn issuer_of(issuers: &[Issuer], payload: &Object<'_>) -> Result<usize, TokenFault> {
+    let iss = required_text(payload, "iss")?;
+    issuers.iter().position(|issuer| *issuer.iss == *iss).ok_or(TokenFault::UnknownIssuer)
+}
+
+/// A token taken apart: the compact form (RFC 7515 section 7.1) and no other.
+struct Parts<'a> {
+    /// Header and payload, as they stand there.
+    message: &'a str,
+    signature: &'a str,
+    header: String,
+    payload: String,
+}
+
+impl Parts<'_> {
+    fn of(token: &str) -> Result<Parts<'_>, TokenFault> {
+        if token.len() > MAX_CREDENTIAL {
+            return Err(TokenFault::TooLong);
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(TokenFault::Parts)?;
+        let (header, payload) = message.split_once('.').ok_or(TokenFault::Parts)?;
+        if payload.contains('.') {
+            return Err(TokenFault::Parts);
+        }
+        decode_bytes(signature)?;
+        Ok(Parts { message, signature, header: decode(header)?, payload: decode(payload)? })
     }
-    let (message, signature) = token.rsplit_once('.').ok_or(TokenFault::Parts)?;
-    let (header, payload) = message.split_once('.').ok_or(TokenFault::Parts)?;
-    if payload.contains('.') {
-        return Err(TokenFault::Parts);
-    }
-    decode_bytes(signature)?;
-    let (header, payload) = (decode(header)?, decode(payload)?);
-    let header = Header::read(&header)?;
-    let payload = Object::parse(&payload).ok_or(TokenFault::Payload)?;
-    let iss = required_text(&payload, "iss")?;
-    let issuer =
-        issuers.iter().find(|issuer| *issuer.iss == *iss).ok_or(TokenFault::UnknownIssuer)?;
-    issuer.check_signature(&header, message, signature)?;
-    issuer.check_claims(&payload, now)
 }
 
 /// What is read of a token's header. Keys that it brings along (`jwk`, `jku`, `x5u`, `x5c`…) are
@@ -100,15 +135,16 @@ impl Issuer {
     fn check_signature(
         &self,
         header: &Header,
-        message: &str,
-        signature: &str,
-    ) -> Result<(), TokenFault> {
+        read: &Parts<'_>,
+        now: u64,
+    ) -> Result<u64, TokenFault> {
         if !self.accepts_type(header.typ.as_deref()) {
             return Err(TokenFault::Type);
         }
         let alg = header.alg.filter(|alg| self.algorithms.contains(alg));
         let alg = alg.ok_or(TokenFault::Algorithm)?;
-        self.keys.verify(alg, header.kid.as_deref(), message, signature)
+        let (kid, message, signature) = (header.kid.as_deref(), read.message, read.signature);
+        self.keys.verify(&Signed { alg, kid, message, signature }, now)
     }
 
     /// `typ` is a media type: case does not matter, and `application/` may be written out

@@ -9,6 +9,7 @@
 //! clock or a disk.
 
 mod api_key;
+mod ask;
 mod claims;
 mod compile;
 mod cookie;
@@ -18,17 +19,24 @@ mod forwarded;
 mod json;
 mod jwks;
 mod jwt;
+mod pem;
+mod remote;
 mod roles;
+mod strangers;
 mod tell;
 #[cfg(test)]
 mod tests;
 mod verdicts;
 
 pub use api_key::DEFAULT_HEADER;
+pub use ask::{Ask, Keyless};
 pub use compile::Inputs;
 pub use fault::{Challenge, Fault, TokenFault, Unidentified};
 pub use jwks::{MAX_KEY_FILE, MAX_KEYS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET};
 pub use jwt::{DEFAULT_LEEWAY, MAX_LEEWAY, MAX_NUMERIC_DATE};
+pub use pem::MAX_PEM_KEYS;
+pub use remote::{Brought, KeySource, KeyUrl, MAX_WAITING, NoKeySet};
+pub use strangers::MAX_STRANGERS;
 pub use tell::{Assertion, MAX_ASSERTIONS, Names, Said, Tell};
 pub use verdicts::MAX_VERDICT_BYTES;
 
@@ -44,6 +52,7 @@ use jwt::Issuer;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use strangers::Strangers;
 use verdicts::{Digest, Verdicts};
 
 /// The longest token or API key that is read, in bytes.
@@ -57,6 +66,7 @@ pub struct Identity {
     api_keys: Option<ApiKeys>,
     forwarded: Option<Forwarded>,
     cookies: Vec<Cookie>,
+    strangers: Strangers,
     tell: Tell,
     told_headers: Vec<HeaderName>,
     credential_headers: Vec<HeaderName>,
@@ -97,7 +107,11 @@ impl Identity {
         let found = self.credential(request).and_then(|credential| match credential {
             Credential::Authorization(value) => self.authorization(value, now),
             Credential::Key(value) => self.key(visible(value.as_bytes())?, now),
-            Credential::Forwarded(peer) => peer.principal(request.headers).map(Arc::new),
+            Credential::Forwarded(peer) => {
+                let principal = peer.principal(request.headers)?;
+                self.strangers.tell(&principal);
+                Ok(Arc::new(principal))
+            }
             Credential::Cookie(found) => self.cookie(found, request, now),
         });
         found.map_err(|fault| Unidentified {
@@ -110,7 +124,7 @@ impl Identity {
     /// Checks a token as [`Identity::identify`] does, past the cache, and says exactly why it
     /// does not hold.
     pub fn explain_token(&self, token: &str, now: u64) -> Result<Arc<Principal>, TokenFault> {
-        jwt::verify(&self.issuers, token, now).map(Arc::new)
+        jwt::verify(&self.issuers, token, now).map(|verified| Arc::new(verified.principal))
     }
 
     /// The headers that carry the subject's credential: removed before the upstream unless the
@@ -168,6 +182,18 @@ impl Identity {
         }
     }
 
+    /// The token that may be the request's one credential.
+    fn token_of<'a>(&'a self, request: &Credentials<'a>) -> Option<&'a str> {
+        match self.credential(request).ok()? {
+            Credential::Authorization(value) => match Scheme::of(value) {
+                Ok(Scheme::Bearer(credential)) => visible(credential).ok(),
+                _ => None,
+            },
+            Credential::Cookie(found) => Some(found.token),
+            _ => None,
+        }
+    }
+
     /// A bearer credential is a token or an API key; one digest finds either.
     fn bearer(&self, credential: &str, now: u64) -> Result<Arc<Principal>, Fault> {
         let keys = self.api_keys.as_ref().filter(|keys| keys.bearer);
@@ -175,12 +201,18 @@ impl Identity {
             return Err(Fault::Scheme);
         }
         let sha256 = sha256(credential);
-        let cached = self.verdicts.as_ref().and_then(|verdicts| verdicts.get(&sha256, now));
+        let cached = self.cached(&sha256, now);
         match (cached, keys) {
             (Some(principal), _) => Ok(principal),
             (None, Some(keys)) if !jwt::looks_like_token(credential) => keys.find(&sha256, now),
             (None, _) => self.token(credential, sha256, now),
         }
+    }
+
+    fn cached(&self, sha256: &Digest, now: u64) -> Option<Arc<Principal>> {
+        let verdict = self.verdicts.as_ref()?.get(sha256, now)?;
+        let issuer = self.issuers.get(verdict.issuer as usize)?;
+        issuer.keys.vouches(verdict.keys, now).then_some(verdict.principal)
     }
 
     /// A token in a cookie. It must be of the issuer whose cookie that is, and where the request may
@@ -192,8 +224,7 @@ impl Identity {
         now: u64,
     ) -> Result<Arc<Principal>, Fault> {
         let sha256 = sha256(found.token);
-        let cached = self.verdicts.as_ref().and_then(|verdicts| verdicts.get(&sha256, now));
-        let principal = match cached {
+        let principal = match self.cached(&sha256, now) {
             Some(principal) => principal,
             None => self.token(found.token, sha256, now)?,
         };
@@ -209,9 +240,11 @@ impl Identity {
     }
 
     fn token(&self, token: &str, sha256: Digest, now: u64) -> Result<Arc<Principal>, Fault> {
-        let principal = Arc::new(jwt::verify(&self.issuers, token, now)?);
-        if let Some(verdicts) = &self.verdicts {
-            verdicts.put(sha256, token.len(), principal.clone());
+        let verified = jwt::verify(&self.issuers, token, now)?;
+        let principal = Arc::new(verified.principal);
+        self.strangers.tell(&principal);
+        if let (Some(verdicts), Ok(issuer)) = (&self.verdicts, u32::try_from(verified.issuer)) {
+            verdicts.put(sha256, token.len(), (principal.clone(), issuer, verified.keys));
         }
         Ok(principal)
     }

@@ -1,8 +1,10 @@
 //! Tokens that have been verified, so that a signature is checked once and not at every request.
 //!
-//! The key is the SHA-256 of the whole token, header and signature included. The issuers and keys
-//! that the verdict read belong to the [`super::Identity`] that owns this cache; a reload of
-//! either builds another `Identity`, and with it an empty cache. Only success is kept: a refusal
+//! The key is the SHA-256 of the whole token, header and signature included. The issuers that the
+//! verdict read belong to the [`super::Identity`] that owns this cache; a reload of the policy or of
+//! a key file builds another `Identity`, and with it an empty cache. Keys that are fetched change in
+//! between: a verdict knows its issuer and the generation of the keys, and counts while these are
+//! the issuer's. Only success is kept: a refusal
 //! costs its sender the same each time, and cannot push out what others use.
 
 use crate::principal::Principal;
@@ -25,8 +27,12 @@ pub(super) struct Verdicts {
 }
 
 #[derive(Clone, Debug)]
-struct Verdict {
-    principal: Arc<Principal>,
+pub(super) struct Verdict {
+    pub(super) principal: Arc<Principal>,
+    /// Which issuer vouched.
+    pub(super) issuer: u32,
+    /// The generation of its keys.
+    pub(super) keys: u64,
     weight: u32,
 }
 
@@ -40,16 +46,23 @@ impl Verdicts {
         Verdicts { cache: Cache::with_weighter(entries.max(1), bytes, ByWeight) }
     }
 
-    /// The caller of a token that was verified and has not expired since.
-    pub(super) fn get(&self, token: &Digest, now: u64) -> Option<Arc<Principal>> {
+    /// What was found of a token that has not expired since. Whether the keys are still the
+    /// issuer's is for the caller to look at.
+    pub(super) fn get(&self, token: &Digest, now: u64) -> Option<Verdict> {
         let verdict = self.cache.get(token)?;
         let live = verdict.principal.expires.is_none_or(|end| now < end);
-        live.then_some(verdict.principal)
+        live.then_some(verdict)
     }
 
     /// Keeps a verdict. `length` is the token's, in bytes.
-    pub(super) fn put(&self, token: Digest, length: usize, principal: Arc<Principal>) {
-        self.cache.insert(token, Verdict { principal, weight: weight(length) });
+    pub(super) fn put(
+        &self,
+        token: Digest,
+        length: usize,
+        (principal, issuer, keys): (Arc<Principal>, u32, u64),
+    ) {
+        let verdict = Verdict { principal, issuer, keys, weight: weight(length) };
+        self.cache.insert(token, verdict);
     }
 }
 
@@ -78,7 +91,7 @@ mod tests {
     #[test]
     fn p07_expiry_is_checked_on_each_hit() {
         let verdicts = Verdicts::new(MAX_VERDICT_BYTES);
-        verdicts.put([1; 32], 300, until(100));
+        verdicts.put([1; 32], 300, (until(100), 0, 0));
         assert!(verdicts.get(&[1; 32], 99).is_some());
         assert!(verdicts.get(&[1; 32], 100).is_none());
         assert!(verdicts.get(&[2; 32], 99).is_none());
@@ -90,7 +103,7 @@ mod tests {
         for room in [20 * one - 1, 20 * one, 20 * one + 1] {
             let verdicts = Verdicts::new(room);
             for id in 0..100 {
-                verdicts.put([id; 32], 300, until(100));
+                verdicts.put([id; 32], 300, (until(100), 0, 0));
                 assert!(verdicts.cache.weight() <= room);
             }
             assert!((10..=20).contains(&verdicts.cache.len()), "{}", verdicts.cache.len());

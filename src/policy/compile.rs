@@ -164,6 +164,7 @@ impl Shapes {
                 carriage: route.carriage.clone(),
                 when: route.when.clone(),
                 upgrade: route.upgrade,
+                cors: route.cors.clone(),
             });
         }
         routes

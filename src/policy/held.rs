@@ -78,6 +78,13 @@ impl Snapshot {
         rules(groups.filter(|group| addressed(group)), letter, roles)
     }
 
+    /// The letters that some role has here, be it under a condition or in one organization alone.
+    pub(crate) fn granted_to_anybody(&self, matches: &Matches, hosts: Hosts) -> Access {
+        let facts = matches.iter().map(|shape| &self.facts(*shape).groups);
+        let groups = facts.flat_map(|groups| on(groups, hosts));
+        groups.fold(Access::NONE, |letters, group| letters.or(group.granted()))
+    }
+
     /// What must hold for a grant to count.
     pub(crate) fn conditions(&self, grant: GrantId) -> Option<&Conditions> {
         self.grant(grant).conditions.as_deref()
@@ -150,6 +157,13 @@ impl Held {
 }
 
 impl RuleGroup<GrantId> {
+    fn granted(&self) -> Access {
+        let has =
+            |at: &usize| !self.letters[*at].is_empty() || !self.conditional_letters[*at].is_empty();
+        let letters = (0..4).filter(has).map(|at| Access::LETTERS[at]);
+        letters.fold(Access::NONE, Access::or)
+    }
+
     /// One of the grants that count, found without looking at those of other roles.
     fn first(&self, letter: usize, roles: &RoleSet) -> Option<GrantId> {
         let needed = Access::LETTERS[letter];

@@ -8,6 +8,7 @@ pub mod administration;
 pub mod bind;
 pub mod compile;
 pub mod condition;
+pub mod cors;
 pub mod fields;
 pub mod front;
 pub mod header;

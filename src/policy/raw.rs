@@ -10,10 +10,10 @@ mod tell;
 
 pub use administration::{RawFeatures, RawInvitation, RawPreset, RawRights};
 pub use identity::{
-    RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeys, RawRolePlace,
-    RawSecret,
+    RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeyUrl, RawKeys,
+    RawRolePlace, RawSecret,
 };
-pub use route::{BodyKind, MODES, Mode, RawHeaders, RawRoute, RawUpstream, Update};
+pub use route::{BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, Update};
 pub use tell::{RawAssertion, RawCredential, RawTell, RawToldHeaders};
 
 use crate::policy::node::Node;

@@ -2,6 +2,7 @@
 
 use crate::policy::access::Access;
 use crate::policy::condition::Test;
+use crate::policy::cors::Cors;
 use crate::policy::host::{HostId, HostTable, Hosts};
 use crate::policy::index::{Matches, ShapeId};
 pub use crate::policy::raw::{BodyKind, Update};
@@ -48,6 +49,8 @@ pub struct Route {
     pub when: Box<[Test]>,
     /// WebSocket connections may be opened.
     pub upgrade: bool,
+    /// What pages of other origins may do.
+    pub cors: Option<Arc<Cors>>,
     /// Steps 5 to 9 and 11 are told and not done.
     pub monitor: bool,
 }

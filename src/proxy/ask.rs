@@ -8,13 +8,42 @@ use super::shape::{gather_within, is_readable};
 use super::story::Story;
 use super::upload::RequestBody;
 use super::worker::Held;
-use crate::decide::{self, Body, Facts, Inquiry, Object, Permit, Preread, Reason};
+use crate::decide::{self, Body, Decision, Facts, Inquiry, Object, Permit, Preread, Reason};
+use crate::identity::Ask;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderValue};
 use hyper::body::{Body as _, Incoming};
+use std::time::Duration;
+
+/// The longest that a request waits for others to say who is calling.
+pub const MAX_ASKING: Duration = Duration::from_secs(5);
 
 impl Way<'_> {
+    /// Steps 2 to 8 once more, for a request whose caller was not known: what may still say who it
+    /// is, is waited for within [`MAX_ASKING`].
+    pub(super) async fn judge_later(
+        &self,
+        ask: Ask,
+        canonical: &Canonical,
+        live: &Held,
+        now: u64,
+        story: &mut Story,
+    ) -> Result<Decision, Refused> {
+        let question = self.question(canonical, now);
+        let routed = decide::route(&live.snapshot, &question)?;
+        let credentials = self.credentials(canonical, &routed);
+        let answer = live.identity.answer(ask, &credentials, now);
+        let found = match tokio::time::timeout(MAX_ASKING, answer).await {
+            Ok(found) => found,
+            Err(_) => live.identity.identify(&credentials, now),
+        };
+        let principal =
+            found.map_err(|unidentified| self.unidentified(unidentified, live, story.mark()))?;
+        story.record().user = Some(principal.user.clone());
+        Ok(decide::decide(&live.snapshot, &question, routed, Some(principal), &mut ())?)
+    }
+
     /// Finds out what the decision waits for, and hears it. Nothing of the request has gone to the
     /// upstream by then.
     pub(super) async fn ask(

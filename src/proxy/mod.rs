@@ -9,7 +9,9 @@
 mod answer;
 mod ask;
 mod canonical;
+mod coding;
 mod connection;
+mod cors;
 mod deadline;
 mod failures;
 mod framing;
@@ -27,6 +29,7 @@ mod respond;
 mod rest;
 mod sending;
 mod shape;
+mod sieve;
 mod story;
 mod tunnel;
 mod upgrade;

@@ -2,9 +2,9 @@
 
 use super::pool::Lease;
 use super::rest::{Rest, Taken};
+use super::sieve::Sieve;
 use super::story::Story;
 use super::watched::Watched;
-use crate::filter::Filter;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use std::pin::Pin;
@@ -49,8 +49,8 @@ pub(super) struct Filtered {
     pub(super) begun: Option<Bytes>,
     /// The rest.
     pub(super) rest: Download,
-    /// The filter; `None` when it has finished.
-    pub(super) filter: Option<Filter>,
+    /// What it passes through; `None` when it has finished.
+    pub(super) sieve: Option<Sieve>,
 }
 
 /// The response cannot go on. The connection (or the HTTP/2 stream) is cut, so that nobody takes
@@ -160,14 +160,17 @@ impl Filtered {
             return Poll::Ready(Some(Ok(std::mem::take(&mut self.passed).into())));
         }
         loop {
-            let chunk = match self.begun.take() {
-                Some(begun) => Some(Ok(begun)),
-                None => ready!(self.rest.poll_chunk(cx)),
+            let more = self.sieve.as_ref().is_some_and(Sieve::has_more);
+            let chunk = match (more, self.begun.take_if(|_| !more)) {
+                (true, _) => None,
+                (false, Some(begun)) => Some(Ok(begun)),
+                (false, None) => ready!(self.rest.poll_chunk(cx)),
             };
             let started = Instant::now();
             let (passed, last) = match chunk {
-                Some(Ok(chunk)) => (self.push(&chunk), false),
+                Some(Ok(chunk)) => (self.push(chunk), false),
                 Some(Err(cut)) => return Poll::Ready(Some(Err(cut))),
+                None if more => (self.more(), false),
                 None => (self.finish(story), true),
             };
             story.record().filter += started.elapsed();
@@ -180,18 +183,25 @@ impl Filtered {
         }
     }
 
-    fn push(&mut self, chunk: &[u8]) -> Result<Bytes, Cut> {
-        let filter = self.filter.as_mut().ok_or(Cut::Filter)?;
+    fn push(&mut self, chunk: Bytes) -> Result<Bytes, Cut> {
+        let sieve = self.sieve.as_mut().ok_or(Cut::Filter)?;
         let mut out = Vec::with_capacity(chunk.len());
-        filter.push(chunk, &mut out).map_err(|_| Cut::Filter)?;
+        sieve.push(chunk, &mut out).map_err(|_| Cut::Filter)?;
+        Ok(out.into())
+    }
+
+    fn more(&mut self) -> Result<Bytes, Cut> {
+        let sieve = self.sieve.as_mut().ok_or(Cut::Filter)?;
+        let mut out = Vec::new();
+        sieve.more(&mut out).map_err(|_| Cut::Filter)?;
         Ok(out.into())
     }
 
     fn finish(&mut self, story: &mut Story) -> Result<Bytes, Cut> {
-        let Some(mut filter) = self.filter.take() else { return Ok(Bytes::new()) };
+        let Some(mut sieve) = self.sieve.take() else { return Ok(Bytes::new()) };
         let mut out = Vec::new();
-        filter.finish(&mut out).map_err(|_| Cut::Filter)?;
-        story.record().removed = filter.removed() + filter.dropped();
+        sieve.finish(&mut out).map_err(|_| Cut::Filter)?;
+        story.record().removed = sieve.removed();
         Ok(out.into())
     }
 }

@@ -2,7 +2,9 @@
 
 use super::ask::Heard;
 use super::canonical::{Canonical, Wire};
+use super::coding::{Accepts, Bounds};
 use super::connection::Client;
+use super::cors;
 use super::deadline::Deadline;
 use super::headers::{self, Told};
 use super::outgoing::Outgoing;
@@ -96,7 +98,15 @@ impl Way<'_> {
         let live = self.worker.live();
         story.record().generation = live.snapshot.generation();
         let now = story.unix_seconds();
-        let judged = self.judge(&canonical, &live, now, story)?;
+        if let Some(answer) = self.preflight(&canonical, &live, now, story)? {
+            return Ok(Outcome::Answered(answer));
+        }
+        let judged = match self.judge(&canonical, &live, now, story) {
+            Err(Refused { ask: Some(ask), .. }) => {
+                Box::pin(self.judge_later(*ask, &canonical, &live, now, story)).await?
+            }
+            judged => judged?,
+        };
         let Heard { permit, whole: read, missing } = match judged {
             Decision::Allowed(permit) => Heard { permit, whole: None, missing: false },
             Decision::Asks(inquiry) => {
@@ -114,6 +124,11 @@ impl Way<'_> {
         }
         let method = canonical.method().clone();
         let shown = body::view(&permit, &live.snapshot);
+        // Before it is rewritten to what the filter reads.
+        let accepts = match shown.is_limited() {
+            true => Accepts::read(canonical.headers()),
+            false => Accepts::default(),
+        };
         if permit.rows().is_some() && !permit.is_monitored() {
             canonical.read_whole();
         }
@@ -142,6 +157,11 @@ impl Way<'_> {
             monitored,
             method: &method,
             limits: self.json(),
+            inflate: Bounds {
+                bytes: self.worker.limits.inflate,
+                ratio: self.worker.limits.inflate_ratio,
+            },
+            accepts,
             vary: asks_who.then(|| live.identity.vary()),
         };
         let mut shown = shape::show(response, &view, story).await?;
@@ -167,6 +187,24 @@ impl Way<'_> {
         Limits { depth: limits.json_depth, object: limits.object, ..Limits::default() }
     }
 
+    /// What a browser asks for a page of another origin is answered here.
+    fn preflight(
+        &self,
+        canonical: &Canonical,
+        live: &Held,
+        now: u64,
+        story: &mut Story,
+    ) -> Result<Option<Response<Source>>, Refused> {
+        if *canonical.method() != Method::OPTIONS {
+            return Ok(None);
+        }
+        let found = decide::preflight(&live.snapshot, &self.question(canonical, now))?;
+        Ok(found.map(|found| {
+            story.preflight(live.snapshot.route(found.route));
+            cors::answer(found.fields)
+        }))
+    }
+
     /// Steps 2 to 8 of the decision: method, route, who it is, whether it may.
     pub(super) fn judge(
         &self,
@@ -178,8 +216,26 @@ impl Way<'_> {
         let question = self.question(canonical, now);
         let routed = decide::route(&live.snapshot, &question)?;
         story.routed(&routed, &live.snapshot);
+        let cors = routed.route().and_then(|route| live.snapshot.route(route).cors.as_deref());
+        if let Some(cors) = cors {
+            story.crosses(decide::readable_by(cors, canonical.headers()).into());
+        }
         let principal = self.identify((canonical, now), live, &routed, story)?;
         Ok(decide::decide(&live.snapshot, &question, routed, principal, &mut ())?)
+    }
+
+    /// What of the request says who is calling.
+    pub(super) fn credentials<'r>(
+        &self,
+        canonical: &'r Canonical,
+        routed: &Routed,
+    ) -> Credentials<'r> {
+        Credentials {
+            headers: canonical.headers(),
+            peer: self.client.peer,
+            host: canonical.host(),
+            changes: routed.may_change(canonical.method()),
+        }
     }
 
     fn identify(
@@ -194,18 +250,17 @@ impl Way<'_> {
         }
         let moment = story.moment();
         self.listens(live, moment)?;
-        let credentials = Credentials {
-            headers: canonical.headers(),
-            peer: self.client.peer,
-            host: canonical.host(),
-            changes: routed.may_change(canonical.method()),
-        };
+        let credentials = self.credentials(canonical, routed);
         match live.identity.identify(&credentials, now) {
             Ok(principal) => {
                 story.record().user = Some(principal.user.clone());
                 Ok(Some(principal))
             }
-            Err(unidentified) => Err(self.unidentified(unidentified, live, moment)),
+            Err(unidentified) => Err(match live.identity.ask(&credentials, unidentified.fault) {
+                // It is no failure before that is answered.
+                Some(ask) => Refused { ask: Some(Box::new(ask)), ..unidentified.reason.into() },
+                None => self.unidentified(unidentified, live, moment),
+            }),
         }
     }
 
@@ -363,6 +418,7 @@ async fn guarded<T>(way: impl Future<Output = Result<T, Refused>>) -> Result<T, 
 fn relay(response: Response<Source>, asked: &Asked, mut story: Box<Story>) -> Response<Reply> {
     story.answered(response.status());
     let (mut head, source) = response.into_parts();
+    story.mark_crossing(&mut head.headers);
     head.version = asked.version;
     if asked.version < http::Version::HTTP_11 {
         // HTTP/1.0 is served one request a connection.

@@ -7,10 +7,10 @@ use super::pool::SendError;
 use super::reply::{Reply, Source};
 use super::story::Story;
 use crate::decide::{Reason, Refusal};
-use crate::identity::Challenge;
+use crate::identity::{Ask, Challenge};
 use crate::problem;
 use bytes::Bytes;
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode, Version};
 
 /// The type of every refusal.
@@ -25,6 +25,8 @@ pub(super) struct Refused {
     pub(super) challenge: Option<Challenge>,
     /// Seconds until it is worth to ask again, for 429.
     pub(super) retry_after: Option<u32>,
+    /// What may still change this, if it is waited for.
+    pub(super) ask: Option<Box<Ask>>,
 }
 
 /// What is known of the request when it is refused.
@@ -40,7 +42,7 @@ pub(super) struct Asked {
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Refused {
-        Refused { refusal, challenge: None, retry_after: None }
+        Refused { refusal, challenge: None, retry_after: None, ask: None }
     }
 }
 
@@ -63,7 +65,7 @@ impl From<SendError> for Refused {
 
 /// The response to a refused request.
 pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> Response<Reply> {
-    let Refused { refusal, challenge, retry_after } = refused;
+    let Refused { refusal, challenge, retry_after, .. } = refused;
     story.refused(&refusal);
     let status =
         StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -76,8 +78,11 @@ pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> 
     let length = problem.len();
     let head = asked.method == Method::HEAD;
     let source = if head { Source::Empty } else { Source::Whole(problem.into()) };
+    let mut fields = HeaderMap::new();
+    story.mark_crossing(&mut fields);
     let mut response = Response::new(Reply::new(source, story));
     *response.status_mut() = status;
+    *response.headers_mut() = fields;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
     headers.insert(header::CONTENT_LENGTH, length.into());

@@ -1,9 +1,11 @@
 //! From an upstream's response to the client's: what passes unread, what is filtered, and what
 //! cannot be shown at all.
 
+use super::coding::{self, Accepts, Bounds, Coding};
 use super::headers;
 use super::reply::{Download, Filtered, Source};
 use super::respond;
+use super::sieve::{Reading, Sieve, Unfit};
 use super::story::Story;
 use super::watched::{self, Watched};
 use crate::decide::{Reason, body, media};
@@ -32,6 +34,10 @@ pub(super) struct View<'a> {
     pub(super) monitored: bool,
     /// What bounds the filter.
     pub(super) limits: Limits,
+    /// What bounds decoded bodies.
+    pub(super) inflate: Bounds,
+    /// The codings that the client likes.
+    pub(super) accepts: Accepts,
     /// The headers that say who is calling; `None` where nobody was asked.
     pub(super) vary: Option<&'a HeaderValue>,
 }
@@ -78,15 +84,17 @@ fn watch(
     view: &View<'_>,
     story: &mut Story,
 ) -> Response<Source> {
-    let empty = download.is_over();
-    let watched =
-        !empty && watched::can_be(head.status, &head.headers, view.method.is_safe(), story);
+    let reading = match download.is_over() {
+        true => None,
+        false => watched::reading(head.status, &head.headers, view.method.is_safe(), story),
+    };
+    let sieve = reading.and_then(|reading| reading.beside(filter, view.inflate).ok());
     let passed = pass(head, download, view.method);
-    passed.map(|source| match source {
-        Source::Stream(download) if watched => {
-            Source::Watched(Box::new(Watched::new(download, filter)))
+    passed.map(|source| match (source, sieve) {
+        (Source::Stream(download), Some(sieve)) => {
+            Source::Watched(Box::new(Watched::new(download, sieve)))
         }
-        other => other,
+        (other, _) => other,
     })
 }
 
@@ -103,66 +111,111 @@ fn pass(mut head: response::Parts, download: Download, method: &Method) -> Respo
 }
 
 async fn show_success(
-    head: response::Parts,
+    mut head: response::Parts,
     mut download: Download,
-    mut filter: Filter,
+    filter: Filter,
     view: &View<'_>,
     story: &mut Story,
 ) -> Result<Response<Source>, Reason> {
     let begun = gather(&mut download).await.map_err(|_| Reason::UpstreamFailed)?;
     if begun.is_empty() && download.is_over() {
-        return Ok(Response::from_parts(head, Source::Empty));
+        return show_nothing(head, view);
     }
-    if !is_readable(&head.headers) {
-        return unshowable(head, view);
-    }
-    if download.is_over() {
-        return match filter_whole(filter, &begun, story) {
-            Ok(bytes) => Ok(Response::from_parts(head, Source::Whole(bytes))),
-            Err(fault) => unfit(fault, head, view),
-        };
-    }
-    let mut passed = Vec::new();
-    if matches!(view.body, body::View::Rows(_)) {
-        // Whether there is anything to be seen is known when something is.
-        let pushed = push_until_seen(&mut filter, begun, &mut download, &mut passed, story).await;
-        if let Err(fault) = pushed? {
-            return unfit(fault, head, view);
+    let Some(mut sieve) = sieve(&mut head, filter, view) else { return unshowable(head, view) };
+    let (mut passed, mut left) = (Vec::new(), Some(begun));
+    // Whether there is anything to be seen of rows is known when something is.
+    if download.is_over() || matches!(view.body, body::View::Rows(_)) {
+        let begun = left.take().unwrap_or_default();
+        match read_ahead(&mut sieve, begun, &mut download, &mut passed, story).await? {
+            Err(fault) => return unfit(fault, head, view),
+            Ok(true) => return Ok(Response::from_parts(head, Source::Whole(passed.into()))),
+            Ok(false) => {}
         }
-        let filtered = Filtered { passed, begun: None, rest: download, filter: Some(filter) };
-        return Ok(Response::from_parts(head, Source::Filtered(Box::new(filtered))));
     }
-    let filtered = Filtered { passed, begun: Some(begun), rest: download, filter: Some(filter) };
+    let filtered = Filtered { passed, begun: left, rest: download, sieve: Some(sieve) };
     Ok(Response::from_parts(head, Source::Filtered(Box::new(filtered))))
 }
 
-/// Filters on until something passes or the end has come; the filter's limits bound how long.
-async fn push_until_seen(
-    filter: &mut Filter,
+/// No body, or that of a HEAD, of which the head is that of a GET.
+fn show_nothing(mut head: response::Parts, view: &View<'_>) -> Result<Response<Source>, Reason> {
+    match Coding::of(&head.headers) {
+        Err(_) if *view.method == Method::HEAD => return unshowable(head, view),
+        Ok(None) => {}
+        Ok(Some(was)) if *view.method == Method::HEAD => {
+            coding::tell(&mut head.headers, view.accepts.best(was));
+        }
+        // Nothing has no coding.
+        Ok(Some(_)) | Err(_) => drop(head.headers.remove(header::CONTENT_ENCODING)),
+    }
+    Ok(Response::from_parts(head, Source::Empty))
+}
+
+/// What the body passes through, where it can be read.
+fn sieve(head: &mut response::Parts, filter: Filter, view: &View<'_>) -> Option<Sieve> {
+    let reading = Reading::of(&head.headers)?;
+    reading.sieve(filter, view.accepts, view.inflate, &mut head.headers).ok()
+}
+
+/// Reads on until something passes that will not all be held, or to the end, which is `true`. The
+/// filter's limits bound how long.
+async fn read_ahead(
+    sieve: &mut Sieve,
     begun: Bytes,
     download: &mut Download,
     passed: &mut Vec<u8>,
     story: &mut Story,
-) -> Result<Result<(), Fault>, Reason> {
+) -> Result<Result<bool, Unfit>, Reason> {
     let mut chunk = begun;
+    passed.reserve(chunk.len());
     loop {
         let started = Instant::now();
-        let pushed = filter.push(&chunk, passed);
+        let last = download.is_over();
+        let read = pass_chunk(sieve, chunk, passed);
+        let read = read.and_then(|all| finish_if(all && last, sieve, passed, story));
         story.record().filter += started.elapsed();
-        if pushed.is_err() || !passed.is_empty() || download.is_over() {
-            return Ok(pushed);
+        match read {
+            Ok(false) if !sieve.has_shown(passed) => {}
+            read => return Ok(read),
         }
-        match std::future::poll_fn(|cx| download.poll_chunk(cx)).await {
-            None => return Ok(Ok(())),
-            Some(next) => chunk = next.map_err(|_| Reason::UpstreamFailed)?,
-        }
+        chunk = match std::future::poll_fn(|cx| download.poll_chunk(cx)).await {
+            None => Bytes::new(),
+            Some(next) => next.map_err(|_| Reason::UpstreamFailed)?,
+        };
     }
 }
 
+/// Whether all of a chunk has been read; what is large when decoded is left where something of it
+/// has passed.
+fn pass_chunk(sieve: &mut Sieve, chunk: Bytes, passed: &mut Vec<u8>) -> Result<bool, Unfit> {
+    sieve.push(chunk, passed)?;
+    while sieve.has_more() {
+        if sieve.has_shown(passed) && sieve.decoded() > WHOLE as u64 {
+            return Ok(false);
+        }
+        sieve.more(passed)?;
+    }
+    Ok(true)
+}
+
+/// Ends the body where that is said; the answer is whether it was.
+fn finish_if(
+    last: bool,
+    sieve: &mut Sieve,
+    passed: &mut Vec<u8>,
+    story: &mut Story,
+) -> Result<bool, Unfit> {
+    if last {
+        let finished = sieve.finish(passed);
+        story.record().removed = sieve.removed();
+        finished?;
+    }
+    Ok(last)
+}
+
 /// A row that was all there is, and is not the caller's, is as good as missing.
-fn unfit(fault: Fault, head: response::Parts, view: &View<'_>) -> Result<Response<Source>, Reason> {
+fn unfit(fault: Unfit, head: response::Parts, view: &View<'_>) -> Result<Response<Source>, Reason> {
     match fault {
-        Fault::Gone => Err(Reason::NotOwner),
+        Unfit::Filter(Fault::Gone) => Err(Reason::NotOwner),
         _ => unshowable(head, view),
     }
 }
@@ -179,7 +232,7 @@ fn unshowable(head: response::Parts, view: &View<'_>) -> Result<Response<Source>
 /// Redirects and errors keep their status. A JSON body passes a filter that needs no shape; any
 /// other is replaced.
 async fn show_error(
-    head: response::Parts,
+    mut head: response::Parts,
     mut download: Download,
     mask: Option<&Arc<Mask>>,
     view: &View<'_>,
@@ -187,15 +240,26 @@ async fn show_error(
 ) -> Result<Response<Source>, Reason> {
     let begun = gather(&mut download).await.map_err(|_| Reason::UpstreamFailed)?;
     if begun.is_empty() && download.is_over() {
-        return Ok(Response::from_parts(head, Source::Empty));
+        return show_nothing(head, view);
     }
-    let whole = download.is_over() && is_readable(&head.headers);
-    let filter = mask.filter(|_| whole).map(|mask| Filter::new(mask.clone(), view.limits));
-    let shown = filter.and_then(|filter| filter_whole(filter, &begun, story).ok());
+    let filter = mask.filter(|_| download.is_over());
+    let filter = filter.map(|mask| Filter::new(mask.clone(), view.limits));
+    let sieve = filter.and_then(|filter| sieve(&mut head, filter, view));
+    let shown = sieve.and_then(|sieve| pass_whole(sieve, begun, story));
     Ok(match shown {
         Some(bytes) => Response::from_parts(head, Source::Whole(bytes)),
         None => generic(head),
     })
+}
+
+/// What passes of a body that is held whole; `None` where it cannot be shown, or is too large.
+fn pass_whole(mut sieve: Sieve, body: Bytes, story: &mut Story) -> Option<Bytes> {
+    let started = Instant::now();
+    let mut passed = Vec::with_capacity(body.len());
+    let read = pass_chunk(&mut sieve, body, &mut passed)
+        .and_then(|all| finish_if(all, &mut sieve, &mut passed, story));
+    story.record().filter += started.elapsed();
+    matches!(read, Ok(true)).then(|| passed.into())
 }
 
 fn generic(mut head: response::Parts) -> Response<Source> {
@@ -247,16 +311,6 @@ pub(super) async fn gather_within(
         }
     }
     Ok((!all.is_empty()).then(|| all.freeze()))
-}
-
-fn filter_whole(mut filter: Filter, body: &[u8], story: &mut Story) -> Result<Bytes, Fault> {
-    let started = Instant::now();
-    let mut out = Vec::with_capacity(body.len());
-    let done = filter.push(body, &mut out).and_then(|()| filter.finish(&mut out));
-    let record = story.record();
-    record.filter += started.elapsed();
-    record.removed = filter.removed() + filter.dropped();
-    done.map(|()| out.into())
 }
 
 /// JSON in UTF-8, not encoded.

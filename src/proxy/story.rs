@@ -1,12 +1,13 @@
 //! What is told of a request when it is over, however it ends.
 
+use super::cors;
 use super::deadline::Deadline;
 use super::io::Pulse;
 use super::worker::Worker;
 use crate::decide::{Permit, Reason, Refusal, Routed};
-use crate::policy::snapshot::Snapshot;
+use crate::policy::snapshot::{Route, Snapshot};
 use crate::telemetry::record::Record;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub(super) struct Story {
     pulse: Rc<Pulse>,
     ends_with_connection: bool,
     taking: Option<Rc<Deadline>>,
+    cors: Option<cors::Fields>,
 }
 
 impl Story {
@@ -68,6 +70,7 @@ impl Story {
             pulse: pulse.clone(),
             ends_with_connection: false,
             taking: None,
+            cors: None,
         })
     }
 
@@ -136,6 +139,26 @@ impl Story {
         if record.decide.is_zero() {
             record.decide = elapsed;
         }
+    }
+
+    /// What is to be said of origins in the answer, whatever it is.
+    pub(super) fn crosses(&mut self, fields: cors::Fields) {
+        self.cors = Some(fields);
+    }
+
+    /// Says it.
+    pub(super) fn mark_crossing(&mut self, headers: &mut HeaderMap) {
+        if let Some(fields) = self.cors.take() {
+            cors::mark(headers, fields);
+        }
+    }
+
+    /// What a browser asked has been answered.
+    pub(super) fn preflight(&mut self, route: &Route) {
+        let record = self.record();
+        record.route = Some(route.pattern.clone());
+        record.reason = Reason::Preflight;
+        record.refused = false;
     }
 
     /// The head goes out.

@@ -175,7 +175,13 @@ async fn ask_again(
     question.generation = live.snapshot.generation();
     story.record().generation = question.generation;
     let waited = story.record().upstream;
-    let permit = match way.judge(&question.canonical, &live, now, story)? {
+    let judged = match way.judge(&question.canonical, &live, now, story) {
+        Err(Refused { ask: Some(ask), .. }) => {
+            way.judge_later(*ask, &question.canonical, &live, now, story).await?
+        }
+        judged => judged?,
+    };
+    let permit = match judged {
         Decision::Allowed(permit) => permit,
         Decision::Asks(inquiry) => {
             let canonical = &mut question.canonical;

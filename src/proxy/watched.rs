@@ -2,9 +2,10 @@
 //! have changed them, for what it would have removed.
 
 use super::reply::{Cut, Download};
+use super::sieve::{Reading, Sieve, Unfit};
 use super::story::Story;
-use crate::decide::{Reason, media};
-use crate::filter::{Fault, Filter};
+use crate::decide::Reason;
+use crate::filter::Fault;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::task::{Context, Poll, ready};
@@ -14,15 +15,15 @@ use std::time::Instant;
 pub(super) struct Watched {
     download: Download,
     /// `None` when it has finished, or met what it cannot read.
-    filter: Option<Filter>,
+    sieve: Option<Sieve>,
     /// What the filter gives out, which nobody gets.
     scratch: Vec<u8>,
 }
 
 impl Watched {
     /// A body beside which this filter runs.
-    pub(super) fn new(download: Download, filter: Filter) -> Watched {
-        Watched { download, filter: Some(filter), scratch: Vec::new() }
+    pub(super) fn new(download: Download, sieve: Sieve) -> Watched {
+        Watched { download, sieve: Some(sieve), scratch: Vec::new() }
     }
 
     /// Whether nothing more will come.
@@ -45,7 +46,7 @@ impl Watched {
         let started = Instant::now();
         match &chunk {
             Some(Ok(bytes)) => self.watch(bytes, story),
-            Some(Err(_)) => self.filter = None,
+            Some(Err(_)) => self.sieve = None,
             None => {}
         }
         if self.download.is_over() {
@@ -55,22 +56,26 @@ impl Watched {
         Poll::Ready(chunk)
     }
 
-    fn watch(&mut self, bytes: &[u8], story: &mut Story) {
-        let Some(filter) = &mut self.filter else { return };
+    fn watch(&mut self, bytes: &Bytes, story: &mut Story) {
+        let Some(sieve) = &mut self.sieve else { return };
         self.scratch.clear();
-        let read = filter.push(bytes, &mut self.scratch);
-        story.record().removed = filter.removed();
+        let mut read = sieve.push(bytes.clone(), &mut self.scratch);
+        while read.is_ok() && sieve.has_more() {
+            self.scratch.clear();
+            read = sieve.more(&mut self.scratch);
+        }
+        story.record().removed = sieve.removed();
         if let Err(fault) = read {
-            self.filter = None;
+            self.sieve = None;
             story.would_refuse(reason(fault));
         }
     }
 
     fn finish(&mut self, story: &mut Story) {
-        let Some(mut filter) = self.filter.take() else { return };
+        let Some(mut sieve) = self.sieve.take() else { return };
         self.scratch.clear();
-        let read = filter.finish(&mut self.scratch);
-        story.record().removed = filter.removed();
+        let read = sieve.finish(&mut self.scratch);
+        story.record().removed = sieve.removed();
         if let Err(fault) = read {
             story.would_refuse(reason(fault));
         }
@@ -78,25 +83,25 @@ impl Watched {
 }
 
 /// What enforcing would have said of a body that the filter stopped at.
-fn reason(fault: Fault) -> Reason {
+fn reason(fault: Unfit) -> Reason {
     match fault {
-        Fault::Gone => Reason::NotOwner,
+        Unfit::Filter(Fault::Gone) => Reason::NotOwner,
         _ => Reason::Shape,
     }
 }
 
-/// Whether a response can be watched. One to a read that enforcing would turn into an error is told
-/// here; other errors of an upstream are passed and not looked into.
-pub(super) fn can_be(
+/// How a response is to be watched, where it can be. One to a read that enforcing would turn into
+/// an error is told here; other errors of an upstream are passed and not looked into.
+pub(super) fn reading(
     status: StatusCode,
     headers: &HeaderMap,
     safe: bool,
     story: &mut Story,
-) -> bool {
+) -> Option<Reading> {
     let partial = matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED);
-    let readable = media::is_json(headers) && media::is_identity(headers);
-    if partial || status.is_success() && safe && !readable {
+    let reading = Reading::of(headers);
+    if partial || status.is_success() && safe && reading.is_none() {
         story.would_refuse(Reason::Shape);
     }
-    status.is_success() && !partial && readable
+    reading.filter(|_| status.is_success() && !partial)
 }

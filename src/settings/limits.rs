@@ -1,9 +1,9 @@
 //! The named limits, each with the range in which it makes sense.
 
-use super::{Limits, values};
+use super::Limits;
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::bind::{Fields, Harmless, Shape, wrong_type};
-use crate::policy::node::{Node, NodeKind};
+use crate::policy::bind::{Fields, Harmless, Shape, duration, size};
+use crate::policy::node::Node;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub(super) const LIMITS: Shape = Shape {
         "max_body",
         "object",
         "json_depth",
+        "inflate",
+        "inflate_ratio",
         "streams",
         "connections",
         "tunnel_idle",
@@ -34,7 +36,6 @@ pub(super) const LIMITS: Shape = Shape {
     unenforced: &[
         ("body_min_rate", Harmless::Never),
         ("handshake", Harmless::Never),
-        ("inflate", Harmless::Never),
         ("in_flight_bytes", Harmless::Never),
     ],
 };
@@ -54,6 +55,10 @@ const HEAD: RangeInclusive<u64> = 8 * KIB..=1024 * KIB;
 const BODY: RangeInclusive<u64> = KIB..=1024 * 1024 * KIB;
 const OBJECT: RangeInclusive<u64> = KIB..=64 * 1024 * KIB;
 const HEADERS: RangeInclusive<u64> = 10..=10_000;
+
+/// What is decoded is not held, so it may be large; under 64 KiB no ratio is asked.
+const INFLATE: RangeInclusive<u64> = 64 * KIB..=1024 * 1024 * 1024 * KIB;
+const RATIO: RangeInclusive<u64> = 1..=100_000;
 const DEPTH: RangeInclusive<u64> = 1..=512;
 const STREAMS: RangeInclusive<u64> = 1..=10_000;
 const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
@@ -89,6 +94,9 @@ pub(super) fn limits(node: &Node, report: &mut Report) -> Limits {
     set(&mut limits.object, size(&mut fields, "object", OBJECT));
     set(&mut limits.max_headers, count(&mut fields, "max_headers", HEADERS));
     set(&mut limits.json_depth, count(&mut fields, "json_depth", DEPTH));
+    let inflate = size(&mut fields, "inflate", INFLATE);
+    set(&mut limits.inflate, inflate.and_then(|bytes| u64::try_from(bytes).ok()));
+    set(&mut limits.inflate_ratio, count(&mut fields, "inflate_ratio", RATIO));
     set(&mut limits.streams, count(&mut fields, "streams", STREAMS));
     set(&mut limits.auth_failures, count(&mut fields, "auth_failures", FAILURES));
     set(&mut limits.auth_window, duration(&mut fields, "auth_window", WINDOW));
@@ -116,59 +124,4 @@ fn count<T: TryFrom<u64>>(
 ) -> Option<T> {
     let number = fields.number(key, range)?;
     T::try_from(number.value).ok()
-}
-
-fn duration(
-    fields: &mut Fields<'_, '_>,
-    key: &str,
-    range: RangeInclusive<Duration>,
-) -> Option<Duration> {
-    let node = fields.node(key)?;
-    let NodeKind::Text(typed) = &node.kind else {
-        let problem = wrong_type(&format!("`{key}`"), "a duration", node, node.span)
-            .help("write a number and a unit: `500ms`, `10s`, `2m`");
-        fields.report().push(problem);
-        return None;
-    };
-    let problem = match humantime::parse_duration(typed) {
-        Ok(duration) if range.contains(&duration) => return Some(duration),
-        Ok(_) => {
-            let shown = |duration| humantime::format_duration(duration);
-            let (low, high) = (shown(*range.start()), shown(*range.end()));
-            let message = format!("`{key}` must be from {low} to {high}");
-            Diagnostic::error(Code::BadValue, node.span, message)
-                .help("write a duration in this range")
-        }
-        Err(_) => {
-            let message = format!("`{typed}` is not a duration");
-            Diagnostic::error(Code::BadValue, node.span, message)
-                .help("write a number and a unit: `500ms`, `10s`, `2m`")
-        }
-    };
-    fields.report().push(problem);
-    None
-}
-
-fn size(fields: &mut Fields<'_, '_>, key: &str, range: RangeInclusive<u64>) -> Option<usize> {
-    let node = fields.node(key)?;
-    let bytes = match &node.kind {
-        NodeKind::Int(number) => u64::try_from(*number).ok(),
-        NodeKind::Text(text) => values::size(text),
-        _ => None,
-    };
-    let Some(bytes) = bytes else {
-        let problem =
-            Diagnostic::error(Code::BadValue, node.span, format!("`{key}` is not a size"))
-                .help("write bytes, or a number and a unit: `4096`, `32KiB`, `10MiB`");
-        fields.report().push(problem);
-        return None;
-    };
-    if !range.contains(&bytes) {
-        let (low, high) = (values::shown_size(*range.start()), values::shown_size(*range.end()));
-        let message = format!("`{key}` must be from {low} to {high}");
-        let problem = Diagnostic::error(Code::BadValue, node.span, message);
-        fields.report().push(problem.help("write a size in this range"));
-        return None;
-    }
-    usize::try_from(bytes).ok()
 }

@@ -89,6 +89,10 @@ pub struct Limits {
     pub object: usize,
     /// How deep JSON may nest.
     pub json_depth: usize,
+    /// Bytes that a body may come to when its coding is taken off.
+    pub inflate: u64,
+    /// Bytes that it may come to for each byte of it, where it comes to more than 64 KiB.
+    pub inflate_ratio: u64,
     /// HTTP/2 streams of one connection.
     pub streams: u32,
     /// Client connections of one process.
@@ -121,6 +125,8 @@ impl Default for Limits {
             max_body: 10 * 1024 * 1024,
             object: 1024 * 1024,
             json_depth: 64,
+            inflate: 64 * 1024 * 1024,
+            inflate_ratio: 100,
             streams: 100,
             connections: 10_000,
             tunnel_idle: Duration::from_secs(300),

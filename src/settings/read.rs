@@ -414,7 +414,7 @@ mod tests {
     fn what_is_not_enforced_is_refused_by_name() {
         bad(
             "upstream: https://a\nlisten: {address: '127.0.0.1:1', tls: {}}\n\
-             policy: {etcd: [a], prefix: /p}\nlog: {audit: file}\nlimits: {inflate: 1MiB}\n",
+             policy: {etcd: [a], prefix: /p}\nlog: {audit: file}\nlimits: {handshake: 1s}\n",
             &[],
             &[
                 (NotEnforced, "https://a", "p.yaml"),
@@ -422,7 +422,7 @@ mod tests {
                 (NotEnforced, "etcd", "p.yaml"),
                 (NotEnforced, "prefix", "p.yaml"),
                 (NotEnforced, "audit", "p.yaml"),
-                (NotEnforced, "inflate", "p.yaml"),
+                (NotEnforced, "handshake", "p.yaml"),
             ],
         );
         good("log: {audit: stdout, format: json}\n", &[]);
@@ -453,11 +453,13 @@ mod tests {
             read(Some(&file(&text)), &[], CORES).1.is_ok()
         };
         for (key, low, high) in [
-            ("max_target", [255, 256, 257], [32_767, 32_768, 32_769]),
+            ("max_target", [255_u64, 256, 257], [32_767, 32_768, 32_769]),
             ("max_header_bytes", [8_191, 8_192, 8_193], [1_048_575, 1_048_576, 1_048_577]),
             ("max_body", [1_023, 1_024, 1_025], [1_073_741_823, 1_073_741_824, 1_073_741_825]),
             ("max_headers", [9, 10, 11], [9_999, 10_000, 10_001]),
             ("json_depth", [0, 1, 2], [511, 512, 513]),
+            ("inflate", [65_535, 65_536, 65_537], [(1_u64 << 40) - 1, 1 << 40, (1 << 40) + 1]),
+            ("inflate_ratio", [0, 1, 2], [99_999, 100_000, 100_001]),
             ("streams", [0, 1, 2], [9_999, 10_000, 10_001]),
             ("connections", [0, 1, 2], [999_999, 1_000_000, 1_000_001]),
         ] {

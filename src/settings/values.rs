@@ -66,30 +66,6 @@ fn is_any(address: &SocketAddr) -> bool {
     address.ip().is_unspecified()
 }
 
-/// Bytes: `4096`, `32KiB`, `10MiB`, `1GiB`. Units of 1000 are not read: `KB` means either.
-pub(super) fn size(text: &str) -> Option<u64> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let shift = match unit {
-        "" | "B" => 0,
-        "KiB" => 10,
-        "MiB" => 20,
-        "GiB" => 30,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(1 << shift)
-}
-
-/// A size as people write it: in the largest unit that fits evenly.
-pub(super) fn shown_size(bytes: u64) -> String {
-    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let even = |(shift, _): &&(u32, &str)| bytes >= 1 << shift && bytes.is_multiple_of(1 << shift);
-    match units.iter().find(even) {
-        Some((shift, unit)) => format!("{}{unit}", bytes >> shift),
-        None => format!("{bytes}B"),
-    }
-}
-
 /// `stdout`, `stderr`, `off`, or a file.
 pub(super) fn sink(text: &str) -> LogSink {
     match text {
@@ -140,30 +116,5 @@ mod tests {
         assert!(!collide("127.0.0.1:80", "127.0.0.2:80"));
         assert!(!collide("127.0.0.1:0", "127.0.0.1:0"));
         assert!(!collide("unix:/a", "127.0.0.1:80"));
-    }
-
-    #[test]
-    fn sizes() {
-        for (text, bytes) in [
-            ("0", Some(0)),
-            ("4096", Some(4096)),
-            ("1B", Some(1)),
-            ("32KiB", Some(32 << 10)),
-            ("10MiB", Some(10 << 20)),
-            ("1GiB", Some(1 << 30)),
-            ("17179869183GiB", Some(17_179_869_183 << 30)),
-            ("17179869184GiB", None),
-            ("1KB", None),
-            ("1 KiB", None),
-            ("KiB", None),
-            ("-1", None),
-            ("1.5MiB", None),
-            ("", None),
-        ] {
-            assert_eq!(size(text), bytes, "{text}");
-        }
-        for text in ["1B", "1023B", "32KiB", "10MiB", "3GiB"] {
-            assert_eq!(shown_size(size(text).unwrap()), text);
-        }
     }
 }

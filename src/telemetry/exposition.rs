@@ -3,7 +3,7 @@
 
 use super::cells::{Durations, Sum};
 use super::log::Lost;
-use super::{Reloads, unix_seconds};
+use super::{KeyFetches, Reloads, unix_seconds};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -19,6 +19,8 @@ pub struct PolicyState {
     pub generation: u64,
     /// When it became live.
     pub loaded_at: SystemTime,
+    /// Whether an issuer has no keys by which its tokens could hold.
+    pub keyless: bool,
 }
 
 /// One moment's numbers.
@@ -30,6 +32,8 @@ struct Scrape {
     failed: u64,
     last_success: u64,
     last_failure: u64,
+    keys_fetched: u64,
+    keys_failed: u64,
     stale: bool,
     started: u64,
     policy: PolicyState,
@@ -39,7 +43,7 @@ struct Scrape {
 pub(super) fn encode(
     sum: Sum,
     lost: Lost,
-    reloads: &Reloads,
+    (reloads, keys): (&Reloads, &KeyFetches),
     started: SystemTime,
     policy: &PolicyState,
 ) -> String {
@@ -50,6 +54,8 @@ pub(super) fn encode(
         failed: reloads.failed.load(Ordering::Relaxed),
         last_success: reloads.last_success.load(Ordering::Relaxed),
         last_failure: reloads.last_failure.load(Ordering::Relaxed),
+        keys_fetched: keys.succeeded.load(Ordering::Relaxed),
+        keys_failed: keys.failed.load(Ordering::Relaxed),
         stale: reloads.stale.load(Ordering::Relaxed),
         started: unix_seconds(started),
         policy: *policy,
@@ -144,7 +150,11 @@ impl Scrape {
         ] {
             out.gauge(name, help, value)?;
         }
-        Ok(())
+        let results = [("success", self.keys_fetched), ("failure", self.keys_failed)];
+        let labelled = results.map(|(result, count)| ([("result", result)], count));
+        out.counters("key_fetches", "Fetches of the keys of issuers", labelled)?;
+        let ok = u64::from(!self.policy.keyless);
+        out.gauge("keys_ok", "1 unless an issuer has no keys that may be used", ok)
     }
 }
 

@@ -30,6 +30,7 @@ pub struct Telemetry {
     log: Option<Log>,
     workers: Mutex<Vec<Arc<Cells>>>,
     reloads: Reloads,
+    key_fetches: KeyFetches,
     started: SystemTime,
 }
 
@@ -54,6 +55,13 @@ struct Reloads {
     stale: AtomicBool,
 }
 
+/// How fetches of keys went. Written rarely.
+#[derive(Debug, Default)]
+struct KeyFetches {
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+}
+
 impl Telemetry {
     /// Opens the access log and starts the thread that writes it. Without a sink there is neither,
     /// and no line is ever formatted.
@@ -66,6 +74,7 @@ impl Telemetry {
             log,
             workers: Mutex::default(),
             reloads: Reloads::default(),
+            key_fetches: KeyFetches::default(),
             started: SystemTime::now(),
         }
     }
@@ -89,11 +98,20 @@ impl Telemetry {
         self.reloads.stale.store(!succeeded, Ordering::Relaxed);
     }
 
+    /// Counts a fetch of an issuer's keys, good or not.
+    pub fn fetched_keys(&self, succeeded: bool) {
+        let count = match succeeded {
+            true => &self.key_fetches.succeeded,
+            false => &self.key_fetches.failed,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// All metrics, in the OpenMetrics text format.
     pub fn metrics(&self, policy: &PolicyState) -> String {
         let sum = cells::Sum::of(&self.workers.lock().unwrap_or_else(PoisonError::into_inner));
         let lost = self.log.as_ref().map(Log::lost).unwrap_or_default();
-        exposition::encode(sum, lost, &self.reloads, self.started, policy)
+        exposition::encode(sum, lost, (&self.reloads, &self.key_fetches), self.started, policy)
     }
 
     /// Writes out what the log holds and ends its thread. `false` if that took longer than `wait`:
@@ -144,7 +162,8 @@ impl WorkerTelemetry {
     }
 }
 
-fn unix_seconds(time: SystemTime) -> u64 {
+/// Seconds since 1970; 0 before.
+pub fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
@@ -155,7 +174,11 @@ mod tests {
     use crate::telemetry::record::tests::record;
 
     fn policy() -> PolicyState {
-        PolicyState { generation: 7, loaded_at: UNIX_EPOCH + Duration::from_secs(1_800_000_000) }
+        PolicyState {
+            generation: 7,
+            loaded_at: UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+            keyless: false,
+        }
     }
 
     fn line<'a>(metrics: &'a str, start: &str) -> &'a str {
@@ -208,6 +231,24 @@ mod tests {
         let series = text.lines().filter(|line| line.starts_with("portcullis_requests_total"));
         assert!(series.count() <= Reason::ALL.len() * 7);
         assert!(!text.contains("canary"));
+    }
+
+    #[test]
+    fn fetches_of_keys_are_counted() {
+        let telemetry = Telemetry::start(&LogSink::Off).unwrap();
+        telemetry.fetched_keys(true);
+        telemetry.fetched_keys(true);
+        telemetry.fetched_keys(false);
+        let text = telemetry.metrics(&policy());
+        for wanted in [
+            "portcullis_key_fetches_total{result=\"success\"} 2",
+            "portcullis_key_fetches_total{result=\"failure\"} 1",
+            "portcullis_keys_ok 1",
+        ] {
+            assert_eq!(line(&text, wanted), wanted);
+        }
+        let text = telemetry.metrics(&PolicyState { keyless: true, ..policy() });
+        assert_eq!(line(&text, "portcullis_keys_ok"), "portcullis_keys_ok 0");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The data plane, in this process, over a raw recording upstream.
 
 mod bodies;
+mod cors;
 mod faults;
 mod framing;
 mod headers;

@@ -66,7 +66,7 @@ fn what_is_refused_by_name_is_named() {
         let name = key.trim_start_matches("limits.");
         assert!(text.contains(&format!("`{name}")), "`{name}` is not named as refused");
     }
-    assert!(is_refused("limits.inflate", "1MiB") && !is_refused("limits.idle", "1s"));
+    assert!(is_refused("limits.handshake", "1s") && !is_refused("limits.idle", "1s"));
 }
 
 #[test]
@@ -180,18 +180,18 @@ fn every_key_of_the_language_stands_in_the_reference() {
             let Some((keys, unenforced)) = shape.split_once("unenforced:") else { continue };
             let keys = keys.split_once("keys:").unwrap().1;
             for key in literals(keys) {
+                seen += 1;
                 assert!(described.contains(key), "`{key}` is not described");
             }
             for key in
                 literals(unenforced).filter(|key| key.chars().all(|c| c.is_lowercase() || c == '_'))
             {
-                seen += 1;
                 let harmless_word = unenforced.contains(&format!("Word(\"{key}\")"));
                 assert!(harmless_word || refused.contains(key), "`{key}` is not named as refused");
             }
         }
     }
-    assert!(seen > 5, "{seen} keys that are refused were found in the source");
+    assert!(seen > 100, "{seen} keys were found in the source");
 }
 
 fn operations() -> Page {

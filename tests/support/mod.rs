@@ -7,6 +7,7 @@ pub mod client;
 pub mod conn;
 pub mod eventually;
 pub mod h2;
+pub mod issuer;
 pub mod policy;
 pub mod proxy;
 pub mod tokens;

@@ -8,7 +8,9 @@ use super::{FINDING, complain, complain_of, print};
 use crate::control::load;
 use crate::control::store::Live;
 use crate::decide::body::{self, BodyCheck};
-use crate::decide::{self, Body, Decision, Facts, Inquiry, Object, Permit, Reason, Refusal};
+use crate::decide::{
+    self, Body, Decision, Facts, Inquiry, Object, Permit, Preflight, Reason, Refusal,
+};
 use crate::filter::{Fault, Limits};
 use crate::policy::resolve::Surroundings;
 use crate::policy::snapshot::Snapshot;
@@ -104,6 +106,8 @@ struct Asked {
 /// Why there is no permit.
 enum Failed {
     Refused(Refusal),
+    /// The proxy answers by itself.
+    Answered(Preflight),
     /// The answer depends on something that was not given.
     Unknown(String),
 }
@@ -142,6 +146,7 @@ impl Asked {
         match self.judge(&live.snapshot, who.find(&live.identity), &mut story) {
             Ok(permit) => self.carry(&permit, live, &mut story),
             Err(Failed::Refused(refusal)) => story.refuse(refusal),
+            Err(Failed::Answered(found)) => story.answer(&found, &live.snapshot),
             Err(Failed::Unknown(what)) => return Err(what),
         }
         Ok(story)
@@ -163,6 +168,9 @@ impl Asked {
             client: self.from,
             now: self.at,
         };
+        if let Some(found) = decide::preflight(snapshot, &question)? {
+            return Err(Failed::Answered(found));
+        }
         let routed = decide::route(snapshot, &question)?;
         story.route = routed.route().map(|route| snapshot.route(route).pattern.clone());
         story.access = Some(routed.access().as_str());

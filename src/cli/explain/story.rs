@@ -1,9 +1,10 @@
 //! What is said about one request.
 
 use super::Args;
-use crate::decide::{Permit, Reason, Refusal, Trace};
+use crate::decide::{Permit, Preflight, Reason, Refusal, Trace};
 use crate::policy::snapshot::{DenialId, GrantId, Snapshot};
 use crate::principal::Principal;
+use http::{HeaderName, HeaderValue};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::fmt::Write as _;
@@ -23,6 +24,8 @@ pub(super) struct Story {
     pub(super) route: Option<Arc<str>>,
     pub(super) access: Option<&'static str>,
     pub(super) public: bool,
+    /// It is what a browser asks for a page of another origin.
+    pub(super) preflight: bool,
     /// Whether it came to the question who is calling.
     pub(super) identified: bool,
     pub(super) filtered: bool,
@@ -152,6 +155,16 @@ impl Story {
         }
     }
 
+    /// The proxy answers by itself.
+    pub(super) fn answer(&mut self, found: &Preflight, snapshot: &Snapshot) {
+        self.preflight = true;
+        self.route = Some(snapshot.route(found.route).pattern.clone());
+        let said = |(name, value): &(HeaderName, HeaderValue)| {
+            format!("`{name}: {}` is answered", value.to_str().unwrap_or_default())
+        };
+        self.notes.extend(found.fields.iter().map(said));
+    }
+
     pub(super) fn refuse(&mut self, refusal: Refusal) {
         if !self.monitored {
             self.refusal = Some(refusal);
@@ -167,6 +180,7 @@ impl Story {
     fn reason(&self) -> Reason {
         match &self.refusal {
             Some(refusal) => refusal.reason,
+            None if self.preflight => Reason::Preflight,
             None if self.would_refuse => Reason::Monitored,
             None if self.public => Reason::Public,
             None => Reason::Granted,

@@ -56,6 +56,10 @@ impl Compiler<'_> {
         let known = ALGORITHMS.join(", ");
         let (message, help) = match text.value.eq_ignore_ascii_case("none") {
             true => ("`none` would accept tokens that nobody signed".into(), "remove it".into()),
+            false if UNSUPPORTED.contains(&text.value.as_str()) => (
+                format!("`{}` is not supported: no key can verify it here", text.value),
+                format!("have the issuer sign with one of {known}"),
+            ),
             false => {
                 (format!("`{}` is not a known algorithm", text.value), format!("one of {known}"))
             }
@@ -84,6 +88,8 @@ impl Compiler<'_> {
     fn keys(&mut self, raw: &RawJwt) -> Option<KeySet> {
         match &raw.keys {
             RawKeys::JwksFile(path) => self.jwks(path),
+            RawKeys::JwksUrl(raw) => self.key_url(raw),
+            RawKeys::Pem(path) => self.pem(path),
             RawKeys::Secrets(secrets) => {
                 if secrets.is_empty() {
                     let help = "name one: `secrets: [{file: jwt.secret}]`";
@@ -202,7 +208,7 @@ impl Compiler<'_> {
         for (span, alg) in algorithms {
             if !keys.could_fit(*alg) {
                 let message = format!("`{alg:?}` fits no key of this issuer");
-                let help = "HS algorithms need `secrets`, all others a `jwks`";
+                let help = "HS algorithms need `secrets`, all others `jwks` or `pem`";
                 self.error(*span, message, help);
             } else if !keys.fits(*alg) && !keys_are_empty(keys) {
                 let message = format!("`{alg:?}` fits no key of `{}`", raw.issuer.value);
@@ -219,7 +225,8 @@ impl Compiler<'_> {
 
 fn keys_are_empty(keys: &KeySet) -> bool {
     match keys {
-        KeySet::Public(keys) => keys.is_empty(),
+        KeySet::Public(keys) | KeySet::Unnamed(keys) => keys.is_empty(),
+        KeySet::Remote(_) => false,
         KeySet::Secrets(secrets) => secrets.is_empty(),
     }
 }
@@ -239,3 +246,6 @@ const ALGORITHMS: [&str; 12] = [
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
     "ES384", "EdDSA",
 ];
+
+/// Algorithms that are registered and that the library does not have.
+const UNSUPPORTED: [&str; 2] = ["ES512", "ES256K"];

@@ -90,7 +90,7 @@ fn p07_every_problem_of_an_issuer_is_said_in_one_run() {
         said,
         [
             "IDENTITY_VALID error: `none` would accept tokens that nobody signed",
-            "IDENTITY_VALID error: `ES512` is not a known algorithm",
+            "IDENTITY_VALID error: `ES512` is not supported: no key can verify it here",
             "IDENTITY_VALID error: `audience` is empty",
             "IDENTITY_VALID error: `issuer` is empty",
             "IDENTITY_VALID error: a leeway of 301 s is too long",

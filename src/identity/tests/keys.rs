@@ -1,12 +1,13 @@
 //! Keys that are made for one test, and tokens that they sign. The signing is aws-lc-rs's own,
 //! not jsonwebtoken's, so that both must agree on what a token is.
 
+use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair};
 use aws_lc_rs::{hmac, rsa};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 /// A key that signs.
@@ -60,6 +61,17 @@ impl Signer {
         }
     }
 
+    /// The public half, as openssl writes it.
+    pub(in crate::identity) fn pem(&self) -> String {
+        let der = match self {
+            Signer::Hmac(_) => panic!("a secret has no public half"),
+            Signer::Rsa(pair) => pair.public_key().as_der(),
+            Signer::P256(pair) | Signer::P384(pair) => pair.public_key().as_der(),
+            Signer::Ed(pair) => pair.public_key().as_der(),
+        };
+        block("PUBLIC KEY", der.expect("DER").as_ref())
+    }
+
     /// A token with this header and payload, whatever they are.
     pub(in crate::identity) fn token(&self, header: &str, payload: &str) -> String {
         let message = format!("{}.{}", b64(header), b64(payload));
@@ -90,6 +102,14 @@ impl Signer {
             Signer::Ed(pair) => pair.sign(message).as_ref().to_vec(),
         }
     }
+}
+
+/// A block of PEM (RFC 7468).
+pub(in crate::identity) fn block(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<_> =
+        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("ASCII")).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 fn padding(alg: &str) -> &'static dyn signature::RsaEncoding {

@@ -4,6 +4,8 @@ mod browsers;
 mod compile;
 mod credentials;
 mod keys;
+mod pem;
+mod remote;
 mod tokens;
 mod told;
 

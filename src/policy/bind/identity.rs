@@ -1,6 +1,6 @@
 //! Authenticators, except for API keys.
 
-use super::{Fields, Harmless, Shape, keys, tell, text};
+use super::{Fields, Harmless, Shape, keys, remote, tell, text};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::{
@@ -23,6 +23,7 @@ pub(super) const JWT: Shape = Shape {
         "audience",
         "algorithms",
         "jwks",
+        "pem",
         "secrets",
         "claims",
         "leeway",
@@ -36,17 +37,11 @@ pub(super) const JWT: Shape = Shape {
 
 pub(super) const JWKS: Shape = Shape {
     what: "`jwks`",
-    keys: &["file"],
-    unenforced: &[
-        ("url", Harmless::Never),
-        ("ca", Harmless::Never),
-        ("refresh", Harmless::Never),
-        ("cool_down", Harmless::Never),
-        ("max_stale", Harmless::Never),
-        ("max_bytes", Harmless::Never),
-        ("timeout", Harmless::Never),
-    ],
+    keys: &["file", "url", "ca", "refresh", "cool_down", "max_stale", "max_bytes", "timeout"],
+    unenforced: &[],
 };
+
+pub(super) const PEM: Shape = Shape { what: "`pem`", keys: &["file"], unenforced: &[] };
 
 pub(super) const SECRET: Shape = Shape { what: "secret", keys: &["file", "env"], unenforced: &[] };
 
@@ -101,30 +96,32 @@ fn jwt(node: &Node, report: &mut Report) -> Option<RawJwt> {
     Some(jwt)
 }
 
-/// `jwks` or `secrets`: exactly one.
+/// `jwks`, `pem` or `secrets`: exactly one.
 fn verification_keys(fields: &mut Fields<'_, '_>) -> Option<RawKeys> {
-    match (fields.node("jwks"), fields.node("secrets")) {
-        (Some(jwks), None) => jwks_file(jwks, fields.report()).map(RawKeys::JwksFile),
-        (None, Some(_)) => fields.list("secrets", secret).map(RawKeys::Secrets),
-        (None, None) => {
+    let sources = ["jwks", "pem", "secrets"].map(|key| fields.node(key));
+    match sources {
+        [Some(jwks), None, None] => remote::jwks(jwks, fields.report()),
+        [None, Some(pem), None] => pem_file(pem, fields.report()).map(RawKeys::Pem),
+        [None, None, Some(_)] => fields.list("secrets", secret).map(RawKeys::Secrets),
+        [None, None, None] => {
             fields.missing("jwks");
             None
         }
-        (Some(jwks), Some(secrets)) => {
-            let message = "an issuer has either `jwks` or `secrets`, not both";
-            let problem = Diagnostic::error(Code::BadValue, secrets.span, message)
-                .also(jwks.span, "the other one")
-                .help("list the issuer twice if it signs in both ways");
+        _ => {
+            let mut found = sources.into_iter().flatten();
+            let (first, second) = (found.next()?, found.next()?);
+            let message = "an issuer has one of `jwks`, `pem` and `secrets`";
+            let problem = Diagnostic::error(Code::BadValue, second.span, message)
+                .also(first.span, "the other one")
+                .help("take one of them out");
             fields.report().push(problem);
             None
         }
     }
 }
 
-fn jwks_file(node: &Node, report: &mut Report) -> Option<Text> {
-    let mut fields = Fields::open(node, &JWKS, report)?;
-    // A `url` alone has been refused by name already.
-    if fields.node("url").is_some() { fields.text("file") } else { fields.required_text("file") }
+fn pem_file(node: &Node, report: &mut Report) -> Option<Text> {
+    Fields::open(node, &PEM, report)?.required_text("file")
 }
 
 fn secret(node: &Node, report: &mut Report) -> Option<RawSecret> {

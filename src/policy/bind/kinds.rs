@@ -24,6 +24,8 @@ pub(super) enum Kind {
     /// RFC 3339.
     Time,
     Flag,
+    /// Bytes, as a number or with a unit.
+    Size,
     /// A whole number from the one to the other.
     Whole(u64, u64),
     /// A number from 1, or `many`.

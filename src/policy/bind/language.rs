@@ -63,10 +63,11 @@ fn mapping(shape: &Shape, about: &str, keys: &[Key]) -> Value {
 }
 
 /// Keys of which a mapping has exactly one.
-fn one_of(shape: &Shape) -> Option<[&'static str; 2]> {
+fn one_of(shape: &Shape) -> Option<&'static [&'static str]> {
     match shape.what {
-        "jwt authenticator" => Some(["jwks", "secrets"]),
-        "secret" => Some(["file", "env"]),
+        "jwt authenticator" => Some(&["jwks", "pem", "secrets"]),
+        "`jwks`" => Some(&["file", "url"]),
+        "secret" => Some(&["file", "env"]),
         _ => None,
     }
 }
@@ -108,6 +109,7 @@ fn value(kind: &Kind) -> Value {
         Kind::Matching(pattern) => json!({"type": "string", "pattern": pattern}),
         Kind::Time => json!({"type": "string", "format": "date-time"}),
         Kind::Flag => json!({"type": "boolean"}),
+        Kind::Size => json!({"type": ["integer", "string"]}),
         Kind::Whole(low, high) => json!({"type": "integer", "minimum": low, "maximum": high}),
         Kind::Count => json!({"anyOf": [
             {"type": "integer", "minimum": 1, "maximum": u32::MAX},
@@ -262,6 +264,7 @@ mod tests {
             include_str!("mod.rs"),
             include_str!("people.rs"),
             include_str!("route.rs"),
+            include_str!("tell.rs"),
         ];
         let shapes: usize = sources.iter().map(|text| text.matches(": Shape =").count()).sum();
         assert_eq!(shapes, rows().count(), "each shape of a mapping is described");

@@ -14,10 +14,13 @@ mod kinds;
 pub mod language;
 mod meanings;
 mod people;
+mod quantity;
+mod remote;
 mod route;
 mod tell;
 
 pub use fields::{Fields, Harmless, Shape, bad_word, not_enforced, text, wrong_type};
+pub use quantity::{duration, size};
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::node::{Node, NodeKind};

@@ -3,7 +3,7 @@
 use super::{Fields, Harmless, Shape, condition, tell, text};
 use crate::diag::Report;
 use crate::policy::node::Node;
-use crate::policy::raw::{BodyKind, MODES, RawHeaders, RawRoute, RawUpstream, Update};
+use crate::policy::raw::{BodyKind, MODES, RawCors, RawHeaders, RawRoute, RawUpstream, Update};
 
 pub(super) const UPSTREAM: Shape = Shape {
     what: "upstream",
@@ -32,8 +32,15 @@ pub(super) const ROUTE: Shape = Shape {
         "headers",
         "when",
         "upgrade",
+        "cors",
     ],
-    unenforced: &[("cors", Harmless::Never), ("sentinels", Harmless::Empty)],
+    unenforced: &[("sentinels", Harmless::Empty)],
+};
+
+pub(super) const CORS: Shape = Shape {
+    what: "`cors`",
+    keys: &["origins", "headers", "expose", "credentials", "max_age"],
+    unenforced: &[],
 };
 
 pub(super) const HEADERS: Shape =
@@ -95,6 +102,10 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
         },
         when: condition::tests(&mut fields)?,
         upgrade: fields.word("upgrade", &[("websocket", Some(true))]).is_some(),
+        cors: match fields.node("cors") {
+            Some(node) => Some(cors(node, fields.report())?),
+            None => None,
+        },
         pattern: pattern?,
     };
     Some(route)
@@ -107,5 +118,17 @@ fn headers(node: &Node, report: &mut Report) -> Option<RawHeaders> {
         set: fields.pairs("set", |name, node, report| {
             text(node, format_args!("the value of `{}`", name.value), name.span, report)
         }),
+    })
+}
+
+fn cors(node: &Node, report: &mut Report) -> Option<RawCors> {
+    let mut fields = Fields::open(node, &CORS, report)?;
+    Some(RawCors {
+        span: node.span,
+        origins: fields.texts("origins"),
+        headers: fields.texts("headers"),
+        expose: fields.texts("expose"),
+        credentials: fields.flag("credentials"),
+        max_age: fields.text("max_age"),
     })
 }

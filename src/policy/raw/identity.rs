@@ -3,6 +3,7 @@
 use super::Text;
 use super::tell::RawTell;
 use crate::source::{Span, Spanned};
+use std::time::Duration;
 
 #[derive(Clone, Debug, Default)]
 pub struct RawIdentity {
@@ -34,13 +35,30 @@ pub struct RawJwt {
     pub origins: Vec<Text>,
 }
 
-/// Where verification keys come from. (`jwks: {url}` is not enforced yet.)
+/// Where verification keys come from.
 #[derive(Clone, Debug)]
 pub enum RawKeys {
     /// `jwks: {file}`
     JwksFile(Text),
+    /// `jwks: {url}`
+    JwksUrl(Box<RawKeyUrl>),
+    /// `pem: {file}`
+    Pem(Text),
     /// `secrets: [{file} | {env}]`, oldest last.
     Secrets(Vec<RawSecret>),
+}
+
+/// A key set that is fetched. What is `None` has its default.
+#[derive(Clone, Debug)]
+pub struct RawKeyUrl {
+    pub url: Text,
+    /// A file with the certificates that vouch for the server, instead of the system's.
+    pub ca: Option<Text>,
+    pub refresh: Option<Duration>,
+    pub cool_down: Option<Duration>,
+    pub max_stale: Option<Duration>,
+    pub max_bytes: Option<usize>,
+    pub timeout: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]

@@ -38,6 +38,19 @@ pub struct RawRoute {
     pub headers: RawHeaders,
     pub when: Vec<RawTest>,
     pub upgrade: bool,
+    pub cors: Option<RawCors>,
+}
+
+/// What pages of other origins may do.
+#[derive(Clone, Debug)]
+pub struct RawCors {
+    pub span: Span,
+    pub origins: Vec<Text>,
+    pub headers: Vec<Text>,
+    pub expose: Vec<Text>,
+    pub credentials: Option<Spanned<bool>>,
+    /// A duration, as typed.
+    pub max_age: Option<Text>,
 }
 
 /// Header fields of the request that an upstream gets.

@@ -3,6 +3,7 @@
 use super::address::{self, Address};
 use super::carriage::{self, Carriage};
 use super::carriers::Carriers;
+use super::cors;
 use super::mode;
 use super::{Names, Resolved, ResolvedGrant, Surroundings, Upstreams, conditions};
 use crate::diag::{Code, Diagnostic, Report};
@@ -10,6 +11,7 @@ use crate::filter::mask::Mask;
 use crate::filter::place::{Entries, place};
 use crate::policy::access::{Access, Letters};
 use crate::policy::condition::Test;
+use crate::policy::cors::Cors;
 use crate::policy::host::HostPattern;
 use crate::policy::pattern::Pattern;
 use crate::policy::raw::{
@@ -46,6 +48,8 @@ pub struct ResolvedRoute {
     pub when: Box<[Test]>,
     /// WebSocket connections may be opened.
     pub upgrade: bool,
+    /// What pages of other origins may do.
+    pub cors: Option<Arc<Cors>>,
 }
 
 /// The letters that each method needs on a route.
@@ -72,7 +76,7 @@ pub struct ResolvedAt {
 }
 
 /// The methods that a letter can stand for; every other one is 405.
-const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+pub const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 impl MethodTable {
     /// GET and HEAD read, POST creates, PUT and PATCH update, DELETE deletes.
@@ -175,6 +179,7 @@ fn resolve_route(
         host,
         when: conditions::tests(&route.when, &pattern, report)?,
         upgrade: route.upgrade,
+        cors: route.cors.as_ref().map(|typed| Arc::new(cors::of(typed, report))),
         pattern,
     })
 }
@@ -465,6 +470,7 @@ impl RawRoute {
             headers: RawHeaders::default(),
             when: Vec::new(),
             upgrade: false,
+            cors: None,
         }
     }
 }

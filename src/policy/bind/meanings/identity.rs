@@ -2,7 +2,7 @@
 
 use super::{Row, may, must};
 use crate::policy::bind::identity::{
-    CLAIMS, FORWARDED, IDENTITY, JWKS, JWT, MAX_LEEWAY, ROLE_ITEMS, SECRET,
+    CLAIMS, FORWARDED, IDENTITY, JWKS, JWT, MAX_LEEWAY, PEM, ROLE_ITEMS, SECRET,
 };
 use crate::policy::bind::keys::{API_KEY, API_KEYS, CARRIERS};
 use crate::policy::bind::kinds::Kind::*;
@@ -70,7 +70,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         &JWT,
-        "An issuer of signed tokens, with `jwks` or `secrets`",
+        "An issuer of signed tokens, with one of `jwks`, `pem` and `secrets`",
         &[
             must("issuer", Text, "The exact `iss`"),
             must("audience", Texts, "The token's `aud` must name one of these"),
@@ -80,6 +80,7 @@ pub(super) const ROWS: &[Row] = &[
                 "The token's must be one of these and fit the key: `ES256`, `RS256`, `EdDSA`, `HS256`…",
             ),
             may("jwks", One(&JWKS), "The key set"),
+            may("pem", One(&PEM), "Instead of a key set: public keys without names"),
             may(
                 "secrets",
                 Many(&SECRET),
@@ -101,7 +102,33 @@ pub(super) const ROWS: &[Row] = &[
             ),
         ],
     ),
-    (&JWKS, "A key set", &[must("file", Text, "A file, from the policy's folder")]),
+    (
+        &JWKS,
+        "A key set, from a file or from a URL",
+        &[
+            may("file", Text, "A file, from the policy's folder"),
+            may(
+                "url",
+                Text,
+                "Where it is fetched: `https://`, or `http://` to a loopback address; no redirects",
+            ),
+            may("ca", Text, "A file with the certificates that vouch for the server; the system's"),
+            may("refresh", Text, "How often it is fetched again: `10m`"),
+            may(
+                "cool_down",
+                Text,
+                "The least time between fetches that unknown keys ask for: `30s`",
+            ),
+            may("max_stale", Text, "How old it may get while it cannot be fetched: `24h`"),
+            may("max_bytes", Size, "The longest answer that is read: `1MiB`"),
+            may("timeout", Text, "How long a fetch may take: `5s`"),
+        ],
+    ),
+    (
+        &PEM,
+        "Public keys without names",
+        &[must("file", Text, "A file with `PUBLIC KEY` blocks, from the policy's folder")],
+    ),
     (
         &SECRET,
         "A shared secret, from one source",

@@ -2,7 +2,7 @@
 
 use super::{LETTERS, PATH, Row, SELECTOR, may, must};
 use crate::policy::bind::kinds::Kind::*;
-use crate::policy::bind::route::{HEADERS, ROUTE, UPSTREAM};
+use crate::policy::bind::route::{CORS, HEADERS, ROUTE, UPSTREAM};
 use crate::policy::bind::tell::CREDENTIAL;
 
 pub(super) const ROWS: &[Row] = &[
@@ -103,6 +103,34 @@ pub(super) const ROWS: &[Row] = &[
                 "upgrade",
                 Word(&["websocket"]),
                 "WebSocket connections may be opened, by whoever has `r` and `c` here and from whom nothing is hidden",
+            ),
+            may(
+                "cors",
+                One(&CORS),
+                "What pages of other origins may do from a browser; without it, nothing",
+            ),
+        ],
+    ),
+    (
+        &CORS,
+        "What pages of other origins may do from a browser. Every request is decided all the same",
+        &[
+            must(
+                "origins",
+                Texts,
+                "Whose pages: `https://app.example`, `https://*.example.com` for one label, or `*` alone for everybody's",
+            ),
+            may(
+                "headers",
+                Texts,
+                "Request fields that a page may set; `Authorization` and `Content-Type`",
+            ),
+            may("expose", Texts, "Response fields that a page may read besides the harmless ones"),
+            may("credentials", Flag, "Cookies and client certificates go with requests; `false`"),
+            may(
+                "max_age",
+                Text,
+                "How long a browser may remember the answer, up to `24h`; what the browser takes",
             ),
         ],
     ),

@@ -1,0 +1,179 @@
+//! Fetching the keys of issuers, on a thread of its own: at the start, every `refresh`, and when a
+//! request has a token whose key is not known.
+//!
+//! Each URL is fetched by one task, so never twice at a time. What it brings goes into the
+//! [`KeySource`], from which requests take it; the policy is not compiled again.
+
+use super::fetch::{Client, FetchError};
+use crate::identity::{Brought, KeySource, NoKeySet};
+use crate::telemetry::unix_seconds;
+use bytes::Bytes;
+use http::header::{ACCEPT, USER_AGENT};
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
+
+/// The thread that fetches. Dropping it ends it.
+#[derive(Debug)]
+pub struct KeyFetcher {
+    /// What is to be fetched from now on.
+    sources: Option<UnboundedSender<Vec<Arc<KeySource>>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What one fetch came to.
+pub type Outcome = Result<Brought, KeyError>;
+
+/// Why a fetch brought no keys.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// There is no answer.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// Another answer than 200.
+    #[error("the answer is {0}, where 200 is expected; redirects are not followed")]
+    Status(StatusCode),
+    /// Something that is no key set.
+    #[error("of what was answered: {0}")]
+    Content(#[from] NoKeySet),
+}
+
+/// Hears of each fetch when it is over.
+pub trait Told: Fn(&KeySource, &Outcome) + Send + Sync + 'static {}
+
+impl<F: Fn(&KeySource, &Outcome) + Send + Sync + 'static> Told for F {}
+
+impl KeyFetcher {
+    /// Starts the thread. It fetches nothing until it is told what.
+    pub fn start(told: impl Told) -> io::Result<KeyFetcher> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (sender, mut receiver) = unbounded_channel();
+        let told: Arc<dyn Told> = Arc::new(told);
+        let thread = std::thread::Builder::new().name("keys".into()).spawn(move || {
+            runtime.block_on(async {
+                let mut kept = Vec::new();
+                while let Some(sources) = receiver.recv().await {
+                    follow(&mut kept, sources, &told);
+                }
+            });
+            // A name that is being looked up is not waited for.
+            runtime.shutdown_background();
+        })?;
+        Ok(KeyFetcher { sources: Some(sender), thread: Some(thread) })
+    }
+
+    /// Fetches these from now on, and no others. What was fetched already goes on.
+    pub fn follow(&self, sources: Vec<Arc<KeySource>>) {
+        if let Some(sender) = &self.sources {
+            // A thread that has panicked has said so; readiness tells of keys that grow old.
+            let _gone = sender.send(sources);
+        }
+    }
+}
+
+impl Drop for KeyFetcher {
+    fn drop(&mut self) {
+        drop(self.sources.take());
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+/// Fetches each once, and says what came of it: for commands, which have no time to wait.
+pub fn fetch_once(sources: &[Arc<KeySource>]) -> io::Result<Vec<Outcome>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcomes = runtime.block_on(async {
+        let mut outcomes = Vec::new();
+        for source in sources {
+            outcomes.push(fetch(source, &Client::new(source.settings().ca.as_ref())).await);
+        }
+        outcomes
+    });
+    runtime.shutdown_background();
+    Ok(outcomes)
+}
+
+/// A source and the task that fetches it.
+struct Kept {
+    source: Arc<KeySource>,
+    task: AbortHandle,
+}
+
+fn follow(kept: &mut Vec<Kept>, sources: Vec<Arc<KeySource>>, told: &Arc<dyn Told>) {
+    let same = |kept: &Kept, source: &Arc<KeySource>| Arc::ptr_eq(&kept.source, source);
+    kept.retain(|known| {
+        let stays = sources.iter().any(|source| same(known, source));
+        if !stays {
+            known.task.abort();
+        }
+        stays
+    });
+    for source in sources {
+        if !kept.iter().any(|known| same(known, &source)) {
+            let task = tokio::spawn(keep(source.clone(), told.clone())).abort_handle();
+            kept.push(Kept { source, task });
+        }
+    }
+}
+
+/// Keeps one source's keys fresh for as long as the task lives.
+async fn keep(source: Arc<KeySource>, told: Arc<dyn Told>) {
+    let settings = source.settings();
+    let client = Client::new(settings.ca.as_ref());
+    loop {
+        let outcome = fetch(&source, &client).await;
+        told(&source, &outcome);
+        let wait = match outcome {
+            Ok(_) => settings.refresh,
+            Err(_) => settings.cool_down.min(settings.refresh),
+        };
+        let next = Instant::now() + jittered(wait);
+        sleep_until(next.min(Instant::now() + settings.cool_down)).await;
+        source.opens();
+        tokio::select! {
+            () = source.wanted() => {}
+            () = sleep_until(next) => {}
+        }
+    }
+}
+
+async fn fetch(source: &KeySource, client: &Result<Client, FetchError>) -> Outcome {
+    source.begins();
+    let settings = source.settings();
+    let request = Request::get(&settings.url)
+        .header(ACCEPT, "application/jwk-set+json, application/json")
+        .header(USER_AGENT, concat!("portcullis/", env!("CARGO_PKG_VERSION")))
+        .body(Full::<Bytes>::default())
+        .expect("a URL that was parsed makes a request");
+    let answer = match client {
+        Ok(client) => client.fetch(request, settings.max_bytes, settings.timeout).await,
+        Err(error) => Err(error.clone()),
+    };
+    match answer {
+        Ok((StatusCode::OK, text)) => Ok(source.store(&text, unix_seconds(SystemTime::now()))?),
+        Ok((status, _)) => {
+            source.failed();
+            Err(KeyError::Status(status))
+        }
+        Err(error) => {
+            source.failed();
+            Err(error.into())
+        }
+    }
+}
+
+/// Up to a tenth less, so that many instances do not ask at the same moment.
+fn jittered(wait: Duration) -> Duration {
+    let random = RandomState::new().hash_one(0_u8);
+    let share = f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX);
+    wait.mul_f64(1.0 - share / 10.0)
+}
