@@ -31,6 +31,7 @@ mod sending;
 mod shape;
 mod sieve;
 mod story;
+mod totals;
 mod tunnel;
 mod upgrade;
 mod upload;

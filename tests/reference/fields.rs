@@ -404,8 +404,7 @@ impl<'a> Says<'a> {
 /// whatever stands there are not asked.
 fn becomes_null(sets: &[Vec<View<'_>>], value: &Value) -> bool {
     let hides = |view: &View<'_>| view.iter().any(|says| says.hides(value));
-    let redacts =
-        |view: &View<'_>| view.iter().all(|says| says.redacts || says.shows_everything());
+    let redacts = |view: &View<'_>| view.iter().all(|says| says.redacts || says.shows_everything());
     sets.iter().any(|views| views.iter().all(hides))
         && sets.iter().all(|views| views.iter().any(redacts))
 }
