@@ -134,6 +134,8 @@ pub(super) struct Plan {
 struct Names {
     /// A power of two, at most half full.
     slots: Box<[Slot]>,
+    /// One bit for each name, by its length and first byte: most keys are none of them by that.
+    hints: u64,
 }
 
 /// A name, so that it can be compared where it stands.
@@ -245,7 +247,7 @@ fn children<'a>(node: &'a Node, plan: &'a Plan) -> impl Iterator<Item = NodeId> 
 impl Names {
     fn new(fields: &[(Arc<str>, NodeId)]) -> Names {
         if fields.is_empty() {
-            return Names { slots: Box::default() };
+            return Names { slots: Box::default(), hints: 0 };
         }
         let mut slots = vec![Slot::default(); (fields.len() * 2).next_power_of_two()];
         for (index, (name, _)) in fields.iter().enumerate() {
@@ -258,11 +260,15 @@ impl Names {
             // A length that is cut makes no two names alike: those of more than 16 bytes are compared.
             slots[slot] = Slot { ends, length: name.len() as u32, field };
         }
-        Names { slots: slots.into() }
+        let hints = fields.iter().fold(0, |hints, (name, _)| hints | hint(name.as_bytes()));
+        Names { slots: slots.into(), hints }
     }
 
     #[inline(always)]
     fn find(&self, fields: &[(Arc<str>, NodeId)], key: &[u8]) -> Option<usize> {
+        if self.hints & hint(key) == 0 {
+            return None;
+        }
         let last = self.slots.len().checked_sub(1)?;
         let ends = Ends::of(key);
         let mut slot = ends.hash(key.len()) & last;
@@ -278,6 +284,12 @@ impl Names {
             slot = (slot + 1) & last;
         }
     }
+}
+
+/// The bit of a name in [`Names::hints`].
+#[inline(always)]
+fn hint(key: &[u8]) -> u64 {
+    1 << ((key.first().map_or(0, |byte| usize::from(*byte)) ^ key.len() << 2) % 64)
 }
 
 impl Ends {

@@ -85,15 +85,21 @@ impl Digits {
 /// backslash or a control character; the length if there is none.
 #[inline(always)]
 pub(super) fn plain(bytes: &[u8], pos: usize) -> usize {
-    skip(
-        bytes,
-        pos,
-        |byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f),
-        |block| {
-            let controls = block.min(u8x16::splat(0x1f)).simd_eq(block);
-            block.simd_eq(u8x16::splat(b'"')) | block.simd_eq(u8x16::splat(b'\\')) | controls
-        },
-    )
+    skip(bytes, pos, |byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f), specials)
+}
+
+/// As [`plain`], in a block; `None` if all of it is the plain inside of a string.
+#[inline(always)]
+pub(super) fn stop(block: &[u8; BLOCK]) -> Option<usize> {
+    let marks = specials(u8x16::new(*block)).to_bitmask();
+    // The mask says to the compiler what a block's length says to us.
+    (marks != 0).then(|| marks.trailing_zeros() as usize % BLOCK)
+}
+
+#[inline(always)]
+fn specials(block: u8x16) -> u8x16 {
+    let controls = block.min(u8x16::splat(0x1f)).simd_eq(block);
+    block.simd_eq(u8x16::splat(b'"')) | block.simd_eq(u8x16::splat(b'\\')) | controls
 }
 
 /// The first byte at or after `pos` that is no decimal digit; the length if there is none.
@@ -144,7 +150,7 @@ fn skip(
     stops: impl Fn(u8x16) -> u8x16,
 ) -> usize {
     let mut rest = bytes.get(pos..).unwrap_or_default();
-    while let Some((block, behind)) = rest.split_first_chunk::<16>() {
+    while let Some((block, behind)) = rest.split_first_chunk::<BLOCK>() {
         let marks = stops(u8x16::new(*block)).to_bitmask();
         if marks != 0 {
             return bytes.len() - rest.len() + marks.trailing_zeros() as usize;
@@ -202,6 +208,9 @@ fn exponent(text: &[u8]) -> i64 {
         .fold(0i64, |sum, byte| sum.saturating_mul(10).saturating_add((byte - b'0').into()));
     if negative { -size } else { size }
 }
+
+/// Bytes that are looked at in one go.
+pub(super) const BLOCK: usize = 16;
 
 #[cfg(test)]
 mod tests {

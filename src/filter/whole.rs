@@ -4,13 +4,13 @@
 //! `None` says that a token goes on behind the bytes, or is none, and a reader that keeps its state
 //! ([`super::blind`], [`super::key`]) begins it again and says which.
 
-use super::scan::{digits, hex, plain, space};
+use super::scan::{BLOCK, digits, hex, plain, space, stop};
 
 /// The end of the string, number or word that begins at `pos` with `first`.
 #[inline(always)]
 pub(super) fn scalar(bytes: &[u8], pos: usize, first: u8) -> Option<usize> {
     match first {
-        b'"' => text(bytes, pos + 1),
+        b'"' => short_text(bytes, pos + 1),
         b'-' | b'0'..=b'9' => number(bytes, pos, first),
         b't' => word(bytes, pos, b"true"),
         b'f' => word(bytes, pos, b"false"),
@@ -22,13 +22,43 @@ pub(super) fn scalar(bytes: &[u8], pos: usize, first: u8) -> Option<usize> {
 /// Where the value begins whose key begins with the quote at `pos`.
 #[inline(always)]
 pub(super) fn member(bytes: &[u8], pos: usize) -> Option<usize> {
+    match short_key(bytes, pos) {
+        Some((_, value, _)) => Some(value),
+        None => any_member(bytes, pos),
+    }
+}
+
+#[inline(never)]
+fn any_member(bytes: &[u8], pos: usize) -> Option<usize> {
     let end = text(bytes, pos + 1)?;
     let colon = space(bytes, end);
     (bytes.get(colon) == Some(&b':')).then_some(colon + 1)
 }
 
-/// The end of a string, from a place inside of it.
+/// Most keys: short, without an escape, their colon and their value right behind. The key's length,
+/// where the value begins, and with which byte. One look at the length of the bytes is enough for
+/// all of it.
 #[inline(always)]
+pub(super) fn short_key(bytes: &[u8], pos: usize) -> Option<(usize, usize, u8)> {
+    let window = bytes.get(pos..)?.first_chunk::<{ BLOCK + 4 }>()?;
+    let length = stop(window[1..].first_chunk()?)?;
+    let is_key = window[0] == b'"' && window[length + 1] == b'"' && window[length + 2] == b':';
+    let value = window[length + 3];
+    (is_key && value > b' ').then_some((length, pos + length + 3, value))
+}
+
+/// The end of a string, from its first byte.
+#[inline(always)]
+fn short_text(bytes: &[u8], pos: usize) -> Option<usize> {
+    let window = bytes.get(pos..)?.first_chunk::<BLOCK>()?;
+    match stop(window) {
+        Some(length) if window[length] == b'"' => Some(pos + length + 1),
+        _ => text(bytes, pos),
+    }
+}
+
+/// The end of a string, from a place inside of it.
+#[inline(never)]
 pub(super) fn text(bytes: &[u8], pos: usize) -> Option<usize> {
     let end = plain(bytes, pos);
     match bytes.get(end) {

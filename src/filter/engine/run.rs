@@ -197,10 +197,20 @@ fn solid_behind(bytes: &[u8], pos: usize) -> Option<Token> {
 
 /// A key that needs no decoding, and the first token of its value.
 #[inline(always)]
-fn key(bytes: &[u8], (at, byte): Token, limit: usize) -> Option<(&[u8], Token)> {
+fn key(bytes: &[u8], (at, _): Token, limit: usize) -> Option<(&[u8], Token)> {
+    match whole::short_key(bytes, at) {
+        Some((length, value, byte)) if length <= limit => {
+            Some((&bytes[at + 1..][..length], (value, byte)))
+        }
+        _ => any_key(bytes, at, limit),
+    }
+}
+
+#[inline(never)]
+fn any_key(bytes: &[u8], at: usize, limit: usize) -> Option<(&[u8], Token)> {
     let start = at + 1;
     let end = plain(bytes, start);
-    if byte != b'"' || bytes.get(end) != Some(&b'"') || end - start > limit {
+    if bytes[at] != b'"' || bytes.get(end) != Some(&b'"') || end - start > limit {
         return None;
     }
     let Some((colon, b':')) = solid(bytes, end + 1) else { return None };
