@@ -24,12 +24,9 @@ impl Pointers {
         Pointers { list: Vec::new(), most: limits.pointers, bytes_left: limits.pointer_bytes }
     }
 
-    /// Adds one, while there is room; one that is there stands for the same in another record. The
-    /// first is always taken: an empty list would say that nothing is at fault.
+    /// Adds one, while there is room. The first is always taken: an empty list would say that
+    /// nothing is at fault.
     pub fn add(&mut self, pointer: &str) {
-        if self.most > 0 && self.list.iter().any(|known| known == pointer) {
-            return;
-        }
         let fits = self.list.len() < self.most && pointer.len() <= self.bytes_left;
         if fits || self.list.is_empty() {
             self.bytes_left = self.bytes_left.saturating_sub(pointer.len());
@@ -44,6 +41,18 @@ impl Pointers {
     pub fn add_once(&mut self, pointer: &str) {
         if !self.list.iter().any(|known| known == pointer) {
             self.add(pointer);
+        }
+    }
+
+    /// Leaves one of each: the same pointer into many documents is told once.
+    pub fn unify(&mut self) {
+        let mut at = 0;
+        while let Some(pointer) = self.list.get(at) {
+            if self.list[..at].contains(pointer) {
+                self.bytes_left += self.list.remove(at).len();
+            } else {
+                at += 1;
+            }
         }
     }
 
@@ -118,8 +127,13 @@ mod tests {
             assert_eq!(list.as_slice().len(), kept);
         }
         let mut list = Pointers::new(&Limits { pointers: 2, ..Limits::default() });
-        ["/a", "/a", "/b", "/a"].iter().for_each(|pointer| list.add(pointer));
-        assert_eq!(list.as_slice(), ["/a", "/b"], "each is told once");
+        for _ in 0..3 {
+            list.add("/a");
+            list.unify();
+        }
+        list.add("/b");
+        list.unify();
+        assert_eq!(list.as_slice(), ["/a", "/b"], "each is told once, and none fills the list");
         for (bytes, kept) in [(3, 1), (4, 2), (5, 2)] {
             let mut list = Pointers::new(&Limits { pointer_bytes: bytes, ..Limits::default() });
             ["/a", "/b", "/c"].iter().for_each(|pointer| list.add(pointer));

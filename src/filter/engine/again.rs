@@ -23,6 +23,7 @@ impl Engine {
         self.known = None;
         if let Some(record) = &mut self.record {
             record.way = Way::default();
+            record.pointers.unify();
         }
     }
 }

@@ -92,7 +92,9 @@ impl Records {
 
     /// The input has ended. Without this call, or with a fault from it, the stream is not whole.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
-        self.guarded(|framing, sink, offset| framing.finish(offset, sink, out))
+        self.guarded(|framing, sink, offset| framing.finish(offset, sink, out))?;
+        self.sink.filter.restart();
+        Ok(())
     }
 
     /// Whether something was found that the next call will say.
@@ -110,7 +112,7 @@ impl Records {
         self.sink.filter.dropped()
     }
 
-    /// Pointers inside of records to what was removed, each once; empty unless recording.
+    /// Pointers inside of records to what was removed, at the end each once; empty unless recording.
     pub fn pointers(&self) -> &[String] {
         self.sink.filter.pointers()
     }
