@@ -6,7 +6,7 @@ mod object;
 
 use super::body;
 use super::caller::Caller;
-use super::facts::{Bearing, Facts, Judge};
+use super::facts::{Bearing, Body, Facts, Judge};
 use super::named::Named;
 use super::permit::{Monitor, Permit};
 use super::rows::RowPlan;
@@ -20,7 +20,9 @@ use crate::policy::host::Hosts;
 use crate::policy::index::Matches;
 use crate::policy::resolve::Address;
 use crate::policy::roleset::RoleSet;
-use crate::policy::snapshot::{BodyKind, GrantGroup, GrantId, RouteId, Snapshot, Update};
+use crate::policy::snapshot::{
+    BodyKind, GrantGroup, GrantId, RequestKind, RouteId, Snapshot, Update,
+};
 use crate::policy::target::{MAX_TARGET, Target};
 use crate::principal::Principal;
 use letter::{Letter, UNMAPPED};
@@ -129,14 +131,14 @@ impl Inquiry {
             conditions.is_some_and(|c| c.owner.is_some() || c.require.is_some())
         };
         let route = snapshot.route(self.route);
-        if !pending.any(asks) || route.request == BodyKind::Opaque {
+        if !pending.any(asks) || route.request == RequestKind::Opaque {
             return Ok(false);
         }
         let certain = self.letters.iter().all(|letter| !letter.held.is_empty());
-        match body::patch(request.method, route.update, request.headers) {
+        match body::meant(request.method, route, request.headers) {
             // It is not read, and the grants that ask for it do not hold.
             Err(_) if certain => Ok(false),
-            patch => patch.map(|_| true),
+            meant => meant.map(|_| true),
         }
     }
 
@@ -186,12 +188,14 @@ impl Inquiry {
         let standing = standing::find(snapshot, &addressed, &principal, request.now, &mut ())
             .map_err(Refusal::because)?;
         let caller = Caller { principal: Some(&principal), stands: Some(standing.subject()) };
-        let patch = body::patch(request.method, route.update, request.headers);
-        let merges = matches!(patch, Ok(filter::write::Patch::Merge));
+        let meant = body::meant(request.method, route, request.headers).ok();
+        let (form, meant) = facts.body.spelled(meant, limits)?;
+        let facts = &Facts { body: form.as_deref().map_or(facts.body, Body::Json), ..*facts };
         let mut rows = Vec::new();
         for letter in &mut self.letters {
             let needed = Access::LETTERS[letter.at];
-            let judge = Judge { facts, limits, snapshot, caller, letter: needed, merges };
+            let judge =
+                Judge { facts, limits, snapshot, caller, letter: needed, meant: meant.as_ref() };
             let mut unread = None;
             for found in std::mem::take(&mut letter.pending) {
                 let object = object_path(snapshot, &found, letter.at, request.target)

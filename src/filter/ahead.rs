@@ -19,6 +19,9 @@ pub trait Choose: Send {
     /// Whether what else there is does not matter.
     fn is_made(&self) -> bool;
 
+    /// Nothing has been found: another document begins.
+    fn forget(&mut self);
+
     /// How the document is filtered, by what has been found.
     fn choose(&self) -> Result<Filter, Fault>;
 }
@@ -41,7 +44,7 @@ impl Filter {
     /// places, or because the document has ended, or is longer than twice [`Limits::object`]. What
     /// stands inside of a place is not looked at.
     pub fn ahead(places: Vec<Path>, choice: Box<dyn Choose>, limits: Limits) -> Filter {
-        let ahead = Ahead {
+        let choosing = Choosing {
             follow: Follow::new(places, Spelling::Exact, &limits),
             choice,
             most: limits.object,
@@ -49,7 +52,7 @@ impl Filter {
             at: None,
         };
         let nothing = Engine::new(Arc::new(Mask::hide()), &limits, false);
-        Filter { ahead: Some(Box::new(ahead)), ..Filter::with(nothing) }
+        Filter { choosing: Some(Box::new(choosing)), ..Filter::with(nothing) }
     }
 
     /// Goes on as another filter, that has read nothing, and has it read what was held back.
@@ -58,13 +61,17 @@ impl Filter {
         (chosen, held): (Filter, Vec<u8>),
         out: &mut Vec<u8>,
     ) -> Result<(), Fault> {
+        self.before = (self.removed(), self.dropped());
+        let made = std::mem::replace(&mut self.choosing, chosen.choosing);
+        // The first choice is the one that the next document begins with.
+        self.made = self.made.take().or(made);
         (self.engine, self.rows, self.ahead) = (chosen.engine, chosen.rows, chosen.ahead);
         self.text(&held, 0, out)
     }
 }
 
 /// Reads ahead.
-pub(super) struct Ahead {
+pub(super) struct Choosing {
     follow: Follow,
     choice: Box<dyn Choose>,
     /// Bytes of an object that is looked at.
@@ -75,7 +82,7 @@ pub(super) struct Ahead {
     at: Option<(usize, usize)>,
 }
 
-impl Ahead {
+impl Choosing {
     /// Reads a piece of the input; the filter for the document once there is one, which has read
     /// nothing yet, and what it is to read.
     pub fn read(&mut self, input: Input<'_>) -> Result<Option<(Filter, Vec<u8>)>, Fault> {
@@ -103,6 +110,14 @@ impl Ahead {
             true => self.choose().map(Some),
             false => Ok(None),
         }
+    }
+
+    /// Ready for another document.
+    pub fn restart(&mut self) {
+        self.follow.restart();
+        self.choice.forget();
+        self.held.clear();
+        self.at = None;
     }
 
     /// The input has ended.
@@ -142,9 +157,9 @@ impl Ahead {
 }
 
 /// What is held is not shown.
-impl std::fmt::Debug for Ahead {
+impl std::fmt::Debug for Choosing {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Ahead").field("held", &self.held.len()).finish_non_exhaustive()
+        formatter.debug_struct("Choosing").field("held", &self.held.len()).finish_non_exhaustive()
     }
 }
 
@@ -165,6 +180,10 @@ mod tests {
         fn found(&mut self, place: usize, what: Standing<'_>) -> Result<(), Fault> {
             self.found.push(format!("{place}{what:?}"));
             Ok(())
+        }
+
+        fn forget(&mut self) {
+            self.found.clear();
         }
 
         fn is_made(&self) -> bool {
@@ -231,6 +250,21 @@ mod tests {
         assert_eq!(out, br#"{"y":1,"a":["#);
         filter.push(b"1", &mut out).unwrap();
         assert_eq!(out, br#"{"y":1,"a":[1"#);
+    }
+
+    #[test]
+    fn p11_each_document_is_decided_by_itself() {
+        let mut filter = filter(&["/a"], 100);
+        let mut next = |text: &str| {
+            let mut out = Vec::new();
+            filter.restart();
+            filter.push(text.as_bytes(), &mut out).and_then(|()| filter.finish(&mut out)).unwrap();
+            (String::from_utf8(out).unwrap(), filter.removed())
+        };
+        assert_eq!(next(r#"{"x":1,"a":[]}"#), (r#"{"x":1,"a":[]}"#.into(), 0));
+        assert_eq!(next(r#"{"x":1,"y":2}"#), (r#"{"y":2}"#.into(), 1));
+        assert_eq!(next(r#"{"x":1,"a":null}"#), (r#"{"a":null}"#.into(), 2));
+        assert_eq!(next(r#"{"x":1,"a":[]}"#), (r#"{"x":1,"a":[]}"#.into(), 2));
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod jwt;
 mod pem;
 mod remote;
 mod roles;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod verdicts;
@@ -34,6 +35,7 @@ pub use jwks::{MAX_KEY_FILE, MAX_KEYS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET};
 pub use jwt::{DEFAULT_LEEWAY, MAX_LEEWAY, MAX_NUMERIC_DATE};
 pub use pem::MAX_PEM_KEYS;
 pub use remote::{Brought, KeySource, KeyUrl, MAX_WAITING, NoKeySet};
+pub use tell::{Assertion, MAX_ASSERTIONS, Names, Said, Tell};
 pub use verdicts::MAX_VERDICT_BYTES;
 
 use crate::principal::Principal;
@@ -61,6 +63,8 @@ pub struct Identity {
     api_keys: Option<ApiKeys>,
     forwarded: Option<Forwarded>,
     cookies: Vec<Cookie>,
+    tell: Tell,
+    told_headers: Vec<HeaderName>,
     credential_headers: Vec<HeaderName>,
     identity_headers: Vec<HeaderName>,
     vary: HeaderValue,
@@ -133,7 +137,13 @@ impl Identity {
 
     /// Whether a header claims an identity, in any spelling (`_` for `-`).
     pub fn is_identity_header(&self, name: &HeaderName) -> bool {
-        self.identity_headers.iter().any(|ours| same_header(ours, name))
+        let mut ours = self.identity_headers.iter().chain(&self.told_headers);
+        ours.any(|ours| same_header(ours, name))
+    }
+
+    /// What upstreams are told of callers.
+    pub fn tell(&self) -> &Tell {
+        &self.tell
     }
 
     /// Takes tokens in cookies out of the one `Cookie` field.

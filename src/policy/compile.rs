@@ -3,6 +3,7 @@
 mod people;
 
 use crate::diag::{Code, Diagnostic, Report};
+use crate::filter::anywhere::ANYWHERE;
 use crate::filter::pick;
 use crate::policy::access::Access;
 use crate::policy::condition::{Selector, Test};
@@ -152,6 +153,7 @@ impl Shapes {
                 upstream: route.upstream,
                 request: route.request,
                 response: route.response,
+                sentinels: route.sentinels.clone(),
                 credential_pass: route.credential_pass,
                 org: route.org.clone(),
                 app: route.app.clone(),
@@ -180,8 +182,9 @@ impl Shapes {
                     kind: kind as u32,
                     pointer: at.pointer.clone(),
                     entries: at.entries.clone(),
+                    is: at.is.clone(),
                     element: element(&at.pointer),
-                    in_list: rows.len() < at.pointer.len(),
+                    in_list: at.pointer.len() > rows.len() && *at.pointer != *ANYWHERE,
                     rows: pick::Path::parse(rows).expect("a piece of a pointer is one"),
                 });
             }
@@ -359,8 +362,12 @@ fn element(pointer: &str) -> Option<Arc<str>> {
     last.into_iter().find(|rest| rest.is_empty() || rest.starts_with('/')).map(Arc::from)
 }
 
-/// What a pointer says before its first `*`, or all of it.
+/// What a pointer says before its first `*`, or all of it. Objects anywhere say nothing of where
+/// rows are: the body is one, or has them.
 fn rows(pointer: &str) -> &str {
+    if pointer == ANYWHERE {
+        return "";
+    }
     let stars = pointer.match_indices("/*").map(|(at, _)| at);
     let whole = |at: &usize| matches!(pointer.as_bytes().get(at + 2), None | Some(b'/'));
     let first = stars.into_iter().find(whole);

@@ -1,9 +1,10 @@
 //! What limits the bodies of a request whose grants are known.
 
 use crate::filter::pick;
-use crate::policy::fields::{FieldMasks, Placed, masks_at};
+use crate::policy::fields::FieldMasks;
 use crate::policy::held::Held;
 use crate::policy::index::Matches;
+use crate::policy::placed::{Placed, masks_at};
 use crate::policy::roleset::RoleSet;
 use crate::policy::snapshot::Snapshot;
 use std::sync::Arc;
@@ -30,6 +31,11 @@ impl Snapshot {
         let here = self.most_specific_ats(matches);
         let applies = |at: &u32| limits(self.ats[*at as usize].kind);
         let mut ats: smallvec::SmallVec<[u32; 8]> = here.iter().copied().filter(applies).collect();
+        let tagged = |at: &u32| self.ats[*at as usize].is.is_some();
+        if ats.iter().any(tagged) {
+            // That a tag belongs to a type which is shown whole says something, too.
+            ats = here.iter().copied().filter(|at| applies(at) || tagged(at)).collect();
+        }
         if creates {
             self.add_elements(&mut ats);
         }
@@ -99,9 +105,9 @@ impl Snapshot {
                 Some(element) if at & IN_ELEMENT != 0 => element,
                 _ => &place.pointer,
             };
-            let of = |role| &self.role(role).limits[&(place.kind as usize)];
-            let entries = place.entries.as_deref();
-            Placed { pointer, entries, roles: roles.iter().map(of).collect() }
+            let of = |role| self.role(role).limits.get(&(place.kind as usize));
+            let (entries, is) = (place.entries.as_deref(), place.is.as_deref());
+            Placed { pointer, entries, is, roles: roles.iter().map(of).collect() }
         };
         masks_at(&ats.iter().map(placed).collect::<Vec<_>>())
     }

@@ -10,7 +10,7 @@ use crate::policy::index::{Matches, PathIndex, ShapeId};
 use crate::policy::people::People;
 use crate::policy::roleset::{RoleId, RoleSet};
 use crate::policy::route::HostRoutes;
-pub use crate::policy::route::{BodyKind, Route, RouteId, Update};
+pub use crate::policy::route::{BodyKind, RequestKind, Route, RouteId, Update};
 use crate::policy::target::Target;
 use crate::policy::upstream::Upstream;
 use crate::source::Place;
@@ -156,6 +156,8 @@ pub(crate) struct At {
     pub(super) pointer: Arc<str>,
     /// The object stands there as a list of pairs.
     pub(super) entries: Option<Arc<crate::filter::place::Entries>>,
+    /// What the object is called, if only such objects are meant.
+    pub(super) is: Option<Arc<crate::policy::resolve::Is>>,
     /// Where it leads to every element or member of something: where the object is in a body that
     /// is one of these.
     pub(super) element: Option<Arc<str>>,

@@ -35,10 +35,13 @@ impl Outgoing {
         let target = stripped.unwrap_or(whole);
         headers::clean_request(&mut headers, identity, route.credential_pass)?;
         headers::change(&mut headers, &route.carriage)?;
+        if !identity.tell().authenticate(&upstream.id, &mut headers) {
+            return Err(Reason::HeadersTooLarge);
+        }
         if filtered && told.permit.is_monitored() {
             headers::ask_for_plain(&mut headers)?;
         } else if filtered {
-            headers::ask_for_json(&mut headers, method.is_safe())?;
+            headers::ask_for_readable(&mut headers, route.response, method.is_safe())?;
         }
         let host = match &upstream.host {
             Some(host) => HeaderValue::from_str(host).map_err(|_| Reason::Internal)?,

@@ -21,6 +21,8 @@ pub(super) struct Choice {
     counts: Vec<Option<bool>>,
     /// Some row is there, but it is not the caller's.
     gone: bool,
+    /// A grant holds for somebody else's body as a whole.
+    foreign: bool,
 }
 
 impl Choice {
@@ -39,7 +41,8 @@ impl Choice {
             }
         }
         let counts = vec![None; plan.rules.len()];
-        let choice = Choice { plan, snapshot, limits, places: places.clone(), counts, gone };
+        let choice =
+            Choice { plan, snapshot, limits, places: places.clone(), counts, gone, foreign: gone };
         Filter::ahead(places, Box::new(choice), limits)
     }
 
@@ -65,6 +68,11 @@ impl Choose for Choice {
             }
         }
         Ok(())
+    }
+
+    fn forget(&mut self) {
+        self.counts.fill(None);
+        self.gone = self.foreign;
     }
 
     fn is_made(&self) -> bool {

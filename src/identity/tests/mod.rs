@@ -7,6 +7,7 @@ mod keys;
 mod pem;
 mod remote;
 mod tokens;
+mod told;
 
 use super::*;
 use crate::diag::{Report, Severity};
