@@ -22,6 +22,7 @@ mod jwt;
 mod pem;
 mod remote;
 mod roles;
+mod strangers;
 mod tell;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use jwks::{MAX_KEY_FILE, MAX_KEYS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET};
 pub use jwt::{DEFAULT_LEEWAY, MAX_LEEWAY, MAX_NUMERIC_DATE};
 pub use pem::MAX_PEM_KEYS;
 pub use remote::{Brought, KeySource, KeyUrl, MAX_WAITING, NoKeySet};
+pub use strangers::MAX_STRANGERS;
 pub use tell::{Assertion, MAX_ASSERTIONS, Names, Said, Tell};
 pub use verdicts::MAX_VERDICT_BYTES;
 
@@ -50,6 +52,7 @@ use jwt::Issuer;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use strangers::Strangers;
 use verdicts::{Digest, Verdicts};
 
 /// The longest token or API key that is read, in bytes.
@@ -63,6 +66,7 @@ pub struct Identity {
     api_keys: Option<ApiKeys>,
     forwarded: Option<Forwarded>,
     cookies: Vec<Cookie>,
+    strangers: Strangers,
     tell: Tell,
     told_headers: Vec<HeaderName>,
     credential_headers: Vec<HeaderName>,
@@ -103,7 +107,11 @@ impl Identity {
         let found = self.credential(request).and_then(|credential| match credential {
             Credential::Authorization(value) => self.authorization(value, now),
             Credential::Key(value) => self.key(visible(value.as_bytes())?, now),
-            Credential::Forwarded(peer) => peer.principal(request.headers).map(Arc::new),
+            Credential::Forwarded(peer) => {
+                let principal = peer.principal(request.headers)?;
+                self.strangers.tell(&principal);
+                Ok(Arc::new(principal))
+            }
             Credential::Cookie(found) => self.cookie(found, request, now),
         });
         found.map_err(|fault| Unidentified {
@@ -234,6 +242,7 @@ impl Identity {
     fn token(&self, token: &str, sha256: Digest, now: u64) -> Result<Arc<Principal>, Fault> {
         let verified = jwt::verify(&self.issuers, token, now)?;
         let principal = Arc::new(verified.principal);
+        self.strangers.tell(&principal);
         if let (Some(verdicts), Ok(issuer)) = (&self.verdicts, u32::try_from(verified.issuer)) {
             verdicts.put(sha256, token.len(), (principal.clone(), issuer, verified.keys));
         }

@@ -5,11 +5,11 @@
 //! `-`, because servers that follow CGI (RFC 3875 section 4.1.18) see no difference: all of them
 //! make `_` of `-`, and some make it of everything that is no letter or digit.
 
-use crate::decide::{FieldMasks, Permit, Reason, media, query};
+use crate::decide::{FieldMasks, Permit, Reason, query};
 use crate::identity::{Identity, Names, Said, Tell};
 use crate::policy::header::is_same;
 use crate::policy::resolve::Carriage;
-use crate::policy::snapshot::{BodyKind, Snapshot};
+use crate::policy::snapshot::Snapshot;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use smallvec::SmallVec;
@@ -219,39 +219,6 @@ pub(super) fn write_field(head: &mut Vec<u8>, name: &str, value: &HeaderValue) {
     head.extend_from_slice(b": ");
     head.extend_from_slice(value.as_bytes());
     head.extend_from_slice(b"\r\n");
-}
-
-/// Makes sure that what comes back can be filtered: of a type that is read, not encoded, whole and
-/// unconditional.
-/// A write keeps its conditions: to drop one would overwrite what it was to protect.
-pub(super) fn ask_for_readable(
-    headers: &mut HeaderMap,
-    kind: BodyKind,
-    safe: bool,
-) -> Result<(), Reason> {
-    let accept = match kind {
-        BodyKind::Events => media::accepted_records(headers),
-        _ => HeaderValue::from_static("application/json"),
-    };
-    headers.remove(header::RANGE);
-    headers.remove(header::IF_RANGE);
-    for name in CONDITIONS.into_iter().filter(|_| safe) {
-        headers.remove(name);
-    }
-    let identity = HeaderValue::from_static("identity");
-    for (name, value) in [(header::ACCEPT, accept), (header::ACCEPT_ENCODING, identity)] {
-        let set = headers.try_insert(name, value);
-        set.map_err(|_| Reason::HeadersTooLarge)?;
-    }
-    Ok(())
-}
-
-/// Monitor mode: what comes back is to be read, and is not changed. A coding is all that is not
-/// asked for; what the response says is the same without one.
-pub(super) fn ask_for_plain(headers: &mut HeaderMap) -> Result<(), Reason> {
-    let identity = HeaderValue::from_static("identity");
-    let set = headers.try_insert(header::ACCEPT_ENCODING, identity);
-    set.map(drop).map_err(|_| Reason::HeadersTooLarge)
 }
 
 /// Takes out what belongs to the connection that a response came over.
@@ -484,14 +451,6 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const SWITCH: [(HeaderName, HeaderValue); 2] = [
     (header::CONNECTION, HeaderValue::from_static("upgrade")),
     (header::UPGRADE, HeaderValue::from_static("websocket")),
-];
-
-/// Asks for a representation on a condition (RFC 9110 section 13.1).
-const CONDITIONS: [HeaderName; 4] = [
-    header::IF_MATCH,
-    header::IF_NONE_MATCH,
-    header::IF_MODIFIED_SINCE,
-    header::IF_UNMODIFIED_SINCE,
 ];
 
 /// References that are not worth taking apart.

@@ -9,6 +9,7 @@
 
 mod answer;
 mod ask;
+mod asking;
 mod canonical;
 mod coding;
 mod connection;

@@ -224,12 +224,7 @@ fn what_is_not_enforced_is_refused_by_name() {
     bad(
         "identity: {jwt: [{issuer: i, audience: [a], algorithms: [x], jwks: {url: u}, \
          claims: {org: '/o/{org}', roles: {items: /x}}}]}\n",
-        &[
-            (NotEnforced, "url"),
-            (BadValue, "'/o/{org}'"),
-            (MissingKey, "items"),
-            (MissingKey, "items"),
-        ],
+        &[(BadValue, "u"), (BadValue, "'/o/{org}'"), (MissingKey, "items"), (MissingKey, "items")],
     );
 }
 
