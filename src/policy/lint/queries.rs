@@ -3,7 +3,7 @@
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
-use crate::policy::condition::Owner;
+use crate::policy::condition::{Object, Owner};
 use crate::policy::resolve::{Resolved, ResolvedGrant, ResolvedRole, ResolvedType};
 
 /// Grants that let objects be read of which their role hides something, or of a list only some rows,
@@ -43,7 +43,8 @@ fn reads_unlisted(grant: &ResolvedGrant) -> bool {
 }
 
 fn shows_some_rows(grant: &ResolvedGrant) -> bool {
-    let owns_rows = |owner: &Owner| owner.of.is_none();
+    // What is only read is judged when it comes.
+    let owns_rows = |owner: &Owner| !matches!(owner.of, Some(Object::At(_)));
     grant.conditions.as_ref().is_some_and(|conditions| {
         conditions.keep.is_some() || conditions.owner.as_ref().is_some_and(owns_rows)
     })

@@ -1,6 +1,7 @@
 //! Grants that hold only under conditions, through the real binary.
 
 mod head;
+mod most;
 mod owners;
 mod rows;
 mod together;
