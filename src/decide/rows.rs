@@ -8,6 +8,7 @@ use super::caller::Caller;
 use super::facts::text;
 use super::inquiry::unmapped;
 use super::{FieldMasks, Refusal, Trace};
+use crate::filter::algebra::intersect;
 use crate::filter::mask::Mask;
 use crate::filter::pick::{Path, pick};
 use crate::filter::rows::{Judge, Rows};
@@ -123,8 +124,11 @@ impl RowPlan {
             known: Vec::new(),
             removed: 0,
         };
+        let mask = mask.unwrap_or_else(|| Arc::new(Mask::show()));
+        // Where some grants hold for all rows, none goes.
+        let totals = snapshot.totals(&self.matches).filter(|_| self.base.is_empty());
         Filter::with_rows(
-            mask.unwrap_or_else(|| Arc::new(Mask::show())),
+            totals.map_or_else(|| mask.clone(), |totals| Arc::new(intersect(&mask, &totals))),
             rows,
             Box::new(judge),
             limits,

@@ -307,6 +307,11 @@ impl Mask {
         self.search.as_ref().map_or(&[], |search| search.sought())
     }
 
+    /// Whether it has totals that are put right.
+    pub(super) fn has_totals(&self) -> bool {
+        self.extras.values().any(|extra| extra.total)
+    }
+
     /// How many nodes there are, with the two constant ones.
     pub fn len(&self) -> usize {
         self.nodes.len()

@@ -34,6 +34,7 @@ mod tag;
 mod tagged;
 #[cfg(test)]
 mod tests;
+pub mod total;
 mod trail;
 mod utf8;
 pub mod values;

@@ -25,6 +25,8 @@ pub struct Extra {
     /// An object says by its tag which node applies to it. The node itself applies to one whose tag
     /// cannot be told, and is therefore the strictest of all.
     pub tags: Option<Tags>,
+    /// A number that says how many rows there are, see [`super::total`].
+    pub total: bool,
 }
 
 /// Nodes for objects by what a member of theirs, the tag, says.
@@ -124,6 +126,8 @@ pub(super) struct Plan {
     pub patterns: Option<Box<Patterns>>,
     /// The node of an object is told by its tag.
     pub tags: Option<Box<Tags>>,
+    /// A number that says how many rows there are.
+    pub total: bool,
     /// Whether anything is hidden in this node or below.
     pub hides: bool,
 }
@@ -161,7 +165,9 @@ impl Plan {
             decided: Types::ALL_BUT_INTEGER.0 & !node.types.0 == 0
                 && extra.is_none_or(|extra| extra.tags.is_none()),
             held: held(
-                picky(node.types) || ways.iter().any(|(_, types)| picky(*types)),
+                picky(node.types)
+                    || extra.is_some_and(|extra| extra.total)
+                    || ways.iter().any(|(_, types)| picky(*types)),
                 extra.is_some_and(|extra| !extra.pairs.is_empty() || extra.tags.is_some()),
             ),
             pairs: extra.map(|extra| extra.pairs.as_slice()).unwrap_or_default().into(),
@@ -169,6 +175,7 @@ impl Plan {
             patterns: extra
                 .filter(|extra| !extra.patterns.names.is_empty())
                 .map(|extra| Box::new(extra.patterns.clone())),
+            total: extra.is_some_and(|extra| extra.total),
             tags: extra.and_then(|extra| extra.tags.clone()).map(Box::new),
             ways: ways.into(),
             hides: false,

@@ -31,6 +31,7 @@ mod sources;
 mod streams;
 mod tagged;
 mod tenants;
+mod totals;
 mod values;
 mod watching;
 mod writes;

@@ -270,6 +270,7 @@ fn show(response: &[u8], permit: &Permit, snapshot: &Arc<Snapshot>, story: &mut 
         return;
     };
     let mut out = Vec::with_capacity(response.len());
+    view.count_rows(&mut filter, snapshot, Limits::default(), response);
     let filtered = filter.push(response, &mut out).and_then(|()| filter.finish(&mut out));
     if story.monitored {
         story.body = Some(String::from_utf8_lossy(response).into_owned());

@@ -40,7 +40,8 @@ pub(in crate::filter) trait Meet {
         let tags = self.tags((left, &a), (right, &b));
         let way = a.node.way | b.node.way;
         let limit = (way != 0).then_some(limit);
-        let extra = Extra { elements, ways, limit, pairs, nulls, patterns, tags };
+        let total = a.is_total() || b.is_total();
+        let extra = Extra { elements, ways, limit, pairs, nulls, patterns, tags, total };
         (Node { types, fields, others, items, way }, extra)
     }
 
@@ -199,6 +200,10 @@ impl<'a> Side<'a> {
     /// A node of a mask.
     pub fn of(mask: &'a Mask, id: NodeId) -> Of<'a> {
         (id, Side { node: mask.node(id), extra: mask.extra(id) })
+    }
+
+    fn is_total(&self) -> bool {
+        self.extra.is_some_and(|extra| extra.total)
     }
 
     fn tags(&self) -> Option<&'a Tags> {

@@ -70,11 +70,8 @@ pub(super) const SCHEMA: Shape = Shape {
     unenforced: &[],
 };
 
-pub(super) const RESOURCE_TYPE: Shape = Shape {
-    what: "resource type",
-    keys: &["id", "at", "elsewhere"],
-    unenforced: &[("count", Harmless::Empty)],
-};
+pub(super) const RESOURCE_TYPE: Shape =
+    Shape { what: "resource type", keys: &["id", "at", "elsewhere", "count"], unenforced: &[] };
 
 pub(super) const AT: Shape = Shape {
     what: "place of a resource type",
@@ -197,7 +194,8 @@ pub(super) fn resource_type(node: &Node, report: &mut Report) -> Option<RawResou
     let elsewhere_pass = fields
         .word("elsewhere", &[("refuse", Some(false)), ("pass", Some(true))])
         .is_some_and(|pass| pass.value);
-    Some(RawResourceType { span: node.span, id: id?, at: at?, elsewhere_pass })
+    let count = fields.texts("count");
+    Some(RawResourceType { span: node.span, id: id?, at: at?, elsewhere_pass, count })
 }
 
 fn at(node: &Node, report: &mut Report) -> Option<RawAt> {

@@ -195,6 +195,11 @@ pub(super) const ROWS: &[Row] = &[
                 Word(&["refuse", "pass"]),
                 "What happens under a grant that may reach objects of the type, on a path that no place names; `refuse`",
             ),
+            may(
+                "count",
+                Texts,
+                "JSON pointers to totals of its lists: put right, or removed, where rows go",
+            ),
         ],
     ),
     (
