@@ -42,6 +42,7 @@ mod whole;
 pub mod write;
 
 pub use fault::Fault;
+pub use fold::fold;
 pub use plan::{Extra, Pairs, Patterns, Tags};
 
 use engine::Engine;

@@ -4,6 +4,7 @@ mod addresses;
 mod browsers;
 mod carriage;
 mod claims;
+mod cased;
 mod conditions;
 mod defaults;
 mod destinations;
