@@ -2,7 +2,7 @@
 //!
 //! A [`mask::Mask`] says which parts of a document pass. [`Filter`] takes a body chunk by chunk and
 //! gives out what passes, byte for byte as it came; [`write::check`] says whether a request body
-//! holds only what passes. [`algebra`] joins masks, [`place`] puts one where a pointer says.
+//! holds only what passes, [`changes`] whether a JSON Patch does, [`form`] whether a form does. [`algebra`] joins masks, [`place`] puts one where a pointer says.
 //! [`pick`] reads values out of a body, and [`rows`] has the elements of a list judged one by one.
 //! [`records`] reads bodies that are several documents.
 //!
@@ -10,14 +10,17 @@
 //! compare decoded; number text, escapes and key order stay; any chunking of the input gives the
 //! same output; memory does not grow with the body.
 
+pub mod ahead;
 pub mod algebra;
 pub mod alike;
 pub mod anywhere;
 mod blind;
+pub mod changes;
 mod engine;
 mod fault;
 mod fold;
 mod follow;
+pub mod form;
 mod inside;
 mod key;
 pub mod mask;
@@ -45,6 +48,7 @@ pub use fault::Fault;
 pub use fold::fold;
 pub use plan::{Extra, Pairs, Patterns, Tags};
 
+use ahead::Choosing;
 use engine::Engine;
 use mask::Mask;
 use pick::Path;
@@ -81,6 +85,12 @@ pub struct Limits {
 pub struct Filter {
     engine: Engine,
     rows: Option<Box<Reader>>,
+    /// Until it is known how to filter the document.
+    choosing: Option<Box<Choosing>>,
+    /// The choice that was made for this document; it is made anew for the next.
+    made: Option<Box<Choosing>>,
+    /// What the filters for earlier documents removed, and the rows that they dropped.
+    before: (u64, u64),
     /// Reads ahead, where objects have tags.
     ahead: Option<Box<Ahead>>,
     cut: Cut,
@@ -103,7 +113,17 @@ impl Filter {
     }
 
     fn with(engine: Engine) -> Filter {
-        Filter { engine, rows: None, ahead: None, cut: Cut::default(), offset: 0, fault: None }
+        Filter {
+            engine,
+            rows: None,
+            choosing: None,
+            made: None,
+            before: (0, 0),
+            ahead: None,
+            cut: Cut::default(),
+            offset: 0,
+            fault: None,
+        }
     }
 
     /// Reads a chunk and appends to `out` what is known to pass. After a fault every call is that
@@ -115,10 +135,14 @@ impl Filter {
     /// The input has ended. Without this call, or with a fault from it, the document is not whole.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
         self.guarded(|filter| {
-            let Filter { engine, rows, ahead, offset, .. } = filter;
             if filter.cut.is_open() {
                 return Err(Fault::Truncated);
             }
+            while let Some(choosing) = &mut filter.choosing {
+                let chosen = choosing.finish()?;
+                filter.become_chosen(chosen, out)?;
+            }
+            let Filter { engine, rows, ahead, offset, .. } = filter;
             if let Some(ahead) = ahead {
                 ahead.finish(engine, *offset, |engine, input| pass(engine, rows, input, out))?;
             }
@@ -131,6 +155,10 @@ impl Filter {
 
     /// Ready for another document, wherever the last one stopped. What was counted stays.
     pub(crate) fn restart(&mut self) {
+        self.choosing = self.made.take().or(self.choosing.take());
+        if let Some(choosing) = &mut self.choosing {
+            choosing.restart();
+        }
         self.engine.restart();
         if let Some(rows) = &mut self.rows {
             rows.restart();
@@ -144,7 +172,8 @@ impl Filter {
     /// How many members and elements were removed. What lay inside of one is not counted, nor are
     /// rows that their judge let go: see [`Filter::dropped`].
     pub fn removed(&self) -> u64 {
-        self.engine.removed() + self.rows.as_ref().map_or(0, |rows| rows.removed())
+        let rows = self.rows.as_ref().map_or(0, |rows| rows.removed());
+        self.before.0 + self.engine.removed() + rows
     }
 
     /// RFC 6901 pointers to what was removed, as far as the limits go; empty unless recording.
@@ -189,6 +218,12 @@ impl Filter {
             return Err(Fault::Bom);
         }
         let input = Input { bytes, base };
+        if let Some(choosing) = &mut self.choosing {
+            return match choosing.read(input)? {
+                None => Ok(()),
+                Some(chosen) => self.become_chosen(chosen, out),
+            };
+        }
         let Filter { engine, rows, ahead, .. } = self;
         match ahead {
             None => pass(engine, rows, input, out),

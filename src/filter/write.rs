@@ -62,6 +62,38 @@ pub fn well_formed(body: &[u8], limits: &Limits) -> Result<(), Fault> {
     Check::new(&Mask::show(), body, limits).document(Patch::No)
 }
 
+/// Checks a part of a body as [`check`] checks the whole, where `node` applies and so many arrays and
+/// objects are around it. Its grammar has been checked already. Pointers begin at the part.
+pub(super) fn check_part(
+    mask: &Mask,
+    (node, depth): (NodeId, usize),
+    part: &[u8],
+    limits: &Limits,
+) -> Result<(), WriteFault> {
+    let mut check = Check::new(mask, part, limits);
+    check.depth = depth;
+    check.value(node, Patch::No)?;
+    if !mask.plan(node).pairs.is_empty() {
+        check.pair(node, part, &mut PairKeys::default())?;
+    }
+    check.verdict()
+}
+
+/// Whether a member of the whole body has this name that many servers take for the request's method.
+pub(super) fn is_method(name: &str) -> bool {
+    name.eq_ignore_ascii_case(METHOD)
+}
+
+/// The node of a member of this name; of a name that is a field's but for its case, the stricter one.
+pub(super) fn alike(mask: &Mask, node: NodeId, name: &str) -> NodeId {
+    let named = mask.plan(node).find(&mask.node(node).fields, name.as_bytes());
+    let strict = || fold_names(mask, node).get(&fold(name)).copied().flatten();
+    match named {
+        Some(at) => mask.node(node).fields[at].1,
+        None => strict().unwrap_or_else(|| mask.unnamed(node, name.as_bytes())),
+    }
+}
+
 struct Check<'a> {
     mask: &'a Mask,
     limits: &'a Limits,
@@ -241,7 +273,7 @@ impl<'a> Check<'a> {
             let member = self.compare(node, &key, &mut names)?;
             self.byte(b':')?;
             self.way.member(&key);
-            if self.depth == 1 && key.eq_ignore_ascii_case(METHOD) {
+            if self.depth == 1 && is_method(&key) {
                 self.fields.add(self.way.as_str());
             }
             self.value(member, patch)?;

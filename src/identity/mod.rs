@@ -22,6 +22,8 @@ mod jwt;
 mod pem;
 mod remote;
 mod roles;
+mod strangers;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod verdicts;
@@ -34,6 +36,8 @@ pub use jwks::{MAX_KEY_FILE, MAX_KEYS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET};
 pub use jwt::{DEFAULT_LEEWAY, MAX_LEEWAY, MAX_NUMERIC_DATE};
 pub use pem::MAX_PEM_KEYS;
 pub use remote::{Brought, KeySource, KeyUrl, MAX_WAITING, NoKeySet};
+pub use strangers::MAX_STRANGERS;
+pub use tell::{Assertion, MAX_ASSERTIONS, Names, Said, Tell};
 pub use verdicts::MAX_VERDICT_BYTES;
 
 use crate::principal::Principal;
@@ -48,6 +52,7 @@ use jwt::Issuer;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use strangers::Strangers;
 use verdicts::{Digest, Verdicts};
 
 /// The longest token or API key that is read, in bytes.
@@ -61,6 +66,9 @@ pub struct Identity {
     api_keys: Option<ApiKeys>,
     forwarded: Option<Forwarded>,
     cookies: Vec<Cookie>,
+    strangers: Strangers,
+    tell: Tell,
+    told_headers: Vec<HeaderName>,
     credential_headers: Vec<HeaderName>,
     identity_headers: Vec<HeaderName>,
     vary: HeaderValue,
@@ -99,7 +107,11 @@ impl Identity {
         let found = self.credential(request).and_then(|credential| match credential {
             Credential::Authorization(value) => self.authorization(value, now),
             Credential::Key(value) => self.key(visible(value.as_bytes())?, now),
-            Credential::Forwarded(peer) => peer.principal(request.headers).map(Arc::new),
+            Credential::Forwarded(peer) => {
+                let principal = peer.principal(request.headers)?;
+                self.strangers.tell(&principal);
+                Ok(Arc::new(principal))
+            }
             Credential::Cookie(found) => self.cookie(found, request, now),
         });
         found.map_err(|fault| Unidentified {
@@ -133,7 +145,13 @@ impl Identity {
 
     /// Whether a header claims an identity, in any spelling (`_` for `-`).
     pub fn is_identity_header(&self, name: &HeaderName) -> bool {
-        self.identity_headers.iter().any(|ours| same_header(ours, name))
+        let mut ours = self.identity_headers.iter().chain(&self.told_headers);
+        ours.any(|ours| same_header(ours, name))
+    }
+
+    /// What upstreams are told of callers.
+    pub fn tell(&self) -> &Tell {
+        &self.tell
     }
 
     /// Takes tokens in cookies out of the one `Cookie` field.
@@ -224,6 +242,7 @@ impl Identity {
     fn token(&self, token: &str, sha256: Digest, now: u64) -> Result<Arc<Principal>, Fault> {
         let verified = jwt::verify(&self.issuers, token, now)?;
         let principal = Arc::new(verified.principal);
+        self.strangers.tell(&principal);
         if let (Some(verdicts), Ok(issuer)) = (&self.verdicts, u32::try_from(verified.issuer)) {
             verdicts.put(sha256, token.len(), (principal.clone(), issuer, verified.keys));
         }

@@ -48,7 +48,8 @@ pub fn compile(
     let ats = shapes.ats(&resolved);
     let grants = shapes.grants(&resolved, sources);
     let denials = shapes.denials(&resolved, sources);
-    shapes.near(&resolved);
+    let types = types(&resolved);
+    shapes.near(&resolved, &types);
     shapes.sort_groups();
     let index = match shapes.builder.build() {
         Ok(index) => index,
@@ -60,7 +61,6 @@ pub fn compile(
             return None;
         }
     };
-    let types = types(&resolved);
     let mut roles: Vec<Role> =
         resolved.roles.iter().map(|role| compile_role(role, &resolved)).collect();
     let ids = roles.iter().enumerate().map(|(at, role)| (role.id.clone(), RoleId(at as u32)));
@@ -153,6 +153,7 @@ impl Shapes {
                 upstream: route.upstream,
                 request: route.request,
                 response: route.response,
+                sentinels: route.sentinels.clone(),
                 credential_pass: route.credential_pass,
                 org: route.org.clone(),
                 app: route.app.clone(),
@@ -267,17 +268,16 @@ impl Shapes {
         }
     }
 
-    /// For each shape with grants, the types whose objects may be under it.
-    fn near(&mut self, resolved: &Resolved) {
+    /// For each shape with grants, the roles that limit a type whose objects may be under it.
+    fn near(&mut self, resolved: &Resolved, types: &[ResourceType]) {
         for (facts, pattern) in self.facts.iter_mut().zip(&self.patterns) {
             if facts.groups.is_empty() {
                 continue;
             }
-            let types = resolved.types.iter().enumerate();
-            let unify = types.filter(|(_, kind)| {
+            let near = resolved.types.iter().zip(types).filter(|(kind, _)| {
                 !kind.elsewhere_pass && kind.ats.iter().any(|at| at.pattern.unifies(pattern))
             });
-            facts.near = unify.map(|(at, _)| at as u32).collect();
+            near.for_each(|(_, kind)| facts.near.union_with(&kind.limited));
         }
     }
 }

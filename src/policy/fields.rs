@@ -61,10 +61,9 @@ impl FieldMasks {
         if read.is_none() && write.is_none() && values.is_empty() {
             return None;
         }
-        if !values.is_empty() {
-            // A body whose values are judged is read, and reading it has its rules.
-            write.get_or_insert_with(|| Arc::new(Mask::show()));
-        }
+        // A body whose values are judged is read, and reading it has its rules; so is one that could
+        // copy what its sender cannot see.
+        write.get_or_insert_with(|| Arc::new(Mask::show()));
         let names = read.as_deref().map(Names::of).unwrap_or_default();
         let error = read.as_deref().and_then(place::unknown_shape).map(Arc::new);
         Some(FieldMasks { read, error, write, values: Arc::new(values), names })

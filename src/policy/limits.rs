@@ -11,27 +11,23 @@ use crate::policy::roleset::RoleSet;
 use crate::policy::snapshot::Snapshot;
 use std::sync::Arc;
 
-/// What limits the bodies of a request.
-pub(crate) enum Limits {
-    /// Nothing: bodies pass unread.
-    Nothing,
-    /// These masks.
-    Masks(Arc<FieldMasks>),
-    /// Objects that every contributing role limits may be here, but the policy does not say where.
-    Unmapped,
-}
-
 impl Snapshot {
-    /// What limits bodies where these grants are what allows the request. Masks come from the
-    /// grants that held, not from the roles that are bound.
+    /// What limits bodies where these grants are what allows the request; `None` where nothing does,
+    /// and bodies pass unread. Masks come from the grants that held, not from the roles that are
+    /// bound. Only grants that are mapped are held: see [`Snapshot::is_unmapped`].
     ///
     /// A request that `creates` where a type has lists alone (a POST to `/customers`, whose objects
     /// are at `/data/*`) sends one element as the body itself, and often gets it back so: there
     /// the body is a place as well.
-    pub(crate) fn limits(&self, matches: &Matches, held: &Held, creates: bool) -> Limits {
+    pub(crate) fn limits(
+        &self,
+        matches: &Matches,
+        held: &Held,
+        creates: bool,
+    ) -> Option<Arc<FieldMasks>> {
         // One contributing role without any schema contributes whole objects.
         if !held.roles.is_subset(&self.limited) {
-            return Limits::Nothing;
+            return None;
         }
         let limits = |kind: u32| held.roles.is_subset(&self.types[kind as usize].limited);
         let here = self.most_specific_ats(matches);
@@ -46,16 +42,9 @@ impl Snapshot {
             self.add_elements(&mut ats);
         }
         if ats.is_empty() {
-            let near = held.shapes.iter().flat_map(|shape| &self.facts(*shape).near);
-            return match near.copied().any(limits) {
-                true => Limits::Unmapped,
-                false => Limits::Nothing,
-            };
+            return None;
         }
-        match self.memo.get(&ats, &held.roles, || self.compute_masks(&ats, &held.roles)) {
-            Some(masks) => Limits::Masks(masks),
-            None => Limits::Nothing,
-        }
+        self.memo.get(&ats, &held.roles, || self.compute_masks(&ats, &held.roles))
     }
 
     /// Adds the element of every type that has lists alone among `ats`.

@@ -6,13 +6,18 @@
 mod administration;
 mod identity;
 mod route;
+mod tell;
 
 pub use administration::{RawFeatures, RawInvitation, RawPreset, RawRights};
 pub use identity::{
     RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeyUrl, RawKeys,
     RawRolePlace, RawSecret,
 };
-pub use route::{BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, Update};
+pub use route::{
+    BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, RawUpstreamTls, RequestKind,
+    Update,
+};
+pub use tell::{RawAssertion, RawCredential, RawTell, RawToldHeaders};
 
 use crate::policy::node::Node;
 use crate::source::{Span, Spanned};

@@ -8,6 +8,7 @@ use super::cors;
 use super::deadline::Deadline;
 use super::headers::{self, Told};
 use super::outgoing::Outgoing;
+use super::pool::To;
 use super::reply::{Download, Reply, Source};
 use super::respond::{self, Asked, Refused};
 use super::shape::{self, View};
@@ -20,7 +21,6 @@ use crate::decide::body::{self, BodyCheck};
 use crate::decide::{self, Decision, Permit, Reason, Routed};
 use crate::filter::Limits;
 use crate::identity::Credentials;
-use crate::policy::upstream::UpstreamAddress;
 use crate::principal::Principal;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
@@ -33,6 +33,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::UNIX_EPOCH;
 
 /// Answers a request. Whatever goes wrong on the way is a refusal; nothing is forwarded before the
 /// policy has allowed it, and nothing comes back but through [`shape::show`]. `taking` is set while
@@ -94,6 +95,7 @@ impl Way<'_> {
         story: &mut Story,
     ) -> Result<Outcome, Refused> {
         let mut canonical = Canonical::read(parts, self.wire())?;
+        self.client.is_for(&canonical.named_host())?;
         let live = self.worker.live();
         story.record().generation = live.snapshot.generation();
         let now = story.unix_seconds();
@@ -153,9 +155,11 @@ impl Way<'_> {
         let view = View {
             body: &shown,
             snapshot: &live.snapshot,
+            route: live.snapshot.route(route),
             monitored,
             method: &method,
             limits: self.json(),
+            stream_idle: self.worker.limits.tunnel_idle,
             inflate: Bounds {
                 bytes: self.worker.limits.inflate,
                 ratio: self.worker.limits.inflate_ratio,
@@ -349,16 +353,25 @@ impl Way<'_> {
     ) -> Result<Outgoing, Refused> {
         let snapshot = &live.snapshot;
         let forwarded = self.client.forwarded(canonical.host())?;
+        let (route, upstream) =
+            (snapshot.route(permit.route()), snapshot.upstream(permit.upstream()));
         let told = Told {
             permit,
             snapshot,
+            tell: live.identity.tell(),
+            upstream: &upstream.id,
+            now: self.now(),
             forwarded: &forwarded,
             policy: live.policy(),
             request_id: self.request_id,
             traceparent: &|| self.worker.random.traceparent(),
         };
-        let to = (snapshot.route(permit.route()), snapshot.upstream(permit.upstream()));
-        Ok(Outgoing::build(canonical, body, &told, &live.identity, to, filtered)?)
+        Ok(Outgoing::build(canonical, body, &told, &live.identity, (route, upstream), filtered)?)
+    }
+
+    /// The second that it is, as far as the worker's last look at the clock tells.
+    fn now(&self) -> u64 {
+        self.worker.last_look().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 
     /// Step 10. The permit ends here: one request was allowed, one is sent.
@@ -369,20 +382,20 @@ impl Way<'_> {
         live: &Held,
         story: &mut Story,
     ) -> impl Future<Output = Result<Response<Download>, Refused>> {
-        let upstream = live.snapshot.upstream(permit.upstream());
+        let to = live.to(permit.upstream());
         drop(permit);
-        self.exchange(&upstream.address, outgoing, story)
+        self.exchange(to, outgoing, story)
     }
 
     async fn exchange(
         &self,
-        address: &UpstreamAddress,
+        to: To<'_>,
         outgoing: Outgoing,
         story: &mut Story,
     ) -> Result<Response<Download>, Refused> {
         let started = story.moment();
         let upload = outgoing.upload();
-        let sent = self.worker.pool.send(address, outgoing).await;
+        let sent = self.worker.pool.send(to, outgoing).await;
         let upstream = story.mark() - started;
         let record = story.record();
         record.upstream = upstream;

@@ -4,6 +4,7 @@ mod documents;
 mod joined;
 mod oracle;
 mod paired;
+mod patched;
 mod picked;
 mod rows;
 mod rowtree;

@@ -2,15 +2,18 @@
 
 mod addresses;
 mod browsers;
+mod callers;
 mod carriage;
-mod claims;
 mod cased;
+mod changes;
+mod claims;
 mod conditions;
 mod defaults;
 mod destinations;
 mod explain;
 mod fetched;
 mod fetched_tls;
+mod forms;
 mod gate;
 mod groups;
 mod guesses;
@@ -32,6 +35,7 @@ mod sources;
 mod streams;
 mod tagged;
 mod tenants;
+mod told;
 mod totals;
 mod values;
 mod watching;

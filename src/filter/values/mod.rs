@@ -4,13 +4,16 @@
 //! writable and valid under one contributing role (not the same one for all of them), and so must
 //! what a schema says of an object as a whole. Only pointers come out, never a value.
 
+mod change;
 mod decimal;
 mod merge;
 mod name;
+mod partial;
 mod rule;
 mod tagged;
 mod tree;
 
+pub use change::Change;
 pub use name::NamePattern;
 pub use rule::{Rule, RuleFault, schema_faults};
 pub use tagged::Tagged;
@@ -174,6 +177,18 @@ impl Judge {
                     self.way.up();
                 }
             }
+            Tree::Way(step) => {
+                let (name, value) = &step.member[0];
+                let is_element = || step.index().is_some_and(|index| token.is_element(index));
+                let is_any = *token == Token::Any;
+                if is_any || token.is_member(name) || is_element() {
+                    self.way.member(name);
+                    self.find(place, rest, value, patch);
+                    self.way.up();
+                }
+            }
+            // What is not known may be no object that the place means.
+            Tree::Unknown => self.found.add(self.way.as_str()),
             _ => {}
         }
     }
@@ -193,7 +208,13 @@ impl Judge {
 
     /// A list of pairs is judged as the object that it stands for. A fault is told at the pair's key.
     fn pairs(&mut self, place: &Place, entries: &Entries, list: &Tree<'_>, patch: Patch) {
-        let Tree::Array(elements) = list else { return };
+        // A pair that is added is one of a list that leaves the others as they are.
+        let (elements, patch) = match list {
+            Tree::Array(elements) => (&elements[..], patch),
+            Tree::Way(step) => (std::slice::from_ref(&step.member[0].1), Patch::Merge),
+            Tree::Unknown => return self.found.add(self.way.as_str()),
+            _ => return,
+        };
         let mut members = Vec::new();
         let mut indices = Vec::new();
         for (index, element) in elements.iter().enumerate() {
@@ -274,8 +295,13 @@ impl Walk {
         let is = type_of(value);
         let writable = |state: &&State<'_>| {
             let node = state.mask.node(state.node);
-            state.node == SHOW
-                || state.node != HIDE && (node.types.accept(is) || merged && is == Types::NULL)
+            let fits = match value {
+                // Not known: of any type.
+                Tree::Unknown => node.types.has(Types::ALL_BUT_INTEGER),
+                Tree::Gone => true,
+                _ => node.types.accept(is) || merged && is == Types::NULL,
+            };
+            state.node == SHOW || state.node != HIDE && fits
         };
         let mut fine = false;
         let mut inside = Vec::with_capacity(states.len());
@@ -321,8 +347,28 @@ impl Walk {
                     self.way.up();
                 }
             }
+            Tree::Way(way) => {
+                let (name, inside) = &way.member[0];
+                self.way.member(name);
+                let states = step(&|mask, node| taken(mask, node, way));
+                self.value(inside, &states, false);
+                self.way.up();
+            }
             _ => {}
         }
+    }
+}
+
+/// The node where a step of a change leads; hidden where it could lead to two.
+fn taken(mask: &Mask, node: NodeId, step: &change::Step<'_>) -> NodeId {
+    let types = mask.node(node).types;
+    let member = types.has(Types::OBJECT).then(|| mask.member(node, &step.member[0].0));
+    let element = (types.has(Types::ARRAY) && step.is_element())
+        .then(|| step.index().map_or(mask.node(node).items, |index| mask.element(node, index)));
+    match (member, element) {
+        (Some(a), Some(b)) if a == b => a,
+        (Some(only), None) | (None, Some(only)) => only,
+        _ => HIDE,
     }
 }
 
@@ -335,6 +381,10 @@ fn type_of(value: &Tree<'_>) -> Types {
         Tree::Text(_) => Types::STRING,
         Tree::Array(_) => Types::ARRAY,
         Tree::Object(_) => Types::OBJECT,
+        Tree::Way(step) if step.is_element() => Types::CONTAINER,
+        Tree::Way(_) => Types::OBJECT,
+        // They can be anything.
+        Tree::Unknown | Tree::Gone => Types::ANY,
     }
 }
 

@@ -5,21 +5,25 @@ mod direct;
 mod issuer;
 mod keys;
 mod roles;
+mod tell;
 
 use super::Identity;
 use super::api_key::ApiKeys;
 use super::cookie::Cookie;
 use super::forwarded::Forwarded;
 use super::jwt::Issuer;
+use super::strangers::Strangers;
+use super::tell::{Assertion, Names, Tell};
 use super::verdicts::{MAX_VERDICT_BYTES, Verdicts};
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::raw::{RawIdentity, RawJwt, Text};
+use crate::policy::raw::{RawIdentity, RawJwt, RawUpstream, Text};
 use crate::source::Span;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderName, HeaderValue};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
+use std::sync::Arc;
 
 /// What authenticators are made of besides the policy's text.
 pub struct Inputs<'a> {
@@ -36,6 +40,7 @@ pub(super) struct Authenticators {
     api_keys: Option<ApiKeys>,
     forwarded: Option<Forwarded>,
     cookies: Vec<Cookie>,
+    tell: Tell,
 }
 
 /// The user ids that an authenticator can yield.
@@ -62,9 +67,13 @@ impl Identity {
             if typed.is_none_or(|span| !report.has_error_in(span)) {
                 report.push(no_identity(typed));
             }
-            return Identity::default();
+            // On public routes nobody is told of, and what we say elsewhere is still ours to say.
+            let tell = Compiler { inputs, report }.tell(raw.tell.as_ref(), None);
+            return Identity::of(Authenticators { tell, ..Authenticators::default() });
         }
         let mut compiler = Compiler { inputs, report };
+        let key_header = raw.api_keys.as_ref().and_then(|keys| keys.header.as_ref());
+        let tell = compiler.tell(raw.tell.as_ref(), key_header);
         compiler.unique_issuers(&raw.jwt);
         if !raw.same_users {
             compiler.separate_users(raw);
@@ -76,11 +85,32 @@ impl Identity {
         if let (Some(raw), Some(keys), Some(peers)) = (&raw.forwarded, &api_keys, &forwarded) {
             compiler.separate_headers(raw, keys, peers);
         }
-        Identity::of(Authenticators { issuers, api_keys, forwarded, cookies })
+        Identity::of(Authenticators { issuers, api_keys, forwarded, cookies, tell })
+    }
+
+    /// Says which roles the policy has, so that others are told of.
+    pub fn knows_roles<'r>(&mut self, roles: impl Iterator<Item = &'r str>) {
+        self.strangers = Strangers::to(roles.map(Arc::from));
+    }
+
+    /// Reads the secrets that upstreams ask of whoever speaks to them.
+    pub fn authenticate_to(
+        &mut self,
+        upstreams: &[RawUpstream],
+        inputs: &Inputs<'_>,
+        report: &mut Report,
+    ) {
+        let mut compiler = Compiler { inputs, report };
+        for upstream in upstreams {
+            let Some(raw) = &upstream.credential else { continue };
+            if let Some(credential) = compiler.upstream_credential(raw, &self.told_headers) {
+                self.tell.credentials.insert(upstream.id.value.as_str().into(), credential);
+            }
+        }
     }
 
     pub(super) fn of(authenticators: Authenticators) -> Identity {
-        let Authenticators { issuers, api_keys, forwarded, cookies } = authenticators;
+        let Authenticators { issuers, api_keys, forwarded, cookies, tell } = authenticators;
         let key_header = api_keys.as_ref().and_then(|keys| keys.header.clone());
         let credential_headers: Vec<_> = std::iter::once(AUTHORIZATION).chain(key_header).collect();
         let identity_headers: Vec<_> =
@@ -97,6 +127,9 @@ impl Identity {
             credential_headers,
             identity_headers,
             vary,
+            told_headers: told_headers(&tell),
+            strangers: Strangers::default(),
+            tell,
         }
     }
 }
@@ -178,6 +211,14 @@ fn users(raw: &RawIdentity) -> Vec<(Span, Users)> {
     });
     let peers = raw.forwarded.iter().map(|peers| (peers.span, Users::Any(prefix(&peers.prefix))));
     jwt.chain(keys).chain(peers).collect()
+}
+
+/// The headers in which only we speak. Those by the usual names are known without a list.
+fn told_headers(tell: &Tell) -> Vec<HeaderName> {
+    let names = tell.names().into_iter().flat_map(Names::iter);
+    let all = names.chain(tell.assertion().map(Assertion::header));
+    let other = all.filter(|name| !name.starts_with("x-portcullis-"));
+    other.filter_map(|name| name.parse().ok()).collect()
 }
 
 fn prefix(typed: &Option<Text>) -> Box<str> {

@@ -1,6 +1,7 @@
 //! Who is calling.
 
 use super::Text;
+use super::tell::RawTell;
 use crate::source::{Span, Spanned};
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ pub struct RawIdentity {
     pub api_keys: Option<RawApiKeys>,
     pub forwarded: Option<RawForwarded>,
     pub same_users: bool,
+    /// What upstreams are told of callers.
+    pub tell: Option<RawTell>,
 }
 
 #[derive(Clone, Debug)]

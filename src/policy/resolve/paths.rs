@@ -5,6 +5,7 @@ use super::carriage::{self, Carriage};
 use super::carriers::Carriers;
 use super::cors;
 use super::mode;
+use super::sentinels;
 use super::{Names, Resolved, ResolvedGrant, Surroundings, Upstreams, conditions};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::filter::place::Entries;
@@ -13,7 +14,9 @@ use crate::policy::condition::Test;
 use crate::policy::cors::Cors;
 use crate::policy::host::HostPattern;
 use crate::policy::pattern::Pattern;
-use crate::policy::raw::{BodyKind, Kind, RawHeaders, RawPolicy, RawRoute, Text, Update};
+use crate::policy::raw::{
+    BodyKind, Kind, RawHeaders, RawPolicy, RawRoute, RequestKind, Text, Update,
+};
 use crate::policy::snapshot::UpstreamId;
 use crate::source::Span;
 use http::HeaderName;
@@ -33,8 +36,9 @@ pub struct ResolvedRoute {
     pub methods: MethodTable,
     pub public: Access,
     pub update: Update,
-    pub request: BodyKind,
+    pub request: RequestKind,
     pub response: BodyKind,
+    pub sentinels: Arc<[Arc<str>]>,
     pub params_keep: bool,
     pub credential_pass: bool,
     /// What is refused is let through, and told.
@@ -178,8 +182,9 @@ fn resolve_route(
         methods: methods(route, report),
         public: route.public.as_ref().map_or(Access::NONE, |typed| letters(typed, report)),
         update: route.update.map_or(Update::Replace, |update| update.value),
-        request: route.request.map_or(BodyKind::Json, |kind| kind.value),
+        request: route.request.map_or(RequestKind::Json, |kind| kind.value),
         response: route.response.map_or(BodyKind::Json, |kind| kind.value),
+        sentinels: sentinels::of(route, report),
         params_keep: route.params_keep,
         credential_pass: route.credential_pass,
         monitor: false,
@@ -438,6 +443,7 @@ impl RawRoute {
             public: None,
             request: None,
             response: None,
+            sentinels: Vec::new(),
             params_keep: false,
             credential_pass: false,
             mode: None,
