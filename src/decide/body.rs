@@ -82,6 +82,23 @@ impl View {
             }
         }
     }
+
+    /// Counts the rows of a whole body before a filter of this view reads it, so that a total before
+    /// them can be put right.
+    pub fn count_rows(
+        &self,
+        filter: &mut Filter,
+        snapshot: &Arc<Snapshot>,
+        limits: Limits,
+        body: &[u8],
+    ) {
+        let again = if filter.counts() { self.filter(snapshot, limits, false) } else { None };
+        let Some(mut counter) = again else { return };
+        let mut out = Vec::new();
+        if counter.push(body, &mut out).and_then(|()| counter.finish(&mut out)).is_ok() {
+            filter.foretell(&counter);
+        }
+    }
 }
 
 /// How one request's body must be checked.

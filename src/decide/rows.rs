@@ -12,6 +12,7 @@ mod judge;
 use super::FieldMasks;
 use super::caller::Caller;
 use super::facts::text;
+use crate::filter::algebra::intersect;
 use crate::filter::mask::Mask;
 use crate::filter::pick::{Path, pick};
 use crate::filter::rows::Rows;
@@ -113,6 +114,9 @@ impl RowPlan {
         let places = outermost(&self.rules);
         let rows = Rows::new(places.clone(), limits.object, self.base.is_empty())
             .expect("places are without `*`, and none is inside of another");
+        // Where some grants hold for all rows, none goes.
+        let totals = snapshot.totals(&self.matches).filter(|_| self.base.is_empty());
+        let mask = totals.map_or(mask.clone(), |totals| Arc::new(intersect(&mask, &totals)));
         let judge = Chooser::new(self, places, inner, snapshot.clone(), limits);
         Filter::with_rows(mask, rows, Box::new(judge), limits)
     }

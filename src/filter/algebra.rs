@@ -152,9 +152,10 @@ fn children(mask: &Mask, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
     let members = node.fields.iter().map(|(_, id)| *id);
     let extra = mask.extra(id).into_iter();
     let patterns = extra.clone().flat_map(|extra| extra.patterns.nodes());
+    let folded = extra.clone().flat_map(|extra| extra.folded.iter().map(|(_, id)| *id));
     let tagged = extra.flat_map(|extra| extra.tags.iter().flat_map(Tags::nodes));
     let within = members.chain(elements.map(|(_, id)| *id)).chain([node.others, node.items]);
-    within.chain(patterns).chain(tagged)
+    within.chain(patterns).chain(tagged).chain(folded)
 }
 
 #[cfg(test)]

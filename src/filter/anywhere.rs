@@ -189,12 +189,12 @@ impl Anywhere {
         match unknown.filter(|(unknown, _)| unknown.types.has(Types::OBJECT)) {
             Some((unknown, more)) => {
                 (node.fields, node.others) = (unknown.fields, unknown.others);
-                extra.patterns = more.patterns;
+                (extra.patterns, extra.folded) = (more.patterns, more.folded);
             }
             None => {
                 node.types = Types(node.types.0 & !Types::OBJECT.0);
                 (node.fields, node.others) = (Vec::new(), HIDE);
-                extra.patterns = Default::default();
+                (extra.patterns, extra.folded) = Default::default();
             }
         }
         let cases = self.cases.clone().into_iter();

@@ -5,7 +5,7 @@
 ///
 /// The standard library has no folding table, but upper-casing and then lower-casing a character
 /// joins the same characters, where each step gives one character. [`fold_one`] lists what differs.
-pub(super) fn fold(name: &str) -> String {
+pub fn fold(name: &str) -> String {
     if name.is_ascii() {
         return name.to_ascii_lowercase();
     }

@@ -1,6 +1,7 @@
 //! What may pass, as a tree of nodes in one arena. No policy names here: the filter knows
 //! shapes, not roles.
 
+use super::fold::fold;
 use super::plan::{Extra, Plan, mark_hiding};
 use super::tag::{Search, Sought};
 use std::collections::BTreeMap;
@@ -166,6 +167,7 @@ impl MaskBuilder {
     /// Says of a node what [`Node`] has no room for.
     pub fn extra(&mut self, id: NodeId, mut extra: Extra) {
         extra.elements.sort_by_key(|(index, _)| *index);
+        extra.folded.sort_by(|a, b| a.0.cmp(&b.0));
         if extra == Extra::default() {
             self.extras.remove(&id);
         } else {
@@ -269,6 +271,13 @@ impl Mask {
         let Some(patterns) = &self.plan(id).patterns else { return self.node(id).others };
         // Half a surrogate pair has no shape that an expression could speak of.
         let Ok(name) = std::str::from_utf8(name) else { return HIDE };
+        let folded = &self.plan(id).folded;
+        if !folded.is_empty() {
+            let name = fold(name);
+            if let Ok(at) = folded.binary_search_by(|(known, _)| (**known).cmp(&name)) {
+                return folded[at].1;
+            }
+        }
         match patterns.matching(name) {
             0 => self.node(id).others,
             matching => patterns.table[matching],
@@ -305,6 +314,11 @@ impl Mask {
     /// The same, place by place.
     pub(super) fn sought(&self) -> &[Sought] {
         self.search.as_ref().map_or(&[], |search| search.sought())
+    }
+
+    /// Whether it has totals that are put right.
+    pub(super) fn has_totals(&self) -> bool {
+        self.extras.values().any(|extra| extra.total)
     }
 
     /// How many nodes there are, with the two constant ones.

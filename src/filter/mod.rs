@@ -37,6 +37,7 @@ mod tag;
 mod tagged;
 #[cfg(test)]
 mod tests;
+pub mod total;
 mod trail;
 mod utf8;
 pub mod values;
@@ -44,6 +45,7 @@ mod whole;
 pub mod write;
 
 pub use fault::Fault;
+pub use fold::fold;
 pub use plan::{Extra, Pairs, Patterns, Tags};
 
 use ahead::Choosing;

@@ -1,6 +1,7 @@
 //! Masks from pointers and names.
 
 use super::Limits;
+use super::fold::fold;
 use super::mask::{HIDE, Mask, MaskBuilder, Node, NodeId, SHOW, Types};
 use super::plan::{Extra, Pairs, Tags};
 use std::collections::{BTreeMap, BTreeSet};
@@ -150,6 +151,8 @@ pub fn hidden_names(mask: &Mask) -> (Vec<Arc<str>>, bool) {
         }
         let tagged = mask.extra(id).into_iter().flat_map(|extra| &extra.tags);
         todo.extend(tagged.flat_map(Tags::nodes));
+        let folded = mask.extra(id).into_iter().flat_map(|extra| &extra.folded);
+        todo.extend(folded.map(|(_, id)| *id));
         // A name in a pair is a value, and no mask finds it where its list is not expected.
         unnamed |= mask.extra(id).is_some_and(|extra| !extra.pairs.is_empty());
         if node.types.has(Types::ARRAY) {
@@ -185,15 +188,35 @@ pub fn unknown_shape(mask: &Mask) -> Option<Mask> {
     }
     let inner: Vec<NodeId> = fields.iter().map(|(_, id)| *id).collect();
     fields.extend(names.into_iter().map(|name| (name, HIDE)));
+    let folded = folded(mask, &fields);
     for id in inner {
         let items = builder.node(id).items;
         for id in [id, items] {
             let node = Node { fields: fields.clone(), ..builder.node(id).clone() };
             builder.set(id, node);
+            builder.extra(id, Extra { folded: folded.clone(), ..Extra::default() });
         }
     }
     builder.set(everywhere, Node { fields, others: everywhere, items: everywhere, ..Node::open() });
+    builder.extra(everywhere, Extra { folded, ..Extra::default() });
     Some(builder.finish(everywhere))
+}
+
+/// Where a mask hides variants of a name, they are hidden, or limited, as the name is; of two names
+/// that fold alike the hidden one counts.
+fn folded(mask: &Mask, fields: &[(Arc<str>, NodeId)]) -> Vec<(Arc<str>, NodeId)> {
+    let ids = (0..).map(NodeId).take(mask.len());
+    let known = ids.flat_map(|id| mask.extra(id)).flat_map(|extra| &extra.folded);
+    let known: BTreeSet<&Arc<str>> = known.map(|(name, _)| name).collect();
+    let mut found: BTreeMap<Arc<str>, NodeId> = BTreeMap::new();
+    for (name, id) in fields {
+        let name: Arc<str> = fold(name).into();
+        if known.contains(&name) {
+            let entry = found.entry(name).or_insert(*id);
+            *entry = if *id == HIDE { HIDE } else { *entry };
+        }
+    }
+    found.into_iter().collect()
 }
 
 /// For every name whose value is shown but hides something inside: the types that its values may

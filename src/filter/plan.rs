@@ -22,9 +22,14 @@ pub struct Extra {
     pub nulls: bool,
     /// In an object: members that are not among the fields, by their names' shape.
     pub patterns: Patterns,
+    /// In an object: members whose names are not among the fields, but are one of these names folded,
+    /// sorted: keys that differ from a field's name in case alone.
+    pub folded: Vec<(Arc<str>, NodeId)>,
     /// An object says by its tag which node applies to it. The node itself applies to one whose tag
     /// cannot be told, and is therefore the strictest of all.
     pub tags: Option<Tags>,
+    /// A number that says how many rows there are, see [`super::total`].
+    pub total: bool,
 }
 
 /// Nodes for objects by what a member of theirs, the tag, says.
@@ -97,8 +102,15 @@ impl Extra {
     pub(super) fn children_mut(&mut self) -> impl Iterator<Item = &mut NodeId> {
         let pairs = self.pairs.iter_mut().map(|pairs| &mut pairs.object);
         let named = self.patterns.table.iter_mut().skip(1);
+        let folded = self.folded.iter_mut().map(|(_, id)| id);
         let tagged = self.tags.iter_mut().flat_map(Tags::nodes_mut);
-        self.elements.iter_mut().map(|(_, id)| id).chain(pairs).chain(named).chain(tagged)
+        self.elements
+            .iter_mut()
+            .map(|(_, id)| id)
+            .chain(pairs)
+            .chain(named)
+            .chain(folded)
+            .chain(tagged)
     }
 }
 
@@ -120,10 +132,14 @@ pub(super) struct Plan {
     pub pairs: Box<[Pairs]>,
     /// A value that does not pass becomes `null`.
     pub nulls: bool,
-    /// Members that are not named may have a node by their name's shape.
+    /// Members that are not named may have a node by their name's shape, or by their name folded.
     pub patterns: Option<Box<Patterns>>,
+    /// Nodes by folded names; where there are some, there are `patterns`, if only empty ones.
+    pub folded: Box<[(Arc<str>, NodeId)]>,
     /// The node of an object is told by its tag.
     pub tags: Option<Box<Tags>>,
+    /// A number that says how many rows there are.
+    pub total: bool,
     /// Whether anything is hidden in this node or below.
     pub hides: bool,
 }
@@ -163,14 +179,18 @@ impl Plan {
             decided: Types::ALL_BUT_INTEGER.0 & !node.types.0 == 0
                 && extra.is_none_or(|extra| extra.tags.is_none()),
             held: held(
-                picky(node.types) || ways.iter().any(|(_, types)| picky(*types)),
+                picky(node.types)
+                    || extra.is_some_and(|extra| extra.total)
+                    || ways.iter().any(|(_, types)| picky(*types)),
                 extra.is_some_and(|extra| !extra.pairs.is_empty() || extra.tags.is_some()),
             ),
             pairs: extra.map(|extra| extra.pairs.as_slice()).unwrap_or_default().into(),
             nulls: extra.is_some_and(|extra| extra.nulls),
             patterns: extra
-                .filter(|extra| !extra.patterns.names.is_empty())
+                .filter(|extra| !extra.patterns.names.is_empty() || !extra.folded.is_empty())
                 .map(|extra| Box::new(extra.patterns.clone())),
+            folded: extra.map(|extra| extra.folded.as_slice()).unwrap_or_default().into(),
+            total: extra.is_some_and(|extra| extra.total),
             tags: extra.and_then(|extra| extra.tags.clone()).map(Box::new),
             ways: ways.into(),
             hides: false,
@@ -241,7 +261,8 @@ fn children<'a>(node: &'a Node, plan: &'a Plan) -> impl Iterator<Item = NodeId> 
         .into_iter()
         .flat_map(|()| plan.elements.iter().map(|(_, id)| *id).chain([node.items]));
     let tagged = plan.tags.iter().flat_map(|tags| tags.nodes());
-    members.chain(elements).chain(tagged)
+    let folded = plan.folded.iter().map(|(_, id)| *id);
+    members.chain(elements).chain(tagged).chain(folded)
 }
 
 impl Names {

@@ -10,6 +10,7 @@ use super::follow::{Follow, Spelling, Step};
 use super::mask::{Mask, Types};
 use super::pick::Path;
 use super::scan::Input;
+use super::total::Counted;
 use super::{Filter, Limits};
 use std::fmt;
 use std::sync::Arc;
@@ -88,7 +89,8 @@ impl Filter {
     /// have gone out by then.
     pub fn with_rows(mask: Arc<Mask>, rows: Rows, judge: Box<dyn Judge>, limits: Limits) -> Filter {
         let mut filter = Filter::new(mask, limits);
-        filter.rows = Some(Box::new(Reader::new(rows, judge, &limits)));
+        let counts = filter.engine.mask().has_totals();
+        filter.rows = Some(Box::new(Reader { counts, ..Reader::new(rows, judge, &limits) }));
         filter
     }
 
@@ -115,6 +117,11 @@ pub(super) struct Reader {
     /// What the judge wrote.
     written: Vec<u8>,
     dropped: u64,
+    /// There are totals to be put right.
+    counts: bool,
+    /// Lists of rows, and what came in them.
+    lists: u64,
+    counted: Counted,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +149,9 @@ impl Reader {
             held: Vec::new(),
             written: Vec::new(),
             dropped: 0,
+            counts: false,
+            lists: 0,
+            counted: Counted { came: 0, kept: 0 },
         }
     }
 
@@ -149,7 +159,8 @@ impl Reader {
     pub fn restart(&mut self) {
         self.follow.restart();
         self.silence = self.must.then(Vec::new);
-        (self.place, self.row) = (0, None);
+        (self.place, self.row, self.lists) = (0, None, 0);
+        self.counted = Counted { came: 0, kept: 0 };
         self.held.clear();
         self.written.clear();
     }
@@ -218,9 +229,22 @@ impl Reader {
         input: Input<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Fault> {
+        if self.counts && self.lists > 0 {
+            engine.know_rows(self.counted());
+        }
         let Some(silence) = &mut self.silence else { return engine.read(input, out) };
         engine.read(input, silence)?;
         self.within_silence()
+    }
+
+    /// Whether there are totals to be put right.
+    pub fn counts(&self) -> bool {
+        self.counts
+    }
+
+    /// The rows of the one list so far; the engine comes to nothing of a list before it has ended.
+    pub fn counted(&self) -> Option<Counted> {
+        (self.lists == 1).then_some(self.counted)
     }
 
     fn within_silence(&self) -> Result<(), Fault> {
@@ -287,6 +311,7 @@ impl Reader {
     ) -> Result<usize, Fault> {
         self.speak(out)?;
         if engine.enter(input.part(at, at + 1), out)? {
+            self.lists += 1;
             return self.follow.enter_list(input, at);
         }
         Ok(self.pass_over(at))
@@ -355,6 +380,8 @@ impl Reader {
         self.within_row(self.held.len() + last.bytes.len(), row)?;
         let passes = self.judged(last.bytes, row)?;
         self.dropped += u64::from(!passes);
+        self.counted.came += 1;
+        self.counted.kept += u64::from(passes);
         let text = passes.then_some(self.written.as_slice());
         match (row.element, text) {
             (true, text) => engine.element(text, last.offset(last.bytes.len()), out),

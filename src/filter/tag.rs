@@ -6,6 +6,7 @@
 
 use super::mask::{Mask, NodeId};
 use super::place::Token;
+use super::total::Counted;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -46,7 +47,7 @@ pub(super) enum Tag {
     Unknown,
 }
 
-/// What is known of objects that the engine has not come to yet, in the order of the document.
+/// What is known of a document before the engine comes to it; of objects, in their order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
     slots: VecDeque<Slot>,
@@ -54,6 +55,8 @@ pub(super) struct Known {
     gone: u64,
     /// The number of the first of which nothing is known yet.
     open: u64,
+    /// The rows of the document, once they have been counted.
+    pub rows: Option<Counted>,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -384,7 +384,10 @@ fn types(resolved: &Resolved) -> Vec<ResourceType> {
         let roles = resolved.roles.iter().enumerate().filter(has_schema_of(kind));
         roles.map(|(role, _)| RoleId(role as u32)).collect()
     };
-    (0..resolved.types.len()).map(|kind| ResourceType { limited: limited(kind) }).collect()
+    let kinds = resolved.types.iter().enumerate();
+    kinds
+        .map(|(at, kind)| ResourceType { limited: limited(at), count: kind.count.clone() })
+        .collect()
 }
 
 /// The role's name travels in a header, comma-separated with others.

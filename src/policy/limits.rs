@@ -1,6 +1,8 @@
 //! What limits the bodies of a request whose grants are known.
 
+use crate::filter::mask::Mask;
 use crate::filter::pick;
+use crate::filter::total::totals;
 use crate::policy::fields::FieldMasks;
 use crate::policy::held::Held;
 use crate::policy::index::Matches;
@@ -95,6 +97,16 @@ impl Snapshot {
             }
         }
         places
+    }
+
+    /// What hides the totals of the lists on a path, or puts them right; `None` where there are none.
+    pub(crate) fn totals(&self, matches: &Matches) -> Option<Mask> {
+        let here = self.most_specific_ats(matches);
+        let kinds = here.iter().map(|at| &self.types[self.ats[*at as usize].kind as usize]);
+        let pointers = kinds.flat_map(|kind| &kind.count).map(|pointer| &**pointer);
+        let mut pointers = pointers.peekable();
+        // Pointers are checked when the policy is resolved.
+        pointers.peek().is_some().then(|| totals(pointers).unwrap_or_else(|_| Mask::hide()))
     }
 
     /// Several schemas of one role intersect; across contributing roles the caller gets the union.

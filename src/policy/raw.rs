@@ -337,6 +337,8 @@ pub struct RawResourceType {
     pub id: Text,
     pub at: Vec<RawAt>,
     pub elsewhere_pass: bool,
+    /// Pointers to totals.
+    pub count: Vec<Text>,
 }
 
 #[derive(Clone, Debug)]

@@ -148,6 +148,8 @@ pub(crate) type GrantGroup = RuleGroup<GrantId>;
 pub(crate) struct ResourceType {
     /// Roles that have a schema of this type.
     pub(super) limited: RoleSet,
+    /// Pointers to totals of its lists.
+    pub(super) count: Vec<Arc<str>>,
 }
 
 #[derive(Debug)]

@@ -125,7 +125,7 @@ fn pass(mut head: response::Parts, download: Download, method: &Method) -> Respo
 async fn show_success(
     mut head: response::Parts,
     mut download: Download,
-    filter: Filter,
+    mut filter: Filter,
     view: &View<'_>,
     story: &mut Story,
 ) -> Result<Response<Source>, Reason> {
@@ -137,6 +137,10 @@ async fn show_success(
     let begun = gather(&mut download).await.map_err(|_| Reason::UpstreamFailed)?;
     if begun.is_empty() && download.is_over() {
         return show_nothing(head, view);
+    }
+    if download.is_over() {
+        // One that came with a coding is not read here: its totals go.
+        view.body.count_rows(&mut filter, view.snapshot, view.limits, &begun);
     }
     let sieve = sieve(&mut head, filter, view, kind);
     let Some(mut sieve) = sieve else { return unshowable(head, view) };

@@ -12,4 +12,5 @@ mod streamed;
 mod tagged;
 mod tagtree;
 mod valued;
+mod vectors;
 mod written;

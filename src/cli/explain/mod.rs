@@ -270,10 +270,11 @@ impl From<Refusal> for Failed {
 /// What the caller sees of a response.
 fn show(response: &[u8], permit: &Permit, snapshot: &Arc<Snapshot>, story: &mut Story) {
     let view = body::view(permit, snapshot);
-    let Some(filter) = view.filter(snapshot, Limits::default(), true) else {
+    let Some(mut filter) = view.filter(snapshot, Limits::default(), true) else {
         story.body = Some(String::from_utf8_lossy(response).into_owned());
         return;
     };
+    view.count_rows(&mut filter, snapshot, Limits::default(), response);
     let route = snapshot.route(permit.route());
     let Shown { text, end, removed, dropped } = response::filter(filter, response, route);
     if story.monitored {

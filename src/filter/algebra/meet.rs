@@ -1,6 +1,7 @@
 //! Two nodes that apply to one value: what is said of it.
 
 use super::How;
+use crate::filter::fold;
 use crate::filter::mask::{HIDE, Mask, Node, NodeId, SHOW, Types};
 use crate::filter::plan::{Extra, Pairs, Patterns, Tags, ways};
 use crate::filter::values::NamePattern;
@@ -36,12 +37,30 @@ pub(in crate::filter) trait Meet {
             true => (self.pairs(&a, &b), self.patterns(&a, &b)),
             false => (Vec::new(), Patterns::default()),
         };
+        let folded = match types.has(Types::OBJECT) {
+            true => self.folded(&a, &b),
+            false => Vec::new(),
+        };
         let nulls = self.nulls((left, &a), (right, &b));
         let tags = self.tags((left, &a), (right, &b));
         let way = a.node.way | b.node.way;
         let limit = (way != 0).then_some(limit);
-        let extra = Extra { elements, ways, limit, pairs, nulls, patterns, tags };
+        let total = a.is_total() || b.is_total();
+        let extra = Extra { elements, ways, limit, pairs, nulls, patterns, tags, total, folded };
         (Node { types, fields, others, items, way }, extra)
+    }
+
+    /// What applies to keys that are a name but for their case, where one side says so. To the other
+    /// side they are keys that it does not name.
+    fn folded(&mut self, a: &Side<'_>, b: &Side<'_>) -> Vec<(Arc<str>, NodeId)> {
+        let neutral = self.neutral();
+        let names: BTreeSet<_> =
+            a.folded().iter().chain(b.folded()).map(|(name, _)| name).collect();
+        let names = names.into_iter().map(|name| {
+            let pair = self.pair(a.variant(name, neutral), b.variant(name, neutral));
+            (name.clone(), pair)
+        });
+        names.collect()
     }
 
     /// An object's tag is asked for where one side asks for it. Where both do, and look for it in
@@ -201,6 +220,32 @@ impl<'a> Side<'a> {
         (id, Side { node: mask.node(id), extra: mask.extra(id) })
     }
 
+    fn folded(&self) -> &'a [(Arc<str>, NodeId)] {
+        match self.node.types.has(Types::OBJECT) {
+            true => self.extra.map(|extra| extra.folded.as_slice()).unwrap_or_default(),
+            false => &[],
+        }
+    }
+
+    /// The node of a key that folds to this. What expressions say of it hangs on its spelling.
+    fn variant(&self, name: &Arc<str>, neutral: NodeId) -> NodeId {
+        let (_, others) = self.members(neutral);
+        match (find(self.folded(), name, NOT_FOLDED), self.patterns()) {
+            (NOT_FOLDED, None) => others,
+            (NOT_FOLDED, Some(_)) => HIDE,
+            (folded, _) => folded,
+        }
+    }
+
+    fn folds(&self, name: &str) -> bool {
+        let name = fold(name);
+        self.folded().iter().any(|(known, _)| **known == *name)
+    }
+
+    fn is_total(&self) -> bool {
+        self.extra.is_some_and(|extra| extra.total)
+    }
+
     fn tags(&self) -> Option<&'a Tags> {
         self.extra.and_then(|extra| extra.tags.as_ref())
     }
@@ -231,6 +276,9 @@ impl<'a> Side<'a> {
         let matching = || self.patterns().map_or(0, |patterns| patterns.matching(name));
         match fields.binary_search_by(|(field, _)| field.cmp(name)) {
             Ok(at) => fields[at].1,
+            Err(_) if !self.folded().is_empty() && self.folds(name) => {
+                self.variant(&fold(name).into(), neutral)
+            }
             Err(_) => match matching() {
                 0 => others,
                 bits => self.patterns().map_or(others, |patterns| patterns.table[bits]),
@@ -269,6 +317,9 @@ impl<'a> Side<'a> {
         }
     }
 }
+
+/// Stands for a name that is not among the folded ones: no mask has so many nodes.
+const NOT_FOLDED: NodeId = NodeId(u32::MAX);
 
 fn find<K: Ord>(sorted: &[(K, NodeId)], key: &K, otherwise: NodeId) -> NodeId {
     sorted.binary_search_by(|(known, _)| known.cmp(key)).map_or(otherwise, |at| sorted[at].1)

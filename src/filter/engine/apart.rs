@@ -19,6 +19,11 @@ impl Engine {
         engine
     }
 
+    /// What it shows.
+    pub fn mask(&self) -> &Mask {
+        &self.mask
+    }
+
     /// Whether the value that comes is hidden, whatever it is.
     pub fn hides(&self) -> bool {
         let node = match self.frames.last() {

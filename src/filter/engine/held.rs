@@ -38,6 +38,11 @@ impl Engine {
             passes = left.is_some();
             self.pen.replace(start, &left.unwrap_or_default());
         }
+        if passes && self.mask.plan(id).total {
+            let right = self.corrected(&self.pen.held()[start..]);
+            passes = right.is_some();
+            self.pen.replace(start, right.unwrap_or_default().as_bytes());
+        }
         if !passes {
             if !self.mask.plan(id).nulls || !self.stands_in_something() {
                 return self.remove_or_refuse(input, out);

@@ -3,11 +3,22 @@
 use super::Engine;
 use crate::filter::mask::{NodeId, Types};
 use crate::filter::tag::Known;
+use crate::filter::total::Counted;
 
 impl Engine {
     /// What is known of objects that have not been come to yet.
     pub fn known(&mut self) -> &mut Known {
         self.known.get_or_insert_default()
+    }
+
+    /// The rows have been counted, or it is not clear which ones a total would count.
+    pub fn know_rows(&mut self, counted: Option<Counted>) {
+        self.known().rows = counted;
+    }
+
+    /// The rows, if they have been counted.
+    pub fn rows_known(&self) -> Option<Counted> {
+        self.known.as_ref()?.rows
     }
 
     /// The node of a value that begins at `offset` where `id` applies. Where nobody has looked for

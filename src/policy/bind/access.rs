@@ -8,6 +8,7 @@ use crate::policy::raw::{
     RawRoleDefaults, RawSchema,
 };
 use crate::policy::schema::Options;
+use crate::source::Spanned;
 
 pub(super) const ROLE: Shape = Shape {
     what: "role",
@@ -66,15 +67,12 @@ pub(super) const DENY: Shape = Shape {
 
 pub(super) const SCHEMA: Shape = Shape {
     what: "schema",
-    keys: &["id", "name", "type", "body", "formats", "redact"],
+    keys: &["id", "name", "type", "body", "formats", "redact", "case"],
     unenforced: &[],
 };
 
-pub(super) const RESOURCE_TYPE: Shape = Shape {
-    what: "resource type",
-    keys: &["id", "at", "elsewhere"],
-    unenforced: &[("count", Harmless::Empty)],
-};
+pub(super) const RESOURCE_TYPE: Shape =
+    Shape { what: "resource type", keys: &["id", "at", "elsewhere", "count"], unenforced: &[] };
 
 pub(super) const AT: Shape = Shape {
     what: "place of a resource type",
@@ -186,7 +184,9 @@ pub(super) fn schema(node: &Node, report: &mut Report) -> Option<RawSchema> {
             .word("redact", &[("remove", Some(false)), ("null", Some(true))])
             .is_some_and(|nulls| nulls.value),
     };
-    let options = Options { formats: formats.is_some_and(|assert| assert.value), nulls };
+    let case = fields.word("case", &[("sensitive", Some(false)), ("insensitive", Some(true))]);
+    let is = |flag: Option<Spanned<bool>>| flag.is_some_and(|flag| flag.value);
+    let options = Options { formats: is(formats), nulls, folds: is(case) };
     Some(RawSchema { span: node.span, id: id?, name, kind: kind?, body: body?, options })
 }
 
@@ -197,7 +197,8 @@ pub(super) fn resource_type(node: &Node, report: &mut Report) -> Option<RawResou
     let elsewhere_pass = fields
         .word("elsewhere", &[("refuse", Some(false)), ("pass", Some(true))])
         .is_some_and(|pass| pass.value);
-    Some(RawResourceType { span: node.span, id: id?, at: at?, elsewhere_pass })
+    let count = fields.texts("count");
+    Some(RawResourceType { span: node.span, id: id?, at: at?, elsewhere_pass, count })
 }
 
 fn at(node: &Node, report: &mut Report) -> Option<RawAt> {

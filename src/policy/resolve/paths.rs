@@ -62,6 +62,8 @@ pub struct MethodTable([Access; METHODS.len()]);
 pub struct ResolvedType {
     pub id: Arc<str>,
     pub ats: Vec<ResolvedAt>,
+    /// Pointers to totals of its lists.
+    pub count: Vec<Arc<str>>,
     /// Elsewhere, under grants that could reach its objects, bodies pass unlimited.
     pub elsewhere_pass: bool,
 }
@@ -265,6 +267,7 @@ pub(super) fn types(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedType> {
         .map(|kind| ResolvedType {
             id: kind.id.value.as_str().into(),
             elsewhere_pass: kind.elsewhere_pass,
+            count: kind.count.iter().filter_map(|at| super::places::total(at, report)).collect(),
             ats: kind.at.iter().filter_map(|at| super::places::at(at, report)).collect(),
         })
         .collect()

@@ -5,7 +5,8 @@ use crate::diag::{Code, Diagnostic, Report};
 use crate::filter::anywhere::ANYWHERE;
 use crate::filter::mask::Mask;
 use crate::filter::place::{Entries, place, tag_field};
-use crate::policy::raw::{RawAt, RawEntries, RawIs};
+use crate::filter::total::totals;
+use crate::policy::raw::{RawAt, RawEntries, RawIs, Text};
 use std::sync::Arc;
 
 /// One place.
@@ -21,6 +22,21 @@ pub(super) fn at(at: &RawAt, report: &mut Report) -> Option<ResolvedAt> {
         None => None,
     };
     Some(ResolvedAt { pattern: pattern?, pointer: pointer?, entries, is })
+}
+
+/// A pointer to a total.
+pub(super) fn total(pointer: &Text, report: &mut Report) -> Option<Arc<str>> {
+    let fault = match totals([pointer.value.as_str()]) {
+        Ok(_) if !pointer.value.is_empty() => return Some(pointer.value.as_str().into()),
+        Ok(_) => "it is the whole body".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let message = format!("`{}` is no place of a total: {fault}", pointer.value);
+    report.push(
+        Diagnostic::error(Code::BadValue, pointer.span, message)
+            .help("write a JSON pointer to the number: `count: [/total]`"),
+    );
+    None
 }
 
 fn pointer(at: &RawAt, report: &mut Report) -> Option<Arc<str>> {

@@ -5,9 +5,10 @@ use super::keywords::TYPES;
 use super::{joined, named};
 use crate::diag::{Code, Diagnostic, Report, suggestion};
 use crate::filter::mask::{HIDE, Mask, MaskBuilder, Node as MaskNode, NodeId, SHOW, Types};
-use crate::filter::{Extra, Patterns};
+use crate::filter::{Extra, Patterns, fold};
 use crate::policy::node::{Node, NodeKind};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 /// Schemas nest at most this deep.
 pub const MAX_SCHEMA_DEPTH: usize = 64;
@@ -124,16 +125,22 @@ impl<'n, 'r> Compiler<'n, 'r> {
         let elements = self.prefix_items(node, depth);
         let others = self.optional(node, "additionalProperties", depth);
         let items = self.optional(node, "items", depth);
-        let side = |nulls, of: fn(&Pair) -> NodeId| {
-            let fields = fields.iter().map(|(name, pair)| (name.clone(), of(pair))).collect();
+        // Requests are stricter anyway: a variant of a name may not be sent where the name may not.
+        let side = |(nulls, folds): (bool, bool), of: fn(&Pair) -> NodeId| {
+            let fields: Vec<(Arc<str>, NodeId)> =
+                fields.iter().map(|(name, pair)| (name.clone(), of(pair))).collect();
             let elements = elements.iter().map(|(at, pair)| (*at, of(pair))).collect();
             let (others, items) = (of(&others), of(&items));
             let table = patterns.table.iter().map(of).collect();
             let patterns = Patterns { names: patterns.names.clone(), table };
-            let extra = Extra { elements, nulls, patterns, ..Extra::default() };
+            let folded = if folds { variants(&fields) } else { Vec::new() };
+            let extra = Extra { elements, nulls, patterns, folded, ..Extra::default() };
             (MaskNode { types, fields, others, items, way: 0 }, extra)
         };
-        let (read, write) = (side(self.options.nulls, |pair| pair.0), side(false, |pair| pair.1));
+        let (read, write) = {
+            let Options { nulls, folds, .. } = self.options;
+            (side((nulls, folds), |pair| pair.0), side((false, false), |pair| pair.1))
+        };
         (add(&mut self.read, read), add(&mut self.write, write))
     }
 
@@ -300,6 +307,18 @@ impl<'n, 'r> Compiler<'n, 'r> {
     }
 }
 
+/// The fields by their names folded. Of two that fold alike neither is shown to a variant.
+fn variants(fields: &[(Arc<str>, NodeId)]) -> Vec<(Arc<str>, NodeId)> {
+    let mut found: BTreeMap<Arc<str>, NodeId> = BTreeMap::new();
+    for (name, id) in fields {
+        let entry = found.entry(fold(name).into()).or_insert(*id);
+        if *entry != *id {
+            *entry = HIDE;
+        }
+    }
+    found.into_iter().collect()
+}
+
 /// Adds a node unless one of the constant ones says the same.
 fn add(builder: &mut MaskBuilder, (node, extra): (MaskNode, Extra)) -> NodeId {
     let open = node.types == Types::ANY
@@ -307,6 +326,7 @@ fn add(builder: &mut MaskBuilder, (node, extra): (MaskNode, Extra)) -> NodeId {
         && node.items == SHOW
         && node.fields.iter().all(|(_, field)| *field == SHOW)
         && extra.elements.iter().all(|(_, element)| *element == SHOW)
+        && extra.folded.iter().all(|(_, node)| *node == SHOW)
         && extra.patterns.table.iter().skip(1).all(|node| *node == SHOW);
     if open {
         return SHOW;

@@ -39,6 +39,8 @@ pub struct Options {
     pub formats: bool,
     /// What is hidden becomes `null` and its key stays; otherwise both go.
     pub nulls: bool,
+    /// In what is seen, a key that is a property's name but for its case is that property.
+    pub folds: bool,
 }
 
 impl SchemaMasks {

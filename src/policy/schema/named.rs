@@ -30,6 +30,13 @@ pub(super) fn fields<'n>(
 ) -> (Fields, Patterns) {
     let fields = entries(compiler, node, "properties");
     let typed = entries(compiler, node, "patternProperties");
+    if let (Some((name, _)), true) = (typed.first(), compiler.options.folds) {
+        let message = "`case: insensitive` says nothing of names that are patterns";
+        let problem = Diagnostic::error(Code::SchemaValid, name.span, message);
+        compiler.report.push(problem.help(
+            "write the properties by name, or leave `case` out and let the pattern say `(?i)`",
+        ));
+    }
     let names = expressions(compiler, typed);
     let Some(names) = names.filter(|names| !names.is_empty()) else {
         let field = |(name, schema): &'n Entry<'n>| {

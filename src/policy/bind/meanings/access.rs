@@ -181,6 +181,11 @@ pub(super) const ROWS: &[Row] = &[
                 Word(&["annotate", "assert"]),
                 "`assert`: `format` is checked; `annotate`, where it is a note",
             ),
+            may(
+                "case",
+                Word(&["sensitive", "insensitive"]),
+                "`insensitive`: a key that is a property's name but for its case is shown and hidden like it; `sensitive`",
+            ),
             may("redact", Redact, "`null`: what is hidden becomes null; `remove`, where it goes"),
         ],
     ),
@@ -194,6 +199,11 @@ pub(super) const ROWS: &[Row] = &[
                 "elsewhere",
                 Word(&["refuse", "pass"]),
                 "What happens under a grant that may reach objects of the type, on a path that no place names; `refuse`",
+            ),
+            may(
+                "count",
+                Texts,
+                "JSON pointers to totals of its lists: put right, or removed, where rows go",
             ),
         ],
     ),
