@@ -23,11 +23,13 @@ mod inside;
 mod key;
 pub mod mask;
 mod pair;
+mod parts;
 mod pen;
 pub mod pick;
 pub mod place;
 mod plan;
 pub mod records;
+pub mod restore;
 pub mod rows;
 mod scan;
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod guesses;
 mod hosts;
 mod identity;
 mod inclusion;
+mod kept;
 mod keys;
 mod kinds;
 mod letters;
