@@ -6,6 +6,7 @@ use super::{FieldMasks, Permit, Reason, Refusal, RowPlan};
 use crate::filter::changes::{self, Sides};
 use crate::filter::form::{self, Encoding};
 use crate::filter::mask::Mask;
+use crate::filter::restore::{self, AtRisk};
 use crate::filter::write::{self, Patch, WriteFault};
 use crate::filter::{Filter, Limits};
 use crate::policy::snapshot::{BodyKind, RequestKind, Route, Snapshot, Update};
@@ -175,6 +176,31 @@ impl BodyCheck {
         let (read, write) = (read.as_deref().unwrap_or(&open), write.as_deref().unwrap_or(&open));
         changes::check(&Sides { read, write, values }, body, limits).map_err(refusal)
     }
+}
+
+/// What goes to the upstream in place of a body that has been checked, where the permit says that it
+/// [`Permit::restores_hidden`]: the body, with what the caller cannot see of the stored object.
+pub fn restore(
+    permit: &Permit,
+    stored: &[u8],
+    body: &[u8],
+    limits: &Limits,
+) -> Result<Vec<u8>, Refusal> {
+    let open = Mask::show();
+    let masks = permit.fields().map(|fields| (fields.read.clone(), fields.write.clone()));
+    let (read, write) = masks.unwrap_or_default();
+    if let Some(read) = &read {
+        // Where it is not of the shape that the policy says, nobody knows what is hidden in it.
+        let mut filter = Filter::new(read.clone(), *limits);
+        let shown = filter.push(stored, &mut Vec::new());
+        let shown = shown.and_then(|()| filter.finish(&mut Vec::new()));
+        shown.map_err(|_| Refusal::because(Reason::Shape))?;
+    }
+    let masks = (read.as_deref().unwrap_or(&open), write.as_deref().unwrap_or(&open));
+    restore::restore(masks, stored, body, limits).map_err(|fault| match fault {
+        AtRisk::Stored(_) => Refusal::because(Reason::Shape),
+        AtRisk::Erased => Refusal::because(Reason::HiddenFieldsAtRisk),
+    })
 }
 
 fn refusal(fault: WriteFault) -> Refusal {

@@ -299,6 +299,7 @@ impl Inquiry {
             fields: None,
             grant: None,
             erases_hidden: false,
+            restores_hidden: false,
             rows: None,
             monitor: None,
         }
@@ -322,6 +323,11 @@ impl Inquiry {
         };
         query::check(request.target.query(), fields.as_deref(), &listed)?;
         let route = snapshot.route(self.route);
+        let erases = fields.as_deref().is_some_and(|f| replaces(request.method, route.update, f));
+        // Rows and forms are not put together with what is stored.
+        let restores = route.update == Update::MergeHidden
+            && plan.is_none()
+            && route.request == RequestKind::Json;
         let permit = Permit {
             generation: snapshot.generation(),
             route: self.route,
@@ -333,7 +339,8 @@ impl Inquiry {
             roles: self.roles,
             grant,
             principal: Some(self.principal),
-            erases_hidden: fields.is_some() && replaces(request.method, route.update),
+            erases_hidden: erases && !restores,
+            restores_hidden: erases && restores,
             fields,
             rows: plan.map(Arc::new),
             monitor: self.monitor.then_some(Monitor { would: None }),
@@ -375,7 +382,12 @@ fn sends_an_element(method: &http::Method, access: Access) -> bool {
     access != Access::READ && *method == http::Method::POST
 }
 
-/// Whether what the body does not mention is lost.
-fn replaces(method: &http::Method, update: Update) -> bool {
-    method == http::Method::PUT && update == Update::Replace
+/// Whether what the body does not mention is lost, and not all of it can be the caller's to lose.
+fn replaces(method: &http::Method, update: Update, fields: &FieldMasks) -> bool {
+    method == http::Method::PUT
+        && match update {
+            Update::Merge => false,
+            Update::Replace => true,
+            Update::MergeHidden => fields.hides(),
+        }
 }

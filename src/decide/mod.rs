@@ -296,6 +296,7 @@ fn plain_permit(snapshot: &Snapshot, route: RouteId, routed: &Routed, app: Optio
         fields: None,
         grant: None,
         erases_hidden: false,
+        restores_hidden: false,
         rows: None,
         monitor: None,
     }

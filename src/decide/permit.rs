@@ -24,6 +24,7 @@ pub struct Permit {
     pub(super) fields: Option<Arc<FieldMasks>>,
     pub(super) grant: Option<GrantId>,
     pub(super) erases_hidden: bool,
+    pub(super) restores_hidden: bool,
     pub(super) rows: Option<Arc<RowPlan>>,
     pub(super) monitor: Option<Monitor>,
 }
@@ -124,6 +125,33 @@ impl Permit {
     /// other checks.
     pub fn erases_hidden(&self) -> bool {
         self.erases_hidden
+    }
+
+    /// A replacing write on a route that says `update: merge_hidden`: what the caller cannot see of
+    /// the stored object is put into the body before it goes.
+    pub fn restores_hidden(&self) -> bool {
+        self.restores_hidden
+    }
+
+    /// Lets the proxy, and nobody else, read what the request addresses in the caller's name.
+    pub fn to_look(&self) -> Permit {
+        Permit {
+            generation: self.generation,
+            principal: self.principal.clone(),
+            upstream: self.upstream,
+            route: self.route,
+            access: Access::READ,
+            upgrade: false,
+            org: self.org.clone(),
+            app: self.app.clone(),
+            roles: self.roles.clone(),
+            fields: None,
+            grant: None,
+            erases_hidden: false,
+            restores_hidden: false,
+            rows: None,
+            monitor: None,
+        }
     }
 
     /// What decides about the rows of a successful response; `None` where all are shown.

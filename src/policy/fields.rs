@@ -69,6 +69,12 @@ impl FieldMasks {
         Some(FieldMasks { read, error, write, values: Arc::new(values), names })
     }
 
+    /// Whether there is anything that may not be seen or written.
+    pub fn hides(&self) -> bool {
+        let limits = |mask: &Option<Arc<Mask>>| mask.as_ref().is_some_and(|mask| !mask.is_empty());
+        limits(&self.read) || limits(&self.write)
+    }
+
     /// What passes both.
     pub fn and(&self, other: &FieldMasks) -> FieldMasks {
         let both = |a: &Option<Arc<Mask>>, b: &Option<Arc<Mask>>| {

@@ -8,8 +8,11 @@ use super::shape::{gather_within, is_readable};
 use super::story::Story;
 use super::upload::RequestBody;
 use super::worker::Held;
+use crate::decide::body;
 use crate::decide::{self, Body, Decision, Facts, Inquiry, Object, Permit, Preread, Reason};
 use crate::identity::Ask;
+use crate::policy::Target;
+use crate::policy::target::MAX_TARGET;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -96,6 +99,41 @@ impl Way<'_> {
         let is_missing = objects.iter().any(|found| matches!(found, Found::Missing));
         let missing = is_missing && !permit.is_monitored();
         Ok(Heard { permit, whole, missing })
+    }
+
+    /// Where what the caller cannot see of the stored object would be lost, puts it into the body.
+    /// The write holds to the object as it was looked at.
+    pub(super) async fn restore(
+        &self,
+        body: RequestBody,
+        permit: &Permit,
+        canonical: &mut Canonical,
+        live: &Held,
+        story: &mut Story,
+    ) -> Result<RequestBody, Refused> {
+        if permit.is_monitored() {
+            return Ok(body);
+        }
+        let RequestBody::Whole(sent) = body else { return Err(Reason::HiddenFieldsAtRisk.into()) };
+        if sent.len() > self.worker.limits.object {
+            return Err(Reason::BodyTooLarge.into());
+        }
+        let path = canonical.target().raw().path();
+        let target = Target::parse(path, MAX_TARGET).map_err(|_| Reason::BadPath)?;
+        let look = Preread { target, permit: permit.to_look(), is_itself: true };
+        match self.look(look, canonical, live, story).await? {
+            (Found::Missing, _) => {
+                canonical.only_new();
+                Ok(RequestBody::Whole(sent))
+            }
+            (Found::Object(stored), Some(tag)) => {
+                let whole = body::restore(permit, &stored, &sent, &self.json())?;
+                canonical.only_if(tag)?;
+                Ok(RequestBody::Whole(whole.into()))
+            }
+            // Nothing would hold the write to what was looked at.
+            _ => Err(Reason::HiddenFieldsAtRisk.into()),
+        }
     }
 
     async fn body_for(

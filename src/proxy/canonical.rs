@@ -127,6 +127,13 @@ impl Canonical {
         self.headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"));
     }
 
+    /// The same request, whose body's coding has been taken off: what speaks of its bytes goes.
+    pub(super) fn without_coding(&mut self) {
+        for name in ["content-encoding", "content-md5", "digest", "content-digest", "repr-digest"] {
+            self.headers.remove(name);
+        }
+    }
+
     /// Asks for the whole body, to show its head alone.
     pub(super) fn read_whole(&mut self) {
         if self.method == Method::HEAD {

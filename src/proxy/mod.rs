@@ -19,6 +19,7 @@ mod failures;
 mod framing;
 mod guesses;
 mod headers;
+mod inflated;
 mod io;
 mod link;
 mod listener;

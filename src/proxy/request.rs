@@ -7,6 +7,7 @@ use super::connection::Client;
 use super::cors;
 use super::deadline::Deadline;
 use super::headers::{self, Told};
+use super::inflated;
 use super::outgoing::Outgoing;
 use super::pool::To;
 use super::reply::{Download, Reply, Source};
@@ -17,7 +18,7 @@ use super::tunnel::Tunnel;
 use super::upgrade::{Opened, Switch};
 use super::upload::{self, RequestBody};
 use super::worker::{Held, Worker};
-use crate::decide::body::{self, BodyCheck};
+use crate::decide::body;
 use crate::decide::{self, Decision, Permit, Reason, Routed};
 use crate::filter::Limits;
 use crate::identity::Credentials;
@@ -116,13 +117,17 @@ impl Way<'_> {
             }
         };
         story.decided(&permit, &live.snapshot);
-        let body = self.check_body(&canonical, &permit, &live, (body, read), story).await?;
+        let body = self.check_body(&mut canonical, &permit, &live, (body, read), story).await?;
         if permit.erases_hidden() {
             if !permit.is_monitored() {
                 return Err(Reason::HiddenFieldsAtRisk.into());
             }
             story.would_refuse(Reason::HiddenFieldsAtRisk);
         }
+        let body = match permit.restores_hidden() {
+            false => body,
+            true => Box::pin(self.restore(body, &permit, &mut canonical, &live, story)).await?,
+        };
         let method = canonical.method().clone();
         let shown = body::view(&permit, &live.snapshot);
         // Before it is rewritten to what the filter reads.
@@ -271,7 +276,7 @@ impl Way<'_> {
     /// checked, and the checked bytes are what is sent. Elsewhere it streams, unread.
     async fn check_body(
         &self,
-        canonical: &Canonical,
+        canonical: &mut Canonical,
         permit: &Permit,
         live: &Held,
         (body, read): (&mut Option<Incoming>, Option<Bytes>),
@@ -280,8 +285,8 @@ impl Way<'_> {
         if read.is_none() && body.as_ref().is_none_or(|body| body.is_end_stream()) {
             return Ok(RequestBody::Empty);
         }
-        let (method, headers) = (canonical.method(), canonical.headers());
-        let check = match BodyCheck::of(permit, &live.snapshot, method, headers) {
+        let coding = inflated::coding(canonical, (permit, live), &self.worker.limits);
+        let check = match inflated::check(canonical, (permit, live), coding) {
             Err(refusal) if permit.is_monitored() => {
                 story.would_refuse(refusal.reason);
                 None
@@ -299,6 +304,13 @@ impl Way<'_> {
                 }));
             }
         };
+        let whole = match coding {
+            None => whole,
+            Some(coding) => inflated::whole(&whole, coding, &self.worker.limits)?,
+        };
+        if coding.is_some() {
+            canonical.without_coding();
+        }
         if whole.is_empty() {
             return Ok(RequestBody::Empty);
         }

@@ -66,8 +66,16 @@ const WINDOW: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from
 
 const KIB: u64 = 1024;
 
+/// The limits, and whether requests are decoded within them.
+pub(super) fn all(settings: &mut Fields<'_, '_>) -> Limits {
+    let node = settings.node("limits");
+    let named = node.map(|node| limits(node, settings.report())).unwrap_or_default();
+    let decode_requests = settings.flag("decode_requests").is_some_and(|typed| typed.value);
+    Limits { decode_requests, ..named }
+}
+
 /// Reads the limits; what is not given keeps its default.
-pub(super) fn limits(node: &Node, report: &mut Report) -> Limits {
+fn limits(node: &Node, report: &mut Report) -> Limits {
     let mut limits = Limits::default();
     let Some(mut fields) = Fields::open(node, &LIMITS, report) else { return limits };
     for (key, limit) in [

@@ -131,6 +131,9 @@ pub struct Limits {
     pub inflate: u64,
     /// Bytes that it may come to for each byte of it, where it comes to more than 64 KiB.
     pub inflate_ratio: u64,
+    /// Whether the coding of a request's body that must be read is taken off, so that it goes on
+    /// without one; such a body is refused otherwise (415). The setting is not among `limits`.
+    pub decode_requests: bool,
     /// HTTP/2 streams of one connection.
     pub streams: u32,
     /// Client connections of one process.
@@ -167,6 +170,7 @@ impl Default for Limits {
             json_depth: 64,
             inflate: 64 * 1024 * 1024,
             inflate_ratio: 100,
+            decode_requests: false,
             streams: 100,
             connections: 10_000,
             tunnel_idle: Duration::from_secs(300),

@@ -23,7 +23,8 @@ pub struct Override {
 
 /// Every key, dotted.
 pub fn keys() -> impl Iterator<Item = String> {
-    let top = ["listen", "admin", "upstream", "policy", "workers", "allow_monitor"];
+    let top =
+        ["listen", "admin", "upstream", "policy", "workers", "allow_monitor", "decode_requests"];
     let log = ["log.access", "log.format", "log.audit"];
     let limits = LIMITS.keys.iter().chain(LIMITS.unenforced.iter().map(|(key, _)| key));
     top.into_iter().chain(log).map(str::to_owned).chain(limits.map(|key| format!("limits.{key}")))

@@ -27,7 +27,17 @@ pub struct SettingsFile {
 
 const SETTINGS: Shape = Shape {
     what: "settings file",
-    keys: &["listen", "admin", "upstream", "policy", "workers", "limits", "log", "allow_monitor"],
+    keys: &[
+        "listen",
+        "admin",
+        "upstream",
+        "policy",
+        "workers",
+        "limits",
+        "log",
+        "allow_monitor",
+        "decode_requests",
+    ],
     unenforced: &[],
 };
 
@@ -85,10 +95,7 @@ impl Reader<'_> {
             upstream: Some(upstream(&mut fields)),
             policy: self.policy(&mut fields),
             workers: workers(&mut fields).unwrap_or(self.cores.max(1)),
-            limits: fields
-                .node("limits")
-                .map(|node| limits::limits(node, fields.report()))
-                .unwrap_or_default(),
+            limits: limits::all(&mut fields),
             access_log: self.access_log(&mut fields),
             allow_monitor: fields.flag("allow_monitor").is_some_and(|allow| allow.value),
         };
@@ -285,7 +292,9 @@ mod tests {
         assert_eq!(settings.policy, Path::new("policy"));
         assert_eq!(settings.workers, CORES);
         assert_eq!(settings.access_log, LogSink::Stdout);
-        assert!(!settings.allow_monitor);
+        assert!(!settings.allow_monitor && !settings.limits.decode_requests);
+        let decodes = read(None, &[over("decode_requests", "true")], CORES).1.unwrap();
+        assert!(decodes.limits.decode_requests);
         assert!(read(None, &[over("allow_monitor", "true")], CORES).1.unwrap().allow_monitor);
         assert!(read(None, &[over("allow_monitor", "maybe")], CORES).1.is_err());
     }

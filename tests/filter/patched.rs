@@ -234,12 +234,16 @@ fn seen(mask: &Mask, value: &Value) -> String {
     String::from_utf8(out).unwrap()
 }
 
-fn node(value: &Value) -> Node<'static> {
+/// A node tree from JSON; spans do not matter here.
+pub fn node(value: &Value) -> Node<'static> {
     let span = Span::new(FileId(0), 0, 0);
     let kind = match value {
         Value::Null => NodeKind::Null,
         Value::Bool(value) => NodeKind::Bool(*value),
-        Value::Number(value) => NodeKind::Int(value.as_i64().unwrap()),
+        Value::Number(value) => match value.as_i64() {
+            Some(whole) => NodeKind::Int(whole),
+            None => NodeKind::Float(value.as_f64().unwrap()),
+        },
         Value::String(value) => NodeKind::Text(value.clone().into()),
         Value::Array(items) => NodeKind::List(items.iter().map(node).collect()),
         Value::Object(entries) => NodeKind::Map(

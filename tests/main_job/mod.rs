@@ -20,6 +20,7 @@ mod guesses;
 mod hosts;
 mod identity;
 mod inclusion;
+mod kept;
 mod keys;
 mod kinds;
 mod letters;

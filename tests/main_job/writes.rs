@@ -239,3 +239,61 @@ fn p13_a_body_that_must_be_read_has_a_limit() {
     assert_eq!([4095, 4096, 4097].map(send), [200, 200, 413]);
     assert_eq!(upstream.requests().len(), 2);
 }
+
+/// A coding is refused, unless the settings have it taken off: then the decoded bytes are checked, and
+/// they are what is sent.
+#[test]
+fn p10_encodings_are_refused_or_decoded_within_a_bound() {
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
+    let gzip = |text: &str| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let policy = crate::support::TempPolicy::file(&super::with_tokens(RULES));
+    policy.write("jwt.secret", crate::support::tokens::SECRET);
+    let upstream = Upstream::json("{}");
+    let start = crate::support::proxy::Start::new().upstream(&upstream).policy(policy.path());
+    let proxy = start
+        .environment("PORTCULLIS_WORKERS", "1")
+        .environment("PORTCULLIS_DECODE_REQUESTS", "true")
+        .ready();
+    let send = |who: &str, coding: &str, body: &[u8]| {
+        let token = super::bearer(who);
+        let fields = [
+            ("Authorization", token.as_str()),
+            ("Content-Type", "application/json"),
+            ("Content-Encoding", coding),
+            ("Content-Digest", "sha-256=:x:"),
+        ];
+        Client::connect(proxy.address).call_with("POST", TARGET, &fields, body).status
+    };
+    let body = r#"{"name": "x", "n": 1.10}"#;
+    for (coding, coded, status) in [
+        ("gzip", gzip(r#"{"ssn": 1}"#), 403),
+        ("gzip", gzip(r#"{"age": "x"}"#), 422),
+        ("gzip", gzip("{"), 400),
+        ("gzip", body.into(), 400),
+        ("gzip", gzip(&format!("{{}}{}", " ".repeat(1 << 20))), 413),
+        ("gzip, gzip", gzip(body), 415),
+        ("compress", gzip(body), 415),
+    ] {
+        assert_eq!(send("ana:support", coding, &coded), status, "{coding} {status}");
+    }
+    assert!(upstream.requests().is_empty());
+    assert_eq!(send("ana:support", "gzip", &gzip(body)), 200);
+    let seen = upstream.requests().pop().unwrap();
+    assert_eq!(String::from_utf8(seen.body.clone()).unwrap(), body);
+    assert_eq!(seen.fields.get("content-length"), Some(body.len().to_string().as_str()));
+    assert_eq!(
+        (seen.fields.get("content-encoding"), seen.fields.get("content-digest")),
+        (None, None)
+    );
+    assert_eq!(send("ana:owner", "gzip", &gzip(body)), 200);
+    let seen = upstream.requests().pop().unwrap();
+    assert_eq!(
+        (seen.body.clone(), seen.fields.get("content-encoding")),
+        (gzip(body), Some("gzip"))
+    );
+}

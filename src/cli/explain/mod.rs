@@ -245,6 +245,13 @@ impl Asked {
                 return;
             }
         }
+        if permit.restores_hidden() {
+            story.notes.push(
+                "before it is sent, the stored object is looked at, and what the caller cannot see \
+                 of it is put into the body: 409 where it has no place there"
+                    .into(),
+            );
+        }
         if let Some(response) = &self.response {
             show(response, permit, &live.snapshot, story);
         }

@@ -1,12 +1,14 @@
 //! The changes of a JSON Patch, read strictly: what the RFC does not say is no patch.
 
 use crate::filter::Limits;
-use crate::filter::blind::{Blind, DEEPEST};
+use crate::filter::blind::DEEPEST;
+use crate::filter::engine::type_of;
 use crate::filter::fault::Fault;
 use crate::filter::key::Key;
-use crate::filter::scan::{Input, space};
+use crate::filter::mask::Types;
+use crate::filter::parts::{Part, parts};
+use crate::filter::scan::Input;
 use crate::filter::write;
-use std::ops::Range;
 
 /// The most changes of one patch.
 pub const MOST_OPERATIONS: usize = 1_000;
@@ -43,32 +45,36 @@ pub(super) struct Pointer {
 /// server makes of them.
 pub(super) fn read<'a>(body: &'a [u8], limits: &Limits) -> Result<Vec<Operation<'a>>, Fault> {
     write::well_formed(body, limits)?;
-    let mut operations = Vec::new();
-    items(body, b'[', |_, range| {
-        if operations.len() == MOST_OPERATIONS {
-            return Err(Fault::TooManyChanges { offset: range.start as u64 });
-        }
-        let start = range.start as u64;
-        operations.push(operation(&body[range], limits).map_err(|fault| fault.behind(start))?);
-        Ok(())
-    })?;
-    Ok(operations)
+    if type_of(body.trim_ascii()) != Types::ARRAY {
+        return Err(Fault::NotAPatch { offset: 0 });
+    }
+    let changes = parts(body)?;
+    if let Some(change) = changes.get(MOST_OPERATIONS) {
+        return Err(Fault::TooManyChanges { offset: change.value.start as u64 });
+    }
+    let read = |change: Part| {
+        let start = change.value.start as u64;
+        operation(&body[change.value], limits).map_err(|fault| fault.behind(start))
+    };
+    changes.into_iter().map(read).collect()
 }
 
 fn operation<'a>(text: &'a [u8], limits: &Limits) -> Result<Operation<'a>, Fault> {
     let not = Fault::NotAPatch { offset: 0 };
     let [mut op, mut path, mut from, mut value] = [None; 4];
-    items(text, b'{', |key, range| {
-        let found = match &*key.ok_or(not)? {
+    if type_of(text) != Types::OBJECT {
+        return Err(not);
+    }
+    for part in parts(text)? {
+        let found = match &*part.name.ok_or(not)? {
             "op" => &mut op,
             "path" => &mut path,
             "from" => &mut from,
             "value" => &mut value,
             _ => return Err(not),
         };
-        *found = Some(&text[range]);
-        Ok(())
-    })?;
+        *found = Some(&text[part.value]);
+    }
     let op = Op::named(&string(op.ok_or(not)?, limits)?.ok_or(not)?).ok_or(not)?;
     if op.brings() != value.is_some() || op.takes() != from.is_some() {
         return Err(not);
@@ -134,37 +140,4 @@ fn string(text: &[u8], limits: &Limits) -> Result<Option<String>, Fault> {
     let mut key = Key::new(limits.key);
     key.read(Input { bytes: text, base: 0 }, 1)?.ok_or(Fault::Truncated)?;
     Ok(String::from_utf8(std::mem::take(key.bytes_mut())).ok())
-}
-
-/// Calls `each` for every element or member of a text whose grammar has been checked; `opening`
-/// says which of the two it must hold.
-fn items(
-    text: &[u8],
-    opening: u8,
-    mut each: impl FnMut(Option<String>, Range<usize>) -> Result<(), Fault>,
-) -> Result<(), Fault> {
-    let input = Input { bytes: text, base: 0 };
-    let mut pos = space(text, 0);
-    if text.get(pos) != Some(&opening) {
-        return Err(Fault::NotAPatch { offset: pos as u64 });
-    }
-    let mut blind = Blind::new();
-    pos = space(text, pos + 1);
-    while !matches!(text.get(pos), None | Some(b']' | b'}')) {
-        let mut name = None;
-        if opening == b'{' {
-            let mut key = Key::new(usize::MAX);
-            let colon = space(text, key.read(input, pos + 1)?.ok_or(Fault::Truncated)?);
-            name = String::from_utf8(std::mem::take(key.bytes_mut())).ok();
-            pos = space(text, colon + 1);
-        }
-        blind.start(DEEPEST);
-        let end = blind.walk(input, pos)?.ok_or(Fault::Truncated)?;
-        each(name, pos..end)?;
-        pos = space(text, end);
-        if text.get(pos) == Some(&b',') {
-            pos = space(text, pos + 1);
-        }
-    }
-    Ok(())
 }

@@ -97,7 +97,7 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
             &[
                 ("merge", Some(Update::Merge)),
                 ("replace", Some(Update::Replace)),
-                ("merge_hidden", None),
+                ("merge_hidden", Some(Update::MergeHidden)),
             ],
         ),
         public: fields.text("public"),

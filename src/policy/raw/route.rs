@@ -90,11 +90,15 @@ pub enum Mode {
 pub const MODES: [(&str, Option<Mode>); 2] =
     [("enforce", Some(Mode::Enforce)), ("monitor", Some(Mode::Monitor))];
 
-/// What PUT does with what it does not mention. (`merge_hidden` is not enforced yet.)
+/// What PUT does with what it does not mention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
+    /// It stays as it is.
     Merge,
+    /// It is lost.
     Replace,
+    /// It is lost, but for what the caller cannot see: that is put into the body before it goes.
+    MergeHidden,
 }
 
 /// How a request's body is read, where something limits it.

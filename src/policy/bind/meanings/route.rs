@@ -82,8 +82,8 @@ pub(super) const ROWS: &[Row] = &[
             may("upsert", Flag, "PUT and PATCH need `c` besides"),
             may(
                 "update",
-                Word(&["merge", "replace"]),
-                "What PUT does with fields that it does not mention; `replace`",
+                Word(&["merge", "replace", "merge_hidden"]),
+                "What PUT does with fields that it does not mention; `replace`. With `merge_hidden` those that the caller cannot see are put into the body",
             ),
             may("public", LETTERS, "Letters for which no credential is evaluated"),
             may(
