@@ -31,6 +31,7 @@ mod sending;
 mod shape;
 mod sieve;
 mod story;
+mod told;
 mod tunnel;
 mod upgrade;
 mod upload;
