@@ -1,18 +1,20 @@
 //! The composition root: builds what lives as long as the process, wires it, drains it.
 
 use crate::admin::{self, Admin, AdminState, LastError, PolicyView};
+use crate::control::certificates::{self, CertificateError, Certificates};
 use crate::control::keys::{self, KeyFetcher};
 use crate::control::load::NotLoaded;
 use crate::control::reload::{LoadError, Outcome, Reloader, Status};
-use crate::control::store::Store;
-use crate::control::watch::{Nudge, Watch};
+use crate::control::store::{LiveTls, Store};
+use crate::control::watch::{Nudge, Watch, Watched};
 use crate::diag::{Report, Severity, json};
 use crate::identity::{Assertion, KeySource};
 use crate::policy::resolve::Surroundings;
-use crate::proxy::{self, ProxyConfig};
-use crate::settings::{ListenAddress, Settings};
+use crate::proxy::{self, Door, ProxyConfig};
+use crate::settings::{Listen, ListenAddress, Settings};
 use crate::source::Sources;
 use crate::telemetry::{PolicyState, Telemetry, unix_seconds};
+use crate::tls::KnowsPeers;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -24,10 +26,10 @@ use tokio::signal::unix::{SignalKind, signal};
 /// How long the access log may take to write out its last lines.
 const LOG_CLOSE: Duration = Duration::from_secs(2);
 
-/// How long the watcher of the policy may take to end.
+/// How long the watchers of files may take to end.
 const WATCHER_CLOSE: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether it has.
+/// How often it is looked whether they have.
 const WATCHER_LOOK: Duration = Duration::from_millis(5);
 
 /// How often the workers are looked after.
@@ -41,10 +43,17 @@ const MAX_SAID: usize = 300;
 pub struct App {
     proxy: proxy::Handle,
     admin: Option<Admin>,
-    watch: Nudge,
-    watcher: JoinHandle<()>,
+    /// Of the policy, and of certificates where a listener has some.
+    watchers: Vec<Watcher>,
     parts: Arc<Parts>,
     upstream: Option<String>,
+}
+
+/// A thread that looks at files.
+#[derive(Debug)]
+struct Watcher {
+    nudge: Nudge,
+    thread: JoinHandle<()>,
 }
 
 /// What several threads look at.
@@ -53,6 +62,8 @@ struct Parts {
     store: Arc<Store>,
     status: Arc<Status>,
     telemetry: Arc<Telemetry>,
+    /// Of the listeners that speak TLS.
+    certificates: Vec<Arc<LiveTls>>,
     ready: AtomicBool,
     keys: KeyFetcher,
 }
@@ -69,6 +80,9 @@ pub enum StartError {
     /// The workers could not be started.
     #[error(transparent)]
     Proxy(#[from] proxy::ServeError),
+    /// A listener's certificates cannot be used.
+    #[error("a listener cannot speak TLS: {0}")]
+    Certificates(#[from] CertificateError),
     /// The access log could not be opened.
     #[error("the access log cannot be opened: {0}")]
     AccessLog(io::Error),
@@ -101,6 +115,9 @@ impl App {
         let (reloader, report, sources) =
             Reloader::start(&settings.policy, around).map_err(StartError::Policy)?;
         warn(&report, &sources);
+        let known: Arc<dyn KnowsPeers> = reloader.store().clone();
+        let files = settings.listen.iter().filter_map(|listen| listen.tls.as_ref());
+        let certificates = Certificates::start(files, &known)?;
         let admin = settings.admin.as_ref().map(admin::bind).transpose()?;
         let telemetry = Telemetry::start(&settings.access_log).map_err(StartError::AccessLog)?;
         let telemetry = Arc::new(telemetry);
@@ -114,11 +131,12 @@ impl App {
             store: reloader.store().clone(),
             status: reloader.status().clone(),
             telemetry: telemetry.clone(),
+            certificates: certificates.live().cloned().collect(),
             ready: AtomicBool::new(false),
             keys,
         });
         let config = ProxyConfig {
-            listen: settings.listen,
+            listen: doors(settings.listen, &parts.certificates),
             workers: settings.workers,
             limits: settings.limits,
             store: parts.store.clone(),
@@ -126,15 +144,17 @@ impl App {
         };
         let proxy = proxy::serve(config)?;
         let admin = admin.map(|bound| Admin::start(bound, parts.clone())).transpose()?;
-        let watch = Watch::new(reloader);
-        let nudge = watch.nudge();
         let told = parts.clone();
-        let watcher = std::thread::Builder::new()
-            .name("policy-watch".into())
-            .spawn(move || watch.run(|outcome| told.hear(outcome)))?;
+        let mut watchers =
+            vec![Watcher::start("policy-watch", reloader, move |outcome| told.hear(outcome))?];
+        if !parts.certificates.is_empty() {
+            let told = parts.clone();
+            let hear = move |outcome: &_| told.hear_of_certificates(outcome);
+            watchers.push(Watcher::start("tls-watch", certificates, hear)?);
+        }
         parts.ready.store(true, Ordering::Release);
         let upstream = settings.upstream.map(|upstream| upstream.to_string());
-        Ok(App { proxy, admin, watch: nudge, watcher, parts, upstream })
+        Ok(App { proxy, admin, watchers, parts, upstream })
     }
 
     /// Where clients come in.
@@ -148,7 +168,8 @@ impl App {
     }
 
     /// Serves until SIGTERM or SIGINT, then drains: not ready, nothing accepted, what is under way
-    /// is finished within the time that the settings give. SIGHUP reloads the policy. `ready` is
+    /// is finished within the time that the settings give. SIGHUP reloads the policy
+    /// and certificates. `ready` is
     /// called when signals are heard: whoever reads that it is ready may send one at once.
     pub fn run(self, ready: impl FnOnce(&App)) -> io::Result<Ended> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -166,7 +187,7 @@ impl App {
             tokio::select! {
                 _ = terminate.recv() => return Ok(Ended::Asked),
                 _ = interrupt.recv() => return Ok(Ended::Asked),
-                _ = hang_up.recv() => self.watch.reload(),
+                _ = hang_up.recv() => self.watchers.iter().for_each(|one| one.nudge.reload()),
                 _ = look.tick() => if self.proxy.has_lost_a_worker() {
                     tracing::error!("a worker thread ended; draining the others");
                     return Ok(Ended::WorkerLost);
@@ -179,10 +200,11 @@ impl App {
         self.parts.ready.store(false, Ordering::Release);
         tracing::info!("draining");
         let joined = self.proxy.join();
-        self.watch.stop();
-        // It only compares files: where it is reading a large policy, nothing is lost with it.
+        self.watchers.iter().for_each(|watcher| watcher.nudge.stop());
+        // They only compare files: where one is reading a large policy, nothing is lost with it.
         let end = Instant::now() + WATCHER_CLOSE;
-        while !self.watcher.is_finished() && Instant::now() < end {
+        let over = || self.watchers.iter().all(|watcher| watcher.thread.is_finished());
+        while !over() && Instant::now() < end {
             std::thread::sleep(WATCHER_LOOK);
         }
         drop(self.admin);
@@ -199,10 +221,30 @@ impl App {
     }
 }
 
+impl Watcher {
+    fn start<W: Watched + Send + 'static>(
+        name: &str,
+        watched: W,
+        hear: impl FnMut(&W::Outcome) + Send + 'static,
+    ) -> io::Result<Watcher> {
+        let watch = Watch::new(watched);
+        let nudge = watch.nudge();
+        let thread = std::thread::Builder::new().name(name.into()).spawn(|| watch.run(hear))?;
+        Ok(Watcher { nudge, thread })
+    }
+}
+
+/// The listeners, with what is live of the certificates of those that speak TLS, in order.
+fn doors(listen: Vec<Listen>, certificates: &[Arc<LiveTls>]) -> Vec<Door> {
+    let mut live = certificates.iter().cloned();
+    let door = |Listen { address, tls }| Door { address, tls: tls.and_then(|_| live.next()) };
+    listen.into_iter().map(door).collect()
+}
+
 /// `listening on A, admin on B, policy generation N (digest), upstream U`
 impl fmt::Display for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let addresses: Vec<String> = self.addresses().iter().map(url).collect();
+        let addresses: Vec<String> = self.proxy.doors().map(door_url).collect();
         write!(f, "listening on {}", addresses.join(" and "))?;
         if let Some(admin) = self.admin_address() {
             write!(f, ", admin on {}", url(admin))?;
@@ -226,7 +268,31 @@ pub fn url(address: &ListenAddress) -> String {
     }
 }
 
+fn door_url((address, secure): (&ListenAddress, bool)) -> String {
+    match (address, secure) {
+        (ListenAddress::Tcp(address), true) => format!("https://{address}"),
+        (ListenAddress::Unix(_), true) => format!("{} (TLS)", url(address)),
+        (_, false) => url(address),
+    }
+}
+
 impl Parts {
+    /// Tells the log and the metrics what a look at the certificates led to.
+    fn hear_of_certificates(&self, outcome: &certificates::Outcome) {
+        use certificates::Outcome;
+        match outcome {
+            Outcome::Unchanged | Outcome::StillRefused => {}
+            Outcome::Published(listeners) => {
+                self.telemetry.certificates_reloaded(true);
+                tracing::info!(listeners, "the certificates have been reloaded");
+            }
+            Outcome::Refused(why) => {
+                self.telemetry.certificates_reloaded(false);
+                tracing::error!("the certificates on disk are refused, those before stay: {why}");
+            }
+        }
+    }
+
     /// Tells the log and the metrics what a look at the files led to.
     fn hear(&self, outcome: &Outcome) {
         match outcome {
@@ -322,6 +388,7 @@ impl AdminState for Parts {
             generation: live.snapshot.generation(),
             loaded_at: live.loaded_at,
             keyless: live.identity.keyless(unix_seconds(SystemTime::now())).is_some(),
+            certificates_expire: Certificates::expires(&self.certificates),
         })
     }
 }

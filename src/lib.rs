@@ -10,7 +10,8 @@
 //! 0. [`source`] text and places, [`principal`] who is calling, [`problem`] what clients are told,
 //!    [`diag`] what is wrong with a policy and how it is shown
 //! 1. [`policy`] from text to a compiled snapshot, [`filter`] the JSON engine, [`settings`]
-//! 2. [`decide`] the one evaluator, which alone makes permits; [`identity`] one caller or a refusal
+//! 2. [`decide`] the one evaluator, which alone makes permits; [`identity`] one caller or a refusal;
+//!    [`tls`] certificates, and whom to trust
 //! 3. [`control`] what is live and how it changes, [`telemetry`] log and metrics
 //! 4. [`proxy`] the data plane, [`admin`] health and state
 //! 5. [`app`] builds, wires and drains; [`demo`]; [`cli`] the commands, and all that is printed
@@ -34,3 +35,4 @@ pub mod proxy;
 pub mod settings;
 pub mod source;
 pub mod telemetry;
+pub mod tls;

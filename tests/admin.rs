@@ -38,6 +38,7 @@ impl AdminState for State {
             generation: 7,
             loaded_at: loaded_at(),
             keyless: false,
+            certificates_expire: None,
         })
     }
 }

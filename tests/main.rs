@@ -17,4 +17,5 @@ mod reference;
 mod schema;
 mod support;
 mod systems;
+mod tls;
 mod walls;

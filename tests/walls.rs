@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["source", "principal", "diag", "problem"],
     &["policy", "filter", "settings"],
-    &["decide", "identity", "openapi"],
+    &["decide", "identity", "openapi", "tls"],
     &["control", "telemetry", "directory"],
     &["admin", "proxy", "mesh", "console"],
     &["app", "cli", "demo", "main"],
@@ -42,9 +42,9 @@ const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[
         "the proxy reads a compiled snapshot, never what was typed",
     ),
     (
-        &["identity", "settings", "openapi"],
-        &["hyper", "hyper_util"],
-        "connections belong to the proxy",
+        &["identity", "settings", "openapi", "tls"],
+        &["hyper", "hyper_util", "tokio", "std::fs", "fs::read", "TcpStream"],
+        "connections belong to the proxy, files to control",
     ),
 ];
 

@@ -3,7 +3,7 @@
 use super::{complain, complain_of, print, run};
 use crate::app::{App, StartError, url};
 use crate::demo::{Kit, Running, SampleUpstream};
-use crate::settings::{Limits, ListenAddress, LogSink, Settings};
+use crate::settings::{Limits, Listen, ListenAddress, LogSink, Settings};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -44,7 +44,7 @@ fn settings(args: &Args, upstream: &SampleUpstream, kit: &Kit) -> Result<Setting
     let address = upstream.url().parse().map_err(|error| format!("the sample API: {error}"))?;
     Ok(Settings {
         allow_monitor: false,
-        listen: vec![args.listen.clone()],
+        listen: vec![Listen::plain(args.listen.clone())],
         admin: Some(args.admin.clone()),
         upstream: Some(address),
         policy: kit.policy(),

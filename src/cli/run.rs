@@ -29,7 +29,7 @@ pub struct Args {
     /// Where health, metrics and the policy's state are shown: a loopback address, unix:/path, off.
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
-    /// The default upstream: http://host:port or unix:/path.
+    /// The default upstream: http://host:port, https://host:port or unix:/path.
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
     /// A policy file or a folder of them.

@@ -11,8 +11,9 @@ use crate::policy::compile::{Stamp, compile};
 use crate::policy::front;
 use crate::policy::lint::lint;
 use crate::policy::raw::{LeftOut, RawPolicy};
-use crate::policy::resolve::{Surroundings, resolve};
+use crate::policy::resolve::{Resolved, Surroundings, resolve};
 use crate::source::Sources;
+use crate::tls::{UpstreamTls, upstream};
 use aws_lc_rs::digest::{Context, SHA256};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -97,6 +98,7 @@ fn load_once(
         lint(&raw, &resolved, &mut report);
     }
     let identity = identity(&raw, &named, &mut report);
+    let secure = secure(&resolved, &raw, &named, &mut report);
     let (named_files, digest) = named.digest(&text.sources);
     let snapshot = match report.has_errors() {
         true => None,
@@ -106,8 +108,8 @@ fn load_once(
     let sources = text.sources;
     match snapshot {
         Some(snapshot) if !report.has_errors() => {
-            let live =
-                Live { snapshot: Arc::new(snapshot), identity, loaded_at: SystemTime::now() };
+            let (snapshot, loaded_at) = (Arc::new(snapshot), SystemTime::now());
+            let live = Live { snapshot, identity, secure, loaded_at };
             Ok(Loaded { live, sources, report, named_files })
         }
         _ => Err(Box::new(NotLoaded { sources, report, named_files })),
@@ -127,8 +129,9 @@ fn not_read(unread: Unread, around: &Surroundings) -> NotLoaded {
     if incomplete {
         raw.left_out.push(LeftOut { kind: None, id: None });
     }
-    resolve(&raw, around, &mut report);
+    let resolved = resolve(&raw, around, &mut report);
     identity(&raw, &named, &mut report);
+    secure(&resolved, &raw, &named, &mut report);
     report.sort();
     NotLoaded { named_files: named.digest(&sources).0, sources, report }
 }
@@ -144,6 +147,18 @@ fn identity(raw: &RawPolicy, named: &NamedFiles, report: &mut Report) -> Identit
     identity.authenticate_to(&raw.upstreams, &inputs, report);
     identity.knows_roles(raw.roles.iter().map(|role| role.id.value.as_str()));
     identity
+}
+
+fn secure(
+    resolved: &Resolved,
+    raw: &RawPolicy,
+    named: &NamedFiles,
+    report: &mut Report,
+) -> Box<[Option<Arc<UpstreamTls>>]> {
+    // A file of the list that cannot be read is one authority less.
+    let system = || rustls_native_certs::load_native_certs().certs;
+    let inputs = upstream::Inputs { file: &|name| named.read(name), system: &system };
+    upstream::compile(&resolved.upstreams, &raw.upstreams, &inputs, report)
 }
 
 /// The files that a policy names, as they were when they were read: the digest covers them.
@@ -227,7 +242,7 @@ impl PolicyDigest {
     }
 }
 
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let about = std::fs::metadata(path)?;
     if !about.is_file() {
         return Err(io::Error::other("it is not a regular file"));

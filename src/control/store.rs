@@ -2,7 +2,10 @@
 
 use crate::identity::Identity;
 use crate::policy::snapshot::Snapshot;
+use crate::policy::snapshot::UpstreamId;
+use crate::tls::{ChainFault, KnowsPeers, ListenerTls, UpstreamTls};
 use arc_swap::{ArcSwap, Cache};
+use rustls_pki_types::CertificateDer;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -13,8 +16,17 @@ pub struct Live {
     pub snapshot: Arc<Snapshot>,
     /// The authenticators that the policy names, with their keys.
     pub identity: Identity,
+    /// How to speak to each upstream under TLS, by its number; none for those in clear.
+    pub secure: Box<[Option<Arc<UpstreamTls>>]>,
     /// When it became live.
     pub loaded_at: SystemTime,
+}
+
+impl Live {
+    /// How to speak to this upstream under TLS, where its URL says so.
+    pub fn secure(&self, upstream: UpstreamId) -> Option<&Arc<UpstreamTls>> {
+        self.secure.get(upstream.0 as usize)?.as_ref()
+    }
 }
 
 /// The place where the live policy stands.
@@ -50,6 +62,40 @@ impl Store {
     #[must_use]
     pub fn publish(&self, live: Live) -> Arc<Live> {
         self.live.swap(Arc::new(live))
+    }
+}
+
+/// Handshakes ask the policy that is live at that moment.
+impl KnowsPeers for Store {
+    fn asks(&self) -> bool {
+        false
+    }
+
+    fn knows(&self, _: &[CertificateDer<'_>], _: u64) -> Result<(), ChainFault> {
+        Err(ChainFault::Untrusted)
+    }
+}
+
+/// What one listener shakes hands with now.
+#[derive(Debug)]
+pub struct LiveTls {
+    live: ArcSwap<ListenerTls>,
+}
+
+impl LiveTls {
+    /// One that begins with this.
+    pub fn new(tls: ListenerTls) -> LiveTls {
+        LiveTls { live: ArcSwap::from_pointee(tls) }
+    }
+
+    /// What is live now.
+    pub fn load(&self) -> Arc<ListenerTls> {
+        self.live.load_full()
+    }
+
+    /// Puts other certificates in place, for every handshake that starts from now on.
+    pub fn publish(&self, tls: ListenerTls) {
+        self.live.store(Arc::new(tls));
     }
 }
 

@@ -1,7 +1,7 @@
 //! When to look at the files again: when the file system says that something happened, when
 //! somebody asks (SIGHUP), and every few seconds in any case, because events can be lost.
 //!
-//! Events are hints. What counts is the content, which [`Reloader`] compares.
+//! Events are hints. What counts is the content, which whoever is [`Watched`] compares.
 
 use crate::control::reload::{Outcome, Reloader};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -39,14 +39,42 @@ enum Hint {
     Stop,
 }
 
+/// Something that files on disk say.
+pub trait Watched {
+    /// What came of a look.
+    type Outcome;
+
+    /// The folders in which a change may be a change of it.
+    fn folders(&self) -> Vec<PathBuf>;
+
+    /// Compares the files with what is live, and makes them live where they differ and are good.
+    /// What was refused before is told once more where somebody has `asked`.
+    fn look(&mut self, asked: bool) -> Self::Outcome;
+}
+
+impl Watched for Reloader {
+    type Outcome = Outcome;
+
+    fn folders(&self) -> Vec<PathBuf> {
+        Reloader::folders(self)
+    }
+
+    fn look(&mut self, asked: bool) -> Outcome {
+        match asked {
+            true => self.reload_aloud(),
+            false => self.reload(),
+        }
+    }
+}
+
 /// A watcher that has not begun.
 #[derive(Debug)]
-pub struct Watch {
-    reloader: Reloader,
+pub struct Watch<W> {
+    watched: W,
     hints: Receiver<Hint>,
     nudge: Nudge,
     watcher: Option<RecommendedWatcher>,
-    watched: BTreeSet<PathBuf>,
+    followed: BTreeSet<PathBuf>,
 }
 
 impl Nudge {
@@ -73,9 +101,9 @@ impl Nudge {
     }
 }
 
-impl Watch {
+impl<W: Watched> Watch<W> {
     /// Begins to listen to the file system.
-    pub fn new(reloader: Reloader) -> Watch {
+    pub fn new(watched: W) -> Watch<W> {
         let (sender, hints) = sync_channel(MAX_HINTS);
         let nudge = Nudge { hints: sender, stopped: Arc::default() };
         let told = nudge.clone();
@@ -90,7 +118,7 @@ impl Watch {
                 tracing::warn!(%error, "no file system events: files are compared every {POLL:?}");
             })
             .ok();
-        let mut watch = Watch { reloader, hints, nudge, watcher, watched: BTreeSet::new() };
+        let mut watch = Watch { watched, hints, nudge, watcher, followed: BTreeSet::new() };
         watch.follow_folders();
         watch
     }
@@ -101,7 +129,7 @@ impl Watch {
     }
 
     /// Watches until stopped; `told` hears of every attempt that did or said something. Blocks.
-    pub fn run(mut self, mut told: impl FnMut(&Outcome)) {
+    pub fn run(mut self, mut told: impl FnMut(&W::Outcome)) {
         while !self.nudge.is_stopped() {
             let mut asked = false;
             match self.hints.recv_timeout(POLL) {
@@ -117,11 +145,7 @@ impl Watch {
             if self.nudge.is_stopped() {
                 return;
             }
-            let outcome = match asked {
-                true => self.reloader.reload_aloud(),
-                false => self.reloader.reload(),
-            };
-            told(&outcome);
+            told(&self.watched.look(asked));
             self.follow_folders();
         }
     }
@@ -142,22 +166,23 @@ impl Watch {
 
     fn follow_folders(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
-        let wanted: BTreeSet<PathBuf> = self.reloader.folders().into_iter().collect();
-        for gone in self.watched.difference(&wanted) {
+        let wanted: BTreeSet<PathBuf> = self.watched.folders().into_iter().collect();
+        for gone in self.followed.difference(&wanted) {
             // It may not be there any more, which is as good as not watched.
             let _ = watcher.unwatch(gone);
         }
-        let mut watched: BTreeSet<PathBuf> = self.watched.intersection(&wanted).cloned().collect();
-        for folder in wanted.difference(&self.watched) {
+        let mut followed: BTreeSet<PathBuf> =
+            self.followed.intersection(&wanted).cloned().collect();
+        for folder in wanted.difference(&self.followed) {
             match watcher.watch(folder, RecursiveMode::NonRecursive) {
                 Ok(()) => {
-                    watched.insert(folder.clone());
+                    followed.insert(folder.clone());
                 }
                 // Tried again after the next look at the files.
                 Err(error) => tracing::debug!(%error, folder = %folder.display(), "not watched"),
             }
         }
-        self.watched = watched;
+        self.followed = followed;
     }
 }
 
@@ -169,7 +194,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    fn watch() -> (Watch, tempfile::TempDir) {
+    fn watch() -> (Watch<Reloader>, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("policy.yaml");
         std::fs::write(&path, "policy: 1\n").unwrap();
@@ -178,7 +203,7 @@ mod tests {
     }
 
     /// Runs it to its end, and counts how often it looked.
-    fn looks(watch: Watch, looked: impl Fn() + Send + 'static) -> usize {
+    fn looks(watch: Watch<Reloader>, looked: impl Fn() + Send + 'static) -> usize {
         let (sender, ended) = channel();
         std::thread::spawn(move || {
             let mut looks = 0;

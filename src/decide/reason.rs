@@ -44,6 +44,8 @@ reasons! {
     HeadersTooLarge = "headers_too_large", 431;
     /// The head of the request is malformed or contradicts itself (Host, framing, Connection).
     BadRequest = "bad_request", 400;
+    /// The host is another one than the connection was opened for (TLS, SNI).
+    Misdirected = "misdirected", 421;
     /// No letter stands for this method on this route.
     BadMethod = "bad_method", 405;
     /// Two credentials for the subject.

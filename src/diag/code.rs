@@ -64,6 +64,8 @@ codes! {
     SchemaAdditionalExplicit = "SCHEMA_ADDITIONAL_EXPLICIT",
     /// An authenticator cannot work as written (a weak key, a missing file, an unfit algorithm).
     IdentityValid = "IDENTITY_VALID",
+    /// What TLS towards an upstream needs cannot be used (a missing file, keys that do not fit).
+    TlsValid = "TLS_VALID",
     /// Warning: no `identity`, so everything that is not public is 401.
     NoIdentity = "NO_IDENTITY",
     SchemaUncovered = "SCHEMA_UNCOVERED",

@@ -185,7 +185,9 @@ impl TokenFault {
     fn is_guess(self) -> bool {
         !matches!(
             self,
-            TokenFault::KeysUnavailable
+            // Without a key nothing is tried, and the issuer may merely have made a new one.
+            TokenFault::NoKey
+                | TokenFault::KeysUnavailable
                 | TokenFault::MissingClaim(_)
                 | TokenFault::ClaimType(_)
                 | TokenFault::Audience

@@ -13,7 +13,10 @@ pub use identity::{
     RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeyUrl, RawKeys,
     RawRolePlace, RawSecret,
 };
-pub use route::{BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, Update};
+pub use route::{
+    BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, RawUpstreamTls, RequestKind,
+    Update,
+};
 pub use tell::{RawAssertion, RawCredential, RawTell, RawToldHeaders};
 
 use crate::policy::node::Node;
@@ -342,6 +345,15 @@ pub struct RawAt {
     pub path: Text,
     pub pointer: Text,
     pub entries: Option<RawEntries>,
+    pub is: Option<RawIs>,
+}
+
+/// What objects of the type are called: a pointer inside of them, and the text there.
+#[derive(Clone, Debug)]
+pub struct RawIs {
+    pub span: Span,
+    pub field: Text,
+    pub value: Text,
 }
 
 /// Where the pairs of a list keep the name of a property and its value: pointers.

@@ -15,11 +15,13 @@ pub struct Upstream {
     pub host: Option<Arc<str>>,
 }
 
-/// The address in an upstream's URL. (`https` is not supported yet and refused by name.)
+/// The address in an upstream's URL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum UpstreamAddress {
     /// `http://host:port`; port 80 where none is given. IPv6 addresses stand without brackets.
     Tcp { host: Arc<str>, port: u16 },
+    /// `https://host:port`; port 443 where none is given.
+    Tls { host: Arc<str>, port: u16 },
     /// `unix:/path/to/socket`
     Unix(PathBuf),
 }
@@ -27,9 +29,7 @@ pub enum UpstreamAddress {
 /// Why a text is no upstream URL; shown to the user, beginning in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UpstreamUrlError {
-    #[error("`https` upstreams are not supported yet; use `http://` or `unix:`")]
-    Https,
-    #[error("the URL must start with `http://` or `unix:/`")]
+    #[error("the URL must start with `http://`, `https://` or `unix:/`")]
     Scheme,
     #[error("the URL must be a host and a port alone: no user, path, query or fragment")]
     Extra,
@@ -49,10 +49,11 @@ impl std::str::FromStr for UpstreamAddress {
                 false => Err(UpstreamUrlError::Scheme),
             };
         }
-        if url.starts_with("https://") {
-            return Err(UpstreamUrlError::Https);
-        }
-        let rest = url.strip_prefix("http://").ok_or(UpstreamUrlError::Scheme)?;
+        let (rest, secure) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+            (Some(rest), _) => (rest, false),
+            (None, Some(rest)) => (rest, true),
+            (None, None) => return Err(UpstreamUrlError::Scheme),
+        };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         if rest.contains(['/', '?', '#', '@']) {
             return Err(UpstreamUrlError::Extra);
@@ -64,20 +65,27 @@ impl std::str::FromStr for UpstreamAddress {
         }
         let port = match rest.len() > authority.host().len() {
             true => authority.port_u16().filter(|port| *port > 0).ok_or(UpstreamUrlError::Port)?,
+            false if secure => 443,
             false => 80,
         };
-        Ok(UpstreamAddress::Tcp { host: host.into(), port })
+        let host = host.into();
+        Ok(match secure {
+            true => UpstreamAddress::Tls { host, port },
+            false => UpstreamAddress::Tcp { host, port },
+        })
     }
 }
 
 impl fmt::Display for UpstreamAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            UpstreamAddress::Tcp { host, port } if host.contains(':') => {
-                write!(f, "http://[{host}]:{port}")
-            }
-            UpstreamAddress::Tcp { host, port } => write!(f, "http://{host}:{port}"),
-            UpstreamAddress::Unix(path) => write!(f, "unix:{}", path.display()),
+        let (scheme, host, port) = match self {
+            UpstreamAddress::Tcp { host, port } => ("http", host, port),
+            UpstreamAddress::Tls { host, port } => ("https", host, port),
+            UpstreamAddress::Unix(path) => return write!(f, "unix:{}", path.display()),
+        };
+        match host.contains(':') {
+            true => write!(f, "{scheme}://[{host}]:{port}"),
+            false => write!(f, "{scheme}://{host}:{port}"),
         }
     }
 }
@@ -93,6 +101,8 @@ mod tests {
             ("http://127.0.0.1:9000/", "http://127.0.0.1:9000"),
             ("http://api", "http://api:80"),
             ("http://[::1]:9000", "http://[::1]:9000"),
+            ("https://api", "https://api:443"),
+            ("https://[::1]:8443/", "https://[::1]:8443"),
             ("unix:/run/api.sock", "unix:/run/api.sock"),
         ] {
             assert_eq!(typed.parse::<UpstreamAddress>().expect(typed).to_string(), shown);
@@ -102,7 +112,8 @@ mod tests {
     #[test]
     fn urls_that_do_not() {
         for (typed, error) in [
-            ("https://api", UpstreamUrlError::Https),
+            ("ftp://api", UpstreamUrlError::Scheme),
+            ("https://a/b", UpstreamUrlError::Extra),
             ("api:80", UpstreamUrlError::Scheme),
             ("unix:api.sock", UpstreamUrlError::Scheme),
             ("http://", UpstreamUrlError::Host),

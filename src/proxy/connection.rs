@@ -6,10 +6,13 @@ use super::io::{ClientIo, Pulse, Socket};
 use super::link::MAX_BUFFER;
 use super::reply::Reply;
 use super::request;
+use super::tls::{self, Secure};
 use super::tunnel::{Near, Tunnel};
 use super::worker::Worker;
+use crate::control::store::LiveTls;
 use crate::decide::Reason;
 use crate::identity::Peer;
+use crate::policy::Host;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
@@ -23,6 +26,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -34,6 +38,8 @@ pub(super) struct Client {
     pub(super) peer: Peer,
     /// The clocks of the connection.
     pub(super) pulse: Rc<Pulse>,
+    /// What the TLS handshake has settled; `None` where there was none.
+    secure: Option<Box<Secure>>,
     /// The forwarding headers for the host that was named last: nearly always the same.
     forwarded: RefCell<Option<Forwarded>>,
     /// What the connection becomes once its last response is out.
@@ -41,8 +47,17 @@ pub(super) struct Client {
 }
 
 impl Client {
-    fn new(peer: Peer, pulse: Rc<Pulse>) -> Rc<Client> {
-        Rc::new(Client { peer, pulse, forwarded: RefCell::default(), tunnel: RefCell::default() })
+    fn new(peer: Peer, pulse: Rc<Pulse>, secure: Option<Box<Secure>>) -> Rc<Client> {
+        let (forwarded, tunnel) = (RefCell::default(), RefCell::default());
+        Rc::new(Client { peer, pulse, secure, forwarded, tunnel })
+    }
+
+    /// Refuses a host other than the one that the connection was opened for.
+    pub(super) fn is_for(&self, host: &Host<'_>) -> Result<(), Reason> {
+        match self.secure.as_ref().is_none_or(|secure| secure.is_for(host)) {
+            true => Ok(()),
+            false => Err(Reason::Misdirected),
+        }
     }
 
     /// The address, for the log.
@@ -69,7 +84,7 @@ impl Client {
         match &*known {
             Some(forwarded) if forwarded.host == *host => Ok(forwarded.clone()),
             _ => {
-                let made = Forwarded::new(self.address(), host)?;
+                let made = Forwarded::new(self.address(), host, self.secure.is_some())?;
                 Ok(known.insert(made).clone())
             }
         }
@@ -77,12 +92,29 @@ impl Client {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(worker: Rc<Worker>, mut socket: Socket, peer: Peer) {
+pub(super) async fn serve(
+    worker: Rc<Worker>,
+    mut socket: Socket,
+    peer: Peer,
+    tls: Option<Arc<LiveTls>>,
+) {
+    let mut secure = None;
+    if let Some(tls) = tls {
+        // Boxed, because it is rare beside requests and what it needs is large.
+        let Some(accepted) = Box::pin(tls::accept(&worker, socket, &tls)).await else { return };
+        socket = accepted.0;
+        secure = Some(Box::new(accepted.1));
+    }
     let clock = &worker.clock;
     let pulse = Pulse::new(clock.deadline(), clock.deadline(), &worker.limits);
     let Some(first) = first_bytes(&worker, &mut socket, &pulse).await else { return };
-    let client = Client::new(peer, pulse.clone());
-    let is_http2 = first.starts_with(PREFACE);
+    let is_http2 = match &secure {
+        None => first.starts_with(PREFACE),
+        // ALPN has chosen; what does not begin so is not what was agreed on.
+        Some(secure) if secure.http2 && !first.starts_with(PREFACE) => return,
+        Some(secure) => secure.http2,
+    };
+    let client = Client::new(peer, pulse.clone(), secure);
     if is_http2 {
         pulse.speaks_http2();
     }

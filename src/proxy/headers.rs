@@ -27,8 +27,12 @@ pub(super) struct Forwarded {
 }
 
 impl Forwarded {
-    /// What is said of a client that named this host.
-    pub(super) fn new(client: Option<IpAddr>, host: &HeaderValue) -> Result<Forwarded, Reason> {
+    /// What is said of a client that named this host, over TLS or not.
+    pub(super) fn new(
+        client: Option<IpAddr>,
+        host: &HeaderValue,
+        secure: bool,
+    ) -> Result<Forwarded, Reason> {
         let name = host.to_str().map_err(|_| Reason::BadRequest)?;
         // RFC 7239 section 6: an IPv6 address stands in brackets and quotes, an obfuscated
         // identifier begins with an underscore.
@@ -44,8 +48,9 @@ impl Forwarded {
             write_field(&mut fields, "x-real-ip", &client);
         }
         write_field(&mut fields, "x-forwarded-host", host);
-        write_field(&mut fields, "x-forwarded-proto", &HeaderValue::from_static("http"));
-        let element = plain(&format!("for={by};host=\"{name}\";proto=http"))?;
+        let proto = if secure { "https" } else { "http" };
+        write_field(&mut fields, "x-forwarded-proto", &HeaderValue::from_static(proto));
+        let element = plain(&format!("for={by};host=\"{name}\";proto={proto}"))?;
         write_field(&mut fields, "forwarded", &element);
         Ok(Forwarded { host: host.clone(), fields: fields.into() })
     }
@@ -136,31 +141,6 @@ pub(super) fn write_field(head: &mut Vec<u8>, name: &str, value: &HeaderValue) {
     head.extend_from_slice(b"\r\n");
 }
 
-/// Makes sure that what comes back can be filtered: JSON, not encoded, whole and unconditional.
-/// A write keeps its conditions: to drop one would overwrite what it was to protect.
-pub(super) fn ask_for_json(headers: &mut HeaderMap, safe: bool) -> Result<(), Reason> {
-    headers.remove(header::RANGE);
-    headers.remove(header::IF_RANGE);
-    for name in CONDITIONS.into_iter().filter(|_| safe) {
-        headers.remove(name);
-    }
-    for (name, value) in
-        [(header::ACCEPT, "application/json"), (header::ACCEPT_ENCODING, "identity")]
-    {
-        let set = headers.try_insert(name, HeaderValue::from_static(value));
-        set.map_err(|_| Reason::HeadersTooLarge)?;
-    }
-    Ok(())
-}
-
-/// Monitor mode: what comes back is to be read, and is not changed. A coding is all that is not
-/// asked for; what the response says is the same without one.
-pub(super) fn ask_for_plain(headers: &mut HeaderMap) -> Result<(), Reason> {
-    let identity = HeaderValue::from_static("identity");
-    let set = headers.try_insert(header::ACCEPT_ENCODING, identity);
-    set.map(drop).map_err(|_| Reason::HeadersTooLarge)
-}
-
 /// Takes out what belongs to the connection that a response came over.
 pub(super) fn clean_response(headers: &mut HeaderMap) {
     let mut gone: Vec<HeaderName> = connection_options(headers).unwrap_or_default();
@@ -191,15 +171,6 @@ pub(super) fn mark_filtered(headers: &mut HeaderMap, fields: Option<&FieldMasks>
         }
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-}
-
-/// Takes out what says how many rows there are besides those that are shown.
-pub(super) fn forget_totals(headers: &mut HeaderMap) {
-    let counts = |name: &&HeaderName| {
-        TOTALS.contains(&name.as_str()) || name.as_str().starts_with("x-pagination")
-    };
-    let gone: Vec<HeaderName> = headers.keys().filter(counts).cloned().collect();
-    gone.into_iter().for_each(|name| drop(headers.remove(name)));
 }
 
 /// A reference may carry what the body must not (`/customers?ssn=…`).
@@ -402,28 +373,8 @@ const SWITCH: [(HeaderName, HeaderValue); 2] = [
     (header::UPGRADE, HeaderValue::from_static("websocket")),
 ];
 
-/// Asks for a representation on a condition (RFC 9110 section 13.1).
-const CONDITIONS: [HeaderName; 4] = [
-    header::IF_MATCH,
-    header::IF_NONE_MATCH,
-    header::IF_MODIFIED_SINCE,
-    header::IF_UNMODIFIED_SINCE,
-];
-
 /// References that are not worth taking apart.
 const LINKS: [HeaderName; 2] = [header::LINK, header::REFRESH];
-
-/// In which lists are counted, by habit or (Content-Range of `items`) by RFC 9110 section 14.4.
-const TOTALS: [&str; 8] = [
-    "content-range",
-    "total-count",
-    "x-content-range",
-    "x-count",
-    "x-total",
-    "x-total-count",
-    "x-total-items",
-    "x-total-pages",
-];
 
 /// Speaks of a representation's bytes.
 const ABOUT_THE_BYTES: [HeaderName; 11] = [

@@ -1,4 +1,4 @@
-//! The byte streams under HTTP: sockets of both families, and the client's side with its clocks.
+//! The byte streams under HTTP: sockets, and the client's side with its clocks.
 
 use super::connection::CLOSING;
 use super::deadline::Deadline;
@@ -13,14 +13,17 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsStream;
 
-/// A connected socket of either family.
+/// A connected socket of either family, in clear or under TLS.
 #[derive(Debug)]
 pub(super) enum Socket {
     /// TCP, without Nagle's delay.
     Tcp(TcpStream),
     /// A Unix stream socket.
     Unix(UnixStream),
+    /// TLS over one of them, either side of it. Boxed: it is large, and the others are the rule.
+    Tls(Box<TlsStream<Socket>>),
 }
 
 /// What a connection's stream and the requests on it know of each other.
@@ -150,6 +153,13 @@ impl Pulse {
         }
     }
 
+    fn flushed(&self, result: &Poll<io::Result<()>>) {
+        match result {
+            Poll::Pending => self.writing.set_once(self.write_idle),
+            Poll::Ready(_) => self.writing.clear(),
+        }
+    }
+
     fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &result {
             Poll::Pending => self.writing.set_once(self.write_idle),
@@ -189,10 +199,21 @@ impl ClientIo {
 impl Socket {
     /// Makes sure that the other end cannot take the close that follows for a clean end.
     fn reset(&self) {
-        if let Socket::Tcp(stream) = self {
+        match self {
             // A failure leaves an ordinary close, which is all that a Unix socket has.
-            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+            Socket::Tcp(stream) => {
+                let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+            }
+            Socket::Unix(_) => {}
+            // There, an end without close_notify is none; this makes it a loud one.
+            Socket::Tls(stream) => stream.get_ref().0.reset(),
         }
+    }
+
+    /// Whether bytes that were taken may still lie here, so that only a flush shows whether the
+    /// other end takes them.
+    pub(super) fn holds_back(&self) -> bool {
+        matches!(self, Socket::Tls(_))
     }
 }
 
@@ -243,7 +264,12 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        let result = Pin::new(&mut self.socket).poll_flush(cx);
+        if self.socket.holds_back() {
+            // What is written is taken by TLS first; whether the client takes it shows here.
+            self.pulse.flushed(&result);
+        }
+        result
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -274,6 +300,7 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Socket::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -287,6 +314,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Socket::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Socket::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -298,6 +326,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Socket::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -309,6 +338,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Socket::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Socket::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Socket::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -316,6 +346,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Socket::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

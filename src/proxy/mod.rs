@@ -4,10 +4,12 @@
 //! in one function): [`canonical`] → decide → [`upload`] → [`outgoing`] → [`pool`] ([`sending`] →
 //! [`link`] → [`answer`], [`rest`]) → [`shape`] → [`reply`], or [`respond`] where it is refused; its
 //! [`story`] is handed over at the end. What a decision waits for is found out by [`ask`]. A request
-//! that opens a WebSocket connection goes through [`upgrade`] and lives on in a [`tunnel`].
+//! that opens a WebSocket connection goes through [`upgrade`] and lives on in a [`tunnel`]. Where a
+//! listener speaks TLS, [`tls`] stands before all of it.
 
 mod answer;
 mod ask;
+mod asking;
 mod canonical;
 mod coding;
 mod connection;
@@ -31,7 +33,9 @@ mod sending;
 mod shape;
 mod sieve;
 mod story;
+mod tls;
 mod told;
+mod totals;
 mod tunnel;
 mod upgrade;
 mod upload;
@@ -41,10 +45,12 @@ mod worker;
 pub use listener::BindError;
 
 use crate::control::Store;
+use crate::control::store::LiveTls;
 use crate::identity::Fault;
 use crate::settings::{Limits, ListenAddress};
 use crate::telemetry::WorkerTelemetry;
 use crate::telemetry::record::Record;
+use crate::tls::Handshake;
 use listener::{Claimed, Listener};
 use std::os::unix::net::UnixListener;
 use std::rc::Rc;
@@ -56,8 +62,8 @@ use tokio::sync::watch;
 /// What the data plane runs with.
 #[derive(Clone)]
 pub struct ProxyConfig {
-    /// Where clients come in.
-    pub listen: Vec<ListenAddress>,
+    /// Where clients come in, and what TLS runs with there, if it does.
+    pub listen: Vec<Door>,
     /// Threads, at least 1.
     pub workers: usize,
     /// What every buffer and every wait may take.
@@ -66,6 +72,22 @@ pub struct ProxyConfig {
     pub store: Arc<Store>,
     /// Makes the recorder of each worker, on the worker's own thread.
     pub recorder: Arc<dyn Fn(usize) -> Box<dyn Recorder> + Send + Sync>,
+}
+
+/// A place where clients come in.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// Where.
+    pub address: ListenAddress,
+    /// What is live of its certificates; `None` where it speaks HTTP in clear.
+    pub tls: Option<Arc<LiveTls>>,
+}
+
+/// In clear.
+impl From<ListenAddress> for Door {
+    fn from(address: ListenAddress) -> Door {
+        Door { address, tls: None }
+    }
 }
 
 /// Is told what a worker does. Called on the hot path: nothing here may wait.
@@ -78,6 +100,8 @@ pub trait Recorder {
     fn connection_closed(&self) {}
     /// Nobody was identified, and why.
     fn unidentified(&self, _fault: Fault) {}
+    /// A TLS handshake with a client has ended.
+    fn handshake(&self, _: Handshake) {}
     /// A connection to an upstream was opened.
     fn upstream_opened(&self) {}
     /// A request goes over an upstream connection that has been used before.
@@ -112,6 +136,10 @@ impl Recorder for WorkerTelemetry {
         WorkerTelemetry::unidentified(self, fault.as_str());
     }
 
+    fn handshake(&self, handshake: Handshake) {
+        WorkerTelemetry::handshake(self, handshake);
+    }
+
     fn upstream_opened(&self) {
         WorkerTelemetry::upstream_opened(self);
     }
@@ -140,6 +168,8 @@ pub enum ServeError {
 #[derive(Debug)]
 pub struct Handle {
     addresses: Vec<ListenAddress>,
+    /// Which of them speak TLS.
+    secure: Vec<bool>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<std::io::Result<()>>>,
     /// Held so that no second instance claims the same addresses.
@@ -164,9 +194,12 @@ pub fn serve(config: ProxyConfig) -> Result<Handle, ServeError> {
     let claimed = claim_all(&config.listen, workers)?;
     let addresses = claimed.iter().map(|claimed| claimed.address.clone()).collect();
     let (stop, stopped) = watch::channel(false);
-    let mut handle = Handle { addresses, stop, threads: Vec::new(), _claims: Vec::new() };
+    let secure = config.listen.iter().map(|door| door.tls.is_some()).collect();
+    let mut handle = Handle { addresses, secure, stop, threads: Vec::new(), _claims: Vec::new() };
     let open = Arc::new(AtomicUsize::new(0));
-    for (number, listeners) in deal(claimed, workers, &mut handle).into_iter().enumerate() {
+    for (number, listeners) in
+        deal(claimed, &config.listen, workers, &mut handle).into_iter().enumerate()
+    {
         let (config, open, stopped) = (config.clone(), open.clone(), stopped.clone());
         let thread = std::thread::Builder::new()
             .name(format!("worker-{number}"))
@@ -177,17 +210,25 @@ pub fn serve(config: ProxyConfig) -> Result<Handle, ServeError> {
     Ok(handle)
 }
 
-fn claim_all(listen: &[ListenAddress], workers: usize) -> Result<Vec<Claimed>, BindError> {
-    listen.iter().map(|address| listener::claim(address, workers)).collect()
+fn claim_all(listen: &[Door], workers: usize) -> Result<Vec<Claimed>, BindError> {
+    listen.iter().map(|door| listener::claim(&door.address, workers)).collect()
 }
 
+/// A worker's share of a door.
+type Share = (Listener, Option<Arc<LiveTls>>);
+
 /// Gives each worker one listener of every address.
-fn deal(claimed: Vec<Claimed>, workers: usize, handle: &mut Handle) -> Vec<Vec<Listener>> {
-    let mut dealt: Vec<Vec<Listener>> = (0..workers).map(|_| Vec::new()).collect();
-    for Claimed { listeners, claim, .. } in claimed {
+fn deal(
+    claimed: Vec<Claimed>,
+    doors: &[Door],
+    workers: usize,
+    handle: &mut Handle,
+) -> Vec<Vec<Share>> {
+    let mut dealt: Vec<Vec<Share>> = (0..workers).map(|_| Vec::new()).collect();
+    for (Claimed { listeners, claim, .. }, door) in claimed.into_iter().zip(doors) {
         handle._claims.push(claim);
         for (worker, listener) in dealt.iter_mut().zip(listeners) {
-            worker.push(listener);
+            worker.push((listener, door.tls.clone()));
         }
     }
     dealt
@@ -197,6 +238,11 @@ impl Handle {
     /// Where clients come in, with the ports that were given where 0 was asked for.
     pub fn addresses(&self) -> &[ListenAddress] {
         &self.addresses
+    }
+
+    /// The same, each with whether it speaks TLS.
+    pub fn doors(&self) -> impl Iterator<Item = (&ListenAddress, bool)> {
+        self.addresses.iter().zip(self.secure.iter().copied())
     }
 
     /// Stops accepting, and ends every connection after what it is doing, or when the time to

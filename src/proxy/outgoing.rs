@@ -1,5 +1,6 @@
 //! What goes to an upstream: the canonical request, cleaned, with what we say added.
 
+use super::asking;
 use super::canonical::Canonical;
 use super::headers;
 use super::sending::Sending;
@@ -40,9 +41,9 @@ impl Outgoing {
             return Err(Reason::HeadersTooLarge);
         }
         if filtered && told.permit.is_monitored() {
-            headers::ask_for_plain(&mut headers)?;
+            asking::ask_for_plain(&mut headers)?;
         } else if filtered {
-            headers::ask_for_json(&mut headers, method.is_safe())?;
+            asking::ask_for_readable(&mut headers, route.response, method.is_safe())?;
         }
         let host = match &upstream.host {
             Some(host) => HeaderValue::from_str(host).map_err(|_| Reason::Internal)?,

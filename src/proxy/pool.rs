@@ -11,27 +11,34 @@ use super::link::{Far, Link, Unanswered, Unfinished};
 use super::outgoing::Outgoing;
 use super::reply::Download;
 use super::sending::Sending;
+use super::tls;
 use super::{AtEnd, Recorder};
 use crate::decide::Reason;
 use crate::policy::upstream::UpstreamAddress;
 use crate::settings::Limits;
+use crate::tls::UpstreamTls;
 use foldhash::fast::RandomState;
 use http::{Response, StatusCode};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpStream, UnixStream};
 
 /// Idle connections that a worker keeps to one upstream; more are closed.
 pub(super) const MAX_IDLE: usize = 256;
 
+/// How long an upstream that cannot be spoken to is not logged again, by each worker.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
+
 /// All upstreams that a worker has connections to.
 pub(super) struct Pool {
     endpoints: RefCell<HashMap<UpstreamAddress, Rc<Endpoint>, RandomState>>,
+    /// Those under TLS, by all that their trust came from: what changes it makes another one.
+    secure: RefCell<HashMap<[u8; 32], Rc<Endpoint>, RandomState>>,
     clock: Rc<Clock>,
     times: Times,
     recorder: Rc<dyn Recorder>,
@@ -40,6 +47,7 @@ pub(super) struct Pool {
 #[derive(Clone, Copy, Debug)]
 struct Times {
     connect: Duration,
+    handshake: Duration,
     head: Duration,
     idle: Duration,
     max_header_bytes: usize,
@@ -49,7 +57,17 @@ struct Times {
 #[derive(Debug)]
 struct Endpoint {
     address: UpstreamAddress,
+    tls: Option<Arc<UpstreamTls>>,
     idle: RefCell<Vec<Link>>,
+    /// When it was last told why it cannot be spoken to.
+    told: Cell<Option<Instant>>,
+}
+
+/// Where a request goes: an address, and how to speak TLS there where its scheme is `https`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct To<'a> {
+    pub(super) address: &'a UpstreamAddress,
+    pub(super) tls: Option<&'a Arc<UpstreamTls>>,
 }
 
 /// A connection that carries a request. Dropped before [`Lease::give_back`], it is closed.
@@ -57,7 +75,7 @@ struct Endpoint {
 pub(super) struct Lease {
     pub(super) link: Link,
     endpoint: Rc<Endpoint>,
-    head: Duration,
+    pause: Duration,
     idle: Duration,
     /// Whether another request may follow on the connection, once this response is over.
     reusable: bool,
@@ -89,11 +107,13 @@ impl Pool {
     pub(super) fn new(clock: Rc<Clock>, limits: &Limits, recorder: Rc<dyn Recorder>) -> Pool {
         let times = Times {
             connect: limits.connect,
+            handshake: limits.handshake,
             head: limits.upstream_head,
             idle: limits.upstream_idle,
             max_header_bytes: limits.max_header_bytes,
         };
-        Pool { endpoints: RefCell::default(), clock, times, recorder }
+        let (endpoints, secure) = (RefCell::default(), RefCell::default());
+        Pool { endpoints, secure, clock, times, recorder }
     }
 
     /// Sends a request and waits for the head of the response.
@@ -103,10 +123,10 @@ impl Pool {
     /// allows it.
     pub(super) async fn send(
         &self,
-        address: &UpstreamAddress,
+        to: To<'_>,
         outgoing: Outgoing,
     ) -> Result<Response<Download>, SendError> {
-        let endpoint = self.endpoint(address);
+        let endpoint = self.endpoint(to);
         let mut sending = outgoing.into_sending();
         if let Some(link) = endpoint.reusable() {
             self.recorder.upstream_reused();
@@ -118,7 +138,7 @@ impl Pool {
             }
         }
         // Boxed, because it is rare and what it needs is large.
-        let link = Box::pin(self.open(&endpoint.address)).await?;
+        let link = Box::pin(self.open(&endpoint)).await?;
         let mut lease = self.lease(link, &endpoint);
         match self.exchange(&mut lease, &mut sending).await {
             Ok(answer) => Ok(lease.answer(answer, sending)),
@@ -130,12 +150,12 @@ impl Pool {
     /// whatever the answer: an upstream that half understood may take the next one for data.
     pub(super) async fn switch(
         &self,
-        address: &UpstreamAddress,
+        to: To<'_>,
         outgoing: Outgoing,
     ) -> Result<Switched, SendError> {
-        let endpoint = self.endpoint(address);
+        let endpoint = self.endpoint(to);
         let mut sending = outgoing.into_sending();
-        let link = Box::pin(self.open(&endpoint.address)).await?;
+        let link = Box::pin(self.open(&endpoint)).await?;
         let mut lease = self.lease(link, &endpoint);
         let answer = match self.exchange(&mut lease, &mut sending).await {
             Ok(answer) => answer,
@@ -158,22 +178,21 @@ impl Pool {
     /// from what nobody uses. Called every tick, so that an upstream that nobody uses any more
     /// loses its connections too.
     pub(super) fn evict(&self) {
-        self.endpoints.borrow_mut().retain(|_, endpoint| {
-            let mut idle = endpoint.idle.borrow_mut();
-            idle.retain(|link| !link.deadline.passed() && link.is_quiet());
-            idle.iter_mut().for_each(Link::shrink);
-            !idle.is_empty() || Rc::strong_count(endpoint) > 1
-        });
+        self.endpoints.borrow_mut().retain(|_, endpoint| endpoint.evict());
+        self.secure.borrow_mut().retain(|_, endpoint| endpoint.evict());
     }
 
-    fn endpoint(&self, address: &UpstreamAddress) -> Rc<Endpoint> {
+    fn endpoint(&self, to: To<'_>) -> Rc<Endpoint> {
+        if let Some(tls) = to.tls {
+            let mut secure = self.secure.borrow_mut();
+            return secure.entry(tls.digest).or_insert_with(|| Endpoint::new(to)).clone();
+        }
         let mut endpoints = self.endpoints.borrow_mut();
-        if let Some(endpoint) = endpoints.get(address) {
+        if let Some(endpoint) = endpoints.get(to.address) {
             return endpoint.clone();
         }
-        let (idle, key) = (RefCell::default(), address.clone());
-        let endpoint = Rc::new(Endpoint { address: address.clone(), idle });
-        endpoints.insert(key, endpoint.clone());
+        let endpoint = Endpoint::new(to);
+        endpoints.insert(to.address.clone(), endpoint.clone());
         endpoint
     }
 
@@ -193,21 +212,71 @@ impl Pool {
 
     fn lease(&self, link: Link, endpoint: &Rc<Endpoint>) -> Lease {
         let (endpoint, Times { head, idle, .. }) = (endpoint.clone(), self.times);
-        Lease { link, endpoint, head, idle, reusable: false, _unfinished: None }
+        Lease { link, endpoint, pause: head, idle, reusable: false, _unfinished: None }
     }
 
-    async fn open(&self, address: &UpstreamAddress) -> Result<Link, SendError> {
+    async fn open(&self, endpoint: &Endpoint) -> Result<Link, SendError> {
+        let address = &endpoint.address;
         let socket = match tokio::time::timeout(self.times.connect, connect(address)).await {
             Ok(socket) => socket.map_err(|_| SendError::Failed)?,
             Err(_) => return Err(SendError::Timeout),
+        };
+        let socket = match (&endpoint.tls, address) {
+            (Some(tls), _) => self.shake(endpoint, tls, socket).await?,
+            // Never in clear where the URL says otherwise, whatever went wrong before.
+            (None, UpstreamAddress::Tls { .. }) => return Err(SendError::Failed),
+            (None, _) => socket,
         };
         self.recorder.upstream_opened();
         let closed = AtEnd(self.recorder.clone(), |recorder| recorder.upstream_closed());
         Ok(Link::new(socket, self.clock.deadline(), closed))
     }
+
+    async fn shake(
+        &self,
+        endpoint: &Endpoint,
+        tls: &UpstreamTls,
+        socket: Socket,
+    ) -> Result<Socket, SendError> {
+        match tokio::time::timeout(self.times.handshake, tls::connect(tls, socket)).await {
+            Ok(Ok(socket)) => Ok(socket),
+            Ok(Err(why)) => {
+                endpoint.tell(&why);
+                Err(SendError::Failed)
+            }
+            Err(_) => Err(SendError::Timeout),
+        }
+    }
 }
 
 impl Endpoint {
+    fn new(to: To<'_>) -> Rc<Endpoint> {
+        let (address, tls) = (to.address.clone(), to.tls.cloned());
+        Rc::new(Endpoint { address, tls, idle: RefCell::default(), told: Cell::default() })
+    }
+
+    /// Says whether it is still needed.
+    fn evict(self: &Rc<Endpoint>) -> bool {
+        let mut idle = self.idle.borrow_mut();
+        idle.retain(|link| !link.deadline.passed() && link.is_quiet());
+        idle.iter_mut().for_each(Link::shrink);
+        !idle.is_empty() || Rc::strong_count(self) > 1 || self.has_told(Instant::now())
+    }
+
+    /// Whether it has been logged a moment ago.
+    fn has_told(&self, now: Instant) -> bool {
+        self.told.get().is_some_and(|told| now.duration_since(told) < TELL_AGAIN)
+    }
+
+    /// Logs why there is no connection, but not for every request.
+    fn tell(&self, why: &str) {
+        let now = Instant::now();
+        if !self.has_told(now) {
+            self.told.set(Some(now));
+            tracing::error!(upstream = %self.address, "no TLS connection: {why}");
+        }
+    }
+
     /// The connection that was put back last and still works.
     fn reusable(&self) -> Option<Link> {
         let mut idle = self.idle.borrow_mut();
@@ -240,7 +309,12 @@ impl Lease {
 
     /// The upstream is waited for, from now on unless it has been already.
     pub(super) fn wait(&self) {
-        self.link.deadline.set_once(self.head);
+        self.link.deadline.set_once(self.pause);
+    }
+
+    /// It may be waited for so long between two pieces.
+    pub(super) fn may_pause(&mut self, pause: Duration) {
+        self.pause = pause;
     }
 
     /// The upstream has delivered.
@@ -272,7 +346,7 @@ fn sending_failed(unanswered: Unanswered, sending: &Sending) -> SendError {
 async fn connect(address: &UpstreamAddress) -> io::Result<Socket> {
     match address {
         UpstreamAddress::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await?)),
-        UpstreamAddress::Tcp { host, port } => {
+        UpstreamAddress::Tcp { host, port } | UpstreamAddress::Tls { host, port } => {
             let stream = match host.parse::<IpAddr>() {
                 Ok(address) => TcpStream::connect(SocketAddr::new(address, *port)).await?,
                 Err(_) => connect_by_name(host, *port).await?,

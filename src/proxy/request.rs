@@ -8,6 +8,7 @@ use super::cors;
 use super::deadline::Deadline;
 use super::headers;
 use super::outgoing::Outgoing;
+use super::pool::To;
 use super::reply::{Download, Reply, Source};
 use super::respond::{self, Asked, Refused};
 use super::shape::{self, View};
@@ -21,7 +22,6 @@ use crate::decide::body::{self, BodyCheck};
 use crate::decide::{self, Decision, Permit, Reason, Routed};
 use crate::filter::Limits;
 use crate::identity::Credentials;
-use crate::policy::upstream::UpstreamAddress;
 use crate::principal::Principal;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
@@ -96,6 +96,7 @@ impl Way<'_> {
         story: &mut Story,
     ) -> Result<Outcome, Refused> {
         let mut canonical = Canonical::read(parts, self.wire())?;
+        self.client.is_for(&canonical.named_host())?;
         let live = self.worker.live();
         story.record().generation = live.snapshot.generation();
         let now = story.unix_seconds();
@@ -155,9 +156,11 @@ impl Way<'_> {
         let view = View {
             body: &shown,
             snapshot: &live.snapshot,
+            route: live.snapshot.route(route),
             monitored,
             method: &method,
             limits: self.json(),
+            stream_idle: self.worker.limits.tunnel_idle,
             inflate: Bounds {
                 bytes: self.worker.limits.inflate,
                 ratio: self.worker.limits.inflate_ratio,
@@ -380,20 +383,20 @@ impl Way<'_> {
         live: &Held,
         story: &mut Story,
     ) -> impl Future<Output = Result<Response<Download>, Refused>> {
-        let upstream = live.snapshot.upstream(permit.upstream());
+        let to = live.to(permit.upstream());
         drop(permit);
-        self.exchange(&upstream.address, outgoing, story)
+        self.exchange(to, outgoing, story)
     }
 
     async fn exchange(
         &self,
-        address: &UpstreamAddress,
+        to: To<'_>,
         outgoing: Outgoing,
         story: &mut Story,
     ) -> Result<Response<Download>, Refused> {
         let started = story.moment();
         let upload = outgoing.upload();
-        let sent = self.worker.pool.send(address, outgoing).await;
+        let sent = self.worker.pool.send(to, outgoing).await;
         let upstream = story.mark() - started;
         let record = story.record();
         record.upstream = upstream;

@@ -31,6 +31,8 @@ pub(super) struct Sending {
     framing: Framing,
     /// Whether `body` has nothing more to give.
     over: bool,
+    /// Whether the socket may hold back what it was given (TLS does).
+    held: bool,
     /// Whether a byte has left us.
     begun: bool,
     replayable: bool,
@@ -93,6 +95,7 @@ impl Sending {
             body,
             framing,
             over: empty,
+            held: false,
             begun: false,
             replayable,
             switches: false,
@@ -127,7 +130,7 @@ impl Sending {
 
     /// Whether all of it was written.
     pub(super) fn is_done(&self) -> bool {
-        self.over && self.left() == 0
+        self.over && self.left() == 0 && !self.held
     }
 
     /// Back to the first byte, if the request may be sent once more: one of which no byte has left
@@ -150,13 +153,29 @@ impl Sending {
             // The first piece of a body goes out with the head, if it is there.
             let piece = self.poll_piece(cx)?;
             if self.left() == 0 {
+                ready!(self.poll_flush(cx, socket))?;
                 ready!(piece);
                 continue;
             }
             match ready!(self.poll_write(cx, socket)) {
-                Ok(n) if n > 0 => self.advance(n),
+                Ok(n) if n > 0 => {
+                    self.held = socket.holds_back();
+                    self.advance(n);
+                }
                 _ => return Poll::Ready(Err(Broken::Upstream)),
             }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: &mut Socket,
+    ) -> Poll<Result<(), Broken>> {
+        if self.held {
+            ready!(Pin::new(socket).poll_flush(cx)).map_err(|_| Broken::Upstream)?;
+            self.held = false;
         }
         Poll::Ready(Ok(()))
     }

@@ -236,6 +236,8 @@ impl Flow {
             }
             // An empty view would keep the memory alive.
             self.held = Bytes::new();
+            // TLS may hold back what it has taken.
+            ready!(Pin::new(&mut *to).poll_flush(cx))?;
             if self.ended {
                 ready!(Pin::new(&mut *to).poll_shutdown(cx))?;
                 self.over = true;

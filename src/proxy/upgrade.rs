@@ -65,11 +65,11 @@ impl Way<'_> {
     ) -> Result<Switch, Refused> {
         let accept = accept(&canonical)?;
         let subject = Subject::of(&permit);
-        let address = &live.snapshot.upstream(permit.upstream()).address;
+        let to = live.to(permit.upstream());
         let generation = permit.generation();
         drop(permit);
         let started = story.moment();
-        let switched = self.worker.pool.switch(address, outgoing).await;
+        let switched = self.worker.pool.switch(to, outgoing).await;
         story.record().upstream = story.mark() - started;
         let (mut head, far) = match switched? {
             Switched::No(response) => return Ok(Switch::Answered(response)),

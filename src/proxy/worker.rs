@@ -9,11 +9,13 @@ use super::failures::Failures;
 use super::headers;
 use super::io::Socket;
 use super::listener::Listener;
-use super::pool::Pool;
+use super::pool::{Pool, To};
 use super::random::Random;
-use super::{AtEnd, ProxyConfig, Recorder};
+use super::{AtEnd, ProxyConfig, Recorder, Share};
+use crate::control::store::LiveTls;
 use crate::control::{Live, Reader};
 use crate::identity::Peer;
+use crate::policy::snapshot::UpstreamId;
 use crate::settings::Limits;
 use http::HeaderValue;
 use std::cell::{Cell, RefCell};
@@ -70,6 +72,11 @@ impl Held {
     pub(super) fn policy(&self) -> &HeaderValue {
         &self.policy
     }
+
+    /// Where an upstream is, and how to speak to it.
+    pub(super) fn to(&self, upstream: UpstreamId) -> To<'_> {
+        To { address: &self.snapshot.upstream(upstream).address, tls: self.secure(upstream) }
+    }
 }
 
 impl Deref for Held {
@@ -94,7 +101,7 @@ struct Counted(Rc<Worker>);
 pub(super) fn run(
     config: &ProxyConfig,
     number: usize,
-    listeners: Vec<Listener>,
+    listeners: Vec<Share>,
     all: Arc<AtomicUsize>,
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
@@ -104,9 +111,9 @@ pub(super) fn run(
     let worker = Worker::new(config, number, all);
     runtime.block_on(async {
         let mut accepting = Vec::with_capacity(listeners.len());
-        for listener in listeners {
+        for (listener, tls) in listeners {
             let listener = Accepting::try_from(listener)?;
-            accepting.push(tokio::task::spawn_local(accept(worker.clone(), listener)));
+            accepting.push(tokio::task::spawn_local(accept(worker.clone(), listener, tls)));
         }
         worker.clone().keep_time(stop).await;
         for task in accepting {
@@ -225,7 +232,7 @@ impl Drop for Counted {
 }
 
 /// Accepts for as long as the task lives.
-async fn accept(worker: Rc<Worker>, listener: Accepting) {
+async fn accept(worker: Rc<Worker>, listener: Accepting, tls: Option<Arc<LiveTls>>) {
     loop {
         // At the limit, clients wait in the kernel's queue: nothing is lost, nothing is promised.
         let Some(counted) = worker.count() else {
@@ -234,12 +241,12 @@ async fn accept(worker: Rc<Worker>, listener: Accepting) {
         };
         match listener.accept().await {
             Ok((socket, peer)) => {
-                let worker = worker.clone();
+                let (worker, tls) = (worker.clone(), tls.clone());
                 tokio::task::spawn_local(async move {
                     worker.recorder.connection_opened();
                     let recorder = worker.recorder.clone();
                     let _closed = AtEnd(recorder, |recorder| recorder.connection_closed());
-                    connection::serve(worker, socket, peer).await;
+                    connection::serve(worker, socket, peer, tls).await;
                     drop(counted);
                 });
             }

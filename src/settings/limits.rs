@@ -16,6 +16,7 @@ pub(super) const LIMITS: Shape = Shape {
         "connect",
         "upstream_head",
         "upstream_idle",
+        "handshake",
         "drain",
         "idle",
         "max_target",
@@ -33,11 +34,7 @@ pub(super) const LIMITS: Shape = Shape {
         "auth_failures",
         "auth_window",
     ],
-    unenforced: &[
-        ("body_min_rate", Harmless::Never),
-        ("handshake", Harmless::Never),
-        ("in_flight_bytes", Harmless::Never),
-    ],
+    unenforced: &[("body_min_rate", Harmless::Never), ("in_flight_bytes", Harmless::Never)],
 };
 
 /// Waits in which a slow network still works and a stuck one is noticed.
@@ -80,6 +77,7 @@ pub(super) fn limits(node: &Node, report: &mut Report) -> Limits {
         ("connect", &mut limits.connect),
         ("upstream_head", &mut limits.upstream_head),
         ("upstream_idle", &mut limits.upstream_idle),
+        ("handshake", &mut limits.handshake),
         ("drain", &mut limits.drain),
         ("idle", &mut limits.idle),
         ("tunnel_idle", &mut limits.tunnel_idle),

@@ -1,6 +1,7 @@
 //! Start-up settings: raw, then checked. A restart changes them.
 
 mod limits;
+mod listeners;
 mod overrides;
 mod read;
 mod values;
@@ -18,7 +19,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where clients come in; at least one.
-    pub listen: Vec<ListenAddress>,
+    pub listen: Vec<Listen>,
     /// Where health, metrics and the policy's state are shown. `None` where it is `off`.
     pub admin: Option<ListenAddress>,
     /// The default upstream.
@@ -33,6 +34,34 @@ pub struct Settings {
     pub access_log: LogSink,
     /// A policy, or a route of it, may be in monitor mode.
     pub allow_monitor: bool,
+}
+
+/// Where clients come in, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Where.
+    pub address: ListenAddress,
+    /// What it shows and asks for where it speaks TLS.
+    pub tls: Option<ListenTls>,
+}
+
+/// The files of a listener that speaks TLS, and whom it lets in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenTls {
+    /// Certificates with their keys; the first, which is always there, is shown to clients that
+    /// ask for none of the others' names.
+    pub pairs: Vec<PairFiles>,
+    /// The authorities whose certificates clients must have.
+    pub client_ca: Option<PathBuf>,
+    /// Whether a client must show a certificate.
+    pub client_required: bool,
+}
+
+/// A chain of certificates, our own first, and its private key; both in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairFiles {
+    pub cert: PathBuf,
+    pub key: PathBuf,
 }
 
 /// Where to listen.
@@ -57,6 +86,13 @@ pub enum LogSink {
     Off,
 }
 
+impl Listen {
+    /// Plain, without TLS.
+    pub fn plain(address: ListenAddress) -> Listen {
+        Listen { address, tls: None }
+    }
+}
+
 /// Every named limit. The defaults are those of `docs/operations.md`.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -73,6 +109,8 @@ pub struct Limits {
     pub upstream_head: Duration,
     /// How long an upstream connection may lie unused.
     pub upstream_idle: Duration,
+    /// A TLS handshake, with a client or an upstream.
+    pub handshake: Duration,
     /// From SIGTERM until what is left is cut off.
     pub drain: Duration,
     /// How long a client connection may lie unused between requests.
@@ -97,7 +135,8 @@ pub struct Limits {
     pub streams: u32,
     /// Client connections of one process.
     pub connections: usize,
-    /// How long nothing may pass over a WebSocket connection, in either direction.
+    /// How long nothing may pass over a WebSocket connection, in either direction, or come of a
+    /// stream of records.
     pub tunnel_idle: Duration,
     /// From the moment that something is no longer allowed until a connection that was opened
     /// before is cut.
@@ -117,6 +156,7 @@ impl Default for Limits {
             connect: Duration::from_secs(2),
             upstream_head: Duration::from_secs(30),
             upstream_idle: Duration::from_secs(45),
+            handshake: Duration::from_secs(5),
             drain: Duration::from_secs(30),
             idle: Duration::from_secs(60),
             max_target: 8 * 1024,

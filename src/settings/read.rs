@@ -3,10 +3,10 @@
 use super::overrides::{self, Override};
 use super::{ListenAddress, LogSink, Settings, limits, values};
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::bind::{Fields, Harmless, Shape, not_enforced, text};
+use crate::policy::bind::{Fields, Harmless, Shape};
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::Text;
-use crate::policy::upstream::{UpstreamAddress, UpstreamUrlError};
+use crate::policy::upstream::UpstreamAddress;
 use crate::policy::yaml;
 use crate::source::{FileId, Sources, Span};
 use std::path::{Path, PathBuf};
@@ -29,12 +29,6 @@ const SETTINGS: Shape = Shape {
     what: "settings file",
     keys: &["listen", "admin", "upstream", "policy", "workers", "limits", "log", "allow_monitor"],
     unenforced: &[],
-};
-
-const LISTENER: Shape = Shape {
-    what: "listener",
-    keys: &["address"],
-    unenforced: &[("tls", Harmless::Never), ("proxy_protocol", Harmless::False)],
 };
 
 const POLICY_STORE: Shape = Shape {
@@ -77,7 +71,7 @@ pub fn read(
     }
 }
 
-struct Reader<'f> {
+pub(super) struct Reader<'f> {
     folder: Option<&'f Path>,
     cores: usize,
 }
@@ -102,30 +96,7 @@ impl Reader<'_> {
         Some(settings)
     }
 
-    fn listen(&self, fields: &mut Fields<'_, '_>) -> Vec<ListenAddress> {
-        let Some(node) = fields.node("listen") else { return vec![default_listen()] };
-        let nodes = match &node.kind {
-            NodeKind::List(nodes) => nodes.as_slice(),
-            _ => std::slice::from_ref(node),
-        };
-        if nodes.is_empty() {
-            let problem = Diagnostic::error(Code::Setting, node.span, "there is no listener")
-                .help("name at least one address, or take the key out");
-            fields.report().push(problem);
-        }
-        nodes.iter().filter_map(|node| self.listener(node, fields.report())).collect()
-    }
-
-    /// An address, or `{address}`.
-    fn listener(&self, node: &Node, report: &mut Report) -> Option<ListenAddress> {
-        let typed = match node.kind {
-            NodeKind::Map(_) => Fields::open(node, &LISTENER, report)?.required_text("address")?,
-            _ => text(node, "an address", node.span, report)?,
-        };
-        self.address(&typed, report)
-    }
-
-    fn address(&self, typed: &Text, report: &mut Report) -> Option<ListenAddress> {
+    pub(super) fn address(&self, typed: &Text, report: &mut Report) -> Option<ListenAddress> {
         match typed.value.parse() {
             Ok(ListenAddress::Unix(path)) => Some(ListenAddress::Unix(self.path(path, typed.span))),
             Ok(address) => Some(address),
@@ -184,7 +155,7 @@ impl Reader<'_> {
     }
 
     /// Paths in the file start from its folder, others from the current one.
-    fn path(&self, path: PathBuf, typed: Span) -> PathBuf {
+    pub(super) fn path(&self, path: PathBuf, typed: Span) -> PathBuf {
         match self.folder {
             Some(folder) if typed.file == FileId(0) => folder.join(path),
             _ => path,
@@ -196,10 +167,6 @@ fn upstream(fields: &mut Fields<'_, '_>) -> UpstreamAddress {
     let Some(typed) = fields.text("upstream") else { return default_upstream() };
     match typed.value.parse() {
         Ok(address) => address,
-        Err(UpstreamUrlError::Https) => {
-            fields.report().push(not_enforced("upstream: https", typed.span));
-            default_upstream()
-        }
         Err(error) => {
             let message = format!("`{}` is not an upstream", typed.value);
             let problem =
@@ -229,7 +196,8 @@ fn workers(fields: &mut Fields<'_, '_>) -> Option<usize> {
 }
 
 fn check_collisions(settings: &Settings, root: &Node, report: &mut Report) {
-    let all: Vec<_> = settings.listen.iter().chain(&settings.admin).collect();
+    let data = settings.listen.iter().map(|listen| &listen.address);
+    let all: Vec<_> = data.chain(&settings.admin).collect();
     let twice = all
         .iter()
         .enumerate()
@@ -243,10 +211,6 @@ fn check_collisions(settings: &Settings, root: &Node, report: &mut Report) {
                 .help("give each listener an address of its own, or take one out"),
         );
     }
-}
-
-fn default_listen() -> ListenAddress {
-    ListenAddress::Tcp(([127, 0, 0, 1], 8080).into())
 }
 
 fn default_admin() -> ListenAddress {
@@ -263,6 +227,7 @@ const DEFAULT_POLICY: &str = "policy";
 mod tests {
     use super::*;
     use crate::diag::Code::*;
+    use crate::settings::Listen;
     use crate::settings::{from_environment, keys, variable};
     use std::time::Duration;
 
@@ -307,10 +272,14 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn plain(text: &str) -> Listen {
+        Listen::plain(tcp(text))
+    }
+
     #[test]
     fn without_a_file_the_defaults_hold() {
         let settings = read(None, &[], CORES).1.unwrap();
-        assert_eq!(settings.listen, [tcp("127.0.0.1:8080")]);
+        assert_eq!(settings.listen, [plain("127.0.0.1:8080")]);
         assert_eq!(settings.admin, Some(tcp("127.0.0.1:8081")));
         assert_eq!(settings.upstream.unwrap().to_string(), "http://127.0.0.1:9000");
         assert_eq!(settings.policy, Path::new("policy"));
@@ -336,7 +305,7 @@ mod tests {
                     policy: policies\nlog: {access: access.log}\n";
         let settings = good(text, &[]);
         let socket = PathBuf::from("/etc/portcullis/p.sock");
-        assert_eq!(settings.listen, [ListenAddress::Unix(socket), tcp("[::1]:1")]);
+        assert_eq!(settings.listen, [Listen::plain(ListenAddress::Unix(socket)), plain("[::1]:1")]);
         assert_eq!(settings.policy, Path::new("/etc/portcullis/policies"));
         assert_eq!(settings.access_log, LogSink::File("/etc/portcullis/access.log".into()));
         let settings = good(text, &[over("policy", "p"), over("log.access", "/a/b")]);
@@ -356,7 +325,7 @@ mod tests {
             over("log.access", "off"),
         ];
         let settings = good("workers: 2\nlimits: {max_body: 4KiB, idle: 5s}\n", &overrides);
-        assert_eq!(settings.listen, [tcp("127.0.0.1:1"), ListenAddress::Unix("/x".into())]);
+        assert_eq!(settings.listen, [plain("127.0.0.1:1"), plain("unix:/x")]);
         assert_eq!((settings.workers, settings.admin), (7, None));
         assert_eq!(settings.limits.max_body, 2048);
         assert_eq!(settings.limits.idle, Duration::from_secs(5));
@@ -413,16 +382,15 @@ mod tests {
     #[test]
     fn what_is_not_enforced_is_refused_by_name() {
         bad(
-            "upstream: https://a\nlisten: {address: '127.0.0.1:1', tls: {}}\n\
-             policy: {etcd: [a], prefix: /p}\nlog: {audit: file}\nlimits: {handshake: 1s}\n",
+            "listen: {address: '127.0.0.1:1', proxy_protocol: true}\n\
+             policy: {etcd: [a], prefix: /p}\nlog: {audit: file}\nlimits: {in_flight_bytes: 1MiB}\n",
             &[],
             &[
-                (NotEnforced, "https://a", "p.yaml"),
-                (NotEnforced, "tls", "p.yaml"),
+                (NotEnforced, "proxy_protocol", "p.yaml"),
                 (NotEnforced, "etcd", "p.yaml"),
                 (NotEnforced, "prefix", "p.yaml"),
                 (NotEnforced, "audit", "p.yaml"),
-                (NotEnforced, "handshake", "p.yaml"),
+                (NotEnforced, "body_min_rate", "p.yaml"),
             ],
         );
         good("log: {audit: stdout, format: json}\n", &[]);

@@ -6,6 +6,7 @@
 use super::record::Record;
 use super::words::Words;
 use crate::decide::Reason;
+use crate::tls::Handshake;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -53,6 +54,7 @@ pub(super) struct Cells {
     monitored_removed: Cell,
     pub(super) connections_opened: Cell,
     pub(super) connections_closed: Cell,
+    handshakes: Box<[Cell]>,
     pub(super) upstream_opened: Cell,
     pub(super) upstream_reused: Cell,
     pub(super) upstream_closed: Cell,
@@ -83,6 +85,7 @@ pub(super) struct Sum {
     pub(super) monitored_removed: u64,
     pub(super) connections_opened: u64,
     pub(super) connections_closed: u64,
+    handshakes: Vec<u64>,
     pub(super) upstream_opened: u64,
     pub(super) upstream_reused: u64,
     pub(super) upstream_closed: u64,
@@ -152,6 +155,14 @@ impl Cells {
     }
 }
 
+impl Cells {
+    /// Counts a TLS handshake with a client that has ended.
+    pub(super) fn count_handshake(&self, handshake: Handshake) {
+        let at = Handshake::ALL.iter().position(|end| *end == handshake);
+        self.handshakes[at.expect("`ALL` has every end")].add(1);
+    }
+}
+
 impl Default for Cells {
     fn default() -> Cells {
         Cells {
@@ -160,6 +171,7 @@ impl Default for Cells {
             monitored_removed: Cell::default(),
             connections_opened: Cell::default(),
             connections_closed: Cell::default(),
+            handshakes: cells(Handshake::ALL.len()),
             upstream_opened: Cell::default(),
             upstream_reused: Cell::default(),
             upstream_closed: Cell::default(),
@@ -196,6 +208,7 @@ impl Sum {
         let mut sum = Sum {
             requests: vec![0; KINDS],
             monitored: vec![0; Reason::ALL.len()],
+            handshakes: vec![0; Handshake::ALL.len()],
             ..Sum::default()
         };
         for cells in workers {
@@ -210,6 +223,7 @@ impl Sum {
         self.monitored_removed += cells.monitored_removed.get();
         self.connections_opened += cells.connections_opened.get();
         self.connections_closed += cells.connections_closed.get();
+        add_all(&mut self.handshakes, &cells.handshakes);
         self.upstream_opened += cells.upstream_opened.get();
         self.upstream_reused += cells.upstream_reused.get();
         self.upstream_closed += cells.upstream_closed.get();
@@ -243,6 +257,11 @@ impl Sum {
 }
 
 impl Sum {
+    /// How many TLS handshakes with clients ended in each way.
+    pub(super) fn handshakes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Handshake::ALL.iter().map(|end| end.as_str()).zip(self.handshakes.iter().copied())
+    }
+
     /// What enforcing would have come to, where monitor mode let requests through. Two reasons that
     /// share a word share a count.
     pub(super) fn monitored(&self) -> Vec<(&'static str, u64)> {

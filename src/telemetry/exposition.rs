@@ -3,7 +3,7 @@
 
 use super::cells::{Durations, Sum};
 use super::log::Lost;
-use super::{KeyFetches, Reloads, unix_seconds};
+use super::{Certificates, KeyFetches, Reloads, unix_seconds};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -21,6 +21,9 @@ pub struct PolicyState {
     pub loaded_at: SystemTime,
     /// Whether an issuer has no keys by which its tokens could hold.
     pub keyless: bool,
+    /// When the first certificate of a listener expires, in seconds since 1970; `None` where no
+    /// listener has one.
+    pub certificates_expire: Option<u64>,
 }
 
 /// One moment's numbers.
@@ -35,6 +38,8 @@ struct Scrape {
     keys_fetched: u64,
     keys_failed: u64,
     stale: bool,
+    /// Reloads of certificates: good ones, others, and whether the last was one of these.
+    certificates: (u64, u64, bool),
     started: u64,
     policy: PolicyState,
 }
@@ -43,7 +48,7 @@ struct Scrape {
 pub(super) fn encode(
     sum: Sum,
     lost: Lost,
-    (reloads, keys): (&Reloads, &KeyFetches),
+    (reloads, keys, certificates): (&Reloads, &KeyFetches, &Certificates),
     started: SystemTime,
     policy: &PolicyState,
 ) -> String {
@@ -57,6 +62,11 @@ pub(super) fn encode(
         keys_fetched: keys.succeeded.load(Ordering::Relaxed),
         keys_failed: keys.failed.load(Ordering::Relaxed),
         stale: reloads.stale.load(Ordering::Relaxed),
+        certificates: (
+            certificates.succeeded.load(Ordering::Relaxed),
+            certificates.failed.load(Ordering::Relaxed),
+            certificates.stale.load(Ordering::Relaxed),
+        ),
         started: unix_seconds(started),
         policy: *policy,
     };
@@ -75,6 +85,7 @@ impl Collector for Scrape {
         self.connections(&mut out)?;
         self.logs(&mut out)?;
         self.policy(&mut out)?;
+        self.certificates(&mut out)?;
         let built = [("version", env!("CARGO_PKG_VERSION"))];
         out.0
             .encode_descriptor("build", "The running program", None, MetricType::Info)?
@@ -120,6 +131,8 @@ impl Scrape {
         let open = sum.connections_opened.saturating_sub(sum.connections_closed);
         out.counter("connections_opened", "Client connections", sum.connections_opened)?;
         out.gauge("connections_open", "Client connections now", open)?;
+        let ends = sum.handshakes().map(|(end, count)| ([("result", end)], count));
+        out.counters("tls_handshakes", "TLS handshakes with clients", ends)?;
         let open = sum.upstream_opened.saturating_sub(sum.upstream_closed);
         out.counter("upstream_opened", "Upstream connections", sum.upstream_opened)?;
         out.counter("upstream_reused", "Requests over a used one", sum.upstream_reused)?;
@@ -130,6 +143,18 @@ impl Scrape {
         let causes = [("queue", self.lost.queue), ("write", self.lost.write)];
         let labelled = causes.map(|(cause, count)| ([("cause", cause)], count));
         out.counters("access_log_dropped", "Lines of the access log that were lost", labelled)
+    }
+
+    fn certificates(&self, out: &mut Out<'_>) -> fmt::Result {
+        let expire = self.policy.certificates_expire.unwrap_or(0);
+        let (succeeded, failed, stale) = self.certificates;
+        let results = [("success", succeeded), ("failure", failed)];
+        let labelled = results.map(|(result, count)| ([("result", result)], count));
+        out.counters("certificate_reloads", "Reloads of listeners' certificates", labelled)?;
+        let help = "0 where the files on disk are refused and older ones are shown";
+        out.gauge("certificate_last_reload_ok", help, u64::from(!stale))?;
+        let help = "When the first certificate expires, since 1970; 0 without TLS";
+        out.gauge("certificate_expiry_timestamp_seconds", help, expire)
     }
 
     fn policy(&self, out: &mut Out<'_>) -> fmt::Result {

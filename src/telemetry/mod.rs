@@ -15,6 +15,7 @@ pub use exposition::PolicyState;
 pub use log::MAX_QUEUE;
 
 use crate::settings::LogSink;
+use crate::tls::Handshake;
 use cells::Cells;
 use log::{Lane, Log};
 use record::Record;
@@ -31,6 +32,7 @@ pub struct Telemetry {
     workers: Mutex<Vec<Arc<Cells>>>,
     reloads: Reloads,
     key_fetches: KeyFetches,
+    certificates: Certificates,
     started: SystemTime,
 }
 
@@ -62,6 +64,15 @@ struct KeyFetches {
     failed: AtomicU64,
 }
 
+/// How the reloads of listeners' certificates went.
+#[derive(Debug, Default)]
+struct Certificates {
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+    /// What is on disk was refused, and older ones are shown.
+    stale: AtomicBool,
+}
+
 impl Telemetry {
     /// Opens the access log and starts the thread that writes it. Without a sink there is neither,
     /// and no line is ever formatted.
@@ -75,6 +86,7 @@ impl Telemetry {
             workers: Mutex::default(),
             reloads: Reloads::default(),
             key_fetches: KeyFetches::default(),
+            certificates: Certificates::default(),
             started: SystemTime::now(),
         }
     }
@@ -107,11 +119,20 @@ impl Telemetry {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a reload of listeners' certificates, good or not.
+    pub fn certificates_reloaded(&self, succeeded: bool) {
+        let own = &self.certificates;
+        let count = if succeeded { &own.succeeded } else { &own.failed };
+        count.fetch_add(1, Ordering::Relaxed);
+        own.stale.store(!succeeded, Ordering::Relaxed);
+    }
+
     /// All metrics, in the OpenMetrics text format.
     pub fn metrics(&self, policy: &PolicyState) -> String {
         let sum = cells::Sum::of(&self.workers.lock().unwrap_or_else(PoisonError::into_inner));
         let lost = self.log.as_ref().map(Log::lost).unwrap_or_default();
-        exposition::encode(sum, lost, (&self.reloads, &self.key_fetches), self.started, policy)
+        let counts = (&self.reloads, &self.key_fetches, &self.certificates);
+        exposition::encode(sum, lost, counts, self.started, policy)
     }
 
     /// Writes out what the log holds and ends its thread. `false` if that took longer than `wait`:
@@ -146,6 +167,11 @@ impl WorkerTelemetry {
         self.cells.connections_closed.add(1);
     }
 
+    /// A TLS handshake with a client has ended.
+    pub fn handshake(&self, handshake: Handshake) {
+        self.cells.count_handshake(handshake);
+    }
+
     /// A connection to an upstream was opened.
     pub fn upstream_opened(&self) {
         self.cells.upstream_opened.add(1);
@@ -172,12 +198,14 @@ mod tests {
     use super::*;
     use crate::decide::Reason;
     use crate::telemetry::record::tests::record;
+    use crate::tls::HandshakeFault;
 
     fn policy() -> PolicyState {
         PolicyState {
             generation: 7,
             loaded_at: UNIX_EPOCH + Duration::from_secs(1_800_000_000),
             keyless: false,
+            certificates_expire: None,
         }
     }
 
@@ -249,6 +277,31 @@ mod tests {
         }
         let text = telemetry.metrics(&PolicyState { keyless: true, ..policy() });
         assert_eq!(line(&text, "portcullis_keys_ok"), "portcullis_keys_ok 0");
+    }
+
+    #[test]
+    fn p06_certificates_and_handshakes_are_counted() {
+        let telemetry = Telemetry::start(&LogSink::Off).unwrap();
+        let worker = telemetry.worker();
+        worker.handshake(Handshake::Full);
+        worker.handshake(Handshake::Failed(HandshakeFault::Certificate));
+        telemetry.certificates_reloaded(true);
+        telemetry.certificates_reloaded(false);
+        let without = telemetry.metrics(&policy());
+        assert!(without.contains("portcullis_certificate_expiry_timestamp_seconds 0\n"));
+        let shown = PolicyState { certificates_expire: Some(1_900_000_000), ..policy() };
+        let text = telemetry.metrics(&shown);
+        for wanted in [
+            "portcullis_tls_handshakes_total{result=\"full\"} 1",
+            "portcullis_tls_handshakes_total{result=\"resumed\"} 0",
+            "portcullis_tls_handshakes_total{result=\"bad_certificate\"} 1",
+            "portcullis_certificate_reloads_total{result=\"success\"} 1",
+            "portcullis_certificate_reloads_total{result=\"failure\"} 1",
+            "portcullis_certificate_last_reload_ok 0",
+            "portcullis_certificate_expiry_timestamp_seconds 1900000000",
+        ] {
+            assert_eq!(line(&text, wanted), wanted);
+        }
     }
 
     #[test]

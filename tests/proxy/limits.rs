@@ -108,6 +108,7 @@ fn configured(
     };
     let live = load(policy, &around, 1).unwrap_or_else(|error| panic!("{error:#?}")).live;
     let (listen, store) = (vec![listen], Arc::new(Store::new(live)));
+    let listen = listen.into_iter().map(Into::into).collect();
     ProxyConfig { listen, workers: 1, limits: Limits::default(), store, recorder }
 }
 

@@ -220,7 +220,7 @@ impl Proxy {
         let (sender, records) = channel();
         let store = Arc::new(Store::new(live));
         let config = ProxyConfig {
-            listen: vec![ListenAddress::Tcp("127.0.0.1:0".parse().unwrap())],
+            listen: vec![ListenAddress::Tcp("127.0.0.1:0".parse().unwrap()).into()],
             workers,
             limits,
             store: store.clone(),

@@ -10,6 +10,7 @@ pub mod h2;
 pub mod issuer;
 pub mod policy;
 pub mod proxy;
+pub mod tls;
 pub mod tokens;
 pub mod upstream;
 pub mod wire;

@@ -159,6 +159,13 @@ impl Start {
         self.arguments(["--listen", address])
     }
 
+    /// `--config`, a file that says where to listen.
+    #[must_use]
+    pub fn config(mut self, file: &Path) -> Start {
+        self.listens = true;
+        self.arguments([OsStr::new("--config"), file.as_os_str()])
+    }
+
     /// `--admin`; a free port on loopback where it is not called.
     #[must_use]
     pub fn admin(mut self, address: &str) -> Start {
@@ -264,7 +271,7 @@ pub fn run_in<T: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item 
 pub fn ready_line(line: &str) -> Option<Ready> {
     let after = |phrase: &str| {
         let rest = &line[line.find(phrase)? + phrase.len()..];
-        let rest = rest.trim_start().trim_start_matches("http://");
+        let rest = rest.trim_start().trim_start_matches("http://").trim_start_matches("https://");
         rest.split([',', ' ', ';', '/', '"', ')']).next()?.parse().ok()
     };
     Some(Ready { listen: after("listening on ")?, admin: after("admin on ") })

@@ -1,6 +1,7 @@
 //! `portcullis explain`: what the proxy would do with a request, and why.
 
 mod input;
+mod response;
 mod story;
 
 use super::who::{Found, Who, now};
@@ -18,6 +19,8 @@ use crate::policy::target::MAX_TARGET;
 use crate::policy::{Target, TargetFault};
 use clap::ValueEnum;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use input::Stored;
+use response::Shown;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,11 +51,12 @@ pub struct Args {
     /// The request's body; JSON where no Content-Type is given.
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
-    /// The upstream's response, JSON: what would the caller see of it?
+    /// The upstream's response, JSON, or records on a route of `events`: what would the caller see?
     #[arg(long, value_name = "FILE")]
     response: Option<PathBuf>,
     /// An object that the policy looks at before the request is sent (`owner`), JSON; `none` where
-    /// there is no such object. Several in the order in which they are asked for.
+    /// there is no such object, `error` where it cannot be read. Several in the order in which they
+    /// are asked for.
     #[arg(long, value_name = "FILE")]
     object: Vec<PathBuf>,
     /// The address that the request comes from.
@@ -97,8 +101,7 @@ struct Asked {
     headers: HeaderMap,
     body: Option<Vec<u8>>,
     response: Option<Vec<u8>>,
-    /// `None`: there is no such object.
-    objects: Vec<Option<Vec<u8>>>,
+    objects: Vec<Stored>,
     from: Option<IpAddr>,
     at: u64,
 }
@@ -214,17 +217,19 @@ impl Asked {
             let path = missing.target.path();
             return Err(Failed::Unknown(format!(
                 "the policy looks at `{path}` before it decides: say what is there with \
-                 `--object FILE`, or `--object none`"
+                 `--object FILE`, `--object none` or `--object error`"
             )));
         }
         for look in &looks {
-            heard.story.notes.push(format!("`{}` is read first", look.target.path()));
+            let path = look.target.path();
+            heard.story.notes.push(format!("`{path}` is read first"));
+            if look.is_itself && self.headers.contains_key(header::IF_MATCH) {
+                heard.story.notes.push(format!(
+                    "if the ETag of `{path}` is not what `If-Match` names, it is refused: stale (412)"
+                ));
+            }
         }
-        let objects: Vec<Object<'_>> = self
-            .objects
-            .iter()
-            .map(|found| found.as_deref().map_or(Object::Missing, Object::Found))
-            .collect();
+        let objects: Vec<Object<'_>> = self.objects.iter().map(Stored::object).collect();
         let facts = Facts { body, objects: &objects };
         Ok(inquiry.settle(snapshot, question, &facts, &Limits::default(), heard)?)
     }
@@ -265,23 +270,23 @@ impl From<Refusal> for Failed {
 /// What the caller sees of a response.
 fn show(response: &[u8], permit: &Permit, snapshot: &Arc<Snapshot>, story: &mut Story) {
     let view = body::view(permit, snapshot);
-    let Some(mut filter) = view.filter(snapshot, Limits::default(), true) else {
+    let Some(filter) = view.filter(snapshot, Limits::default(), true) else {
         story.body = Some(String::from_utf8_lossy(response).into_owned());
         return;
     };
-    let mut out = Vec::with_capacity(response.len());
-    let filtered = filter.push(response, &mut out).and_then(|()| filter.finish(&mut out));
+    let route = snapshot.route(permit.route());
+    let Shown { text, end, removed, dropped } = response::filter(filter, response, route);
     if story.monitored {
         story.body = Some(String::from_utf8_lossy(response).into_owned());
     }
-    match filtered {
+    match end {
         Ok(()) => {
-            story.removed = filter.pointers().to_vec();
-            if filter.dropped() > 0 {
-                story.notes.push(format!("{} rows are not the caller's and go", filter.dropped()));
+            story.removed = removed;
+            if dropped > 0 {
+                story.notes.push(format!("{dropped} rows are not the caller's and go"));
             }
             if !story.monitored {
-                story.body = Some(String::from_utf8_lossy(&out).into_owned());
+                story.body = Some(String::from_utf8_lossy(&text).into_owned());
             }
         }
         Err(Fault::Gone) => {

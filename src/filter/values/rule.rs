@@ -1,7 +1,9 @@
 //! One schema's values, compiled: what a written object must hold.
 
+use super::change;
 use super::decimal::Decimal;
 use super::merge::for_merge_patches;
+use super::partial::{IS, Is, for_changes};
 use super::tree::{Exact, Tree};
 use crate::filter::write::Patch;
 use jsonschema::error::ValidationErrorKind;
@@ -12,16 +14,19 @@ use jsonschema::{
 use serde_json::{Map, Value};
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Bytes that one compiled regular expression may take.
 const PATTERN_BYTES: usize = 1 << 20;
 
-/// What values a schema allows, for whole objects and for merge patches.
+/// What values a schema allows, for whole objects, for merge patches and for single changes.
 pub struct Rule {
     schema: Value,
     whole: Validator<Exact>,
     patch: Validator<Exact>,
+    formats: bool,
+    /// For single changes; made when the first one comes, since few APIs take any.
+    changes: OnceLock<Option<Validator<Exact>>>,
 }
 
 /// Why a schema is no rule.
@@ -58,33 +63,80 @@ impl Rule {
         };
         let whole = compile(schema)?;
         let patch = compile(&for_merge_patches(schema))?;
-        Ok(Rule { schema: schema.clone(), whole, patch })
+        Ok(Rule { schema: schema.clone(), whole, patch, formats, changes: OnceLock::new() })
     }
 
     /// Adds what is at fault in an object.
     pub(super) fn judge(&self, object: &Tree<'_>, patch: Patch, faults: &mut Faults) {
-        let validator = match patch {
-            Patch::No => &self.whole,
-            Patch::Merge => &self.patch,
+        let validator = match (object, patch) {
+            (Tree::Way(_) | Tree::Unknown | Tree::Gone, _) => match self.for_changes() {
+                Some(validator) => validator,
+                // It cannot be judged, so it is at fault.
+                None => {
+                    faults.insert(String::new(), Fault::Whole);
+                    return;
+                }
+            },
+            (_, Patch::No) => &self.whole,
+            (_, Patch::Merge) => &self.patch,
         };
         if validator.is_valid(object) {
             return;
         }
         for error in validator.iter_errors(object) {
             let Some(kind) = fault(error.kind()) else { continue };
-            let pointer = error.instance_path().to_string();
+            let pointer = change::named(object, &error.instance_path().to_string());
             let known = faults.entry(pointer).or_insert(kind);
             *known = kind.max(*known);
         }
     }
+
+    fn for_changes(&self) -> Option<&Validator<Exact>> {
+        let build = || options(self.formats).build(&for_changes(&self.schema)).ok();
+        self.changes.get_or_init(build).as_ref()
+    }
 }
 
-/// What is wrong in a schema by the rules of JSON Schema itself.
+/// What is wrong in a schema by the rules of JSON Schema itself, and each expression that is none:
+/// compiling stops at the first.
 pub fn schema_faults(schema: &Value) -> Vec<RuleFault> {
-    jsonschema::draft202012::meta::validator()
-        .iter_errors(schema)
-        .map(|error| RuleFault::of(&error))
-        .collect()
+    let meta = jsonschema::draft202012::meta::validator();
+    let mut faults: Vec<RuleFault> =
+        meta.iter_errors(schema).map(|error| RuleFault::of(&error)).collect();
+    let mut expressions = Vec::new();
+    bad_patterns(schema, &Location::new(), &mut expressions);
+    expressions.retain(|one| faults.iter().all(|other| other.pointer != one.pointer));
+    faults.append(&mut expressions);
+    faults
+}
+
+/// The values of `pattern` that are no expressions. What stands in values that are compared is no
+/// schema.
+fn bad_patterns(schema: &Value, at: &Location, faults: &mut Vec<RuleFault>) {
+    match schema {
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                bad_patterns(item, &at.join(index), faults);
+            }
+        }
+        Value::Object(members) => {
+            for (name, value) in members {
+                let at = at.join(name.as_str());
+                match (name.as_str(), value) {
+                    ("const" | "enum" | "default" | "examples", _) => {}
+                    ("pattern", Value::String(_)) => {
+                        let alone = serde_json::json!({"pattern": value});
+                        faults.extend(options(false).build(&alone).err().map(|error| RuleFault {
+                            pointer: at.to_string(),
+                            message: error.to_string(),
+                        }));
+                    }
+                    _ => bad_patterns(value, &at, faults),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 impl RuleFault {
@@ -139,6 +191,7 @@ pub(super) fn options(formats: bool) -> ValidationOptions<'static, Arc<dyn Retri
             });
     }
     options
+        .with_keyword(IS, Is::keyword)
         .with_keyword("const", |_: &Map<String, Value>, value: &Value, _: Location| {
             Ok(Box::new(OneOf(vec![value.clone()])))
         })
@@ -189,7 +242,7 @@ impl<'i> Keyword<'i, Exact> for OneOf {
     }
 }
 
-fn at_fault_unless<'i>(holds: bool) -> Result<(), ValidationError<'i>> {
+pub(super) fn at_fault_unless<'i>(holds: bool) -> Result<(), ValidationError<'i>> {
     // The message is shown to nobody: clients get pointers alone.
     if holds { Ok(()) } else { Err(ValidationError::custom("not allowed")) }
 }

@@ -8,6 +8,7 @@ mod pem;
 mod remote;
 mod tokens;
 mod told;
+mod vectors;
 
 use super::*;
 use crate::diag::{Report, Severity};

@@ -10,6 +10,20 @@ pub struct RawUpstream {
     pub url: Text,
     pub host: Option<Text>,
     pub credential: Option<RawCredential>,
+    pub tls: Option<RawUpstreamTls>,
+}
+
+/// How to speak to an `https` upstream; paths of files, in PEM.
+#[derive(Clone, Debug)]
+pub struct RawUpstreamTls {
+    pub span: Span,
+    /// The system's authorities where absent.
+    pub ca: Option<Text>,
+    /// With `key`, or neither.
+    pub cert: Option<Text>,
+    pub key: Option<Text>,
+    /// The URL's host where absent.
+    pub server_name: Option<Text>,
 }
 
 #[derive(Clone, Debug)]
@@ -28,8 +42,10 @@ pub struct RawRoute {
     pub update: Option<Spanned<Update>>,
     /// Access letters.
     pub public: Option<Text>,
-    pub request: Option<Spanned<BodyKind>>,
+    pub request: Option<Spanned<RequestKind>>,
     pub response: Option<Spanned<BodyKind>>,
+    /// Data of events that is no JSON and passes.
+    pub sentinels: Vec<Text>,
     pub params_keep: bool,
     pub credential_pass: bool,
     /// The policy's where absent.
@@ -81,9 +97,24 @@ pub enum Update {
     Replace,
 }
 
-/// How a body is read. (Other kinds are not enforced yet.)
+/// How a request's body is read, where something limits it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestKind {
+    /// JSON, merge patches and JSON Patches.
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// `multipart/form-data`.
+    Multipart,
+    /// Not at all.
+    Opaque,
+}
+
+/// How a response's body is read. (Other kinds are not enforced yet.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyKind {
     Json,
     Opaque,
+    /// A stream of records; of responses alone.
+    Events,
 }

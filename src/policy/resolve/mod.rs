@@ -15,11 +15,13 @@ mod members;
 mod mode;
 mod paths;
 mod people;
+mod places;
 mod presets;
 mod reach;
 mod restrictions;
 mod roles;
 mod selectors;
+mod sentinels;
 
 pub use address::Address;
 pub use carriage::{Carriage, MAX_HEADERS};
@@ -29,12 +31,13 @@ pub use invitations::MAX_EMAIL;
 pub use last_admin::MAX_PROTECTED;
 pub use members::{ResolvedGroup, ResolvedMember, ResolvedMembers};
 pub(super) use paths::label;
-pub use paths::{METHODS, MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
+pub use paths::{Is, METHODS, MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
 pub use people::{ResolvedApp, ResolvedOrg};
 pub use presets::MAX_TEMPLATES;
 pub use reach::MAX_OPERATORS;
 pub use restrictions::{ResolvedRestriction, defaults};
 pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};
+pub use sentinels::{MAX_SENTINEL, MAX_SENTINELS};
 
 use crate::diag::{Code, Diagnostic, Report, suggestion};
 use crate::policy::administration::Administration;
@@ -288,10 +291,10 @@ fn upstreams<'a>(raw: &'a RawPolicy, around: &Surroundings, report: &mut Report)
     for upstream in &raw.upstreams {
         let address = upstream.url.value.parse().unwrap_or_else(|error| {
             let message = format!("`{}` is no upstream URL: {error}", upstream.url.value);
-            report.push(
-                Diagnostic::error(Code::BadValue, upstream.url.span, message)
-                    .help("write `http://HOST:PORT`, or `unix:/PATH` for a socket"),
-            );
+            report
+                .push(Diagnostic::error(Code::BadValue, upstream.url.span, message).help(
+                    "write `http://HOST:PORT`, `https://HOST`, or `unix:/PATH` for a socket",
+                ));
             list[0].address.clone()
         });
         let host =

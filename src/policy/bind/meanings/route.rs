@@ -2,7 +2,7 @@
 
 use super::{LETTERS, PATH, Row, SELECTOR, may, must};
 use crate::policy::bind::kinds::Kind::*;
-use crate::policy::bind::route::{CORS, HEADERS, ROUTE, UPSTREAM};
+use crate::policy::bind::route::{CORS, HEADERS, ROUTE, UPSTREAM, UPSTREAM_TLS};
 use crate::policy::bind::tell::CREDENTIAL;
 
 pub(super) const ROWS: &[Row] = &[
@@ -11,8 +11,13 @@ pub(super) const ROWS: &[Row] = &[
         "Where bytes go",
         &[
             must("id", Id, "What routes call it"),
-            must("url", Matching("^(http://.+|unix:/.+)$"), "`http://host:port`, or `unix:/path`"),
+            must(
+                "url",
+                Matching("^(https?://.+|unix:/.+)$"),
+                "`http://host:port`, `https://host`, or `unix:/path`",
+            ),
             may("host", Text, "The Host to send; without it, the client's"),
+            may("tls", One(&UPSTREAM_TLS), "How to speak to an `https` upstream"),
             may(
                 "credential",
                 One(&CREDENTIAL),
@@ -30,6 +35,16 @@ pub(super) const ROWS: &[Row] = &[
                 Text,
                 "A file with its value, from the policy's folder, used byte for byte",
             ),
+        ],
+    ),
+    (
+        &UPSTREAM_TLS,
+        "Whom to trust there, and what to show; paths of files in PEM",
+        &[
+            may("ca", Text, "The authorities to trust; without it, those of the system"),
+            may("cert", Text, "The certificate to show, with its chain"),
+            may("key", Text, "Its private key"),
+            may("server_name", Text, "The name that its certificate must have; the URL's host"),
         ],
     ),
     (
@@ -73,13 +88,18 @@ pub(super) const ROWS: &[Row] = &[
             may("public", LETTERS, "Letters for which no credential is evaluated"),
             may(
                 "request",
-                Word(&["json", "opaque"]),
-                "How request bodies are read; `json`. Opaque ones pass unread",
+                Word(&["json", "form", "multipart", "opaque"]),
+                "How request bodies are read where something limits them; `json`. Opaque ones pass unread",
             ),
             may(
                 "response",
-                Word(&["json", "opaque"]),
-                "How response bodies are read; `json`. Opaque ones pass unread, even where fields are hidden",
+                Word(&["json", "opaque", "events"]),
+                "How response bodies are read; `json`. Events are streams of records: NDJSON, JSON sequences, server-sent events, concatenated JSON. Opaque ones pass unread, even where fields are hidden",
+            ),
+            may(
+                "sentinels",
+                Texts,
+                "Data of server-sent events that is no JSON and passes as it is: `[DONE]`",
             ),
             may("params", Word(&["keep"]), "`keep` allows `;` in paths"),
             may(
