@@ -102,6 +102,7 @@ impl Origin {
         })
     }
 
+    /// Whether an origin, as a browser writes it, is this one or one of these.
     pub fn is(&self, origin: &str) -> bool {
         let Some(after) = &self.after else { return origin == self.before };
         let label = origin.strip_prefix(&self.before).and_then(|rest| rest.strip_suffix(&**after));

@@ -5,40 +5,15 @@
 //! `-`, because servers that follow CGI (RFC 3875 section 4.1.18) see no difference: all of them
 //! make `_` of `-`, and some make it of everything that is no letter or digit.
 
-use crate::decide::{FieldMasks, Permit, Reason, query};
-use crate::identity::{Identity, Names, Said, Tell};
+use crate::decide::{FieldMasks, Reason, query};
+use crate::identity::Identity;
 use crate::policy::header::is_same;
 use crate::policy::resolve::Carriage;
-use crate::policy::snapshot::Snapshot;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use smallvec::SmallVec;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
-
-/// Everything that an upstream is told besides what the client said.
-#[derive(Clone, Copy)]
-pub(super) struct Told<'a> {
-    /// Who the caller is and what it may do.
-    pub(super) permit: &'a Permit,
-    /// The policy that decided.
-    pub(super) snapshot: &'a Snapshot,
-    /// Where the request came from.
-    pub(super) forwarded: &'a Forwarded,
-    /// By which names, or in which statement.
-    pub(super) tell: &'a Tell,
-    /// The upstream that is told.
-    pub(super) upstream: &'a Arc<str>,
-    /// Seconds since 1970.
-    pub(super) now: u64,
-    /// The first digits of the policy's digest, see [`policy_value`].
-    pub(super) policy: &'a HeaderValue,
-    /// The id under which this request is logged.
-    pub(super) request_id: &'a HeaderValue,
-    /// A new trace, for requests that bring none.
-    pub(super) traceparent: &'a dyn Fn() -> HeaderValue,
-}
 
 /// What is said of where a request comes from; the same for all requests of a connection to one
 /// host.
@@ -128,7 +103,7 @@ pub(super) fn change(headers: &mut HeaderMap, carriage: &Carriage) -> Result<(),
 }
 
 /// Writes the fields that pass from the client, which [`clean_request`] has left, but for those
-/// that [`write_told`] and the request's own Host say. Says whether a trace is among them.
+/// that [`super::told::write_told`] and the request's own Host say. Says whether a trace is among them.
 pub(super) fn write_passing(head: &mut Vec<u8>, headers: &HeaderMap) -> bool {
     let keeps_trace = keeps_trace(headers);
     for (name, value) in headers {
@@ -140,61 +115,6 @@ pub(super) fn write_passing(head: &mut Vec<u8>, headers: &HeaderMap) -> bool {
         }
     }
     keeps_trace
-}
-
-/// Says what is ours to say. Nothing of a client is left under these names by now.
-pub(super) fn write_told(
-    head: &mut Vec<u8>,
-    told: &Told<'_>,
-    keeps_trace: bool,
-) -> Result<(), Reason> {
-    head.extend_from_slice(&told.forwarded.fields);
-    write_field(head, "x-request-id", told.request_id);
-    if let Some(names) = told.tell.names() {
-        write_names(head, told, names)?;
-    }
-    if told.tell.assertion().is_some() {
-        write_assertion(head, told)?;
-    }
-    if !keeps_trace {
-        write_field(head, "traceparent", &(told.traceparent)());
-    }
-    Ok(())
-}
-
-fn write_names(head: &mut Vec<u8>, told: &Told<'_>, names: &Names) -> Result<(), Reason> {
-    let permit = told.permit;
-    if let Some(principal) = permit.principal() {
-        write_field(head, &names.user, &encoded(&principal.user)?);
-        write_field(head, &names.roles, &plain(&permit.roles_header(told.snapshot))?);
-    }
-    if let Some(org) = permit.org() {
-        write_field(head, &names.org, &encoded(org)?);
-    }
-    if let Some(app) = permit.app() {
-        write_field(head, &names.app, &encoded(app)?);
-    }
-    write_field(head, &names.policy, told.policy);
-    Ok(())
-}
-
-/// Says it in one signed statement. Of nobody there is none.
-fn write_assertion(head: &mut Vec<u8>, told: &Told<'_>) -> Result<(), Reason> {
-    let permit = told.permit;
-    let (Some(assertion), Some(principal)) = (told.tell.assertion(), permit.principal()) else {
-        return Ok(());
-    };
-    let said = Said {
-        user: &principal.user,
-        org: permit.org(),
-        app: permit.app(),
-        roles: permit.roles_header(told.snapshot),
-        upstream: told.upstream,
-        expires: principal.expires,
-    };
-    let value = assertion.value(&said, told.now).ok_or(Reason::Internal)?;
-    write_field(head, assertion.header(), &value);
-    Ok(())
 }
 
 /// Asks the upstream to speak WebSocket, in our own words: the client's were hop-by-hop.
@@ -423,12 +343,12 @@ fn short(digest: &str) -> &str {
     digits.get(..16).unwrap_or(digits)
 }
 
-fn plain(text: &str) -> Result<HeaderValue, Reason> {
+pub(super) fn plain(text: &str) -> Result<HeaderValue, Reason> {
     HeaderValue::from_str(text).map_err(|_| Reason::Internal)
 }
 
 /// Text as a field value: visible ASCII as it is, anything else (and `%`, `,`) percent-encoded.
-fn encoded(text: &str) -> Result<HeaderValue, Reason> {
+pub(super) fn encoded(text: &str) -> Result<HeaderValue, Reason> {
     match std::borrow::Cow::from(utf8_percent_encode(text, ESCAPED)) {
         std::borrow::Cow::Borrowed(text) => plain(text),
         std::borrow::Cow::Owned(text) => HeaderValue::try_from(text).map_err(|_| Reason::Internal),

@@ -35,6 +35,7 @@ mod shape;
 mod sieve;
 mod story;
 mod tls;
+mod told;
 mod totals;
 mod tunnel;
 mod upgrade;

@@ -2,8 +2,9 @@
 
 use super::asking;
 use super::canonical::Canonical;
-use super::headers::{self, Told};
+use super::headers;
 use super::sending::Sending;
+use super::told::{Told, write_told};
 use super::upload::{RequestBody, Upload};
 use crate::decide::Reason;
 use crate::identity::Identity;
@@ -54,7 +55,7 @@ impl Outgoing {
         }
         headers::write_field(&mut head, "host", &host);
         let keeps_trace = headers::write_passing(&mut head, &headers);
-        headers::write_told(&mut head, told, keeps_trace)?;
+        write_told(&mut head, told, keeps_trace)?;
         if told.permit.upgrades() {
             headers::write_switch(&mut head);
         }

@@ -111,11 +111,14 @@ fn keyed(membership: &str, key: &str) -> Api {
     Api::with(Upstream::json("{}"), TempPolicy::file(&text))
 }
 
+/// A method, a target, and the status.
+type Call = (&'static str, &'static str, u16);
+
 /// In every mode a key that names an organization or an application acts there alone, and in those
 /// with members its roles take away and never add.
 #[test]
 fn p08_p09_a_key_acts_where_it_says_in_every_mode() {
-    let cases: [(&str, &str, &[(&str, &str, u16)]); 7] = [
+    let cases: [(&str, &str, &[Call]); 7] = [
         ("directory", "", &[("GET", "/orgs/acme/x", 200), ("DELETE", "/orgs/beta/x", 200)]),
         ("directory", ", org: acme", &[("GET", "/orgs/acme/x", 200), ("GET", "/orgs/beta/x", 404)]),
         (

@@ -169,11 +169,11 @@ fn places_of_roles_are_checked() {
         let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         let problems = report["problems"].as_array().unwrap().iter();
         let errors = problems.filter(|problem| problem["severity"] == "error");
-        errors
-            .map(|problem| format!("{} {}", problem["code"], problem["text"]))
-            .collect::<Vec<_>>()
-            .join("; ")
-            .replace('"', "")
+        let said = errors.map(|problem| {
+            let word = |key: &str| problem[key].as_str().unwrap_or_default().replace('"', "");
+            format!("{} {}", word("code"), word("text"))
+        });
+        said.collect::<Vec<_>>().join("; ")
     };
     assert_eq!(check("{roles: [a, \"/b/{org}\", {items: a, key: b, value: /c}], map: {x: y}}"), "");
     for (claims, wrong) in [
