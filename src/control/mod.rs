@@ -6,6 +6,7 @@
 
 pub mod fetch;
 pub mod files;
+pub mod introspect;
 pub mod keys;
 pub mod load;
 pub mod reload;

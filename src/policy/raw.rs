@@ -9,8 +9,8 @@ mod route;
 
 pub use administration::{RawFeatures, RawInvitation, RawPreset, RawRights};
 pub use identity::{
-    RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeyUrl, RawKeys,
-    RawRolePlace, RawSecret,
+    RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawIntrospection, RawJwt,
+    RawKeyUrl, RawKeys, RawRolePlace, RawSecret,
 };
 pub use route::{BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, Update};
 

@@ -9,7 +9,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use std::fmt;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 /// The live policy, as the metrics tell it.
@@ -34,6 +34,8 @@ struct Scrape {
     last_failure: u64,
     keys_fetched: u64,
     keys_failed: u64,
+    /// By what was said, as [`super::Introspected`] numbers it.
+    asked: [u64; 3],
     stale: bool,
     started: u64,
     policy: PolicyState,
@@ -43,7 +45,7 @@ struct Scrape {
 pub(super) fn encode(
     sum: Sum,
     lost: Lost,
-    (reloads, keys): (&Reloads, &KeyFetches),
+    (reloads, keys, asked): (&Reloads, &KeyFetches, &[AtomicU64; 3]),
     started: SystemTime,
     policy: &PolicyState,
 ) -> String {
@@ -56,6 +58,7 @@ pub(super) fn encode(
         last_failure: reloads.last_failure.load(Ordering::Relaxed),
         keys_fetched: keys.succeeded.load(Ordering::Relaxed),
         keys_failed: keys.failed.load(Ordering::Relaxed),
+        asked: [0, 1, 2].map(|said: usize| asked[said].load(Ordering::Relaxed)),
         stale: reloads.stale.load(Ordering::Relaxed),
         started: unix_seconds(started),
         policy: *policy,
@@ -154,7 +157,10 @@ impl Scrape {
         let labelled = results.map(|(result, count)| ([("result", result)], count));
         out.counters("key_fetches", "Fetches of the keys of issuers", labelled)?;
         let ok = u64::from(!self.policy.keyless);
-        out.gauge("keys_ok", "1 unless an issuer has no keys that may be used", ok)
+        out.gauge("keys_ok", "1 unless an issuer has no keys that may be used", ok)?;
+        let words = ["active", "inactive", "failure"].into_iter().zip(self.asked);
+        let labelled = words.map(|(word, count)| ([("result", word)], count));
+        out.counters("introspections", "Questions about opaque tokens", labelled)
     }
 }
 

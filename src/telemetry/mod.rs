@@ -31,6 +31,7 @@ pub struct Telemetry {
     workers: Mutex<Vec<Arc<Cells>>>,
     reloads: Reloads,
     key_fetches: KeyFetches,
+    introspections: [AtomicU64; 3],
     started: SystemTime,
 }
 
@@ -55,6 +56,17 @@ struct Reloads {
     stale: AtomicBool,
 }
 
+/// What an issuer said of an opaque token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Introspected {
+    /// That it is good.
+    Active,
+    /// That it is not.
+    Inactive,
+    /// Nothing that helps.
+    Failure,
+}
+
 /// How fetches of keys went. Written rarely.
 #[derive(Debug, Default)]
 struct KeyFetches {
@@ -75,6 +87,7 @@ impl Telemetry {
             workers: Mutex::default(),
             reloads: Reloads::default(),
             key_fetches: KeyFetches::default(),
+            introspections: Default::default(),
             started: SystemTime::now(),
         }
     }
@@ -107,11 +120,22 @@ impl Telemetry {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a question about an opaque token.
+    pub fn introspected(&self, said: Introspected) {
+        self.introspections[said as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
     /// All metrics, in the OpenMetrics text format.
     pub fn metrics(&self, policy: &PolicyState) -> String {
         let sum = cells::Sum::of(&self.workers.lock().unwrap_or_else(PoisonError::into_inner));
         let lost = self.log.as_ref().map(Log::lost).unwrap_or_default();
-        exposition::encode(sum, lost, (&self.reloads, &self.key_fetches), self.started, policy)
+        exposition::encode(
+            sum,
+            lost,
+            (&self.reloads, &self.key_fetches, &self.introspections),
+            self.started,
+            policy,
+        )
     }
 
     /// Writes out what the log holds and ends its thread. `false` if that took longer than `wait`:

@@ -16,6 +16,7 @@ mod guesses;
 mod hosts;
 mod identity;
 mod inclusion;
+mod introspected;
 mod keys;
 mod kinds;
 mod letters;

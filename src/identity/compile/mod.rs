@@ -2,6 +2,7 @@
 
 mod browser;
 mod direct;
+mod introspection;
 mod issuer;
 mod keys;
 mod roles;
@@ -10,6 +11,7 @@ use super::Identity;
 use super::api_key::ApiKeys;
 use super::cookie::Cookie;
 use super::forwarded::Forwarded;
+use super::introspect::Introspector;
 use super::jwt::Issuer;
 use super::verdicts::{MAX_VERDICT_BYTES, Verdicts};
 use crate::diag::{Code, Diagnostic, Report};
@@ -20,6 +22,7 @@ use http::{HeaderName, HeaderValue};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
+use std::sync::Arc;
 
 /// What authenticators are made of besides the policy's text.
 pub struct Inputs<'a> {
@@ -33,6 +36,7 @@ pub struct Inputs<'a> {
 #[derive(Default)]
 pub(super) struct Authenticators {
     issuers: Vec<Issuer>,
+    introspectors: Vec<Arc<Introspector>>,
     api_keys: Option<ApiKeys>,
     forwarded: Option<Forwarded>,
     cookies: Vec<Cookie>,
@@ -57,7 +61,8 @@ impl Identity {
         let typed = raw.map(|raw| raw.span);
         let nothing = RawIdentity::default();
         let raw = raw.unwrap_or(&nothing);
-        if raw.jwt.is_empty() && raw.api_keys.is_none() && raw.forwarded.is_none() {
+        let tokens = !raw.jwt.is_empty() || !raw.introspection.is_empty();
+        if !tokens && raw.api_keys.is_none() && raw.forwarded.is_none() {
             // An authenticator that could not be read is not as if there were none.
             if typed.is_none_or(|span| !report.has_error_in(span)) {
                 report.push(no_identity(typed));
@@ -76,20 +81,24 @@ impl Identity {
         if let (Some(raw), Some(keys), Some(peers)) = (&raw.forwarded, &api_keys, &forwarded) {
             compiler.separate_headers(raw, keys, peers);
         }
-        Identity::of(Authenticators { issuers, api_keys, forwarded, cookies })
+        let introspectors = compiler.introspection(&raw.introspection);
+        Identity::of(Authenticators { issuers, introspectors, api_keys, forwarded, cookies })
     }
 
     pub(super) fn of(authenticators: Authenticators) -> Identity {
-        let Authenticators { issuers, api_keys, forwarded, cookies } = authenticators;
+        let Authenticators { issuers, introspectors, api_keys, forwarded, cookies } =
+            authenticators;
         let key_header = api_keys.as_ref().and_then(|keys| keys.header.clone());
         let credential_headers: Vec<_> = std::iter::once(AUTHORIZATION).chain(key_header).collect();
         let identity_headers: Vec<_> =
             forwarded.iter().flat_map(Forwarded::names).cloned().collect();
         let cookie = (!cookies.is_empty()).then_some(&COOKIE);
         let vary = list_headers(credential_headers.iter().chain(&identity_headers).chain(cookie));
-        let verdicts = (!issuers.is_empty()).then(|| Verdicts::new(MAX_VERDICT_BYTES));
+        let remembers = !issuers.is_empty() || !introspectors.is_empty();
+        let verdicts = remembers.then(|| Verdicts::new(MAX_VERDICT_BYTES));
         Identity {
             issuers,
+            introspectors,
             verdicts,
             api_keys,
             forwarded,
@@ -177,7 +186,9 @@ fn users(raw: &RawIdentity) -> Vec<(Span, Users)> {
         (keys.span, Users::These(ids))
     });
     let peers = raw.forwarded.iter().map(|peers| (peers.span, Users::Any(prefix(&peers.prefix))));
-    jwt.chain(keys).chain(peers).collect()
+    let asked = raw.introspection.iter();
+    let asked = asked.map(|raw| (raw.span, Users::Any(prefix(&raw.prefix))));
+    jwt.chain(keys).chain(peers).chain(asked).collect()
 }
 
 fn prefix(typed: &Option<Text>) -> Box<str> {
