@@ -2,18 +2,19 @@
 
 use crate::admin::{self, Admin, AdminState, LastError, PolicyView};
 use crate::control::certificates::{self, CertificateError, Certificates};
+use crate::control::introspect;
 use crate::control::keys::{self, KeyFetcher};
 use crate::control::load::NotLoaded;
 use crate::control::reload::{LoadError, Outcome, Reloader, Status};
 use crate::control::store::{LiveTls, Store};
 use crate::control::watch::{Nudge, Watch, Watched};
 use crate::diag::{Report, Severity, json};
-use crate::identity::{Assertion, KeySource};
+use crate::identity::{Assertion, IntrospectionUrl, KeySource, Said};
 use crate::policy::resolve::Surroundings;
 use crate::proxy::{self, Door, ProxyConfig};
 use crate::settings::{Listen, ListenAddress, Settings};
 use crate::source::Sources;
-use crate::telemetry::{PolicyState, Telemetry, unix_seconds};
+use crate::telemetry::{Introspected, PolicyState, Telemetry, unix_seconds};
 use crate::tls::KnowsPeers;
 use std::fmt;
 use std::io;
@@ -122,11 +123,17 @@ impl App {
         let telemetry = Telemetry::start(&settings.access_log).map_err(StartError::AccessLog)?;
         let telemetry = Arc::new(telemetry);
         let counted = telemetry.clone();
-        let keys = KeyFetcher::start(move |source, outcome| {
+        let fetched = move |source: &KeySource, outcome: &keys::Outcome| {
             counted.fetched_keys(outcome.is_ok());
             log_keys(source, outcome);
-        })?;
-        keys.follow(reloader.store().load().identity.key_sources());
+        };
+        let (counted, failing) = (telemetry.clone(), AtomicBool::new(false));
+        let asked = move |settings: &IntrospectionUrl, outcome: &introspect::Outcome| {
+            counted.introspected(said(outcome));
+            log_introspection(settings, outcome, &failing);
+        };
+        let keys = KeyFetcher::start(fetched, asked)?;
+        keys.follow(&reloader.store().load().identity);
         let parts = Arc::new(Parts {
             store: reloader.store().clone(),
             status: reloader.status().clone(),
@@ -299,7 +306,7 @@ impl Parts {
             Outcome::Unchanged | Outcome::StillRefused => {}
             Outcome::Published(live) => {
                 self.telemetry.reloaded(true, SystemTime::now());
-                self.keys.follow(live.identity.key_sources());
+                self.keys.follow(&live.identity);
                 let (generation, digest) = (live.snapshot.generation(), live.snapshot.digest());
                 tracing::info!(generation, %digest, "the policy has been reloaded");
             }
@@ -342,6 +349,35 @@ fn log_keys(source: &KeySource, outcome: &keys::Outcome) {
         Err(error) => {
             tracing::warn!(url = %source, error = %clean(&error.to_string()), "keys cannot be fetched");
         }
+    }
+}
+
+/// What a question to an issuer came to, in the word of the metrics.
+fn said(outcome: &introspect::Outcome) -> Introspected {
+    match outcome {
+        Ok(Said::Active) => Introspected::Active,
+        Ok(Said::Inactive) => Introspected::Inactive,
+        Ok(Said::Nonsense) | Err(_) => Introspected::Failure,
+    }
+}
+
+/// Told when it begins to fail, and when it no longer does: each request may be a failure.
+fn log_introspection(
+    settings: &IntrospectionUrl,
+    outcome: &introspect::Outcome,
+    failing: &AtomicBool,
+) {
+    let url = &settings.url;
+    let why = match outcome {
+        Ok(Said::Active | Said::Inactive) => None,
+        Ok(Said::Nonsense) => Some("the answer is not one of RFC 7662".to_owned()),
+        Err(error) => Some(clean(&error.to_string())),
+    };
+    let before = failing.swap(why.is_some(), Ordering::AcqRel);
+    match why {
+        Some(error) if !before => tracing::warn!(%url, error, "tokens cannot be asked about"),
+        None if before => tracing::info!(%url, "tokens can be asked about again"),
+        _ => {}
     }
 }
 

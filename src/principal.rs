@@ -51,6 +51,8 @@ pub enum ClaimValue {
 pub enum AuthMethod {
     /// A signed token.
     Jwt,
+    /// An opaque token, about which its issuer was asked.
+    Introspection,
     /// An API key.
     ApiKey,
     /// Headers from a listed peer.
@@ -127,6 +129,7 @@ impl AuthMethod {
     pub fn as_str(self) -> &'static str {
         match self {
             AuthMethod::Jwt => "jwt",
+            AuthMethod::Introspection => "introspection",
             AuthMethod::ApiKey => "api_key",
             AuthMethod::Forwarded => "forwarded",
             AuthMethod::CommandLine => "command_line",

@@ -130,7 +130,8 @@ fn check_policy(text: &str) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let file = folder.path().join("policy.yaml");
     let jwks = include_str!("../config/examples/minimal/jwks.json");
-    for (name, text) in [("policy.yaml", text), ("jwks.json", jwks), ("jwt.secret", SECRET)] {
+    let secrets = [("jwt.secret", SECRET), ("client.secret", SECRET)];
+    for (name, text) in [("policy.yaml", text), ("jwks.json", jwks)].into_iter().chain(secrets) {
         std::fs::write(folder.path().join(name), text).map_err(|error| error.to_string())?;
     }
     match portcullis::control::load::load(&file, &Surroundings::default(), 1) {

@@ -1,6 +1,7 @@
 //! Who is calling, as the command line says it.
 
-use crate::identity::Identity;
+use crate::control::keys;
+use crate::identity::{Fault, Identity};
 use crate::principal::{AuthMethod, ClaimValue, Claims, Principal};
 use clap::ArgGroup;
 use std::sync::Arc;
@@ -27,6 +28,9 @@ pub(super) struct Who {
     /// A token, verified as the proxy would.
     #[arg(long, value_name = "JWT")]
     token: Option<String>,
+    /// Fetch no keys, and ask no issuer about the token.
+    #[arg(long, requires = "token")]
+    offline: bool,
     /// Nobody.
     #[arg(long)]
     anonymous: bool,
@@ -39,10 +43,34 @@ impl Who {
     /// Whom the flags mean.
     pub(super) fn find(&self, identity: &Identity) -> Found {
         if let Some(token) = &self.token {
-            let found = identity.explain_token(token, now());
-            return found.map(Some).map_err(|fault| fault.to_string());
+            return self.bearer(token, identity).map(Some);
         }
         Ok(self.user.as_ref().map(|user| Arc::new(self.named(user))))
+    }
+
+    /// The caller of a token, by keys and answers as the proxy would have them.
+    fn bearer(&self, token: &str, identity: &Identity) -> Result<Arc<Principal>, String> {
+        if let Some(source) = identity.key_source_of(token).filter(|_| !self.offline) {
+            let failed = |why: String| {
+                format!("the keys of the token's issuer cannot be fetched from `{source}`: {why}")
+            };
+            let outcomes = keys::fetch_once(std::slice::from_ref(&source));
+            for outcome in outcomes.map_err(|error| failed(error.to_string()))? {
+                outcome.map_err(|error| failed(error.to_string()))?;
+            }
+        }
+        let fault = match identity.explain_token(token, now()) {
+            Ok(principal) => return Ok(principal),
+            Err(fault) => fault,
+        };
+        if self.offline {
+            return Err(identity.why(token, fault, now()));
+        }
+        match keys::ask_once(identity, token).map_err(|error| error.to_string())? {
+            None => Err(identity.why(token, fault, now())),
+            Some(Ok(answer)) => answer.map_err(|fault| fault.to_string()),
+            Some(Err(why)) => Err(format!("{}: {why}", Fault::NotAnswered)),
+        }
     }
 
     fn named(&self, user: &str) -> Principal {

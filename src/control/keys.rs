@@ -1,11 +1,14 @@
-//! Fetching the keys of issuers, on a thread of its own: at the start, every `refresh`, and when a
+//! Fetching the keys of issuers, and asking them, on a thread of its own: at the start, every `refresh`, and when a
 //! request has a token whose key is not known.
 //!
 //! Each URL is fetched by one task, so never twice at a time. What it brings goes into the
 //! [`KeySource`], from which requests take it; the policy is not compiled again.
 
 use super::fetch::{Client, FetchError};
-use crate::identity::{Brought, KeySource, NoKeySet};
+use super::introspect;
+use crate::identity::{
+    Answer, Brought, Identity, IntrospectionUrl, Introspector, KeySource, NoKeySet,
+};
 use crate::telemetry::unix_seconds;
 use bytes::Bytes;
 use http::header::{ACCEPT, USER_AGENT};
@@ -14,7 +17,7 @@ use http_body_util::Full;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -24,8 +27,8 @@ use tokio::time::{Instant, sleep_until};
 /// The thread that fetches. Dropping it ends it.
 #[derive(Debug)]
 pub struct KeyFetcher {
-    /// What is to be fetched from now on.
-    sources: Option<UnboundedSender<Vec<Arc<KeySource>>>>,
+    /// What is to be fetched from now on, and who is to be asked.
+    wanted: Option<UnboundedSender<Wanted>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -53,35 +56,48 @@ impl<F: Fn(&KeySource, &Outcome) + Send + Sync + 'static> Told for F {}
 
 impl KeyFetcher {
     /// Starts the thread. It fetches nothing until it is told what.
-    pub fn start(told: impl Told) -> io::Result<KeyFetcher> {
+    pub fn start(told: impl Told, asked: impl introspect::Told) -> io::Result<KeyFetcher> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (sender, mut receiver) = unbounded_channel();
         let told: Arc<dyn Told> = Arc::new(told);
+        let asked: Arc<dyn introspect::Told> = Arc::new(asked);
         let thread = std::thread::Builder::new().name("keys".into()).spawn(move || {
             runtime.block_on(async {
                 let mut kept = Vec::new();
-                while let Some(sources) = receiver.recv().await {
+                while let Some(Wanted { sources, introspectors }) = receiver.recv().await {
                     follow(&mut kept, sources, &told);
+                    introspectors.iter().for_each(|one| introspect::begin(one, &asked));
                 }
             });
             // A name that is being looked up is not waited for.
             runtime.shutdown_background();
         })?;
-        Ok(KeyFetcher { sources: Some(sender), thread: Some(thread) })
+        Ok(KeyFetcher { wanted: Some(sender), thread: Some(thread) })
     }
 
-    /// Fetches these from now on, and no others. What was fetched already goes on.
-    pub fn follow(&self, sources: Vec<Arc<KeySource>>) {
-        if let Some(sender) = &self.sources {
+    /// Does what these authenticators want from now on: fetches their keys, and no others; asks
+    /// about opaque tokens. What was fetched or asked already goes on.
+    pub fn follow(&self, identity: &Identity) {
+        let wanted = Wanted {
+            sources: identity.key_sources(),
+            introspectors: identity.introspectors().to_vec(),
+        };
+        if let Some(sender) = &self.wanted {
             // A thread that has panicked has said so; readiness tells of keys that grow old.
-            let _gone = sender.send(sources);
+            let _gone = sender.send(wanted);
         }
     }
 }
 
+/// What authenticators want of others.
+struct Wanted {
+    sources: Vec<Arc<KeySource>>,
+    introspectors: Vec<Arc<Introspector>>,
+}
+
 impl Drop for KeyFetcher {
     fn drop(&mut self) {
-        drop(self.sources.take());
+        drop(self.wanted.take());
         if let Some(thread) = self.thread.take() {
             let _panicked = thread.join();
         }
@@ -100,6 +116,29 @@ pub fn fetch_once(sources: &[Arc<KeySource>]) -> io::Result<Vec<Outcome>> {
     });
     runtime.shutdown_background();
     Ok(outcomes)
+}
+
+/// Asks about an opaque token, and says what the issuer answered, or why it did not: for commands.
+/// `None` where nobody is to be asked.
+pub fn ask_once(identity: &Identity, token: &str) -> io::Result<Option<Result<Answer, String>>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let failed = Arc::new(Mutex::new(None));
+    let heard = failed.clone();
+    let told = move |_: &IntrospectionUrl, outcome: &introspect::Outcome| {
+        let why = outcome.as_ref().err().map(ToString::to_string);
+        *heard.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    };
+    let told: Arc<dyn introspect::Told> = Arc::new(told);
+    let answer = runtime.block_on(async {
+        identity.introspectors().iter().for_each(|one| introspect::begin(one, &told));
+        let answer = identity.ask_about(token, unix_seconds(SystemTime::now())).await;
+        // The one who answered tells what it was after that.
+        tokio::task::yield_now().await;
+        answer
+    });
+    runtime.shutdown_background();
+    let why = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+    Ok(answer.map(|answer| why.map_or(Ok(answer), Err)))
 }
 
 /// A source and the task that fetches it.

@@ -8,6 +8,7 @@
 pub mod certificates;
 pub mod fetch;
 pub mod files;
+pub mod introspect;
 pub mod keys;
 pub mod load;
 pub mod reload;

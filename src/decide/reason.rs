@@ -54,6 +54,8 @@ reasons! {
     Unauthenticated = "unauthenticated", 401;
     /// Too many credentials of this address were bad a short while ago; none is looked at.
     TooManyFailures = "too_many_failures", 429;
+    /// Whoever issued the credential could not be asked about it.
+    IntrospectionFailed = "introspection_failed", 503;
     /// The request comes from a page whose origin may not, or does not say from which it comes.
     OriginNotAllowed = "origin_not_allowed", 403;
     /// No route has this path.

@@ -1,18 +1,31 @@
 //! What others may still know of a credential that did not hold, and where keys come from.
 
+use super::introspect::{Answer, Introspector};
 use super::jwks::KeySet;
 use super::remote::KeySource;
-use super::{Credentials, Fault, Identity, TokenFault, Unidentified, jwt};
+use super::verdicts::Digest;
+use super::{ASKED, Credentials, Fault, Identity, TokenFault, Unidentified, jwt, sha256};
 use crate::principal::Principal;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Something to wait for before a request is refused.
 pub enum Ask {
     /// The end of a fetch of keys, among which may be the one that the token names.
     Keys(Pin<Box<dyn Future<Output = ()>>>),
+    /// What the issuer of an opaque token says of it.
+    Introspection(Asked),
+}
+
+/// A question about an opaque token.
+pub struct Asked {
+    answer: watch::Receiver<Option<Answer>>,
+    sha256: Digest,
+    /// The token's, in bytes.
+    length: usize,
 }
 
 /// An issuer none of whose tokens hold at present.
@@ -29,16 +42,33 @@ pub struct Keyless {
 /// Beside a request.
 impl Identity {
     /// What to wait for because of a fault, if anything: a token may name a key that its issuer
-    /// has made since keys were fetched.
-    pub fn ask(&self, request: &Credentials<'_>, fault: Fault) -> Option<Ask> {
+    /// has made since keys were fetched, or be one that only its issuer understands.
+    pub fn ask(&self, request: &Credentials<'_>, fault: Fault, now: u64) -> Option<Ask> {
         match fault {
             Fault::Token(TokenFault::NoKey | TokenFault::KeysUnavailable) => {
                 let issuer = jwt::named_issuer(&self.issuers, self.token_of(request)?)?;
                 let KeySet::Remote(source) = &issuer.keys else { return None };
                 source.ask().map(|over| Ask::Keys(Box::pin(over)))
             }
+            Fault::UnknownKey | Fault::Token(_) if !self.introspectors.is_empty() => {
+                self.ask_issuer(self.bearer_of(request)?, now)
+            }
             _ => None,
         }
+    }
+
+    /// Asks about a token that none of the policy's own issuers has signed.
+    fn ask_issuer(&self, token: &str, now: u64) -> Option<Ask> {
+        let whose = |asked: &&Arc<Introspector>| token.starts_with(&*asked.rules.tokens);
+        // The one that names most of the token's beginning.
+        let all = self.introspectors.iter().filter(whose);
+        let introspector = all.max_by_key(|asked| asked.rules.tokens.len())?;
+        if jwt::named_issuer(&self.issuers, token).is_some() {
+            return None;
+        }
+        let sha256 = sha256(token);
+        let answer = introspector.ask(token, sha256, now)?;
+        Some(Ask::Introspection(Asked { answer, sha256, length: token.len() }))
     }
 
     /// Waits, and identifies the caller of the same request by what is known then.
@@ -53,6 +83,52 @@ impl Identity {
                 over.await;
                 self.identify(request, now)
             }
+            Ask::Introspection(asked) => {
+                self.heard(asked).await.map_err(|fault| self.unidentified(fault, request))
+            }
+        }
+    }
+
+    /// Asks about a token outside of a request; `None` where nobody is to be asked.
+    pub async fn ask_about(&self, token: &str, now: u64) -> Option<Answer> {
+        match self.ask_issuer(token, now)? {
+            Ask::Introspection(asked) => Some(self.heard(asked).await),
+            Ask::Keys(_) => None,
+        }
+    }
+
+    async fn heard(&self, mut asked: Asked) -> Answer {
+        let answered = asked.answer.wait_for(Option::is_some).await;
+        // An error: the question was dropped, because nobody answers.
+        let answer = answered.ok().and_then(|answer| answer.clone());
+        let principal = answer.unwrap_or(Err(Fault::NotAnswered))?;
+        if let Some(verdicts) = &self.verdicts {
+            verdicts.put(asked.sha256, asked.length, (principal.clone(), ASKED, 0));
+        }
+        Ok(principal)
+    }
+
+    /// What becomes of a request that has waited long enough.
+    pub fn unanswered(
+        &self,
+        request: &Credentials<'_>,
+        fault: Option<Fault>,
+        now: u64,
+    ) -> Result<Arc<Principal>, Unidentified> {
+        match fault {
+            Some(fault) => Err(self.unidentified(fault, request)),
+            None => self.identify(request, now),
+        }
+    }
+}
+
+impl Ask {
+    /// The fault of a request whose question nobody answers in time; `None` where it is judged by
+    /// what is known.
+    pub fn in_vain(&self) -> Option<Fault> {
+        match self {
+            Ask::Keys(_) => None,
+            Ask::Introspection(_) => Some(Fault::NotAnswered),
         }
     }
 }
@@ -68,6 +144,11 @@ impl Identity {
             }
         }
         sources
+    }
+
+    /// Who is asked about opaque tokens.
+    pub fn introspectors(&self) -> &[Arc<Introspector>] {
+        &self.introspectors
     }
 
     /// Goes on with the keys that another policy had from the same URLs.
@@ -105,6 +186,7 @@ impl fmt::Debug for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Ask::Keys(_) => "Keys",
+            Ask::Introspection(_) => "Introspection",
         })
     }
 }

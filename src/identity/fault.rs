@@ -49,6 +49,12 @@ pub enum Fault {
     /// A good token in a cookie, and no page that may use it.
     #[error("the request changes something, and no allowed page is named in `Origin`")]
     Origin,
+    /// Whoever issued an opaque token says that it is not good, or no more.
+    #[error("the token's issuer says that it is not active")]
+    Inactive,
+    /// Nobody could be asked about an opaque token.
+    #[error("the token's issuer could not be asked about it")]
+    NotAnswered,
     /// A token that does not hold.
     #[error(transparent)]
     Token(#[from] TokenFault),
@@ -148,6 +154,7 @@ impl Fault {
         match self {
             Fault::Repeated | Fault::TwoCredentials => Reason::AmbiguousCredentials,
             Fault::Origin => Reason::OriginNotAllowed,
+            Fault::NotAnswered => Reason::IntrospectionFailed,
             _ => Reason::Unauthenticated,
         }
     }
@@ -156,7 +163,7 @@ impl Fault {
     /// policy lists. A token that has merely expired is no guess.
     pub fn is_guess(self) -> bool {
         match self {
-            Fault::Malformed | Fault::TooLong | Fault::UnknownKey => true,
+            Fault::Malformed | Fault::TooLong | Fault::UnknownKey | Fault::Inactive => true,
             Fault::Token(fault) => fault.is_guess(),
             _ => false,
         }
@@ -174,6 +181,8 @@ impl Fault {
             Fault::UnknownKey => "unknown_key",
             Fault::ExpiredKey { .. } => "expired_key",
             Fault::Origin => "origin",
+            Fault::Inactive => "inactive",
+            Fault::NotAnswered => "not_answered",
             Fault::Token(fault) => fault.as_str(),
         }
     }

@@ -70,6 +70,11 @@ pub(super) fn verify(issuers: &[Issuer], token: &str, now: u64) -> Result<Verifi
     Ok(Verified { principal: issuer.check_claims(&payload, now)?, issuer: at, keys })
 }
 
+/// The header and the payload of a token, whether or not it holds.
+pub(super) fn read(token: &str) -> Option<(String, String)> {
+    Parts::of(token).ok().map(|read| (read.header, read.payload))
+}
+
 /// The issuer that a token names, whether or not the token holds.
 pub(super) fn named_issuer<'a>(issuers: &'a [Issuer], token: &str) -> Option<&'a Issuer> {
     let read = Parts::of(token).ok()?;
@@ -174,38 +179,9 @@ impl Issuer {
     }
 
     fn check_claims(&self, payload: &Object<'_>, now: u64) -> Result<Principal, TokenFault> {
-        self.check_audience(payload)?;
+        check_audience(payload, &self.audience)?;
         let expires = self.check_times(payload, now)?;
-        let user = claims::text(payload, &self.claims.user, "user")?;
-        let user = user.ok_or(TokenFault::MissingClaim("user"))?;
-        let user = match self.prefix.is_empty() {
-            true => user,
-            false => format!("{}{user}", self.prefix).into(),
-        };
-        let Claimed { roles, org_roles } = self.claims.roles.read(payload)?;
-        Ok(Principal {
-            user,
-            org: claims::text(payload, &self.claims.org, "org")?,
-            app: claims::text(payload, &self.claims.app, "app")?,
-            roles,
-            org_roles,
-            email: claims::text(payload, &self.claims.email, "email")?,
-            claims: claims::all(payload)?,
-            method: AuthMethod::Jwt,
-            expires: Some(expires),
-        })
-    }
-
-    /// RFC 7519 section 4.1.3: one text, or a list of them; one must be ours.
-    fn check_audience(&self, payload: &Object<'_>) -> Result<(), TokenFault> {
-        let value = payload.get("aud").ok_or(TokenFault::MissingClaim("aud"))?;
-        let named = match json::kind(value) {
-            Kind::List => json::texts(value),
-            _ => json::text(value).map(|one| vec![one]),
-        };
-        let named = named.ok_or(TokenFault::ClaimType("aud"))?;
-        let ours = |name: &String| self.audience.iter().any(|ours| **ours == **name);
-        named.iter().any(ours).then_some(()).ok_or(TokenFault::Audience)
+        caller(payload, (&self.claims, &self.prefix), AuthMethod::Jwt, expires)
     }
 
     /// Checks `exp`, `nbf` and `iat`; returns the first second at which the token is no longer
@@ -228,9 +204,51 @@ impl Issuer {
     }
 }
 
+/// Who verified claims say is calling, until this second.
+pub(super) fn caller(
+    payload: &Object<'_>,
+    (map, prefix): (&ClaimMap, &str),
+    method: AuthMethod,
+    expires: u64,
+) -> Result<Principal, TokenFault> {
+    let user = claims::text(payload, &map.user, "user")?;
+    let user = user.ok_or(TokenFault::MissingClaim("user"))?;
+    let user = match prefix.is_empty() {
+        true => user,
+        false => format!("{prefix}{user}").into(),
+    };
+    let Claimed { roles, org_roles } = map.roles.read(payload)?;
+    Ok(Principal {
+        user,
+        org: claims::text(payload, &map.org, "org")?,
+        app: claims::text(payload, &map.app, "app")?,
+        roles,
+        org_roles,
+        email: claims::text(payload, &map.email, "email")?,
+        claims: claims::all(payload)?,
+        method,
+        expires: Some(expires),
+    })
+}
+
+/// RFC 7519 section 4.1.3: one text, or a list of them; one must be ours.
+pub(super) fn check_audience(payload: &Object<'_>, ours: &[Box<str>]) -> Result<(), TokenFault> {
+    let value = payload.get("aud").ok_or(TokenFault::MissingClaim("aud"))?;
+    let named = match json::kind(value) {
+        Kind::List => json::texts(value),
+        _ => json::text(value).map(|one| vec![one]),
+    };
+    let named = named.ok_or(TokenFault::ClaimType("aud"))?;
+    let is_ours = |name: &String| ours.iter().any(|ours| **ours == **name);
+    named.iter().any(is_ours).then_some(()).ok_or(TokenFault::Audience)
+}
+
 /// A time in whole seconds since 1970. RFC 7519 also allows fractions; no issuer needs them, and
 /// `1e400` is one.
-fn numeric_date(payload: &Object<'_>, name: &'static str) -> Result<Option<u64>, TokenFault> {
+pub(super) fn numeric_date(
+    payload: &Object<'_>,
+    name: &'static str,
+) -> Result<Option<u64>, TokenFault> {
     let Some(value) = payload.get(name) else { return Ok(None) };
     let whole = |value: &RawValue| {
         let text = value.get();
@@ -242,7 +260,10 @@ fn numeric_date(payload: &Object<'_>, name: &'static str) -> Result<Option<u64>,
     }
 }
 
-fn required_text(payload: &Object<'_>, name: &'static str) -> Result<String, TokenFault> {
+pub(super) fn required_text(
+    payload: &Object<'_>,
+    name: &'static str,
+) -> Result<String, TokenFault> {
     let value = payload.get(name).ok_or(TokenFault::MissingClaim(name))?;
     json::text(value).ok_or(TokenFault::ClaimType(name))
 }

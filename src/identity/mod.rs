@@ -14,8 +14,10 @@ mod claims;
 mod compile;
 mod cookie;
 mod credential;
+mod explain;
 mod fault;
 mod forwarded;
+mod introspect;
 mod json;
 mod jwks;
 mod jwt;
@@ -32,12 +34,15 @@ pub use api_key::DEFAULT_HEADER;
 pub use ask::{Ask, Keyless};
 pub use compile::Inputs;
 pub use fault::{Challenge, Fault, TokenFault, Unidentified};
+pub use introspect::{
+    Answer, IntrospectionUrl, Introspector, MAX_ANSWER, MAX_INACTIVE, MAX_QUESTIONS, Question, Said,
+};
 pub use jwks::{MAX_KEY_FILE, MAX_KEYS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET};
 pub use jwt::{DEFAULT_LEEWAY, MAX_LEEWAY, MAX_NUMERIC_DATE};
 pub use pem::MAX_PEM_KEYS;
 pub use remote::{Brought, KeySource, KeyUrl, MAX_WAITING, NoKeySet};
 pub use strangers::MAX_STRANGERS;
-pub use tell::{Assertion, MAX_ASSERTIONS, Names, Said, Tell};
+pub use tell::{Assertion, MAX_ASSERTIONS, Names, Stated, Tell};
 pub use verdicts::MAX_VERDICT_BYTES;
 
 use crate::principal::Principal;
@@ -58,9 +63,14 @@ use verdicts::{Digest, Verdicts};
 /// The longest token or API key that is read, in bytes.
 pub const MAX_CREDENTIAL: usize = 8 * 1024;
 
+/// In a verdict, in place of an issuer: somebody was asked.
+const ASKED: u32 = u32::MAX;
+
 /// The compiled authenticators of one policy. The default has none: then nobody is identified.
 pub struct Identity {
     issuers: Vec<Issuer>,
+    /// Who is asked about tokens that none of these issuers has signed.
+    introspectors: Vec<Arc<Introspector>>,
     /// Verdicts on the tokens of these issuers under these keys; `None` without issuers.
     verdicts: Option<Verdicts>,
     api_keys: Option<ApiKeys>,
@@ -114,11 +124,13 @@ impl Identity {
             }
             Credential::Cookie(found) => self.cookie(found, request, now),
         });
-        found.map_err(|fault| Unidentified {
-            reason: fault.reason(),
-            fault,
-            challenge: self.challenge(request.headers),
-        })
+        found.map_err(|fault| self.unidentified(fault, request))
+    }
+
+    /// What a caller is told who was not identified for this reason.
+    fn unidentified(&self, fault: Fault, request: &Credentials<'_>) -> Unidentified {
+        let (reason, challenge) = (fault.reason(), self.challenge(request.headers));
+        Unidentified { reason, fault, challenge }
     }
 
     /// Checks a token as [`Identity::identify`] does, past the cache, and says exactly why it
@@ -185,11 +197,16 @@ impl Identity {
     /// The token that may be the request's one credential.
     fn token_of<'a>(&'a self, request: &Credentials<'a>) -> Option<&'a str> {
         match self.credential(request).ok()? {
-            Credential::Authorization(value) => match Scheme::of(value) {
-                Ok(Scheme::Bearer(credential)) => visible(credential).ok(),
-                _ => None,
-            },
+            Credential::Authorization(value) => bearer(value),
             Credential::Cookie(found) => Some(found.token),
+            _ => None,
+        }
+    }
+
+    /// The same, where it follows `Bearer`.
+    fn bearer_of<'a>(&'a self, request: &Credentials<'a>) -> Option<&'a str> {
+        match self.credential(request).ok()? {
+            Credential::Authorization(value) => bearer(value),
             _ => None,
         }
     }
@@ -197,7 +214,7 @@ impl Identity {
     /// A bearer credential is a token or an API key; one digest finds either.
     fn bearer(&self, credential: &str, now: u64) -> Result<Arc<Principal>, Fault> {
         let keys = self.api_keys.as_ref().filter(|keys| keys.bearer);
-        if keys.is_none() && self.issuers.is_empty() {
+        if keys.is_none() && self.issuers.is_empty() && self.introspectors.is_empty() {
             return Err(Fault::Scheme);
         }
         let sha256 = sha256(credential);
@@ -211,6 +228,9 @@ impl Identity {
 
     fn cached(&self, sha256: &Digest, now: u64) -> Option<Arc<Principal>> {
         let verdict = self.verdicts.as_ref()?.get(sha256, now)?;
+        if verdict.issuer == ASKED {
+            return Some(verdict.principal);
+        }
         let issuer = self.issuers.get(verdict.issuer as usize)?;
         issuer.keys.vouches(verdict.keys, now).then_some(verdict.principal)
     }
@@ -255,7 +275,8 @@ impl Identity {
     }
 
     fn accepts_bearer(&self) -> bool {
-        !self.issuers.is_empty() || self.api_keys.as_ref().is_some_and(|keys| keys.bearer)
+        let tokens = !self.issuers.is_empty() || !self.introspectors.is_empty();
+        tokens || self.api_keys.as_ref().is_some_and(|keys| keys.bearer)
     }
 
     fn accepts_basic(&self) -> bool {
@@ -290,6 +311,14 @@ impl fmt::Debug for Identity {
             .field("api_keys", &self.api_keys.is_some())
             .field("forwarded", &self.forwarded.is_some())
             .finish_non_exhaustive()
+    }
+}
+
+/// What follows `Bearer`.
+fn bearer(value: &HeaderValue) -> Option<&str> {
+    match Scheme::of(value) {
+        Ok(Scheme::Bearer(credential)) => visible(credential).ok(),
+        _ => None,
     }
 }
 

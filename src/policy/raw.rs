@@ -10,8 +10,8 @@ mod tell;
 
 pub use administration::{RawFeatures, RawInvitation, RawPreset, RawRights};
 pub use identity::{
-    RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeyUrl, RawKeys,
-    RawRolePlace, RawSecret,
+    RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawIntrospection, RawJwt,
+    RawKeyUrl, RawKeys, RawRolePlace, RawSecret,
 };
 pub use route::{
     BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, RawUpstreamTls, RequestKind,

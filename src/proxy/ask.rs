@@ -36,10 +36,11 @@ impl Way<'_> {
         let question = self.question(canonical, now);
         let routed = decide::route(&live.snapshot, &question)?;
         let credentials = self.credentials(canonical, &routed);
+        let in_vain = ask.in_vain();
         let answer = live.identity.answer(ask, &credentials, now);
         let found = match tokio::time::timeout(MAX_ASKING, answer).await {
             Ok(found) => found,
-            Err(_) => live.identity.identify(&credentials, now),
+            Err(_) => live.identity.unanswered(&credentials, in_vain, now),
         };
         let principal =
             found.map_err(|unidentified| self.unidentified(unidentified, live, story.mark()))?;

@@ -8,6 +8,9 @@ use crate::decide::{Reason, Refusal};
 use crate::identity::Unidentified;
 use std::time::Instant;
 
+/// Seconds after which a client may try again whose token's issuer could not be asked.
+const ASK_AGAIN: u32 = 5;
+
 impl Way<'_> {
     /// Refuses without a look at any credential, where too many of this address were bad.
     pub(super) fn listens(&self, live: &Held, now: Instant) -> Result<(), Refused> {
@@ -37,7 +40,8 @@ impl Way<'_> {
         if let (true, Some(source)) = (fault.is_guess(), self.source(live)) {
             self.worker.failures.count(source, now);
         }
-        Refused { challenge: Some(challenge), ..Refusal::because(reason).into() }
+        let retry_after = (reason == Reason::IntrospectionFailed).then_some(ASK_AGAIN);
+        Refused { challenge: Some(challenge), retry_after, ..Refusal::because(reason).into() }
     }
 
     /// Where guesses of this client come from. `None` where one address stands for many callers (a

@@ -265,11 +265,13 @@ impl Way<'_> {
                 story.record().user = Some(principal.user.clone());
                 Ok(Some(principal))
             }
-            Err(unidentified) => Err(match live.identity.ask(&credentials, unidentified.fault) {
-                // It is no failure before that is answered.
-                Some(ask) => Refused { ask: Some(Box::new(ask)), ..unidentified.reason.into() },
-                None => self.unidentified(unidentified, live, moment),
-            }),
+            Err(unidentified) => {
+                Err(match live.identity.ask(&credentials, unidentified.fault, now) {
+                    // It is no failure before that is answered.
+                    Some(ask) => Refused { ask: Some(Box::new(ask)), ..unidentified.reason.into() },
+                    None => self.unidentified(unidentified, live, moment),
+                })
+            }
         }
     }
 

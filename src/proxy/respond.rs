@@ -23,7 +23,7 @@ pub(super) struct Refused {
     pub(super) refusal: Refusal,
     /// WWW-Authenticate, for 401.
     pub(super) challenge: Option<Challenge>,
-    /// Seconds until it is worth to ask again, for 429.
+    /// Seconds until it is worth to ask again, for 429 and 503.
     pub(super) retry_after: Option<u32>,
     /// What may still change this, if it is waited for.
     pub(super) ask: Option<Box<Ask>>,

@@ -2,7 +2,7 @@
 
 use super::headers::{Forwarded, encoded, plain, write_field};
 use crate::decide::{Permit, Reason};
-use crate::identity::{Names, Said, Tell};
+use crate::identity::{Names, Stated, Tell};
 use crate::policy::snapshot::Snapshot;
 use http::HeaderValue;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ fn write_assertion(head: &mut Vec<u8>, told: &Told<'_>) -> Result<(), Reason> {
     let (Some(assertion), Some(principal)) = (told.tell.assertion(), permit.principal()) else {
         return Ok(());
     };
-    let said = Said {
+    let said = Stated {
         user: &principal.user,
         org: permit.org(),
         app: permit.app(),

@@ -9,7 +9,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use std::fmt;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 /// The live policy, as the metrics tell it.
@@ -37,6 +37,8 @@ struct Scrape {
     last_failure: u64,
     keys_fetched: u64,
     keys_failed: u64,
+    /// By what was said, as [`super::Introspected`] numbers it.
+    asked: [u64; 3],
     stale: bool,
     /// Reloads of certificates: good ones, others, and whether the last was one of these.
     certificates: (u64, u64, bool),
@@ -44,11 +46,15 @@ struct Scrape {
     policy: PolicyState,
 }
 
+/// What is counted beside the workers: reloads, fetches of keys, questions about tokens, reloads of
+/// certificates.
+type Counts<'a> = (&'a Reloads, &'a KeyFetches, &'a [AtomicU64; 3], &'a Certificates);
+
 /// The OpenMetrics text of one scrape.
 pub(super) fn encode(
     sum: Sum,
     lost: Lost,
-    (reloads, keys, certificates): (&Reloads, &KeyFetches, &Certificates),
+    (reloads, keys, asked, certificates): Counts<'_>,
     started: SystemTime,
     policy: &PolicyState,
 ) -> String {
@@ -61,6 +67,7 @@ pub(super) fn encode(
         last_failure: reloads.last_failure.load(Ordering::Relaxed),
         keys_fetched: keys.succeeded.load(Ordering::Relaxed),
         keys_failed: keys.failed.load(Ordering::Relaxed),
+        asked: [0, 1, 2].map(|said: usize| asked[said].load(Ordering::Relaxed)),
         stale: reloads.stale.load(Ordering::Relaxed),
         certificates: (
             certificates.succeeded.load(Ordering::Relaxed),
@@ -179,7 +186,10 @@ impl Scrape {
         let labelled = results.map(|(result, count)| ([("result", result)], count));
         out.counters("key_fetches", "Fetches of the keys of issuers", labelled)?;
         let ok = u64::from(!self.policy.keyless);
-        out.gauge("keys_ok", "1 unless an issuer has no keys that may be used", ok)
+        out.gauge("keys_ok", "1 unless an issuer has no keys that may be used", ok)?;
+        let words = ["active", "inactive", "failure"].into_iter().zip(self.asked);
+        let labelled = words.map(|(word, count)| ([("result", word)], count));
+        out.counters("introspections", "Questions about opaque tokens", labelled)
     }
 }
 

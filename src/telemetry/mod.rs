@@ -33,6 +33,7 @@ pub struct Telemetry {
     reloads: Reloads,
     key_fetches: KeyFetches,
     certificates: Certificates,
+    introspections: [AtomicU64; 3],
     started: SystemTime,
 }
 
@@ -55,6 +56,17 @@ struct Reloads {
     last_failure: AtomicU64,
     /// The last reload failed, and an older policy is still live.
     stale: AtomicBool,
+}
+
+/// What an issuer said of an opaque token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Introspected {
+    /// That it is good.
+    Active,
+    /// That it is not.
+    Inactive,
+    /// Nothing that helps.
+    Failure,
 }
 
 /// How fetches of keys went. Written rarely.
@@ -87,6 +99,7 @@ impl Telemetry {
             reloads: Reloads::default(),
             key_fetches: KeyFetches::default(),
             certificates: Certificates::default(),
+            introspections: Default::default(),
             started: SystemTime::now(),
         }
     }
@@ -127,11 +140,16 @@ impl Telemetry {
         own.stale.store(!succeeded, Ordering::Relaxed);
     }
 
+    /// Counts a question about an opaque token.
+    pub fn introspected(&self, said: Introspected) {
+        self.introspections[said as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
     /// All metrics, in the OpenMetrics text format.
     pub fn metrics(&self, policy: &PolicyState) -> String {
         let sum = cells::Sum::of(&self.workers.lock().unwrap_or_else(PoisonError::into_inner));
         let lost = self.log.as_ref().map(Log::lost).unwrap_or_default();
-        let counts = (&self.reloads, &self.key_fetches, &self.certificates);
+        let counts = (&self.reloads, &self.key_fetches, &self.introspections, &self.certificates);
         exposition::encode(sum, lost, counts, self.started, policy)
     }
 

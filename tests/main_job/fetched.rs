@@ -3,6 +3,7 @@
 use super::Api;
 use super::keys::{Signer, jwks};
 use crate::support::issuer::Issuer;
+use crate::support::proxy::run_in;
 use crate::support::upstream::json_response;
 use crate::support::{Client, TempPolicy, Upstream, client, eventually, tokens};
 use std::time::Duration;
@@ -204,4 +205,29 @@ fn p15_a_fetch_under_way_does_not_hold_up_the_end() {
     let begun = std::time::Instant::now();
     assert!(api.proxy.stop().success());
     assert!(begun.elapsed() < Duration::from_secs(8), "a fetch under way holds nothing up");
+}
+
+#[test]
+fn explain_fetches_the_keys_unless_it_is_told_not_to() {
+    let (known, unknown) = (Signer::p256("known"), Signer::p256("other"));
+    let issuer = Issuer::publishing(&jwks(&[&known]));
+    let policy = TempPolicy::file(&policy(&issuer.url(), ""));
+    let explain = |signer: &Signer, more: &[&str]| {
+        let bearer = signer.bearer(&tokens::claims("ana", &["reads"]));
+        let token = bearer.strip_prefix("Bearer ").unwrap();
+        let arguments = [&["explain", "policy.yaml", "GET", "/x", "--token", token], more].concat();
+        let output = run_in(&policy.join("."), arguments);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (status, said) = explain(&known, &[]);
+    assert!(status == Some(0) && said.contains("ana"), "{said}");
+    let (status, said) = explain(&unknown, &[]);
+    assert!(status == Some(1) && said.contains("its `kid` is `other`"), "{said}");
+    assert!(said.contains("the issuer's keys are `known`"), "{said}");
+    let (status, said) = explain(&known, &["--offline"]);
+    assert!(status == Some(1) && said.contains("they come from `http://127.0.0.1:"), "{said}");
+    issuer.answers(json_response(500, "{}"));
+    let (status, said) = explain(&known, &[]);
+    assert!(status == Some(1) && said.contains("cannot be fetched from"), "{said}");
+    assert!(said.contains("the answer is 500"), "{said}");
 }

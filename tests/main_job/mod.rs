@@ -20,6 +20,7 @@ mod guesses;
 mod hosts;
 mod identity;
 mod inclusion;
+mod introspected;
 mod kept;
 mod keys;
 mod kinds;

@@ -5,7 +5,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::identity::claims::ClaimMap;
 use crate::identity::jwks::{KeyFile, KeySet, MAX_KEY_FILE, MAX_KEYS, MIN_SECRET};
 use crate::identity::jwt::{DEFAULT_LEEWAY, Issuer, MAX_LEEWAY};
-use crate::policy::raw::{RawJwt, RawKeys, RawSecret, Text};
+use crate::policy::raw::{RawClaims, RawJwt, RawKeys, RawSecret, Text};
 use crate::source::Span;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use std::ffi::OsString;
@@ -17,12 +17,7 @@ impl Compiler<'_> {
         self.filled(&raw.issuer, "issuer");
         let leeway = self.leeway(raw);
         let access_tokens_only = self.access_tokens_only(raw);
-        let mut claims = ClaimMap::compile(&raw.claims, |text| {
-            let message = format!("`{}` is neither a claim's name nor a JSON pointer", text.value);
-            let help = "write a name, or a pointer as RFC 6901 has it: `/realm_access/roles`";
-            self.error(text.span, message, help);
-        });
-        claims.roles = self.role_map(&raw.claims);
+        let claims = self.claim_map(&raw.claims);
         let keys = self.keys(raw)?;
         self.fitting(raw, &algorithms, &keys);
         Some(Issuer {
@@ -35,6 +30,16 @@ impl Compiler<'_> {
             prefix: prefix(&raw.prefix),
             access_tokens_only,
         })
+    }
+
+    pub(super) fn claim_map(&mut self, raw: &RawClaims) -> ClaimMap {
+        let mut claims = ClaimMap::compile(raw, |text| {
+            let message = format!("`{}` is neither a claim's name nor a JSON pointer", text.value);
+            let help = "write a name, or a pointer as RFC 6901 has it: `/realm_access/roles`";
+            self.error(text.span, message, help);
+        });
+        claims.roles = self.role_map(raw);
+        claims
     }
 
     fn algorithms(&mut self, raw: &RawJwt) -> Vec<(Span, Algorithm)> {
@@ -176,7 +181,7 @@ impl Compiler<'_> {
         Some(bytes)
     }
 
-    fn secret_env(&mut self, name: &Text) -> Option<Vec<u8>> {
+    pub(super) fn secret_env(&mut self, name: &Text) -> Option<Vec<u8>> {
         let value = (self.inputs.env)(&name.value).map(OsString::into_encoded_bytes);
         if value.is_none() {
             let message = format!("the environment has no variable `{}`", name.value);

@@ -2,6 +2,7 @@
 
 mod browser;
 mod direct;
+mod introspection;
 mod issuer;
 mod keys;
 mod roles;
@@ -11,6 +12,7 @@ use super::Identity;
 use super::api_key::ApiKeys;
 use super::cookie::Cookie;
 use super::forwarded::Forwarded;
+use super::introspect::Introspector;
 use super::jwt::Issuer;
 use super::strangers::Strangers;
 use super::tell::{Assertion, Names, Tell};
@@ -37,6 +39,7 @@ pub struct Inputs<'a> {
 #[derive(Default)]
 pub(super) struct Authenticators {
     issuers: Vec<Issuer>,
+    introspectors: Vec<Arc<Introspector>>,
     api_keys: Option<ApiKeys>,
     forwarded: Option<Forwarded>,
     cookies: Vec<Cookie>,
@@ -62,7 +65,8 @@ impl Identity {
         let typed = raw.map(|raw| raw.span);
         let nothing = RawIdentity::default();
         let raw = raw.unwrap_or(&nothing);
-        if raw.jwt.is_empty() && raw.api_keys.is_none() && raw.forwarded.is_none() {
+        let tokens = !raw.jwt.is_empty() || !raw.introspection.is_empty();
+        if !tokens && raw.api_keys.is_none() && raw.forwarded.is_none() {
             // An authenticator that could not be read is not as if there were none.
             if typed.is_none_or(|span| !report.has_error_in(span)) {
                 report.push(no_identity(typed));
@@ -85,7 +89,8 @@ impl Identity {
         if let (Some(raw), Some(keys), Some(peers)) = (&raw.forwarded, &api_keys, &forwarded) {
             compiler.separate_headers(raw, keys, peers);
         }
-        Identity::of(Authenticators { issuers, api_keys, forwarded, cookies, tell })
+        let introspectors = compiler.introspection(&raw.introspection);
+        Identity::of(Authenticators { issuers, introspectors, api_keys, forwarded, cookies, tell })
     }
 
     /// Says which roles the policy has, so that others are told of.
@@ -110,16 +115,19 @@ impl Identity {
     }
 
     pub(super) fn of(authenticators: Authenticators) -> Identity {
-        let Authenticators { issuers, api_keys, forwarded, cookies, tell } = authenticators;
+        let Authenticators { issuers, introspectors, api_keys, forwarded, cookies, tell } =
+            authenticators;
         let key_header = api_keys.as_ref().and_then(|keys| keys.header.clone());
         let credential_headers: Vec<_> = std::iter::once(AUTHORIZATION).chain(key_header).collect();
         let identity_headers: Vec<_> =
             forwarded.iter().flat_map(Forwarded::names).cloned().collect();
         let cookie = (!cookies.is_empty()).then_some(&COOKIE);
         let vary = list_headers(credential_headers.iter().chain(&identity_headers).chain(cookie));
-        let verdicts = (!issuers.is_empty()).then(|| Verdicts::new(MAX_VERDICT_BYTES));
+        let remembers = !issuers.is_empty() || !introspectors.is_empty();
+        let verdicts = remembers.then(|| Verdicts::new(MAX_VERDICT_BYTES));
         Identity {
             issuers,
+            introspectors,
             verdicts,
             api_keys,
             forwarded,
@@ -210,7 +218,9 @@ fn users(raw: &RawIdentity) -> Vec<(Span, Users)> {
         (keys.span, Users::These(ids))
     });
     let peers = raw.forwarded.iter().map(|peers| (peers.span, Users::Any(prefix(&peers.prefix))));
-    jwt.chain(keys).chain(peers).collect()
+    let asked = raw.introspection.iter();
+    let asked = asked.map(|raw| (raw.span, Users::Any(prefix(&raw.prefix))));
+    jwt.chain(keys).chain(peers).chain(asked).collect()
 }
 
 /// The headers in which only we speak. Those by the usual names are known without a list.

@@ -33,7 +33,7 @@ pub struct Assertion {
 
 /// Everything that is said of a caller.
 #[derive(Clone, Debug)]
-pub struct Said<'a> {
+pub struct Stated<'a> {
     /// The user's id.
     pub user: &'a Arc<str>,
     /// The addressed organization.
@@ -91,7 +91,7 @@ impl Assertion {
 
     /// A statement that is good at this second and for half of its life at least, or for as long
     /// as the caller's credential. `None` where it cannot be signed.
-    pub fn value(&self, said: &Said<'_>, now: u64) -> Option<HeaderValue> {
+    pub fn value(&self, said: &Stated<'_>, now: u64) -> Option<HeaderValue> {
         // The statement ends with the credential, which is not a part of what it says.
         let short = said.expires.filter(|end| *end < now + self.ttl);
         if let Some(end) = short {
@@ -113,7 +113,7 @@ impl Assertion {
         format!("{}\n", json!({ "keys": keys }))
     }
 
-    fn caller(&self, said: &Said<'_>) -> Caller {
+    fn caller(&self, said: &Stated<'_>) -> Caller {
         Caller {
             user: said.user.clone(),
             org: said.org.cloned(),
@@ -215,7 +215,7 @@ mod tests {
         now: u64,
     ) -> HeaderValue {
         let (user, org, upstream) = (Arc::from(user), org.map(Arc::from), Arc::from("api"));
-        let said = Said {
+        let said = Stated {
             user: &user,
             org: org.as_ref(),
             app: None,

@@ -7,7 +7,7 @@ mod assertion;
 mod pem;
 mod signer;
 
-pub use assertion::{Assertion, MAX_ASSERTIONS, Said};
+pub use assertion::{Assertion, MAX_ASSERTIONS, Stated};
 pub(super) use signer::Signer;
 
 use http::{HeaderMap, HeaderName, HeaderValue};

@@ -3,6 +3,8 @@
 mod browsers;
 mod compile;
 mod credentials;
+mod explain;
+mod introspect;
 mod keys;
 mod pem;
 mod remote;

@@ -49,7 +49,7 @@ fn at(identity: &Identity, bearer: &str, now: u64) -> Result<(), Fault> {
 
 fn ask(identity: &Identity, bearer: &str, fault: Fault) -> Option<Ask> {
     let headers = header_map(&[("authorization", bearer)]);
-    identity.ask(&asked(&headers, Peer::Unix), fault)
+    identity.ask(&asked(&headers, Peer::Unix), fault, NOW)
 }
 
 const NO_KEYS: Result<(), Fault> = Err(Fault::Token(TokenFault::KeysUnavailable));

@@ -12,7 +12,7 @@ pub(super) const MAX_LEEWAY: u64 = 300;
 
 pub(super) const IDENTITY: Shape = Shape {
     what: "`identity`",
-    keys: &["jwt", "api_keys", "forwarded", "same_users", "tell"],
+    keys: &["jwt", "api_keys", "forwarded", "introspection", "same_users", "tell"],
     unenforced: &[("mtls", Harmless::Never)],
 };
 
@@ -69,6 +69,8 @@ pub(super) fn identity(node: &Node, report: &mut Report) -> RawIdentity {
         fields.node("api_keys").and_then(|node| keys::api_keys(node, fields.report()));
     identity.forwarded = fields.node("forwarded").and_then(|node| forwarded(node, fields.report()));
     identity.tell = fields.node("tell").and_then(|node| tell::tell(node, fields.report()));
+    identity.introspection =
+        fields.list("introspection", remote::introspection).unwrap_or_default();
     identity.same_users = fields.flag("same_users").is_some_and(|same| same.value);
     identity
 }
@@ -124,7 +126,7 @@ fn pem_file(node: &Node, report: &mut Report) -> Option<Text> {
     Fields::open(node, &PEM, report)?.required_text("file")
 }
 
-fn secret(node: &Node, report: &mut Report) -> Option<RawSecret> {
+pub(super) fn secret(node: &Node, report: &mut Report) -> Option<RawSecret> {
     let mut fields = Fields::open(node, &SECRET, report)?;
     match (fields.text("file"), fields.text("env")) {
         (Some(file), None) => Some(RawSecret::File(file)),
@@ -138,7 +140,7 @@ fn secret(node: &Node, report: &mut Report) -> Option<RawSecret> {
     }
 }
 
-fn claims(node: &Node, report: &mut Report) -> RawClaims {
+pub(super) fn claims(node: &Node, report: &mut Report) -> RawClaims {
     let Some(mut fields) = Fields::open(node, &CLAIMS, report) else {
         return RawClaims::default();
     };

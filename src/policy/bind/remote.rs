@@ -1,10 +1,10 @@
 //! What authenticators fetch from elsewhere.
 
 use super::identity::JWKS;
-use super::{Fields, duration, size};
+use super::{Fields, Shape, duration, size};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::node::Node;
-use crate::policy::raw::{RawKeyUrl, RawKeys, Text};
+use crate::policy::raw::{RawIntrospection, RawKeyUrl, RawKeys, RawSecret, Text};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -23,6 +23,73 @@ const BYTES: RangeInclusive<u64> = 1024..=1024 * 1024;
 
 /// From the beginning of a fetch to its end.
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=seconds(60);
+
+/// How long what an issuer says of a token is believed.
+const CACHE: RangeInclusive<Duration> = seconds(1)..=seconds(3_600);
+
+/// The same of a refusal.
+const NEGATIVE: RangeInclusive<Duration> = seconds(1)..=seconds(300);
+
+/// A request waits for the answer.
+const ANSWER: RangeInclusive<Duration> = Duration::from_millis(100)..=seconds(4);
+
+pub(super) const INTROSPECTION: Shape = Shape {
+    what: "introspection authenticator",
+    keys: &[
+        "url",
+        "ca",
+        "client",
+        "tokens",
+        "issuer",
+        "audience",
+        "claims",
+        "prefix",
+        "cache",
+        "negative",
+        "timeout",
+        "concurrency",
+    ],
+    unenforced: &[],
+};
+
+pub(super) const CLIENT: Shape =
+    Shape { what: "`client`", keys: &["id", "secret"], unenforced: &[] };
+
+/// An issuer that is asked about opaque tokens.
+pub(super) fn introspection(node: &Node, report: &mut Report) -> Option<RawIntrospection> {
+    let mut fields = Fields::open(node, &INTROSPECTION, report)?;
+    let url = fetched(&mut fields);
+    let client = fields.required_node("client").and_then(|node| client(node, fields.report()));
+    let claims = fields.node("claims").map(|node| super::identity::claims(node, fields.report()));
+    let read = RawIntrospection {
+        span: node.span,
+        ca: fields.text("ca"),
+        tokens: fields.text("tokens"),
+        issuer: fields.text("issuer"),
+        audience: fields.texts("audience"),
+        claims: claims.unwrap_or_default(),
+        prefix: fields.text("prefix"),
+        cache: duration(&mut fields, "cache", CACHE),
+        negative: duration(&mut fields, "negative", NEGATIVE),
+        timeout: duration(&mut fields, "timeout", ANSWER),
+        concurrency: fields.number("concurrency", 1..=MAX_CONCURRENCY),
+        url: url?,
+        client_id: client.as_ref()?.0.clone(),
+        secret: client?.1,
+    };
+    Some(read)
+}
+
+/// Questions to one issuer at a time, at most.
+pub(super) const MAX_CONCURRENCY: u64 = 100;
+
+fn client(node: &Node, report: &mut Report) -> Option<(Text, RawSecret)> {
+    let mut fields = Fields::open(node, &CLIENT, report)?;
+    let id = fields.required_text("id");
+    let secret = fields.required_node("secret")?;
+    let secret = super::identity::secret(secret, fields.report());
+    Some((id?, secret?))
+}
 
 /// `jwks: {file}` or `jwks: {url, …}`
 pub(super) fn jwks(node: &Node, report: &mut Report) -> Option<RawKeys> {

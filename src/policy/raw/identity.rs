@@ -11,9 +11,30 @@ pub struct RawIdentity {
     pub jwt: Vec<RawJwt>,
     pub api_keys: Option<RawApiKeys>,
     pub forwarded: Option<RawForwarded>,
+    pub introspection: Vec<RawIntrospection>,
     pub same_users: bool,
     /// What upstreams are told of callers.
     pub tell: Option<RawTell>,
+}
+
+/// Opaque tokens, and who is asked about them. What is `None` has its default.
+#[derive(Clone, Debug)]
+pub struct RawIntrospection {
+    pub span: Span,
+    pub url: Text,
+    pub ca: Option<Text>,
+    pub client_id: Text,
+    pub secret: RawSecret,
+    /// How its tokens begin; any where absent.
+    pub tokens: Option<Text>,
+    pub issuer: Option<Text>,
+    pub audience: Vec<Text>,
+    pub claims: RawClaims,
+    pub prefix: Option<Text>,
+    pub cache: Option<Duration>,
+    pub negative: Option<Duration>,
+    pub timeout: Option<Duration>,
+    pub concurrency: Option<Spanned<u64>>,
 }
 
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@ use crate::policy::bind::identity::{
 };
 use crate::policy::bind::keys::{API_KEY, API_KEYS, CARRIERS};
 use crate::policy::bind::kinds::Kind::*;
+use crate::policy::bind::remote::{CLIENT, INTROSPECTION, MAX_CONCURRENCY};
 use crate::policy::bind::tell::{ASSERTION, SIGNING_KEY, TELL, TOLD};
 
 pub(super) const ROWS: &[Row] = &[
@@ -19,6 +20,11 @@ pub(super) const ROWS: &[Row] = &[
                 "forwarded",
                 One(&FORWARDED),
                 "Headers from a proxy that has authenticated the caller",
+            ),
+            may(
+                "introspection",
+                Many(&INTROSPECTION),
+                "Issuers of opaque tokens, who are asked about them (RFC 7662)",
             ),
             may(
                 "same_users",
@@ -160,6 +166,32 @@ pub(super) const ROWS: &[Row] = &[
             must("items", Text, "Where the list is"),
             must("key", Text, "Where an element names its organization"),
             must("value", Text, "Where it has the roles"),
+        ],
+    ),
+    (
+        &INTROSPECTION,
+        "An issuer that is asked about opaque tokens (RFC 7662)",
+        &[
+            must("url", Text, "Where: `https://`, or `http://` to a loopback address"),
+            may("ca", Text, "A file with the certificates that vouch for the server; the system's"),
+            must("client", One(&CLIENT), "As whom"),
+            may("tokens", Text, "How its tokens begin; without it, every opaque token is meant"),
+            may("issuer", Text, "The exact `iss` that the answer must have"),
+            may("audience", Texts, "The answer's `aud` must name one of these"),
+            may("claims", One(&CLAIMS), "Where the answer names the user, its roles and so on"),
+            may("prefix", Text, "Put before user ids"),
+            may("cache", Text, "How long a good answer is believed, at most until `exp`: `60s`"),
+            may("negative", Text, "How long a refusal is: `10s`"),
+            may("timeout", Text, "How long an answer may take: `2s`"),
+            may("concurrency", Whole(1, MAX_CONCURRENCY), "Questions at a time; 16"),
+        ],
+    ),
+    (
+        &CLIENT,
+        "A client of an issuer",
+        &[
+            must("id", Text, "Its id"),
+            must("secret", One(&SECRET), "Its secret, used byte for byte"),
         ],
     ),
     (
