@@ -55,6 +55,8 @@ pub enum AuthMethod {
     ApiKey,
     /// Headers from a listed peer.
     Forwarded,
+    /// The certificate that the connection was opened with.
+    Certificate,
     /// Named on the command line (`explain --user`).
     CommandLine,
 }
@@ -129,6 +131,7 @@ impl AuthMethod {
             AuthMethod::Jwt => "jwt",
             AuthMethod::ApiKey => "api_key",
             AuthMethod::Forwarded => "forwarded",
+            AuthMethod::Certificate => "mtls",
             AuthMethod::CommandLine => "command_line",
         }
     }

@@ -48,6 +48,15 @@ impl Cookie {
     }
 }
 
+/// Whether whoever shows a certificate wants what a request changes. Browsers show one as they send
+/// a cookie, for any page; they name the page then, and other programs name none.
+pub(super) fn is_wanted(request: &Credentials<'_>) -> bool {
+    if !request.changes || !request.headers.contains_key(ORIGIN) {
+        return true;
+    }
+    Cookie { name: "".into(), iss: "".into(), origins: Vec::new() }.allows(request)
+}
+
 impl Origin {
     /// `None` for what is no origin of a page: `null` (RFC 6454 section 6.1), a path, another
     /// scheme.

@@ -19,6 +19,7 @@ mod forwarded;
 mod json;
 mod jwks;
 mod jwt;
+mod mtls;
 mod pem;
 mod remote;
 mod roles;
@@ -32,11 +33,13 @@ pub use compile::Inputs;
 pub use fault::{Challenge, Fault, TokenFault, Unidentified};
 pub use jwks::{MAX_KEY_FILE, MAX_KEYS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET};
 pub use jwt::{DEFAULT_LEEWAY, MAX_LEEWAY, MAX_NUMERIC_DATE};
+pub use mtls::{Holder, MAX_SPIFFE_ID, NameKind, SpiffeFault, SpiffeId, Trust};
 pub use pem::MAX_PEM_KEYS;
 pub use remote::{Brought, KeySource, KeyUrl, MAX_WAITING, NoKeySet};
 pub use verdicts::MAX_VERDICT_BYTES;
 
 use crate::principal::Principal;
+use crate::tls::ChainFault;
 use api_key::ApiKeys;
 use aws_lc_rs::digest;
 use compile::Authenticators;
@@ -45,6 +48,8 @@ use credential::{Credential, Scheme, basic_key, brings_bearer, single, visible};
 use forwarded::Forwarded;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jwt::Issuer;
+use mtls::Mtls;
+use rustls_pki_types::CertificateDer;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -61,6 +66,7 @@ pub struct Identity {
     api_keys: Option<ApiKeys>,
     forwarded: Option<Forwarded>,
     cookies: Vec<Cookie>,
+    mtls: Option<Mtls>,
     credential_headers: Vec<HeaderName>,
     identity_headers: Vec<HeaderName>,
     vary: HeaderValue,
@@ -102,11 +108,43 @@ impl Identity {
             Credential::Forwarded(peer) => peer.principal(request.headers).map(Arc::new),
             Credential::Cookie(found) => self.cookie(found, request, now),
         });
-        found.map_err(|fault| Unidentified {
-            reason: fault.reason(),
-            fault,
-            challenge: self.challenge(request.headers),
-        })
+        found.map_err(|fault| self.unidentified(fault, request))
+    }
+
+    fn unidentified(&self, fault: Fault, request: &Credentials<'_>) -> Unidentified {
+        let challenge = self.challenge(request.headers);
+        Unidentified { reason: fault.reason(), fault, challenge }
+    }
+
+    /// The same for a connection whose holder is known by its certificate: where the request brings
+    /// no credential, it speaks for its holder. Whoever brings one keeps the two apart.
+    pub fn identify_held(
+        &self,
+        request: &Credentials<'_>,
+        holder: Option<&Holder>,
+        now: u64,
+    ) -> Result<Arc<Principal>, Unidentified> {
+        let found = self.identify(request, now);
+        match (&found, holder) {
+            (Err(Unidentified { fault: Fault::Missing, .. }), Some(holder)) => {
+                match cookie::is_wanted(request) {
+                    true => Ok(holder.principal.clone()),
+                    false => Err(self.unidentified(Fault::Origin, request)),
+                }
+            }
+            _ => found,
+        }
+    }
+
+    /// Who holds a connection that was opened with this chain, leaf first; `now` is in seconds
+    /// since 1970.
+    pub fn holder(&self, chain: &[CertificateDer<'_>], now: u64) -> Result<Holder, ChainFault> {
+        self.mtls.as_ref().ok_or(ChainFault::Untrusted)?.holder(chain, now)
+    }
+
+    /// What certificates are trusted by; `None` where none is.
+    pub fn trust(&self) -> Option<&Trust> {
+        self.mtls.as_ref().map(|mtls| &mtls.digest)
     }
 
     /// Checks a token as [`Identity::identify`] does, past the cache, and says exactly why it

@@ -10,7 +10,7 @@ mod route;
 pub use administration::{RawFeatures, RawInvitation, RawPreset, RawRights};
 pub use identity::{
     RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawJwt, RawKeyUrl, RawKeys,
-    RawRolePlace, RawSecret,
+    RawMtls, RawNameKind, RawNamed, RawRolePlace, RawSecret, RawTrustDomain,
 };
 pub use route::{
     BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, RawUpstreamTls, Update,

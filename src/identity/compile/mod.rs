@@ -4,6 +4,7 @@ mod browser;
 mod direct;
 mod issuer;
 mod keys;
+mod mtls;
 mod roles;
 
 use super::Identity;
@@ -11,6 +12,7 @@ use super::api_key::ApiKeys;
 use super::cookie::Cookie;
 use super::forwarded::Forwarded;
 use super::jwt::Issuer;
+use super::mtls::Mtls;
 use super::verdicts::{MAX_VERDICT_BYTES, Verdicts};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::raw::{RawIdentity, RawJwt, Text};
@@ -36,6 +38,7 @@ pub(super) struct Authenticators {
     api_keys: Option<ApiKeys>,
     forwarded: Option<Forwarded>,
     cookies: Vec<Cookie>,
+    mtls: Option<Mtls>,
 }
 
 /// The user ids that an authenticator can yield.
@@ -57,7 +60,8 @@ impl Identity {
         let typed = raw.map(|raw| raw.span);
         let nothing = RawIdentity::default();
         let raw = raw.unwrap_or(&nothing);
-        if raw.jwt.is_empty() && raw.api_keys.is_none() && raw.forwarded.is_none() {
+        let direct = raw.api_keys.is_some() || raw.forwarded.is_some() || raw.mtls.is_some();
+        if raw.jwt.is_empty() && !direct {
             // An authenticator that could not be read is not as if there were none.
             if typed.is_none_or(|span| !report.has_error_in(span)) {
                 report.push(no_identity(typed));
@@ -76,11 +80,12 @@ impl Identity {
         if let (Some(raw), Some(keys), Some(peers)) = (&raw.forwarded, &api_keys, &forwarded) {
             compiler.separate_headers(raw, keys, peers);
         }
-        Identity::of(Authenticators { issuers, api_keys, forwarded, cookies })
+        let mtls = raw.mtls.as_ref().map(|raw| compiler.mtls(raw));
+        Identity::of(Authenticators { issuers, api_keys, forwarded, cookies, mtls })
     }
 
     pub(super) fn of(authenticators: Authenticators) -> Identity {
-        let Authenticators { issuers, api_keys, forwarded, cookies } = authenticators;
+        let Authenticators { issuers, api_keys, forwarded, cookies, mtls } = authenticators;
         let key_header = api_keys.as_ref().and_then(|keys| keys.header.clone());
         let credential_headers: Vec<_> = std::iter::once(AUTHORIZATION).chain(key_header).collect();
         let identity_headers: Vec<_> =
@@ -94,6 +99,7 @@ impl Identity {
             api_keys,
             forwarded,
             cookies,
+            mtls,
             credential_headers,
             identity_headers,
             vary,
@@ -177,7 +183,8 @@ fn users(raw: &RawIdentity) -> Vec<(Span, Users)> {
         (keys.span, Users::These(ids))
     });
     let peers = raw.forwarded.iter().map(|peers| (peers.span, Users::Any(prefix(&peers.prefix))));
-    jwt.chain(keys).chain(peers).collect()
+    let certificates = raw.mtls.iter().flat_map(mtls::users);
+    jwt.chain(keys).chain(peers).chain(certificates).collect()
 }
 
 fn prefix(typed: &Option<Text>) -> Box<str> {

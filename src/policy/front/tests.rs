@@ -220,7 +220,6 @@ fn what_is_not_enforced_is_refused_by_name() {
         let text = format!("routes: [{{match: /, {value}}}]\n");
         bad(&text, &[(NotEnforced, value.split(' ').nth(1).unwrap())]);
     }
-    bad("identity: {mtls: {}}\n", &[(NotEnforced, "mtls")]);
     bad(
         "identity: {jwt: [{issuer: i, audience: [a], algorithms: [x], jwks: {url: u}, \
          claims: {org: '/o/{org}', roles: {items: /x}}}]}\n",
