@@ -8,7 +8,7 @@ use crate::control::reload::{LoadError, Outcome, Reloader, Status};
 use crate::control::store::{LiveTls, Store};
 use crate::control::watch::{Nudge, Watch, Watched};
 use crate::diag::{Report, Severity, json};
-use crate::identity::KeySource;
+use crate::identity::{Assertion, KeySource};
 use crate::policy::resolve::Surroundings;
 use crate::proxy::{self, Door, ProxyConfig};
 use crate::settings::{Listen, ListenAddress, Settings};
@@ -378,13 +378,17 @@ impl AdminState for Parts {
         }
     }
 
+    fn jwks(&self) -> Option<String> {
+        self.store.load().identity.tell().assertion().map(Assertion::jwks)
+    }
+
     fn metrics(&self) -> String {
         let live = self.store.load();
         self.telemetry.metrics(&PolicyState {
             generation: live.snapshot.generation(),
             loaded_at: live.loaded_at,
-            certificates_expire: Certificates::expires(&self.certificates),
             keyless: live.identity.keyless(unix_seconds(SystemTime::now())).is_some(),
+            certificates_expire: Certificates::expires(&self.certificates),
         })
     }
 }

@@ -37,8 +37,8 @@ impl AdminState for State {
         self.telemetry.metrics(&PolicyState {
             generation: 7,
             loaded_at: loaded_at(),
-            certificates_expire: None,
             keyless: false,
+            certificates_expire: None,
         })
     }
 }

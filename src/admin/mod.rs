@@ -24,6 +24,12 @@ pub trait AdminState: Send + Sync + 'static {
     /// The live policy, and the last load that failed, if none has succeeded since.
     fn policy(&self) -> PolicyView;
 
+    /// The public keys of the statements that upstreams get, as a JSON Web Key Set; `None` where
+    /// they get none.
+    fn jwks(&self) -> Option<String> {
+        None
+    }
+
     /// All metrics, in the OpenMetrics text format.
     fn metrics(&self) -> String;
 }

@@ -81,6 +81,7 @@ pub(super) fn answer(
         "/readyz" => readyz,
         "/metrics" => metrics,
         "/policy" => policy,
+        "/jwks.json" => jwks,
         _ => return problem(StatusCode::NOT_FOUND),
     };
     match *method {
@@ -119,6 +120,13 @@ fn policy(state: &dyn AdminState) -> Response<Full<Bytes>> {
         last_error,
     };
     page(StatusCode::OK, "application/json", json(&body))
+}
+
+fn jwks(state: &dyn AdminState) -> Response<Full<Bytes>> {
+    match state.jwks() {
+        Some(keys) => page(StatusCode::OK, "application/jwk-set+json", keys),
+        None => problem(StatusCode::NOT_FOUND),
+    }
 }
 
 fn plain(status: StatusCode, text: String) -> Response<Full<Bytes>> {

@@ -11,6 +11,7 @@ mod health;
 mod key;
 mod run;
 mod schema;
+mod token;
 mod who;
 
 use crate::diag::{Report, human};
@@ -37,6 +38,7 @@ enum Command {
     Health(health::Args),
     Key(key::Args),
     Schema(schema::Args),
+    Token(token::Args),
     Completions(completions::Args),
 }
 
@@ -51,6 +53,7 @@ impl Cli {
             Command::Health(args) => health::run(&args),
             Command::Key(args) => key::run(&args),
             Command::Schema(args) => schema::run(&args),
+            Command::Token(args) => token::run(&args),
             Command::Completions(args) => completions::run(&args),
         }
     }

@@ -70,11 +70,11 @@ impl Who {
     }
 }
 
-fn split_roles(text: &str) -> Vec<Arc<str>> {
+pub(super) fn split_roles(text: &str) -> Vec<Arc<str>> {
     text.split([',', ' ']).filter(|role| !role.is_empty()).map(Arc::from).collect()
 }
 
-fn claim(text: &str) -> Result<(String, String), String> {
+pub(super) fn claim(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
         _ => Err("a claim is written NAME=VALUE".into()),

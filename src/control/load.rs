@@ -143,7 +143,9 @@ fn identity(raw: &RawPolicy, named: &NamedFiles, report: &mut Report) -> Identit
     }
     let inputs =
         Inputs { file: &|name| named.read(name), env: &|name: &str| std::env::var_os(name) };
-    Identity::compile(raw.identity.as_ref(), &inputs, report)
+    let mut identity = Identity::compile(raw.identity.as_ref(), &inputs, report);
+    identity.authenticate_to(&raw.upstreams, &inputs, report);
+    identity
 }
 
 fn secure(

@@ -2,8 +2,8 @@
 //!
 //! [`load`] makes something that can go live from files; [`reload`] puts it in place or says why
 //! not; [`watch`] decides when to look; [`store`] is where the live policy stands. [`keys`] fetches
-//! what issuers publish, by the client in [`fetch`]. [`certificates`] does the same as [`reload`] for
-//! the files of listeners that speak TLS.
+//! what issuers publish, by the client in [`fetch`]; [`certificates`] watches the files of listeners
+//! that speak TLS.
 
 pub mod certificates;
 pub mod fetch;

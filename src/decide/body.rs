@@ -3,11 +3,12 @@
 
 use super::media::{self, Json};
 use super::{FieldMasks, Permit, Reason, Refusal, RowPlan};
+use crate::filter::changes::{self, Sides};
+use crate::filter::form::{self, Encoding};
 use crate::filter::mask::Mask;
-use crate::filter::values::Values;
 use crate::filter::write::{self, Patch, WriteFault};
 use crate::filter::{Filter, Limits};
-use crate::policy::snapshot::{BodyKind, Snapshot, Update};
+use crate::policy::snapshot::{BodyKind, RequestKind, Route, Snapshot, Update};
 use http::{HeaderMap, Method};
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ pub enum View {
 
 /// What the caller may see of the response's body. `snapshot` is the one that decided.
 pub fn view(permit: &Permit, snapshot: &Snapshot) -> View {
-    if snapshot.route(permit.route()).response != BodyKind::Json {
+    if snapshot.route(permit.route()).response == BodyKind::Opaque {
         // It is said aloud that it cannot be read. Where rows are all that is granted, such a
         // route is refused before.
         return View::Whole;
@@ -86,9 +87,19 @@ impl View {
 /// How one request's body must be checked.
 #[derive(Debug)]
 pub struct BodyCheck {
-    mask: Arc<Mask>,
-    values: Arc<Values>,
-    patch: Patch,
+    fields: Arc<FieldMasks>,
+    meant: Meant,
+}
+
+/// What a body that is read means for what is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Meant {
+    /// JSON: a value, or what is merged into one.
+    Json(Patch),
+    /// A JSON Patch (RFC 6902).
+    Changes,
+    /// A form, likewise a value or what is merged.
+    Form(Encoding, Patch),
 }
 
 impl BodyCheck {
@@ -102,56 +113,89 @@ impl BodyCheck {
         headers: &HeaderMap,
     ) -> Result<Option<BodyCheck>, Refusal> {
         let route = snapshot.route(permit.route());
-        let fields = permit.fields().filter(|_| route.request == BodyKind::Json);
-        let Some((mask, values)) =
-            fields.and_then(|fields| Some((fields.write.clone()?, fields.values.clone())))
-        else {
+        let fields = permit.fields().filter(|_| route.request != RequestKind::Opaque);
+        let Some(fields) = fields.filter(|fields| fields.write.is_some()) else {
             return Ok(None);
         };
-        Ok(Some(BodyCheck { mask, values, patch: patch(method, route.update, headers)? }))
+        let meant = meant(method, route, headers)?;
+        Ok(Some(BodyCheck { fields: fields.clone(), meant }))
     }
 
     /// Checks a whole body. Fields go before values.
     pub fn check(&self, body: &[u8], limits: &Limits) -> Result<(), Refusal> {
-        let invalid = || Refusal::because(Reason::BodyInvalid);
-        let mut pointers = match write::check(&self.mask, body, limits, self.patch) {
-            Ok(()) => Vec::new(),
-            Err(WriteFault::Types(pointers)) => pointers,
-            Err(WriteFault::Invalid(_)) => return Err(invalid()),
-            Err(WriteFault::Fields(pointers)) => {
-                return Err(Refusal { pointers, ..Refusal::because(Reason::FieldNotWritable) });
+        match &self.meant {
+            Meant::Json(patch) => self.json(body, limits, *patch),
+            Meant::Changes => self.changes(body, limits),
+            Meant::Form(encoding, patch) => {
+                let open = Mask::show();
+                let limit = (self.fields.write.as_deref().unwrap_or(&open), &*self.fields.values);
+                form::check(encoding, body, limit, limits, *patch).map_err(refusal)
             }
+        }
+    }
+
+    fn json(&self, body: &[u8], limits: &Limits, patch: Patch) -> Result<(), Refusal> {
+        let Some(mask) = &self.fields.write else { return Ok(()) };
+        let mut pointers = match write::check(mask, body, limits, patch) {
+            Err(WriteFault::Types(pointers)) => pointers,
+            checked => checked.map(|()| Vec::new()).map_err(refusal)?,
         };
-        for found in self.values.judge(body, limits, self.patch).map_err(|_| invalid())? {
+        let found = self.fields.values.judge(body, limits, patch);
+        for found in found.map_err(|fault| refusal(fault.into()))? {
             if pointers.len() < limits.pointers && !pointers.contains(&found) {
                 pointers.push(found);
             }
         }
         match pointers.is_empty() {
             true => Ok(()),
-            false => Err(Refusal { pointers, ..Refusal::because(Reason::ValueInvalid) }),
+            false => Err(refusal(WriteFault::Types(pointers))),
+        }
+    }
+
+    fn changes(&self, body: &[u8], limits: &Limits) -> Result<(), Refusal> {
+        let open = Mask::show();
+        let FieldMasks { read, write, values, .. } = &*self.fields;
+        let (read, write) = (read.as_deref().unwrap_or(&open), write.as_deref().unwrap_or(&open));
+        changes::check(&Sides { read, write, values }, body, limits).map_err(refusal)
+    }
+}
+
+fn refusal(fault: WriteFault) -> Refusal {
+    match fault {
+        WriteFault::Invalid(_) => Refusal::because(Reason::BodyInvalid),
+        WriteFault::Fields(pointers) => {
+            Refusal { pointers, ..Refusal::because(Reason::FieldNotWritable) }
+        }
+        WriteFault::Types(pointers) => {
+            Refusal { pointers, ..Refusal::because(Reason::ValueInvalid) }
         }
     }
 }
 
-/// How a body that must be checked is applied, by its type; 415 where it cannot be read.
+/// What a body that must be read means, by its type; 415 where it cannot be read.
 ///
 /// A PUT that the route says is merged can erase what it replaces inside, as a PATCH can.
-pub(super) fn patch(
-    method: &Method,
-    update: Update,
-    headers: &HeaderMap,
-) -> Result<Patch, Refusal> {
-    let unsupported = || Refusal::because(Reason::BodyUnsupported);
+pub(super) fn meant(method: &Method, route: &Route, headers: &HeaderMap) -> Result<Meant, Refusal> {
+    let unsupported = Refusal::because(Reason::BodyUnsupported);
     if !media::is_identity(headers) {
-        return Err(unsupported());
+        return Err(unsupported);
     }
-    match (media::json(headers), *method == Method::PATCH) {
-        (Some(Json::Plain | Json::MergePatch), true) => Ok(Patch::Merge),
-        (Some(Json::Plain), false) if *method == Method::PUT && update == Update::Merge => {
-            Ok(Patch::Merge)
+    let is_patch = *method == Method::PATCH;
+    let merged = is_patch || *method == Method::PUT && route.update == Update::Merge;
+    let patch = if merged { Patch::Merge } else { Patch::No };
+    let form = |encoding| Meant::Form(encoding, patch);
+    let meant = match route.request {
+        RequestKind::Json => match media::json(headers) {
+            Some(Json::Plain) => Some(Meant::Json(patch)),
+            Some(Json::MergePatch) if is_patch => Some(Meant::Json(patch)),
+            Some(Json::JsonPatch) if is_patch => Some(Meant::Changes),
+            _ => None,
+        },
+        RequestKind::Form => media::is_form(headers).then(|| form(Encoding::Urlencoded)),
+        RequestKind::Multipart => {
+            media::boundary(headers).map(|boundary| form(Encoding::Multipart(boundary)))
         }
-        (Some(Json::Plain), false) => Ok(Patch::No),
-        _ => Err(unsupported()),
-    }
+        RequestKind::Opaque => None,
+    };
+    meant.ok_or(unsupported)
 }

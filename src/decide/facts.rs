@@ -1,9 +1,11 @@
 //! What bodies tell of conditions: whose an object is (`owner`), what a body asks for (`require`).
 
+use super::body::Meant;
 use super::caller::Caller;
 use super::{Reason, Refusal};
-use crate::filter::Limits;
 use crate::filter::pick::{Found, Path, pick, pick_strictly};
+use crate::filter::write::Patch;
+use crate::filter::{Limits, changes, form};
 use crate::policy::access::Access;
 use crate::policy::condition::{Field, Owner, Require, Value};
 use crate::policy::held::Candidate;
@@ -24,7 +26,7 @@ pub enum Body<'a> {
     /// There is none, or it has no bytes.
     #[default]
     Empty,
-    /// JSON, whole.
+    /// Whole, as it came: JSON, a JSON Patch, or a form.
     Json(&'a [u8]),
     /// It goes on unread, so nobody knows what it says.
     Unread,
@@ -39,6 +41,24 @@ pub enum Object<'a> {
     Found(&'a [u8]),
     /// It could not be read, for this reason.
     Unknown(Reason),
+}
+
+impl Body<'_> {
+    /// What a form spells, as JSON, and what that means for what is stored.
+    pub(super) fn spelled(
+        self,
+        meant: Option<Meant>,
+        limits: &Limits,
+    ) -> Result<(Option<Vec<u8>>, Option<Meant>), Refusal> {
+        match (self, meant) {
+            (Body::Json(body), Some(Meant::Form(encoding, patch))) => {
+                let text = form::text(&encoding, body, limits);
+                let text = text.map_err(|_| Refusal::because(Reason::BodyInvalid))?;
+                Ok((Some(text), Some(Meant::Json(patch))))
+            }
+            (_, meant) => Ok((None, meant)),
+        }
+    }
 }
 
 /// How a grant stands to what was found.
@@ -59,8 +79,8 @@ pub(super) struct Judge<'a> {
     pub snapshot: &'a Snapshot,
     pub caller: Caller<'a>,
     pub letter: Access,
-    /// What the body does not mention stays as it is.
-    pub merges: bool,
+    /// What the body means for what is stored, if it can be read.
+    pub meant: Option<&'a Meant>,
 }
 
 impl Judge<'_> {
@@ -96,6 +116,11 @@ impl Judge<'_> {
         let body = match self.facts.body {
             Body::Empty => return Ok(!writes),
             Body::Unread => return Ok(false),
+            Body::Json(body) if self.meant == Some(&Meant::Changes) => {
+                // What is made of nothing has no value that could stay.
+                let stays = self.letter != Access::CREATE;
+                return Ok(stays && self.leaves(body, &require.field)?);
+            }
             Body::Json(body) => body,
         };
         let (found, above) = self.read(body, &require.field)?;
@@ -129,6 +154,9 @@ impl Judge<'_> {
         let body = match self.facts.body {
             Body::Empty => return Ok(true),
             Body::Unread => return Ok(!self.writes()),
+            Body::Json(body) if self.meant == Some(&Meant::Changes) => {
+                return self.leaves(body, &owner.field);
+            }
             Body::Json(body) => body,
         };
         let is = |value: &Found| self.is(std::slice::from_ref(&owner.is), value);
@@ -152,7 +180,13 @@ impl Judge<'_> {
     }
 
     fn changes_in_part(&self) -> bool {
-        self.letter == Access::UPDATE && self.merges
+        self.letter == Access::UPDATE && self.meant == Some(&Meant::Json(Patch::Merge))
+    }
+
+    /// Whether a JSON Patch leaves a field as it is.
+    fn leaves(&self, body: &[u8], field: &Field) -> Result<bool, Refusal> {
+        let leaves = changes::leaves(body, &field.at, self.limits);
+        leaves.map_err(|_| Refusal::because(Reason::BodyInvalid))
     }
 
     /// The values of a field, and what leads to it.

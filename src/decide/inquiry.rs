@@ -1,12 +1,12 @@
 //! A decision that waits for facts which only bodies know: whose an object is, what a body asks
 //! for. Nothing has reached the upstream yet but the look at those objects.
 
+mod letter;
 mod object;
 
 use super::body;
 use super::caller::Caller;
-use super::facts::{Bearing, Facts, Judge};
-use super::head::{self, Head};
+use super::facts::{Bearing, Body, Facts, Judge};
 use super::named::Named;
 use super::permit::{Monitor, Permit};
 use super::rows::RowPlan;
@@ -18,12 +18,14 @@ use crate::policy::fields::FieldMasks;
 use crate::policy::held::{Candidate, Held};
 use crate::policy::host::Hosts;
 use crate::policy::index::Matches;
-use crate::policy::limits::Limits;
 use crate::policy::resolve::Address;
 use crate::policy::roleset::RoleSet;
-use crate::policy::snapshot::{BodyKind, GrantGroup, GrantId, RouteId, Snapshot, Update};
+use crate::policy::snapshot::{
+    BodyKind, GrantGroup, GrantId, RequestKind, RouteId, Snapshot, Update,
+};
 use crate::policy::target::{MAX_TARGET, Target};
 use crate::principal::Principal;
+use letter::{Letter, UNMAPPED};
 use object::object_path;
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -62,25 +64,6 @@ pub struct Preread {
     pub is_itself: bool,
 }
 
-/// The grants for one letter.
-#[derive(Debug)]
-struct Letter {
-    at: usize,
-    held: Held,
-    /// Those that hold if what is not known yet is as they say.
-    pending: Vec<Candidate>,
-    failed: Failed,
-}
-
-/// Why grants that match did not hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Failed {
-    head: bool,
-    query: bool,
-    value: bool,
-    owner: bool,
-}
-
 impl Inquiry {
     /// Finds the grants for each letter that is needed, as far as the head of a request tells.
     pub(super) fn new<T: Trace>(
@@ -109,7 +92,7 @@ impl Inquiry {
         for letter in routed.access.positions() {
             let found = inquiry.letter(snapshot, request, letter, &caller, trace)?;
             if found.held.is_empty() && found.pending.is_empty() {
-                return Err(Refusal::because(found.failed.reason()));
+                return Err(found.refusal(trace));
             }
             inquiry.letters.push(found);
         }
@@ -148,14 +131,14 @@ impl Inquiry {
             conditions.is_some_and(|c| c.owner.is_some() || c.require.is_some())
         };
         let route = snapshot.route(self.route);
-        if !pending.any(asks) || route.request == BodyKind::Opaque {
+        if !pending.any(asks) || route.request == RequestKind::Opaque {
             return Ok(false);
         }
         let certain = self.letters.iter().all(|letter| !letter.held.is_empty());
-        match body::patch(request.method, route.update, request.headers) {
+        match body::meant(request.method, route, request.headers) {
             // It is not read, and the grants that ask for it do not hold.
             Err(_) if certain => Ok(false),
-            patch => patch.map(|_| true),
+            meant => meant.map(|_| true),
         }
     }
 
@@ -205,12 +188,14 @@ impl Inquiry {
         let standing = standing::find(snapshot, &addressed, &principal, request.now, &mut ())
             .map_err(Refusal::because)?;
         let caller = Caller { principal: Some(&principal), stands: Some(standing.subject()) };
-        let patch = body::patch(request.method, route.update, request.headers);
-        let merges = matches!(patch, Ok(filter::write::Patch::Merge));
+        let meant = body::meant(request.method, route, request.headers).ok();
+        let (form, meant) = facts.body.spelled(meant, limits)?;
+        let facts = &Facts { body: form.as_deref().map_or(facts.body, Body::Json), ..*facts };
         let mut rows = Vec::new();
         for letter in &mut self.letters {
             let needed = Access::LETTERS[letter.at];
-            let judge = Judge { facts, limits, snapshot, caller, letter: needed, merges };
+            let judge =
+                Judge { facts, limits, snapshot, caller, letter: needed, meant: meant.as_ref() };
             let mut unread = None;
             for found in std::mem::take(&mut letter.pending) {
                 let object = object_path(snapshot, &found, letter.at, request.target)
@@ -228,8 +213,7 @@ impl Inquiry {
                 letter.heard(found, bearing, &mut rows, trace);
             }
             if letter.held.is_empty() && rows.is_empty() {
-                let failed = || Refusal::because(letter.failed.reason());
-                return Err(unread.unwrap_or_else(failed));
+                return Err(unread.unwrap_or_else(|| letter.refusal(trace)));
             }
         }
         let plan = match rows.is_empty() {
@@ -237,7 +221,7 @@ impl Inquiry {
             false => {
                 let base = self.letters.first().map(|letter| letter.held.clone());
                 let grants = (base.unwrap_or_default(), rows.clone());
-                Some(RowPlan::new(snapshot, &caller, self.matches.clone(), grants, trace)?)
+                Some(RowPlan::new(snapshot, &caller, self.matches.clone(), grants))
             }
         };
         self.permit(snapshot, request, (plan, &rows), trace)
@@ -263,11 +247,13 @@ impl Inquiry {
             snapshot.held((&self.matches, self.hosts), at, &roles, addressed, &mut candidates);
         if T::LISTENS {
             let grants = snapshot.held_grants((&self.matches, self.hosts), at, &roles, addressed);
-            grants.into_iter().for_each(|grant| trace.grant(grant));
+            for (grant, mapped) in grants {
+                if mapped { trace.grant(grant) } else { trace.failed(grant, UNMAPPED) }
+            }
         }
-        let mut letter = Letter { at, held, pending: Vec::new(), failed: Failed::default() };
+        let mut letter = Letter::new(at, held);
         for found in candidates {
-            letter.head(snapshot, &found, request, caller, trace)?;
+            letter.head(snapshot, &self.matches, &found, request, caller, trace)?;
         }
         if !letter.pending.is_empty() && self.shows_all(snapshot, &letter.held) {
             // Whatever the others would add, this has it already.
@@ -277,8 +263,7 @@ impl Inquiry {
     }
 
     fn shows_all(&self, snapshot: &Snapshot, held: &Held) -> bool {
-        let limits = || snapshot.limits(&self.matches, held, false);
-        !held.is_empty() && matches!(limits(), Limits::Nothing)
+        !held.is_empty() && snapshot.limits(&self.matches, held, false).is_none()
     }
 
     fn plan_prereads(&mut self, snapshot: &Snapshot, request: &Request<'_>) {
@@ -333,7 +318,7 @@ impl Inquiry {
         let listed = self.listed(snapshot, rows);
         let fields = match &plan {
             Some(plan) => plan.fields().cloned(),
-            None => self.fields(snapshot, creates, trace)?,
+            None => self.fields(snapshot, creates),
         };
         query::check(request.target.query(), fields.as_deref(), &listed)?;
         let route = snapshot.route(self.route);
@@ -357,25 +342,11 @@ impl Inquiry {
     }
 
     /// What limits the bodies. Where two letters are needed, a field must pass for both.
-    fn fields<T: Trace>(
-        &self,
-        snapshot: &Snapshot,
-        creates: bool,
-        trace: &mut T,
-    ) -> Result<Option<Arc<FieldMasks>>, Refusal> {
-        let mut all: Option<Arc<FieldMasks>> = None;
-        for letter in &self.letters {
-            let masks = match snapshot.limits(&self.matches, &letter.held, creates) {
-                Limits::Nothing => continue,
-                Limits::Masks(masks) => masks,
-                Limits::Unmapped => return Err(unmapped(trace)),
-            };
-            all = Some(match all {
-                None => masks,
-                Some(others) => Arc::new(others.and(&masks)),
-            });
-        }
-        Ok(all)
+    fn fields(&self, snapshot: &Snapshot, creates: bool) -> Option<Arc<FieldMasks>> {
+        let letters = self.letters.iter();
+        let each =
+            letters.filter_map(|letter| snapshot.limits(&self.matches, &letter.held, creates));
+        each.reduce(|all, masks| Arc::new(all.and(&masks)))
     }
 
     /// The query parameters that grants list by name: they may ask about what is hidden. Where
@@ -396,94 +367,6 @@ impl Inquiry {
         };
         all.into_iter().filter(everywhere).collect()
     }
-}
-
-impl Letter {
-    fn heard<T: Trace>(
-        &mut self,
-        found: Candidate,
-        bearing: Bearing,
-        rows: &mut Vec<Candidate>,
-        trace: &mut T,
-    ) {
-        match bearing {
-            Bearing::Holds => {
-                trace.grant(found.grant);
-                self.held.add(&found);
-            }
-            Bearing::InRows => {
-                trace.grant(found.grant);
-                rows.push(found);
-            }
-            Bearing::NotOwner => {
-                self.failed.owner = true;
-                trace.failed(found.grant, "the object is not the caller's");
-            }
-            Bearing::WrongValue => {
-                self.failed.value = true;
-                trace.failed(
-                    found.grant,
-                    "the body does not have a value that its `require` allows",
-                );
-            }
-        }
-    }
-
-    /// What the head of a request says of a grant with conditions.
-    fn head<T: Trace>(
-        &mut self,
-        snapshot: &Snapshot,
-        found: &Candidate,
-        request: &Request<'_>,
-        caller: &Caller<'_>,
-        trace: &mut T,
-    ) -> Result<(), Refusal> {
-        let Some(conditions) = snapshot.conditions(found.grant) else { return Ok(()) };
-        match head::judge(conditions, request, caller)? {
-            Head::Holds if conditions.is_of_head() => {
-                trace.grant(found.grant);
-                self.held.add(found);
-            }
-            Head::Holds => self.pending.push(*found),
-            Head::Fails => {
-                self.failed.head = true;
-                trace.failed(found.grant, "its `when` does not hold");
-            }
-            Head::Unlisted => {
-                self.failed.query = true;
-                trace.failed(
-                    found.grant,
-                    "the query has a parameter that its `query` does not list",
-                );
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Failed {
-    /// What is said where nothing holds: 404 if only owner rules failed, for the object is then
-    /// as good as missing.
-    fn reason(self) -> Reason {
-        match self {
-            Failed { value: true, .. } => Reason::ValueNotAllowed,
-            Failed { head: true, .. } => Reason::ConditionFailed,
-            Failed { query: true, .. } => Reason::QueryNotAllowed,
-            Failed { owner: true, .. } => Reason::NotOwner,
-            _ => Reason::NoGrant,
-        }
-    }
-}
-
-/// Every type that may be here is limited by all contributing roles, but the policy does not say
-/// where its objects are.
-pub(super) fn unmapped(trace: &mut impl Trace) -> Refusal {
-    trace.note(|| {
-        "every role that grants this limits a type of object that may be here, but the policy does \
-         not say where: add the path to the type's `at`, or write `elsewhere: pass`"
-            .into()
-    });
-    Refusal::because(Reason::Unmapped)
 }
 
 /// Whether the body is one more element of what the path holds. A POST that only reads sends a

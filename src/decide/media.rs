@@ -1,6 +1,7 @@
 //! What a body claims to be. Pure.
 
-use http::header::{self, HeaderMap, HeaderName};
+use crate::filter::records::Framing;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// The JSON types that are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,23 +25,91 @@ pub fn is_json(headers: &HeaderMap) -> bool {
 /// The kind of JSON that the body claims to be, in UTF-8; `None` where it claims anything else,
 /// nothing, or several things.
 pub fn json(headers: &HeaderMap) -> Option<Json> {
-    let text = only(headers, &header::CONTENT_TYPE)??;
+    json_of(essence(only(headers, &header::CONTENT_TYPE)??)?)
+}
+
+/// How the records of the body follow one another, where it claims to be a stream of them in
+/// UTF-8. JSON itself is one: concatenated, or the only record.
+pub fn records(headers: &HeaderMap) -> Option<Framing> {
+    records_of(essence(only(headers, &header::CONTENT_TYPE)??)?)
+}
+
+/// What is asked for where records are read: of what the client accepts the types that are read,
+/// with their weights, or else all of them.
+pub fn accepted_records(headers: &HeaderMap) -> HeaderValue {
+    let all = headers.get_all(header::ACCEPT).iter();
+    let ranges = all.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let read = |range: &&str| {
+        let name = range.split(';').next().unwrap_or("").trim_matches(BLANK);
+        !range.contains('"') && records_of(name).is_some()
+    };
+    let kept: Vec<&str> = ranges.map(|range| range.trim_matches(BLANK)).filter(read).collect();
+    match HeaderValue::from_str(&kept.join(", ")) {
+        Ok(kept) if !kept.is_empty() => kept,
+        _ => HeaderValue::from_static(RECORDS),
+    }
+}
+
+/// The type that a Content-Type names, where its parameters leave the text UTF-8.
+fn essence(text: &str) -> Option<&str> {
     let mut parts = text.split(';');
     let essence = parts.next().unwrap_or("").trim_matches(BLANK);
-    if !parts.all(means_utf8) {
-        return None;
+    parts.all(means_utf8).then_some(essence)
+}
+
+fn records_of(essence: &str) -> Option<Framing> {
+    let is = |name: &&str| essence.eq_ignore_ascii_case(name);
+    match () {
+        () if is(&"text/event-stream") => Some(Framing::Events),
+        () if LINES.iter().any(is) => Some(Framing::Lines),
+        () if is(&"application/json-seq") || has_suffix(essence, "+json-seq") => {
+            Some(Framing::Sequence)
+        }
+        () => json_of(essence).map(|_| Framing::Values),
     }
+}
+
+fn json_of(essence: &str) -> Option<Json> {
     let is = |name: &str| essence.eq_ignore_ascii_case(name);
     match () {
         () if is("application/json") => Some(Json::Plain),
         () if is("application/merge-patch+json") => Some(Json::MergePatch),
         () if is("application/json-patch+json") => Some(Json::JsonPatch),
-        () if has_suffix(essence) && essence.to_ascii_lowercase().contains("patch") => {
+        () if has_suffix(essence, "+json") && essence.to_ascii_lowercase().contains("patch") => {
             Some(Json::OtherPatch)
         }
-        () if has_suffix(essence) => Some(Json::Plain),
+        () if has_suffix(essence, "+json") => Some(Json::Plain),
         () => None,
     }
+}
+
+/// Whether the body claims to be a form of one line, in UTF-8.
+pub fn is_form(headers: &HeaderMap) -> bool {
+    let Some(Some(text)) = only(headers, &header::CONTENT_TYPE) else { return false };
+    let mut parts = text.split(';');
+    let essence = parts.next().unwrap_or("").trim_matches(BLANK);
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") && parts.all(means_utf8)
+}
+
+/// The boundary between the parts of a body that claims to be a form of parts. (RFC 2046 section 5.1.1.)
+/// `None` where it claims anything besides, or the boundary is not as the RFC has it.
+pub fn boundary(headers: &HeaderMap) -> Option<Box<str>> {
+    let (essence, parameter) = only(headers, &header::CONTENT_TYPE)??.split_once(';')?;
+    let (name, value) = parameter.trim_matches(BLANK).split_once('=')?;
+    let is = |a: &str, b| a.eq_ignore_ascii_case(b);
+    if !is(essence.trim_matches(BLANK), "multipart/form-data") || !is(name, "boundary") {
+        return None;
+    }
+    let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    let of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"'+_-.".contains(&byte);
+    let of_quoted = |byte: u8| of_token(byte) || b"(),/:=? ".contains(&byte);
+    let fits = match quoted {
+        Some(text) => text.bytes().all(of_quoted),
+        None => value.bytes().all(of_token),
+    };
+    let boundary = quoted.unwrap_or(value);
+    let fits = fits && (1..=70).contains(&boundary.len()) && !boundary.ends_with(' ');
+    fits.then(|| boundary.into())
 }
 
 /// Whether no coding has been applied to the body.
@@ -61,17 +130,16 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a str>
     }
 }
 
-/// `type/subtype+json` (RFC 6839 section 3.1), except JSON text sequences and the like, whose
-/// suffix is another.
-fn has_suffix(essence: &str) -> bool {
+/// `type/subtype+json` (RFC 6839 section 3.1), or `+json-seq` (RFC 8091), which is another.
+fn has_suffix(essence: &str, suffix: &str) -> bool {
     let token = |text: &str| {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
         !text.is_empty() && text.bytes().all(good)
     };
     let Some((kind, subtype)) = essence.split_once('/') else { return false };
-    let Some(at) = subtype.len().checked_sub("+json".len()) else { return false };
-    let suffix = subtype.get(at..).is_some_and(|end| end.eq_ignore_ascii_case("+json"));
-    suffix && token(kind) && token(&subtype[..at])
+    let Some(at) = subtype.len().checked_sub(suffix.len()) else { return false };
+    let ends = subtype.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(suffix));
+    ends && token(kind) && token(&subtype[..at])
 }
 
 /// A parameter that leaves the text UTF-8. JSON has no charset parameter, but many send one.
@@ -87,6 +155,22 @@ fn means_utf8(parameter: &str) -> bool {
 }
 
 const BLANK: [char; 2] = [' ', '\t'];
+
+/// One JSON text on each line: the names under which that is sent.
+const LINES: [&str; 8] = [
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/x-jsonl",
+    "application/jsonlines",
+    "application/x-jsonlines",
+    "application/json-lines",
+    "application/x-json-lines",
+];
+
+/// The types of records, the common ones first.
+const RECORDS: &str = "text/event-stream, application/x-ndjson, application/jsonl, \
+                       application/json-seq, application/json;q=0.9";
 
 #[cfg(test)]
 mod tests {
@@ -142,6 +226,107 @@ mod tests {
         }
         assert_eq!(json(&typed(&[])), None);
         assert_eq!(json(&typed(&["application/json", "application/json"])), None);
+    }
+
+    #[test]
+    fn p10_what_is_a_form() {
+        for (text, is) in [
+            ("application/x-www-form-urlencoded", true),
+            ("Application/X-WWW-Form-Urlencoded; charset=UTF-8", true),
+            ("application/x-www-form-urlencoded; charset=latin1", false),
+            ("application/x-www-form-urlencoded, text/plain", false),
+            ("multipart/form-data; boundary=b", false),
+            ("application/json", false),
+        ] {
+            assert_eq!(is_form(&typed(&[text])), is, "{text}");
+        }
+        assert!(!is_form(&typed(&[])));
+    }
+
+    #[test]
+    fn p10_a_boundary_is_as_the_rfc_has_it() {
+        let of = |text: &str| boundary(&typed(&[text])).map(String::from);
+        let of_value = |value: &str| of(&format!("multipart/form-data; boundary={value}"));
+        for (value, wanted) in [
+            ("b", "b"),
+            ("----WebKitFormBoundaryAb12", "----WebKitFormBoundaryAb12"),
+            ("\"a b:c\"", "a b:c"),
+            (&"b".repeat(70), &"b".repeat(70)),
+        ] {
+            assert_eq!(of_value(value), Some(wanted.to_owned()), "{value}");
+        }
+        assert_eq!(of("Multipart/Form-Data ;Boundary=b"), Some("b".into()));
+        for value in [
+            "",
+            "\"\"",
+            "\"a \"",
+            "a b",
+            "a:b",
+            "\"a",
+            "a\"",
+            "é",
+            "b; charset=utf-8",
+            "b;",
+            &"b".repeat(71),
+        ] {
+            assert_eq!(of_value(value), None, "{value}");
+        }
+        for text in
+            ["multipart/form-data", "multipart/form-data; charset=b", "multipart/mixed; boundary=b"]
+        {
+            assert_eq!(of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn p11_what_is_a_stream_of_records() {
+        for (text, framing) in [
+            ("text/event-stream", Framing::Events),
+            ("Text/Event-Stream; charset=UTF-8", Framing::Events),
+            ("application/x-ndjson", Framing::Lines),
+            ("application/jsonl;charset=utf8", Framing::Lines),
+            ("application/json-lines", Framing::Lines),
+            ("application/json-seq", Framing::Sequence),
+            ("application/geo+json-seq", Framing::Sequence),
+            ("application/json", Framing::Values),
+            ("application/stream+json", Framing::Values),
+        ] {
+            assert_eq!(records(&typed(&[text])), Some(framing), "{text}");
+        }
+        for text in [
+            "",
+            "text/plain",
+            "text/event-stream; charset=utf-16",
+            "text/event-streams",
+            "text/event-stream, text/plain",
+            "application/+json-seq",
+            "application/x-ndjson; charset=latin1",
+            "multipart/x-mixed-replace",
+        ] {
+            assert_eq!(records(&typed(&[text])), None, "{text}");
+        }
+        assert_eq!(records(&typed(&["text/event-stream", "text/event-stream"])), None);
+        assert_eq!(records(&typed(&[])), None);
+    }
+
+    #[test]
+    fn p11_what_is_asked_for_can_be_read() {
+        for (accept, asked) in [
+            (&["text/event-stream"][..], "text/event-stream"),
+            (&["text/html, application/x-ndjson;q=0.5 , */*"], "application/x-ndjson;q=0.5"),
+            (&["application/json", "text/Event-Stream"], "application/json, text/Event-Stream"),
+            (&["application/json;x=\"a,application/json,b\""], "application/json"),
+            (&["*/*"], RECORDS),
+            (&["text/html"], RECORDS),
+            (&[""], RECORDS),
+            (&[], RECORDS),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in accept {
+                headers.append(header::ACCEPT, HeaderValue::from_str(value).unwrap());
+            }
+            assert_eq!(accepted_records(&headers), asked, "{accept:?}");
+        }
     }
 
     #[test]

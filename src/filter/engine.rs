@@ -7,6 +7,7 @@ mod held;
 mod limited;
 mod pairs;
 mod run;
+mod told;
 
 pub(super) use pairs::type_of;
 
@@ -17,6 +18,7 @@ use super::key::Key;
 use super::mask::{HIDE, Mask, NodeId, SHOW, Types};
 use super::pen::Pen;
 use super::scan::{Input, plain, space};
+use super::tag::Known;
 use super::trail::{Pointers, Way};
 use limited::Limited;
 use std::sync::Arc;
@@ -53,6 +55,8 @@ pub(super) struct Engine {
     unfit: u32,
     /// The text is a part of a document: a value that is hidden whole leaves nothing, and no fault.
     part: bool,
+    /// What is known of objects to come, where tags are asked for.
+    known: Option<Box<Known>>,
     removed: u64,
     record: Option<Record>,
 }
@@ -105,6 +109,7 @@ impl Engine {
             nulled: false,
             unfit: 0,
             part: false,
+            known: None,
             removed: 0,
             record: recording.then(record),
         }
@@ -281,14 +286,17 @@ impl Engine {
         if self.expect == Expect::Element {
             self.next_element();
         }
-        match self.child {
+        let child = self.child;
+        match child {
             _ if self.pen.drops() => {}
             SHOW => self.keep(input, out),
             HIDE => self.remove_or_refuse(input, out)?,
-            id if self.mask.plan(id).held.accept(is) && self.is_held(is) => {
+            id if self.mask.plan(id).held.accept(is) && self.is_held(is, input.offset(pos)) => {
                 self.held_at = Some(self.pen.aside(pos, input.bytes, out));
             }
-            id => {
+            _ => {
+                // What an object's tag says, if it was asked.
+                let id = self.child;
                 self.judge(id, is, pos, input, out)?;
                 if is.is_container() && !self.pen.drops() {
                     return self.open(id, is == Types::OBJECT, input, pos).map(Some);

@@ -90,6 +90,30 @@ pub enum Fault {
         /// One past the key that is one too many.
         offset: u64,
     },
+    /// In a request: not a JSON Patch (RFC 6902), or one that can be read in two ways.
+    #[error("not a JSON Patch that reads in one way, at byte {offset}")]
+    NotAPatch {
+        /// The change that does not fit.
+        offset: u64,
+    },
+    /// In a request: more changes than [`super::changes::MOST_OPERATIONS`].
+    #[error("too many changes, at byte {offset}")]
+    TooManyChanges {
+        /// The first that is too many.
+        offset: u64,
+    },
+    /// In a request: not a form, or one that can be read in two ways.
+    #[error("not a form that reads in one way, at byte {offset}")]
+    NotAForm {
+        /// Where the field begins that does not fit.
+        offset: u64,
+    },
+    /// In a request: more fields than [`super::form::MAX_FIELDS`].
+    #[error("too many fields, at byte {offset}")]
+    TooManyFields {
+        /// The first that is too many.
+        offset: u64,
+    },
     /// A row longer than what may be held of one.
     #[error("a row is too long, at byte {offset}")]
     RowTooLong {
@@ -133,6 +157,10 @@ impl Fault {
             | Fault::ObjectTooLong { offset }
             | Fault::RowTooLong { offset }
             | Fault::RecordTooLong { offset }
+            | Fault::NotAPatch { offset }
+            | Fault::NotAForm { offset }
+            | Fault::TooManyFields { offset }
+            | Fault::TooManyChanges { offset }
             | Fault::TooManyValues { offset } => *offset += start,
             Fault::Bom | Fault::Truncated | Fault::Shape | Fault::Gone | Fault::DuplicatePair => {}
         }

@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::mask::{HIDE, Mask, NodeId, Types};
 use super::pick::Path;
 use super::place::Token;
-use super::{Filter, Limits};
+use super::{Filter, Limits, ahead};
 use std::sync::Arc;
 
 impl Filter {
@@ -24,7 +24,8 @@ impl Filter {
         match At::root(&mask).walk(place, element) {
             Ok(None) => None,
             Ok(Some(At { node, unfit, .. })) => {
-                Some(Filter::with(Engine::part(mask, &limits, node, unfit)))
+                let ahead = ahead(&mask, &limits, Some((place, element)));
+                Some(Filter { ahead, ..Filter::with(Engine::part(mask, &limits, node, unfit)) })
             }
             Err(fault) => {
                 let nothing = Engine::part(mask, &limits, HIDE, 0);

@@ -2,6 +2,7 @@
 //! shapes, not roles.
 
 use super::plan::{Extra, Plan, mark_hiding};
+use super::tag::{Search, Sought};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ pub struct Mask {
     plans: Vec<Plan>,
     root: NodeId,
     alternatives: u32,
+    /// Where tags of objects are asked for.
+    search: Option<Arc<Search>>,
 }
 
 /// What passes of one value.
@@ -128,13 +131,15 @@ pub struct MaskBuilder {
     nodes: Vec<Node>,
     extras: BTreeMap<NodeId, Extra>,
     alternatives: u32,
+    sought: Vec<Sought>,
 }
 
 impl MaskBuilder {
     /// A builder that has only [`SHOW`] and [`HIDE`].
     pub fn new() -> MaskBuilder {
         let hide = Node { types: Types::NONE, others: HIDE, items: HIDE, ..Node::open() };
-        MaskBuilder { nodes: vec![Node::open(), hide], extras: BTreeMap::new(), alternatives: 0 }
+        let nodes = vec![Node::open(), hide];
+        MaskBuilder { nodes, extras: BTreeMap::new(), alternatives: 0, sought: Vec::new() }
     }
 
     /// Adds a node; its fields are put in order.
@@ -168,6 +173,11 @@ impl MaskBuilder {
         }
     }
 
+    /// Says where tags of objects are to be looked for.
+    pub(super) fn seek(&mut self, sought: &[Sought]) {
+        sought.iter().for_each(|one| one.clone().add_to(&mut self.sought));
+    }
+
     /// Fills a reserved node with what another one says.
     pub fn copy(&mut self, from: NodeId, to: NodeId) {
         self.nodes[to.0 as usize] = self.nodes[from.0 as usize].clone();
@@ -176,6 +186,7 @@ impl MaskBuilder {
 
     /// Adds all nodes of a finished mask; the answer is its root.
     pub fn graft(&mut self, mask: &Mask) -> NodeId {
+        self.seek(mask.sought());
         // Both begin with the two constant nodes.
         let by = u32::try_from(self.nodes.len() - 2).expect("a mask has fewer than 2^32 nodes");
         let moved = |id: NodeId| if id <= HIDE { id } else { NodeId(id.0 + by) };
@@ -191,6 +202,11 @@ impl MaskBuilder {
         moved(mask.root())
     }
 
+    /// What a node built so far expects besides.
+    pub fn extra_of(&self, id: NodeId) -> Option<&Extra> {
+        self.extras.get(&id)
+    }
+
     /// A node built so far.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
@@ -198,11 +214,12 @@ impl MaskBuilder {
 
     /// The finished mask.
     pub fn finish(self, root: NodeId) -> Mask {
-        let MaskBuilder { nodes, extras, alternatives } = self;
+        let MaskBuilder { nodes, extras, alternatives, sought } = self;
         let ids = (0..).map(NodeId).zip(&nodes);
         let mut plans: Vec<_> = ids.map(|(id, node)| Plan::new(node, extras.get(&id))).collect();
         mark_hiding(&nodes, &mut plans);
-        Mask { nodes, extras, plans, root, alternatives }
+        let search = Search::new(sought).map(Arc::new);
+        Mask { nodes, extras, plans, root, alternatives, search }
     }
 }
 
@@ -278,6 +295,16 @@ impl Mask {
     /// What the engine reads of a node.
     pub(super) fn plan(&self, id: NodeId) -> &Plan {
         &self.plans[id.0 as usize]
+    }
+
+    /// Where tags of objects are asked for; `None` where nowhere.
+    pub(super) fn search(&self) -> Option<&Arc<Search>> {
+        self.search.as_ref()
+    }
+
+    /// The same, place by place.
+    pub(super) fn sought(&self) -> &[Sought] {
+        self.search.as_ref().map_or(&[], |search| search.sought())
     }
 
     /// How many nodes there are, with the two constant ones.

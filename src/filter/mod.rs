@@ -2,7 +2,7 @@
 //!
 //! A [`mask::Mask`] says which parts of a document pass. [`Filter`] takes a body chunk by chunk and
 //! gives out what passes, byte for byte as it came; [`write::check`] says whether a request body
-//! holds only what passes. [`algebra`] joins masks, [`place`] puts one where a pointer says.
+//! holds only what passes, [`changes`] whether a JSON Patch does, [`form`] whether a form does. [`algebra`] joins masks, [`place`] puts one where a pointer says.
 //! [`pick`] reads values out of a body, and [`rows`] has the elements of a list judged one by one.
 //! [`records`] reads bodies that are several documents.
 //!
@@ -10,13 +10,17 @@
 //! compare decoded; number text, escapes and key order stay; any chunking of the input gives the
 //! same output; memory does not grow with the body.
 
+pub mod ahead;
 pub mod algebra;
 pub mod alike;
+pub mod anywhere;
 mod blind;
+pub mod changes;
 mod engine;
 mod fault;
 mod fold;
 mod follow;
+pub mod form;
 mod inside;
 mod key;
 pub mod mask;
@@ -28,6 +32,9 @@ mod plan;
 pub mod records;
 pub mod rows;
 mod scan;
+mod seek;
+mod tag;
+mod tagged;
 #[cfg(test)]
 mod tests;
 mod trail;
@@ -37,13 +44,16 @@ mod whole;
 pub mod write;
 
 pub use fault::Fault;
-pub use plan::{Extra, Pairs, Patterns};
+pub use plan::{Extra, Pairs, Patterns, Tags};
 
+use ahead::Choosing;
 use engine::Engine;
 use mask::Mask;
+use pick::Path;
 use rows::Reader;
 use scan::Input;
 use std::sync::Arc;
+use tagged::Ahead;
 use utf8::Cut;
 
 /// What bounds the memory and the work of one body.
@@ -73,6 +83,14 @@ pub struct Limits {
 pub struct Filter {
     engine: Engine,
     rows: Option<Box<Reader>>,
+    /// Until it is known how to filter the document.
+    choosing: Option<Box<Choosing>>,
+    /// The choice that was made for this document; it is made anew for the next.
+    made: Option<Box<Choosing>>,
+    /// What the filters for earlier documents removed, and the rows that they dropped.
+    before: (u64, u64),
+    /// Reads ahead, where objects have tags.
+    ahead: Option<Box<Ahead>>,
     cut: Cut,
     /// Offset of the next chunk's first byte.
     offset: u64,
@@ -82,16 +100,28 @@ pub struct Filter {
 impl Filter {
     /// A filter for one document.
     pub fn new(mask: Arc<Mask>, limits: Limits) -> Filter {
-        Filter::with(Engine::new(mask, &limits, false))
+        let ahead = ahead(&mask, &limits, None);
+        Filter { ahead, ..Filter::with(Engine::new(mask, &limits, false)) }
     }
 
     /// A filter that also remembers pointers to what it removed, for `explain` and debug logs.
     pub fn recording(mask: Arc<Mask>, limits: Limits) -> Filter {
-        Filter::with(Engine::new(mask, &limits, true))
+        let ahead = ahead(&mask, &limits, None);
+        Filter { ahead, ..Filter::with(Engine::new(mask, &limits, true)) }
     }
 
     fn with(engine: Engine) -> Filter {
-        Filter { engine, rows: None, cut: Cut::default(), offset: 0, fault: None }
+        Filter {
+            engine,
+            rows: None,
+            choosing: None,
+            made: None,
+            before: (0, 0),
+            ahead: None,
+            cut: Cut::default(),
+            offset: 0,
+            fault: None,
+        }
     }
 
     /// Reads a chunk and appends to `out` what is known to pass. After a fault every call is that
@@ -102,18 +132,37 @@ impl Filter {
 
     /// The input has ended. Without this call, or with a fault from it, the document is not whole.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
-        self.guarded(|filter| match (filter.cut.is_open(), &mut filter.rows) {
-            (true, _) => Err(Fault::Truncated),
-            (false, None) => filter.engine.finish(filter.offset, out),
-            (false, Some(rows)) => rows.finish(&mut filter.engine, filter.offset, out),
+        self.guarded(|filter| {
+            if filter.cut.is_open() {
+                return Err(Fault::Truncated);
+            }
+            while let Some(choosing) = &mut filter.choosing {
+                let chosen = choosing.finish()?;
+                filter.become_chosen(chosen, out)?;
+            }
+            let Filter { engine, rows, ahead, offset, .. } = filter;
+            if let Some(ahead) = ahead {
+                ahead.finish(engine, *offset, |engine, input| pass(engine, rows, input, out))?;
+            }
+            match rows {
+                None => engine.finish(*offset, out),
+                Some(rows) => rows.finish(engine, *offset, out),
+            }
         })
     }
 
     /// Ready for another document, wherever the last one stopped. What was counted stays.
     pub(crate) fn restart(&mut self) {
+        self.choosing = self.made.take().or(self.choosing.take());
+        if let Some(choosing) = &mut self.choosing {
+            choosing.restart();
+        }
         self.engine.restart();
         if let Some(rows) = &mut self.rows {
             rows.restart();
+        }
+        if let Some(ahead) = &mut self.ahead {
+            ahead.restart();
         }
         (self.cut, self.offset, self.fault) = (Cut::default(), 0, None);
     }
@@ -121,7 +170,8 @@ impl Filter {
     /// How many members and elements were removed. What lay inside of one is not counted, nor are
     /// rows that their judge let go: see [`Filter::dropped`].
     pub fn removed(&self) -> u64 {
-        self.engine.removed() + self.rows.as_ref().map_or(0, |rows| rows.removed())
+        let rows = self.rows.as_ref().map_or(0, |rows| rows.removed());
+        self.before.0 + self.engine.removed() + rows
     }
 
     /// RFC 6901 pointers to what was removed, as far as the limits go; empty unless recording.
@@ -166,11 +216,38 @@ impl Filter {
             return Err(Fault::Bom);
         }
         let input = Input { bytes, base };
-        match &mut self.rows {
-            None => self.engine.read(input, out),
-            Some(rows) => rows.read(&mut self.engine, input, out),
+        if let Some(choosing) = &mut self.choosing {
+            return match choosing.read(input)? {
+                None => Ok(()),
+                Some(chosen) => self.become_chosen(chosen, out),
+            };
+        }
+        let Filter { engine, rows, ahead, .. } = self;
+        match ahead {
+            None => pass(engine, rows, input, out),
+            Some(ahead) => {
+                ahead.read(engine, input, |engine, input| pass(engine, rows, input, out))
+            }
         }
     }
+}
+
+#[inline]
+fn pass(
+    engine: &mut Engine,
+    rows: &mut Option<Box<Reader>>,
+    input: Input<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    match rows {
+        None => engine.read(input, out),
+        Some(rows) => rows.read(engine, input, out),
+    }
+}
+
+/// What reads ahead in a document, or in the part of one that stands at `place`, see [`Ahead::new`].
+fn ahead(mask: &Mask, limits: &Limits, place: Option<(&Path, bool)>) -> Option<Box<Ahead>> {
+    mask.search().map(|search| Box::new(Ahead::new(search, limits, place)))
 }
 
 impl Limits {

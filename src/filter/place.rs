@@ -2,7 +2,7 @@
 
 use super::Limits;
 use super::mask::{HIDE, Mask, MaskBuilder, Node, NodeId, SHOW, Types};
-use super::plan::{Extra, Pairs};
+use super::plan::{Extra, Pairs, Tags};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ pub enum PointerError {
     /// RFC 6901: `~` stands for nothing but in `~0` and `~1`.
     #[error("in a pointer `~` is written `~0`, and `/` in a name `~1`")]
     Tilde,
-    /// `**` is a way of saying "at any depth" that this engine does not follow.
-    #[error("`**` in a pointer is not enforced yet")]
+    /// `**` says "at any depth", which is no certain place.
+    #[error("`**` stands alone, as `/**`, and only where objects say by a tag what they are")]
     AnyDepth,
     /// More segments than any body may nest.
     #[error("a pointer has at most {} segments", Limits::DEEPEST)]
@@ -24,6 +24,9 @@ pub enum PointerError {
     /// A pair's name or value is a member of the pair, or of a member.
     #[error("inside of a pair a pointer has at least one name, and no `*`")]
     NoName,
+    /// A tag is a member of its object, or of a member.
+    #[error("the pointer to a tag has at least one name, and no `*`")]
+    NoTag,
     /// One of the two would be a part of the other.
     #[error("the name of a pair cannot be a part of its value, nor the value of the name")]
     Overlap,
@@ -68,7 +71,7 @@ pub fn place_pairs(
     put_at(pointer, alternative, inner, |builder, inner, way| list(builder, entries, inner, way))
 }
 
-fn put_at(
+pub(super) fn put_at(
     pointer: &str,
     alternative: u32,
     inner: &Mask,
@@ -93,6 +96,14 @@ impl Entries {
             true => Err(PointerError::Overlap),
             false => Ok(entries),
         }
+    }
+}
+
+/// The members on the way to the tag of an object.
+pub fn tag_field(pointer: &str) -> Result<Arc<[Arc<str>]>, PointerError> {
+    match names(pointer) {
+        Err(PointerError::NoName) => Err(PointerError::NoTag),
+        names => names.map(Arc::from),
     }
 }
 
@@ -137,6 +148,8 @@ pub fn hidden_names(mask: &Mask) -> (Vec<Arc<str>>, bool) {
             todo.extend(named);
             todo.extend(node.fields.iter().map(|(_, id)| *id).chain([node.others]));
         }
+        let tagged = mask.extra(id).into_iter().flat_map(|extra| &extra.tags);
+        todo.extend(tagged.flat_map(Tags::nodes));
         // A name in a pair is a value, and no mask finds it where its list is not expected.
         unnamed |= mask.extra(id).is_some_and(|extra| !extra.pairs.is_empty());
         if node.types.has(Types::ARRAY) {
@@ -203,11 +216,10 @@ fn types_around_hidden(mask: &Mask) -> BTreeMap<Arc<str>, [Types; 2]> {
 
 /// Copies `inner`, and its root once more as the place itself, so that where the mask refers to
 /// its own root the pointer is not meant.
-fn put(builder: &mut MaskBuilder, inner: &Mask, way: u32) -> NodeId {
-    // The builder is new, so every id stays what it is.
-    builder.graft(inner);
-    let mut node = inner.node(inner.root()).clone();
-    let mut extra = inner.extra(inner.root()).cloned().unwrap_or_default();
+pub(super) fn put(builder: &mut MaskBuilder, inner: &Mask, way: u32) -> NodeId {
+    let root = builder.graft(inner);
+    let mut node = builder.node(root).clone();
+    let mut extra = builder.extra_of(root).cloned().unwrap_or_default();
     if node.types == Types::NONE {
         // Whatever stands at a place that shows nothing is hidden: no type is the wrong one.
         extra.ways.push((way, Types::ANY));

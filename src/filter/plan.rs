@@ -22,6 +22,39 @@ pub struct Extra {
     pub nulls: bool,
     /// In an object: members that are not among the fields, by their names' shape.
     pub patterns: Patterns,
+    /// An object says by its tag which node applies to it. The node itself applies to one whose tag
+    /// cannot be told, and is therefore the strictest of all.
+    pub tags: Option<Tags>,
+}
+
+/// Nodes for objects by what a member of theirs, the tag, says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tags {
+    /// The members on the way to the tag, at least one.
+    pub field: Arc<[Arc<str>]>,
+    /// The nodes of those that are called so, sorted by the tag.
+    pub cases: Vec<(Arc<str>, NodeId)>,
+    /// The node of those that are called something else.
+    pub other: NodeId,
+    /// The node of those that have no tag.
+    pub none: NodeId,
+}
+
+impl Tags {
+    /// The node of an object that is called so.
+    pub fn case(&self, value: &str) -> NodeId {
+        let at = self.cases.binary_search_by(|(known, _)| (**known).cmp(value));
+        at.map_or(self.other, |at| self.cases[at].1)
+    }
+
+    /// All nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.cases.iter().map(|(_, id)| *id).chain([self.other, self.none])
+    }
+
+    fn nodes_mut(&mut self) -> impl Iterator<Item = &mut NodeId> {
+        self.cases.iter_mut().map(|(_, id)| id).chain([&mut self.other, &mut self.none])
+    }
 }
 
 /// Nodes for members whose names match regular expressions.
@@ -64,7 +97,8 @@ impl Extra {
     pub(super) fn children_mut(&mut self) -> impl Iterator<Item = &mut NodeId> {
         let pairs = self.pairs.iter_mut().map(|pairs| &mut pairs.object);
         let named = self.patterns.table.iter_mut().skip(1);
-        self.elements.iter_mut().map(|(_, id)| id).chain(pairs).chain(named)
+        let tagged = self.tags.iter_mut().flat_map(Tags::nodes_mut);
+        self.elements.iter_mut().map(|(_, id)| id).chain(pairs).chain(named).chain(tagged)
     }
 }
 
@@ -78,8 +112,9 @@ pub(super) struct Plan {
     pub ways: Box<[(u32, Types)]>,
     /// A value of every type passes, so that the key alone decides.
     pub decided: bool,
-    /// The types of which a value is held until it has ended: a number where it matters whether it
-    /// is integral, an object that is a pair.
+    /// The types of which a value is looked at before it is judged: a number where it matters whether
+    /// it is integral and an object that is a pair are held until they have ended; of an object with a
+    /// tag, that has been read.
     pub held: Types,
     /// What stands for properties, one after the other.
     pub pairs: Box<[Pairs]>,
@@ -87,6 +122,8 @@ pub(super) struct Plan {
     pub nulls: bool,
     /// Members that are not named may have a node by their name's shape.
     pub patterns: Option<Box<Patterns>>,
+    /// The node of an object is told by its tag.
+    pub tags: Option<Box<Tags>>,
     /// Whether anything is hidden in this node or below.
     pub hides: bool,
 }
@@ -121,19 +158,26 @@ impl Plan {
         Plan {
             names: Names::new(&node.fields),
             elements: extra.map(|extra| extra.elements.as_slice()).unwrap_or_default().into(),
-            decided: Types::ALL_BUT_INTEGER.0 & !node.types.0 == 0,
+            decided: Types::ALL_BUT_INTEGER.0 & !node.types.0 == 0
+                && extra.is_none_or(|extra| extra.tags.is_none()),
             held: held(
                 picky(node.types) || ways.iter().any(|(_, types)| picky(*types)),
-                extra.is_some_and(|extra| !extra.pairs.is_empty()),
+                extra.is_some_and(|extra| !extra.pairs.is_empty() || extra.tags.is_some()),
             ),
             pairs: extra.map(|extra| extra.pairs.as_slice()).unwrap_or_default().into(),
             nulls: extra.is_some_and(|extra| extra.nulls),
             patterns: extra
                 .filter(|extra| !extra.patterns.names.is_empty())
                 .map(|extra| Box::new(extra.patterns.clone())),
+            tags: extra.and_then(|extra| extra.tags.clone()).map(Box::new),
             ways: ways.into(),
             hides: false,
         }
+    }
+
+    /// Whether what does not pass leaves nothing behind, and no tag says that it does pass.
+    pub fn is_bare(&self) -> bool {
+        !self.nulls && self.tags.is_none()
     }
 
     /// Which of the node's fields has this name.
@@ -143,9 +187,9 @@ impl Plan {
     }
 }
 
-fn held(numbers: bool, pairs: bool) -> Types {
+fn held(numbers: bool, objects: bool) -> Types {
     let numbers = if numbers { Types::NUMBER } else { Types::NONE };
-    numbers.or(if pairs { Types::OBJECT } else { Types::NONE })
+    numbers.or(if objects { Types::OBJECT } else { Types::NONE })
 }
 
 /// The pointers of a node and the types that each expects.
@@ -194,7 +238,8 @@ fn children<'a>(node: &'a Node, plan: &'a Plan) -> impl Iterator<Item = NodeId> 
     let elements = array
         .into_iter()
         .flat_map(|()| plan.elements.iter().map(|(_, id)| *id).chain([node.items]));
-    members.chain(elements)
+    let tagged = plan.tags.iter().flat_map(|tags| tags.nodes());
+    members.chain(elements).chain(tagged)
 }
 
 impl Names {

@@ -94,7 +94,7 @@ impl Filter {
 
     /// How many rows the judge let go.
     pub fn dropped(&self) -> u64 {
-        self.rows.as_ref().map_or(0, |rows| rows.dropped)
+        self.before.1 + self.rows.as_ref().map_or(0, |rows| rows.dropped)
     }
 }
 

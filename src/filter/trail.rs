@@ -24,9 +24,12 @@ impl Pointers {
         Pointers { list: Vec::new(), most: limits.pointers, bytes_left: limits.pointer_bytes }
     }
 
-    /// Adds one, while there is room. The first is always taken: an empty list would say that
-    /// nothing is at fault.
+    /// Adds one, while there is room; one that is there stands for the same in another record. The
+    /// first is always taken: an empty list would say that nothing is at fault.
     pub fn add(&mut self, pointer: &str) {
+        if self.most > 0 && self.list.iter().any(|known| known == pointer) {
+            return;
+        }
         let fits = self.list.len() < self.most && pointer.len() <= self.bytes_left;
         if fits || self.list.is_empty() {
             self.bytes_left = self.bytes_left.saturating_sub(pointer.len());
@@ -34,6 +37,13 @@ impl Pointers {
         } else {
             self.bytes_left = 0;
             self.most = 0;
+        }
+    }
+
+    /// Adds one that is not among them.
+    pub fn add_once(&mut self, pointer: &str) {
+        if !self.list.iter().any(|known| known == pointer) {
+            self.add(pointer);
         }
     }
 
@@ -107,6 +117,9 @@ mod tests {
             (0..count).for_each(|n| list.add(&format!("/{n}")));
             assert_eq!(list.as_slice().len(), kept);
         }
+        let mut list = Pointers::new(&Limits { pointers: 2, ..Limits::default() });
+        ["/a", "/a", "/b", "/a"].iter().for_each(|pointer| list.add(pointer));
+        assert_eq!(list.as_slice(), ["/a", "/b"], "each is told once");
         for (bytes, kept) in [(3, 1), (4, 2), (5, 2)] {
             let mut list = Pointers::new(&Limits { pointer_bytes: bytes, ..Limits::default() });
             ["/a", "/b", "/c"].iter().for_each(|pointer| list.add(pointer));

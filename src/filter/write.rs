@@ -13,6 +13,8 @@ use super::fold::fold;
 use super::key::Key;
 use super::mask::{HIDE, Mask, Node, NodeId, SHOW, Types};
 use super::scan::{Digits, Input, is_integral, number, plain, space};
+use super::seek::Finder;
+use super::tag::Known;
 use super::trail::{Pointers, Way};
 use super::utf8;
 use pairs::PairKeys;
@@ -60,6 +62,38 @@ pub fn well_formed(body: &[u8], limits: &Limits) -> Result<(), Fault> {
     Check::new(&Mask::show(), body, limits).document(Patch::No)
 }
 
+/// Checks a part of a body as [`check`] checks the whole, where `node` applies and so many arrays and
+/// objects are around it. Its grammar has been checked already. Pointers begin at the part.
+pub(super) fn check_part(
+    mask: &Mask,
+    (node, depth): (NodeId, usize),
+    part: &[u8],
+    limits: &Limits,
+) -> Result<(), WriteFault> {
+    let mut check = Check::new(mask, part, limits);
+    check.depth = depth;
+    check.value(node, Patch::No)?;
+    if !mask.plan(node).pairs.is_empty() {
+        check.pair(node, part, &mut PairKeys::default())?;
+    }
+    check.verdict()
+}
+
+/// Whether a member of the whole body has this name that many servers take for the request's method.
+pub(super) fn is_method(name: &str) -> bool {
+    name.eq_ignore_ascii_case(METHOD)
+}
+
+/// The node of a member of this name; of a name that is a field's but for its case, the stricter one.
+pub(super) fn alike(mask: &Mask, node: NodeId, name: &str) -> NodeId {
+    let named = mask.plan(node).find(&mask.node(node).fields, name.as_bytes());
+    let strict = || fold_names(mask, node).get(&fold(name)).copied().flatten();
+    match named {
+        Some(at) => mask.node(node).fields[at].1,
+        None => strict().unwrap_or_else(|| mask.unnamed(node, name.as_bytes())),
+    }
+}
+
 struct Check<'a> {
     mask: &'a Mask,
     limits: &'a Limits,
@@ -71,6 +105,8 @@ struct Check<'a> {
     fields: Pointers,
     types: Pointers,
     unfit: u32,
+    /// What the objects of the body are called, where tags are asked for.
+    known: Option<Known>,
     /// The names of a node's fields, folded, and what applies to a key that is one of them but for
     /// its case.
     folded: HashMap<NodeId, Rc<HashMap<String, Option<NodeId>>>>,
@@ -104,16 +140,40 @@ impl<'a> Check<'a> {
             fields: Pointers::new(limits),
             types: Pointers::new(limits),
             unfit: 0,
+            known: None,
             folded: HashMap::new(),
         }
     }
 
     fn document(&mut self, patch: Patch) -> Result<(), Fault> {
         utf8::whole(self.input.bytes)?;
+        let ambiguous = self.look_for_tags();
         self.value(self.mask.root(), patch)?;
+        if let Some(fault) = ambiguous {
+            return Err(fault);
+        }
         match self.peek() {
             None => Ok(()),
             Some(_) => Err(Fault::Trailing { offset: self.input.offset(self.pos) }),
+        }
+    }
+
+    /// Reads what objects are called, and says what can be read in two ways.
+    fn look_for_tags(&mut self) -> Option<Fault> {
+        let search = self.mask.search()?;
+        let mut finder = Finder::new(search, self.limits, None).strictly();
+        let known = self.known.insert(Known::default());
+        finder.scan(self.input, known);
+        finder.end()?.fault
+    }
+
+    /// The node of an object. A merge patch says nothing of what is stored: it is not asked.
+    fn by_tag(&mut self, node: NodeId, patch: Patch) -> NodeId {
+        match &mut self.known {
+            Some(known) if patch == Patch::No => {
+                self.mask.by_tag(node, self.input.offset(self.pos), known)
+            }
+            _ => node,
         }
     }
 
@@ -136,6 +196,7 @@ impl<'a> Check<'a> {
         let is = Types::of(first).ok_or_else(|| self.input.grammar(self.pos))?;
         match is {
             Types::OBJECT => {
+                let node = self.by_tag(node, patch);
                 let node = self.judge(node, is, patch);
                 self.object(node, patch)
             }
@@ -212,7 +273,7 @@ impl<'a> Check<'a> {
             let member = self.compare(node, &key, &mut names)?;
             self.byte(b':')?;
             self.way.member(&key);
-            if self.depth == 1 && key.eq_ignore_ascii_case(METHOD) {
+            if self.depth == 1 && is_method(&key) {
                 self.fields.add(self.way.as_str());
             }
             self.value(member, patch)?;

@@ -157,6 +157,8 @@ impl Fault {
     pub fn is_guess(self) -> bool {
         match self {
             Fault::Malformed | Fault::TooLong | Fault::UnknownKey => true,
+            // Without a key nothing is tried, and the issuer may merely have made a new one.
+            Fault::Token(TokenFault::NoKey | TokenFault::KeysUnavailable) => false,
             Fault::Token(fault) => !fault.is_after_signature(),
             _ => false,
         }

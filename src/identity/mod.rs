@@ -23,6 +23,7 @@ mod mtls;
 mod pem;
 mod remote;
 mod roles;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod verdicts;
@@ -36,6 +37,7 @@ pub use jwt::{DEFAULT_LEEWAY, MAX_LEEWAY, MAX_NUMERIC_DATE};
 pub use mtls::{Holder, MAX_SPIFFE_ID, NameKind, SpiffeFault, SpiffeId, Trust};
 pub use pem::MAX_PEM_KEYS;
 pub use remote::{Brought, KeySource, KeyUrl, MAX_WAITING, NoKeySet};
+pub use tell::{Assertion, MAX_ASSERTIONS, Names, Said, Tell};
 pub use verdicts::MAX_VERDICT_BYTES;
 
 use crate::principal::Principal;
@@ -67,6 +69,8 @@ pub struct Identity {
     forwarded: Option<Forwarded>,
     cookies: Vec<Cookie>,
     mtls: Option<Mtls>,
+    tell: Tell,
+    told_headers: Vec<HeaderName>,
     credential_headers: Vec<HeaderName>,
     identity_headers: Vec<HeaderName>,
     vary: HeaderValue,
@@ -171,7 +175,13 @@ impl Identity {
 
     /// Whether a header claims an identity, in any spelling (`_` for `-`).
     pub fn is_identity_header(&self, name: &HeaderName) -> bool {
-        self.identity_headers.iter().any(|ours| same_header(ours, name))
+        let mut ours = self.identity_headers.iter().chain(&self.told_headers);
+        ours.any(|ours| same_header(ours, name))
+    }
+
+    /// What upstreams are told of callers.
+    pub fn tell(&self) -> &Tell {
+        &self.tell
     }
 
     /// Takes tokens in cookies out of the one `Cookie` field.

@@ -3,6 +3,7 @@
 mod people;
 
 use crate::diag::{Code, Diagnostic, Report};
+use crate::filter::anywhere::ANYWHERE;
 use crate::filter::pick;
 use crate::policy::access::Access;
 use crate::policy::condition::{Selector, Test};
@@ -47,7 +48,8 @@ pub fn compile(
     let ats = shapes.ats(&resolved);
     let grants = shapes.grants(&resolved, sources);
     let denials = shapes.denials(&resolved, sources);
-    shapes.near(&resolved);
+    let types = types(&resolved);
+    shapes.near(&resolved, &types);
     shapes.sort_groups();
     let index = match shapes.builder.build() {
         Ok(index) => index,
@@ -59,7 +61,6 @@ pub fn compile(
             return None;
         }
     };
-    let types = types(&resolved);
     let mut roles: Vec<Role> =
         resolved.roles.iter().map(|role| compile_role(role, &resolved)).collect();
     let ids = roles.iter().enumerate().map(|(at, role)| (role.id.clone(), RoleId(at as u32)));
@@ -152,6 +153,7 @@ impl Shapes {
                 upstream: route.upstream,
                 request: route.request,
                 response: route.response,
+                sentinels: route.sentinels.clone(),
                 credential_pass: route.credential_pass,
                 org: route.org.clone(),
                 app: route.app.clone(),
@@ -180,8 +182,9 @@ impl Shapes {
                     kind: kind as u32,
                     pointer: at.pointer.clone(),
                     entries: at.entries.clone(),
+                    is: at.is.clone(),
                     element: element(&at.pointer),
-                    in_list: rows.len() < at.pointer.len(),
+                    in_list: at.pointer.len() > rows.len() && *at.pointer != *ANYWHERE,
                     rows: pick::Path::parse(rows).expect("a piece of a pointer is one"),
                 });
             }
@@ -265,17 +268,16 @@ impl Shapes {
         }
     }
 
-    /// For each shape with grants, the types whose objects may be under it.
-    fn near(&mut self, resolved: &Resolved) {
+    /// For each shape with grants, the roles that limit a type whose objects may be under it.
+    fn near(&mut self, resolved: &Resolved, types: &[ResourceType]) {
         for (facts, pattern) in self.facts.iter_mut().zip(&self.patterns) {
             if facts.groups.is_empty() {
                 continue;
             }
-            let types = resolved.types.iter().enumerate();
-            let unify = types.filter(|(_, kind)| {
+            let near = resolved.types.iter().zip(types).filter(|(kind, _)| {
                 !kind.elsewhere_pass && kind.ats.iter().any(|at| at.pattern.unifies(pattern))
             });
-            facts.near = unify.map(|(at, _)| at as u32).collect();
+            near.for_each(|(_, kind)| facts.near.union_with(&kind.limited));
         }
     }
 }
@@ -360,8 +362,12 @@ fn element(pointer: &str) -> Option<Arc<str>> {
     last.into_iter().find(|rest| rest.is_empty() || rest.starts_with('/')).map(Arc::from)
 }
 
-/// What a pointer says before its first `*`, or all of it.
+/// What a pointer says before its first `*`, or all of it. Objects anywhere say nothing of where
+/// rows are: the body is one, or has them.
 fn rows(pointer: &str) -> &str {
+    if pointer == ANYWHERE {
+        return "";
+    }
     let stars = pointer.match_indices("/*").map(|(at, _)| at);
     let whole = |at: &usize| matches!(pointer.as_bytes().get(at + 2), None | Some(b'/'));
     let first = stars.into_iter().find(whole);

@@ -1,9 +1,8 @@
 //! What a set of contributing roles may see and send on a path, computed once per set.
 
 use crate::filter::mask::{HIDE, Mask, NodeId, SHOW, Types};
-use crate::filter::place::Entries;
-use crate::filter::values::{NamePattern, RoleRules, Values};
-use crate::filter::{algebra, place};
+use crate::filter::values::{NamePattern, Values};
+use crate::filter::{Tags, algebra, place};
 use crate::policy::roleset::RoleSet;
 use crate::policy::schema::SchemaMasks;
 use std::collections::{HashMap, HashSet};
@@ -62,10 +61,9 @@ impl FieldMasks {
         if read.is_none() && write.is_none() && values.is_empty() {
             return None;
         }
-        if !values.is_empty() {
-            // A body whose values are judged is read, and reading it has its rules.
-            write.get_or_insert_with(|| Arc::new(Mask::show()));
-        }
+        // A body whose values are judged is read, and reading it has its rules; so is one that could
+        // copy what its sender cannot see.
+        write.get_or_insert_with(|| Arc::new(Mask::show()));
         let names = read.as_deref().map(Names::of).unwrap_or_default();
         let error = read.as_deref().and_then(place::unknown_shape).map(Arc::new);
         Some(FieldMasks { read, error, write, values: Arc::new(values), names })
@@ -158,6 +156,11 @@ impl Names {
                 names.shapes.push((name.clone(), hidden(node)));
                 todo.push(node);
             }
+            for case in extra.into_iter().flat_map(|extra| &extra.tags).flat_map(Tags::nodes) {
+                // It speaks of objects, wherever they are.
+                names.lists |= lists(case);
+                todo.push(case);
+            }
             for pairs in extra.into_iter().flat_map(|extra| &extra.pairs) {
                 // The properties that pairs name are the fields of the object here.
                 names.lists |= lists(pairs.object);
@@ -249,48 +252,6 @@ fn stands_in(name: &str, word: &str) -> bool {
         && word.match_indices(name).any(|(at, _)| {
             free(word[..at].chars().next_back()) && free(word[at + name.len()..].chars().next())
         })
-}
-
-/// Where objects of a type are in a body, and what the caller may do with them.
-pub(super) struct Placed<'a> {
-    pub pointer: &'a str,
-    pub entries: Option<&'a Entries>,
-    /// What each contributing role says of an object of the type.
-    pub roles: Vec<&'a SchemaMasks>,
-}
-
-/// The masks of one body. Across contributing roles the caller gets the union. Places beyond the 32
-/// that a mask can tell apart share the last number, which is stricter: none of those fits unless all
-/// do.
-pub(super) fn masks_at(places: &[Placed<'_>]) -> Option<FieldMasks> {
-    let (mut read, mut write) = (Mask::show(), Mask::show());
-    let mut values = Values::new();
-    for (alternative, placed) in places.iter().enumerate() {
-        let number = alternative.min(31) as u32;
-        let at = |mask: &Mask| {
-            let placed = match placed.entries {
-                Some(entries) => place::place_pairs(placed.pointer, entries, number, mask),
-                None => place::place(placed.pointer, number, mask),
-            };
-            // Pointers are checked when the policy is resolved; one that is not is hidden whole.
-            placed.unwrap_or_else(|_| Mask::hide())
-        };
-        let (mut see, mut send) = (Mask::hide(), Mask::hide());
-        for masks in &placed.roles {
-            see = algebra::union(&see, &masks.read);
-            send = algebra::union(&send, &masks.write);
-        }
-        read = algebra::intersect(&read, &at(&see));
-        write = algebra::intersect(&write, &at(&send));
-        let rules = |masks: &&SchemaMasks| RoleRules {
-            mask: masks.write.clone(),
-            rules: masks.rules.clone(),
-        };
-        // Where the pointer says no place, nothing may be sent.
-        let _ =
-            values.add(placed.pointer, placed.entries, placed.roles.iter().map(rules).collect());
-    }
-    FieldMasks::with_values(read, write, values)
 }
 
 /// Sorted maps of a role's masks by resource type.

@@ -16,8 +16,8 @@ pub(crate) struct Held {
     pub roles: RoleSet,
     /// One of the grants, for the access log.
     pub first: Option<GrantId>,
-    /// The shapes of their paths.
-    pub(super) shapes: SmallVec<[ShapeId; 8]>,
+    /// Some role has grants here that do not count: see [`Snapshot::is_unmapped`].
+    pub unmapped: bool,
     /// Those among the grants that have conditions, which hold.
     conditional: SmallVec<[GrantId; 2]>,
 }
@@ -34,7 +34,8 @@ pub(crate) struct Candidate {
 
 impl Snapshot {
     /// The grants among `matches` that `roles` have for one letter, given by its position, without
-    /// any condition. Those with conditions are put into `candidates`, in order of definition.
+    /// any condition, as far as they are mapped. Those with conditions are put into `candidates`, in
+    /// order of definition.
     pub(crate) fn held(
         &self,
         (matches, hosts): (&Matches, Hosts),
@@ -45,16 +46,20 @@ impl Snapshot {
     ) -> Held {
         let mut held = Held::default();
         for shape in matches {
-            for group in on(&self.facts(*shape).groups, hosts) {
+            let facts = self.facts(*shape);
+            for group in on(&facts.groups, hosts) {
                 let plain = group.letters[letter].intersects(roles);
                 let conditional = group.conditional_letters[letter].intersects(roles);
                 if !(plain || conditional) || !addressed(group) {
                     continue;
                 }
-                if plain {
-                    held.roles.insert_common(&group.letters[letter], roles);
-                    held.first = held.first.or_else(|| group.first(letter, roles));
-                    held.shapes.push(*shape);
+                let own = &group.letters[letter];
+                if plain && facts.near.intersects(own) {
+                    let mapped = self.mapped(matches, *shape, own, roles);
+                    held.unmapped |= !roles.iter().all(|r| !own.contains(r) || mapped.contains(r));
+                    held.add_group(group, letter, &mapped);
+                } else if plain {
+                    held.add_group(group, letter, roles);
                 }
                 if conditional {
                     candidates.extend(group.conditional(letter, roles, *shape));
@@ -65,17 +70,41 @@ impl Snapshot {
         held
     }
 
-    /// All grants of which [`Snapshot::held`] speaks and that have no condition, for explanations.
+    /// All grants of which [`Snapshot::held`] speaks and that have no condition, for explanations:
+    /// whether each of them is mapped.
     pub(crate) fn held_grants(
         &self,
         (matches, hosts): (&Matches, Hosts),
         letter: usize,
         roles: &RoleSet,
         addressed: impl Fn(&GrantGroup) -> bool,
-    ) -> Vec<GrantId> {
-        let facts = matches.iter().map(|shape| &self.facts(*shape).groups);
-        let groups = facts.flat_map(|groups| on(groups, hosts));
-        rules(groups.filter(|group| addressed(group)), letter, roles)
+    ) -> Vec<(GrantId, bool)> {
+        let mut all = Vec::new();
+        for shape in matches {
+            let groups = on(&self.facts(*shape).groups, hosts).filter(|group| addressed(group));
+            for grant in rules(groups, letter, roles) {
+                let role = self.grant(grant).role;
+                all.push((grant, !self.is_unmapped(matches, *shape, role)));
+            }
+        }
+        all.sort_unstable();
+        all
+    }
+
+    /// Whether a role's grants of this shape, alone, say too little for bodies to be judged: the role
+    /// limits a type whose objects may be under the shape, and nothing that it limits has a place on
+    /// this path. Such grants do not count: they show nothing, and take nothing away from others.
+    pub(crate) fn is_unmapped(&self, matches: &Matches, shape: ShapeId, role: RoleId) -> bool {
+        let limits =
+            |at: &u32| self.types[self.ats[*at as usize].kind as usize].limited.contains(role);
+        let here = || matches.iter().flat_map(|shape| &self.facts(*shape).ats);
+        self.facts(shape).near.contains(role) && !here().any(limits)
+    }
+
+    /// Those of `roles` among `own` whose grants of this shape are mapped.
+    fn mapped(&self, matches: &Matches, shape: ShapeId, own: &RoleSet, roles: &RoleSet) -> RoleSet {
+        let own = roles.iter().filter(|role| own.contains(*role));
+        own.filter(|role| !self.is_unmapped(matches, shape, *role)).collect()
     }
 
     /// The letters that some role has here, be it under a condition or in one organization alone.
@@ -150,9 +179,11 @@ impl Held {
         self.roles.insert(held.role);
         self.first = self.first.or(Some(held.grant));
         self.conditional.push(held.grant);
-        if !self.shapes.contains(&held.shape) {
-            self.shapes.push(held.shape);
-        }
+    }
+
+    fn add_group(&mut self, group: &GrantGroup, letter: usize, roles: &RoleSet) {
+        self.roles.insert_common(&group.letters[letter], roles);
+        self.first = self.first.or_else(|| group.first(letter, roles));
     }
 }
 

@@ -1,53 +1,48 @@
 //! What limits the bodies of a request whose grants are known.
 
 use crate::filter::pick;
-use crate::policy::fields::{FieldMasks, Placed, masks_at};
+use crate::policy::fields::FieldMasks;
 use crate::policy::held::Held;
 use crate::policy::index::Matches;
+use crate::policy::placed::{Placed, masks_at};
 use crate::policy::roleset::RoleSet;
 use crate::policy::snapshot::Snapshot;
 use std::sync::Arc;
 
-/// What limits the bodies of a request.
-pub(crate) enum Limits {
-    /// Nothing: bodies pass unread.
-    Nothing,
-    /// These masks.
-    Masks(Arc<FieldMasks>),
-    /// Objects that every contributing role limits may be here, but the policy does not say where.
-    Unmapped,
-}
-
 impl Snapshot {
-    /// What limits bodies where these grants are what allows the request. Masks come from the
-    /// grants that held, not from the roles that are bound.
+    /// What limits bodies where these grants are what allows the request; `None` where nothing does,
+    /// and bodies pass unread. Masks come from the grants that held, not from the roles that are
+    /// bound. Only grants that are mapped are held: see [`Snapshot::is_unmapped`].
     ///
     /// A request that `creates` where a type has lists alone (a POST to `/customers`, whose objects
     /// are at `/data/*`) sends one element as the body itself, and often gets it back so: there
     /// the body is a place as well.
-    pub(crate) fn limits(&self, matches: &Matches, held: &Held, creates: bool) -> Limits {
+    pub(crate) fn limits(
+        &self,
+        matches: &Matches,
+        held: &Held,
+        creates: bool,
+    ) -> Option<Arc<FieldMasks>> {
         // One contributing role without any schema contributes whole objects.
         if !held.roles.is_subset(&self.limited) {
-            return Limits::Nothing;
+            return None;
         }
         let limits = |kind: u32| held.roles.is_subset(&self.types[kind as usize].limited);
         let here = self.most_specific_ats(matches);
         let applies = |at: &u32| limits(self.ats[*at as usize].kind);
         let mut ats: smallvec::SmallVec<[u32; 8]> = here.iter().copied().filter(applies).collect();
+        let tagged = |at: &u32| self.ats[*at as usize].is.is_some();
+        if ats.iter().any(tagged) {
+            // That a tag belongs to a type which is shown whole says something, too.
+            ats = here.iter().copied().filter(|at| applies(at) || tagged(at)).collect();
+        }
         if creates {
             self.add_elements(&mut ats);
         }
         if ats.is_empty() {
-            let near = held.shapes.iter().flat_map(|shape| &self.facts(*shape).near);
-            return match near.copied().any(limits) {
-                true => Limits::Unmapped,
-                false => Limits::Nothing,
-            };
+            return None;
         }
-        match self.memo.get(&ats, &held.roles, || self.compute_masks(&ats, &held.roles)) {
-            Some(masks) => Limits::Masks(masks),
-            None => Limits::Nothing,
-        }
+        self.memo.get(&ats, &held.roles, || self.compute_masks(&ats, &held.roles))
     }
 
     /// Adds the element of every type that has lists alone among `ats`.
@@ -110,9 +105,9 @@ impl Snapshot {
                 Some(element) if at & IN_ELEMENT != 0 => element,
                 _ => &place.pointer,
             };
-            let of = |role| &self.role(role).limits[&(place.kind as usize)];
-            let entries = place.entries.as_deref();
-            Placed { pointer, entries, roles: roles.iter().map(of).collect() }
+            let of = |role| self.role(role).limits.get(&(place.kind as usize));
+            let (entries, is) = (place.entries.as_deref(), place.is.as_deref());
+            Placed { pointer, entries, is, roles: roles.iter().map(of).collect() }
         };
         masks_at(&ats.iter().map(placed).collect::<Vec<_>>())
     }

@@ -21,6 +21,7 @@ pub mod merge;
 pub mod node;
 pub mod pattern;
 pub mod people;
+mod placed;
 pub mod raw;
 pub mod resolve;
 pub mod roleset;

@@ -6,6 +6,7 @@
 mod administration;
 mod identity;
 mod route;
+mod tell;
 
 pub use administration::{RawFeatures, RawInvitation, RawPreset, RawRights};
 pub use identity::{
@@ -13,8 +14,10 @@ pub use identity::{
     RawMtls, RawNameKind, RawNamed, RawRolePlace, RawSecret, RawTrustDomain,
 };
 pub use route::{
-    BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, RawUpstreamTls, Update,
+    BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, RawUpstreamTls, RequestKind,
+    Update,
 };
+pub use tell::{RawAssertion, RawCredential, RawTell, RawToldHeaders};
 
 use crate::policy::node::Node;
 use crate::source::{Span, Spanned};
@@ -342,6 +345,15 @@ pub struct RawAt {
     pub path: Text,
     pub pointer: Text,
     pub entries: Option<RawEntries>,
+    pub is: Option<RawIs>,
+}
+
+/// What objects of the type are called: a pointer inside of them, and the text there.
+#[derive(Clone, Debug)]
+pub struct RawIs {
+    pub span: Span,
+    pub field: Text,
+    pub value: Text,
 }
 
 /// Where the pairs of a list keep the name of a property and its value: pointers.

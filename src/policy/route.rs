@@ -5,7 +5,7 @@ use crate::policy::condition::Test;
 use crate::policy::cors::Cors;
 use crate::policy::host::{HostId, HostTable, Hosts};
 use crate::policy::index::{Matches, ShapeId};
-pub use crate::policy::raw::{BodyKind, Update};
+pub use crate::policy::raw::{BodyKind, RequestKind, Update};
 use crate::policy::resolve::{Address, Carriage, MethodTable};
 use crate::policy::snapshot::{Snapshot, UpstreamId};
 use http::HeaderValue;
@@ -24,9 +24,11 @@ pub struct Route {
     /// Where it goes.
     pub upstream: UpstreamId,
     /// How request bodies are read where the caller's mask limits something.
-    pub request: BodyKind,
+    pub request: RequestKind,
     /// How response bodies are read, likewise.
     pub response: BodyKind,
+    /// Data of server-sent events that is no JSON and passes as it is.
+    pub sentinels: Arc<[Arc<str>]>,
     /// The subject's credential goes on to the upstream.
     pub credential_pass: bool,
     /// Which organization a request addresses.

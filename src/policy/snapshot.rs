@@ -10,7 +10,7 @@ use crate::policy::index::{Matches, PathIndex, ShapeId};
 use crate::policy::people::People;
 use crate::policy::roleset::{RoleId, RoleSet};
 use crate::policy::route::HostRoutes;
-pub use crate::policy::route::{BodyKind, Route, RouteId, Update};
+pub use crate::policy::route::{BodyKind, RequestKind, Route, RouteId, Update};
 use crate::policy::target::Target;
 use crate::policy::upstream::Upstream;
 use crate::source::Place;
@@ -118,8 +118,9 @@ pub(crate) struct ShapeFacts {
     pub(super) denials: Vec<RuleGroup<DenialId>>,
     /// Places of resource types, as indices into `ats`.
     pub(super) ats: Vec<u32>,
-    /// Types whose objects may be somewhere under this shape, though not `elsewhere: pass`.
-    pub(super) near: Vec<u32>,
+    /// Roles that limit a type whose objects may be somewhere under this shape, and which does not
+    /// say `elsewhere: pass`.
+    pub(super) near: RoleSet,
 }
 
 /// Rules of one shape that bind the same segments to the addressed organization and application,
@@ -155,6 +156,8 @@ pub(crate) struct At {
     pub(super) pointer: Arc<str>,
     /// The object stands there as a list of pairs.
     pub(super) entries: Option<Arc<crate::filter::place::Entries>>,
+    /// What the object is called, if only such objects are meant.
+    pub(super) is: Option<Arc<crate::policy::resolve::Is>>,
     /// Where it leads to every element or member of something: where the object is in a body that
     /// is one of these.
     pub(super) element: Option<Arc<str>>,

@@ -6,7 +6,7 @@
 //! make `_` of `-`, and some make it of everything that is no letter or digit.
 
 use crate::decide::{FieldMasks, Permit, Reason, query};
-use crate::identity::Identity;
+use crate::identity::{Identity, Names, Said, Tell};
 use crate::policy::header::is_same;
 use crate::policy::resolve::Carriage;
 use crate::policy::snapshot::Snapshot;
@@ -15,6 +15,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use smallvec::SmallVec;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Everything that an upstream is told besides what the client said.
 #[derive(Clone, Copy)]
@@ -25,6 +26,12 @@ pub(super) struct Told<'a> {
     pub(super) snapshot: &'a Snapshot,
     /// Where the request came from.
     pub(super) forwarded: &'a Forwarded,
+    /// By which names, or in which statement.
+    pub(super) tell: &'a Tell,
+    /// The upstream that is told.
+    pub(super) upstream: &'a Arc<str>,
+    /// Seconds since 1970.
+    pub(super) now: u64,
     /// The first digits of the policy's digest, see [`policy_value`].
     pub(super) policy: &'a HeaderValue,
     /// The id under which this request is logged.
@@ -141,23 +148,52 @@ pub(super) fn write_told(
     told: &Told<'_>,
     keeps_trace: bool,
 ) -> Result<(), Reason> {
-    let Told { permit, forwarded, .. } = told;
-    head.extend_from_slice(&forwarded.fields);
+    head.extend_from_slice(&told.forwarded.fields);
     write_field(head, "x-request-id", told.request_id);
-    if let Some(principal) = permit.principal() {
-        write_field(head, "x-portcullis-user", &encoded(&principal.user)?);
-        write_field(head, "x-portcullis-roles", &plain(&permit.roles_header(told.snapshot))?);
+    if let Some(names) = told.tell.names() {
+        write_names(head, told, names)?;
     }
-    if let Some(org) = permit.org() {
-        write_field(head, "x-portcullis-org", &encoded(org)?);
+    if told.tell.assertion().is_some() {
+        write_assertion(head, told)?;
     }
-    if let Some(app) = permit.app() {
-        write_field(head, "x-portcullis-app", &encoded(app)?);
-    }
-    write_field(head, "x-portcullis-policy", told.policy);
     if !keeps_trace {
         write_field(head, "traceparent", &(told.traceparent)());
     }
+    Ok(())
+}
+
+fn write_names(head: &mut Vec<u8>, told: &Told<'_>, names: &Names) -> Result<(), Reason> {
+    let permit = told.permit;
+    if let Some(principal) = permit.principal() {
+        write_field(head, &names.user, &encoded(&principal.user)?);
+        write_field(head, &names.roles, &plain(&permit.roles_header(told.snapshot))?);
+    }
+    if let Some(org) = permit.org() {
+        write_field(head, &names.org, &encoded(org)?);
+    }
+    if let Some(app) = permit.app() {
+        write_field(head, &names.app, &encoded(app)?);
+    }
+    write_field(head, &names.policy, told.policy);
+    Ok(())
+}
+
+/// Says it in one signed statement. Of nobody there is none.
+fn write_assertion(head: &mut Vec<u8>, told: &Told<'_>) -> Result<(), Reason> {
+    let permit = told.permit;
+    let (Some(assertion), Some(principal)) = (told.tell.assertion(), permit.principal()) else {
+        return Ok(());
+    };
+    let said = Said {
+        user: &principal.user,
+        org: permit.org(),
+        app: permit.app(),
+        roles: permit.roles_header(told.snapshot),
+        upstream: told.upstream,
+        expires: principal.expires,
+    };
+    let value = assertion.value(&said, told.now).ok_or(Reason::Internal)?;
+    write_field(head, assertion.header(), &value);
     Ok(())
 }
 
@@ -183,31 +219,6 @@ pub(super) fn write_field(head: &mut Vec<u8>, name: &str, value: &HeaderValue) {
     head.extend_from_slice(b": ");
     head.extend_from_slice(value.as_bytes());
     head.extend_from_slice(b"\r\n");
-}
-
-/// Makes sure that what comes back can be filtered: JSON, not encoded, whole and unconditional.
-/// A write keeps its conditions: to drop one would overwrite what it was to protect.
-pub(super) fn ask_for_json(headers: &mut HeaderMap, safe: bool) -> Result<(), Reason> {
-    headers.remove(header::RANGE);
-    headers.remove(header::IF_RANGE);
-    for name in CONDITIONS.into_iter().filter(|_| safe) {
-        headers.remove(name);
-    }
-    for (name, value) in
-        [(header::ACCEPT, "application/json"), (header::ACCEPT_ENCODING, "identity")]
-    {
-        let set = headers.try_insert(name, HeaderValue::from_static(value));
-        set.map_err(|_| Reason::HeadersTooLarge)?;
-    }
-    Ok(())
-}
-
-/// Monitor mode: what comes back is to be read, and is not changed. A coding is all that is not
-/// asked for; what the response says is the same without one.
-pub(super) fn ask_for_plain(headers: &mut HeaderMap) -> Result<(), Reason> {
-    let identity = HeaderValue::from_static("identity");
-    let set = headers.try_insert(header::ACCEPT_ENCODING, identity);
-    set.map(drop).map_err(|_| Reason::HeadersTooLarge)
 }
 
 /// Takes out what belongs to the connection that a response came over.
@@ -455,14 +466,6 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const SWITCH: [(HeaderName, HeaderValue); 2] = [
     (header::CONNECTION, HeaderValue::from_static("upgrade")),
     (header::UPGRADE, HeaderValue::from_static("websocket")),
-];
-
-/// Asks for a representation on a condition (RFC 9110 section 13.1).
-const CONDITIONS: [HeaderName; 4] = [
-    header::IF_MATCH,
-    header::IF_NONE_MATCH,
-    header::IF_MODIFIED_SINCE,
-    header::IF_UNMODIFIED_SINCE,
 ];
 
 /// References that are not worth taking apart.

@@ -9,6 +9,7 @@
 
 mod answer;
 mod ask;
+mod asking;
 mod canonical;
 mod coding;
 mod connection;
@@ -95,10 +96,10 @@ pub trait Recorder {
     fn connection_opened(&self) {}
     /// A client's connection is gone.
     fn connection_closed(&self) {}
-    /// A TLS handshake with a client has ended.
-    fn handshake(&self, _: Handshake) {}
     /// Nobody was identified, and why.
     fn unidentified(&self, _fault: Fault) {}
+    /// A TLS handshake with a client has ended.
+    fn handshake(&self, _: Handshake) {}
     /// A connection to an upstream was opened.
     fn upstream_opened(&self) {}
     /// A request goes over an upstream connection that has been used before.
@@ -129,12 +130,12 @@ impl Recorder for WorkerTelemetry {
         WorkerTelemetry::connection_closed(self);
     }
 
-    fn handshake(&self, handshake: Handshake) {
-        WorkerTelemetry::handshake(self, handshake);
-    }
-
     fn unidentified(&self, fault: Fault) {
         WorkerTelemetry::unidentified(self, fault.as_str());
+    }
+
+    fn handshake(&self, handshake: Handshake) {
+        WorkerTelemetry::handshake(self, handshake);
     }
 
     fn upstream_opened(&self) {

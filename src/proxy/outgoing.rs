@@ -1,5 +1,6 @@
 //! What goes to an upstream: the canonical request, cleaned, with what we say added.
 
+use super::asking;
 use super::canonical::Canonical;
 use super::headers::{self, Told};
 use super::sending::Sending;
@@ -35,10 +36,13 @@ impl Outgoing {
         let target = stripped.unwrap_or(whole);
         headers::clean_request(&mut headers, identity, route.credential_pass)?;
         headers::change(&mut headers, &route.carriage)?;
+        if !identity.tell().authenticate(&upstream.id, &mut headers) {
+            return Err(Reason::HeadersTooLarge);
+        }
         if filtered && told.permit.is_monitored() {
-            headers::ask_for_plain(&mut headers)?;
+            asking::ask_for_plain(&mut headers)?;
         } else if filtered {
-            headers::ask_for_json(&mut headers, method.is_safe())?;
+            asking::ask_for_readable(&mut headers, route.response, method.is_safe())?;
         }
         let host = match &upstream.host {
             Some(host) => HeaderValue::from_str(host).map_err(|_| Reason::Internal)?,

@@ -75,7 +75,7 @@ pub(super) struct To<'a> {
 pub(super) struct Lease {
     pub(super) link: Link,
     endpoint: Rc<Endpoint>,
-    head: Duration,
+    pause: Duration,
     idle: Duration,
     /// Whether another request may follow on the connection, once this response is over.
     reusable: bool,
@@ -212,7 +212,7 @@ impl Pool {
 
     fn lease(&self, link: Link, endpoint: &Rc<Endpoint>) -> Lease {
         let (endpoint, Times { head, idle, .. }) = (endpoint.clone(), self.times);
-        Lease { link, endpoint, head, idle, reusable: false, _unfinished: None }
+        Lease { link, endpoint, pause: head, idle, reusable: false, _unfinished: None }
     }
 
     async fn open(&self, endpoint: &Endpoint) -> Result<Link, SendError> {
@@ -309,7 +309,12 @@ impl Lease {
 
     /// The upstream is waited for, from now on unless it has been already.
     pub(super) fn wait(&self) {
-        self.link.deadline.set_once(self.head);
+        self.link.deadline.set_once(self.pause);
+    }
+
+    /// It may be waited for so long between two pieces.
+    pub(super) fn may_pause(&mut self, pause: Duration) {
+        self.pause = pause;
     }
 
     /// The upstream has delivered.

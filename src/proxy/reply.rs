@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A response's body, and the story that ends with it.
 pub(super) struct Reply {
@@ -103,6 +103,13 @@ impl Download {
     /// What Content-Length said, also where no body follows it.
     pub(super) fn announced(&self) -> Option<u64> {
         self.announced
+    }
+
+    /// The upstream may be silent for so long between two pieces.
+    pub(super) fn may_pause(&mut self, pause: Duration) {
+        if let Some(lease) = &mut self.lease {
+            lease.may_pause(pause);
+        }
     }
 
     /// The next bytes.

@@ -34,6 +34,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::UNIX_EPOCH;
 
 /// Answers a request. Whatever goes wrong on the way is a refusal; nothing is forwarded before the
 /// policy has allowed it, and nothing comes back but through [`shape::show`]. `taking` is set while
@@ -163,9 +164,11 @@ impl Way<'_> {
         let view = View {
             body: &shown,
             snapshot: &live.snapshot,
+            route: live.snapshot.route(route),
             monitored,
             method: &method,
             limits: self.json(),
+            stream_idle: self.worker.limits.tunnel_idle,
             inflate: Bounds {
                 bytes: self.worker.limits.inflate,
                 ratio: self.worker.limits.inflate_ratio,
@@ -365,16 +368,25 @@ impl Way<'_> {
     ) -> Result<Outgoing, Refused> {
         let snapshot = &live.snapshot;
         let forwarded = self.client.forwarded(canonical.host())?;
+        let (route, upstream) =
+            (snapshot.route(permit.route()), snapshot.upstream(permit.upstream()));
         let told = Told {
             permit,
             snapshot,
+            tell: live.identity.tell(),
+            upstream: &upstream.id,
+            now: self.now(),
             forwarded: &forwarded,
             policy: live.policy(),
             request_id: self.request_id,
             traceparent: &|| self.worker.random.traceparent(),
         };
-        let to = (snapshot.route(permit.route()), snapshot.upstream(permit.upstream()));
-        Ok(Outgoing::build(canonical, body, &told, &live.identity, to, filtered)?)
+        Ok(Outgoing::build(canonical, body, &told, &live.identity, (route, upstream), filtered)?)
+    }
+
+    /// The second that it is, as far as the worker's last look at the clock tells.
+    fn now(&self) -> u64 {
+        self.worker.last_look().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 
     /// Step 10. The permit ends here: one request was allowed, one is sent.

@@ -11,12 +11,12 @@ use super::watched::{self, Watched};
 use crate::decide::{Reason, body, media};
 use crate::filter::mask::Mask;
 use crate::filter::{Fault, Filter, Limits};
-use crate::policy::snapshot::Snapshot;
+use crate::policy::snapshot::{BodyKind, Route, Snapshot};
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode, response};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bodies up to this size are filtered whole before the head goes out, so that one that cannot be
 /// filtered becomes a clean 502. Larger ones stream, and break off where they go wrong.
@@ -28,12 +28,16 @@ pub(super) struct View<'a> {
     pub(super) body: &'a body::View,
     /// The policy that decided.
     pub(super) snapshot: &'a Arc<Snapshot>,
+    /// The request's route.
+    pub(super) route: &'a Route,
     /// The request's method.
     pub(super) method: &'a Method,
     /// Monitor mode: the fields are counted, and nothing is changed.
     pub(super) monitored: bool,
     /// What bounds the filter.
     pub(super) limits: Limits,
+    /// How long a stream of records may be silent.
+    pub(super) stream_idle: Duration,
     /// What bounds decoded bodies.
     pub(super) inflate: Bounds,
     /// The codings that the client likes.
@@ -48,7 +52,10 @@ pub(super) async fn show(
     view: &View<'_>,
     story: &mut Story,
 ) -> Result<Response<Source>, Reason> {
-    let (mut head, download) = response.into_parts();
+    let (mut head, mut download) = response.into_parts();
+    if view.route.response == BodyKind::Events {
+        download.may_pause(view.stream_idle);
+    }
     // Before anything is said of our own: a Connection field could name it.
     headers::clean_response(&mut head.headers);
     if let Some(vary) = view.vary {
@@ -86,9 +93,13 @@ fn watch(
 ) -> Response<Source> {
     let reading = match download.is_over() {
         true => None,
-        false => watched::reading(head.status, &head.headers, view.method.is_safe(), story),
+        false => {
+            let asked = (view.route.response, view.method.is_safe());
+            watched::reading(head.status, &head.headers, asked, story)
+        }
     };
-    let sieve = reading.and_then(|reading| reading.beside(filter, view.inflate).ok());
+    let sieve = reading
+        .and_then(|reading| reading.beside((filter, view.limits, view.route), view.inflate).ok());
     let passed = pass(head, download, view.method);
     passed.map(|source| match (source, sieve) {
         (Source::Stream(download), Some(sieve)) => {
@@ -117,11 +128,17 @@ async fn show_success(
     view: &View<'_>,
     story: &mut Story,
 ) -> Result<Response<Source>, Reason> {
+    let kind = view.route.response;
+    let reading = Reading::of(&head.headers, kind);
+    if !download.is_over() && reading.is_some_and(|reading| reading.streams(download.length())) {
+        return stream(head, download, filter, view);
+    }
     let begun = gather(&mut download).await.map_err(|_| Reason::UpstreamFailed)?;
     if begun.is_empty() && download.is_over() {
         return show_nothing(head, view);
     }
-    let Some(mut sieve) = sieve(&mut head, filter, view) else { return unshowable(head, view) };
+    let sieve = sieve(&mut head, filter, view, kind);
+    let Some(mut sieve) = sieve else { return unshowable(head, view) };
     let (mut passed, mut left) = (Vec::new(), Some(begun));
     // Whether there is anything to be seen of rows is known when something is.
     if download.is_over() || matches!(view.body, body::View::Rows(_)) {
@@ -150,10 +167,31 @@ fn show_nothing(mut head: response::Parts, view: &View<'_>) -> Result<Response<S
     Ok(Response::from_parts(head, Source::Empty))
 }
 
+/// Records, each of which goes out when it has come. Nothing is waited for: a stream may be silent
+/// for long.
+fn stream(
+    mut head: response::Parts,
+    download: Download,
+    filter: Filter,
+    view: &View<'_>,
+) -> Result<Response<Source>, Reason> {
+    let Some(sieve) = sieve(&mut head, filter, view, view.route.response) else {
+        return unshowable(head, view);
+    };
+    let filtered = Filtered { passed: Vec::new(), begun: None, rest: download, sieve: Some(sieve) };
+    Ok(Response::from_parts(head, Source::Filtered(Box::new(filtered))))
+}
+
 /// What the body passes through, where it can be read.
-fn sieve(head: &mut response::Parts, filter: Filter, view: &View<'_>) -> Option<Sieve> {
-    let reading = Reading::of(&head.headers)?;
-    reading.sieve(filter, view.accepts, view.inflate, &mut head.headers).ok()
+fn sieve(
+    head: &mut response::Parts,
+    filter: Filter,
+    view: &View<'_>,
+    kind: BodyKind,
+) -> Option<Sieve> {
+    let reading = Reading::of(&head.headers, kind)?;
+    let through = (filter, view.limits, view.route);
+    reading.sieve(through, view.accepts, view.inflate, &mut head.headers).ok()
 }
 
 /// Reads on until something passes that will not all be held, or to the end, which is `true`. The
@@ -244,7 +282,7 @@ async fn show_error(
     }
     let filter = mask.filter(|_| download.is_over());
     let filter = filter.map(|mask| Filter::new(mask.clone(), view.limits));
-    let sieve = filter.and_then(|filter| sieve(&mut head, filter, view));
+    let sieve = filter.and_then(|filter| sieve(&mut head, filter, view, BodyKind::Json));
     let shown = sieve.and_then(|sieve| pass_whole(sieve, begun, story));
     Ok(match shown {
         Some(bytes) => Response::from_parts(head, Source::Whole(bytes)),

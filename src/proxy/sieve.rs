@@ -3,7 +3,9 @@
 
 use super::coding::{self, Accepts, Bounds, Coding, Decoder, Encoder, Undecodable, Unencodable};
 use crate::decide::media;
-use crate::filter::{Fault, Filter};
+use crate::filter::records::{Framing, Records};
+use crate::filter::{Fault, Filter, Limits};
+use crate::policy::snapshot::{BodyKind, Route};
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -11,13 +13,23 @@ use http::HeaderMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reading {
     coding: Option<Coding>,
+    /// `None` where it is one document.
+    framing: Option<Framing>,
 }
 
 /// The filter for one body, and what is around it.
 pub(super) struct Sieve {
-    filter: Filter,
+    reader: Reader,
     /// Boxed, because it is rare and large.
     coded: Option<Box<Coded>>,
+}
+
+/// Takes out what is hidden.
+enum Reader {
+    /// Of one document.
+    Document(Filter),
+    /// Of each of many.
+    Records(Box<Records>),
 }
 
 /// What a body passes through that came with a coding.
@@ -49,32 +61,66 @@ pub(super) enum Unfit {
 }
 
 impl Reading {
-    /// JSON in UTF-8, with at most one coding; `None` where it is anything else.
-    pub(super) fn of(headers: &HeaderMap) -> Option<Reading> {
+    /// JSON in UTF-8, or records where the route says so, with at most one coding; `None` where it
+    /// is anything else.
+    pub(super) fn of(headers: &HeaderMap, kind: BodyKind) -> Option<Reading> {
         let coding = Coding::of(headers).ok()?;
-        media::is_json(headers).then_some(Reading { coding })
+        let framing = match kind {
+            BodyKind::Events => Some(media::records(headers)?),
+            _ => None,
+        };
+        let readable = framing.is_some() || media::is_json(headers);
+        readable.then_some(Reading { coding, framing })
+    }
+
+    /// Whether its parts are to go out as they come. What may be one plain document is none where
+    /// its length says that it can be held.
+    pub(super) fn streams(self, length: Option<u64>) -> bool {
+        match self.framing {
+            None => false,
+            Some(Framing::Values) => {
+                length.is_none_or(|length| length > super::shape::WHOLE as u64)
+            }
+            Some(_) => true,
+        }
     }
 
     /// What the body passes through on its way to a client that accepts these codings; what its
     /// head says of them is put right.
     pub(super) fn sieve(
         self,
-        filter: Filter,
+        (filter, limits, route): (Filter, Limits, &Route),
         accepts: Accepts,
         bounds: Bounds,
         headers: &mut HeaderMap,
     ) -> Result<Sieve, Unfit> {
-        let Some(was) = self.coding else { return Ok(Sieve { filter, coded: None }) };
+        let reader = self.reader(filter, limits, route);
+        let Some(was) = self.coding else { return Ok(Sieve { reader, coded: None }) };
         let now = accepts.best(was);
         coding::tell(headers, now);
         let encoder = now.map(Encoder::new).transpose()?.flatten();
-        Ok(Sieve { filter, coded: Some(Coded::new(Decoder::new(was, bounds)?, encoder)) })
+        Ok(Sieve { reader, coded: Some(Coded::new(Decoder::new(was, bounds)?, encoder)) })
     }
 
     /// What the body passes through where nobody gets what comes out.
-    pub(super) fn beside(self, filter: Filter, bounds: Bounds) -> Result<Sieve, Unfit> {
+    pub(super) fn beside(
+        self,
+        (filter, limits, route): (Filter, Limits, &Route),
+        bounds: Bounds,
+    ) -> Result<Sieve, Unfit> {
+        let reader = self.reader(filter, limits, route);
         let decoder = self.coding.map(|coding| Decoder::new(coding, bounds)).transpose()?;
-        Ok(Sieve { filter, coded: decoder.map(|decoder| Coded::new(decoder, None)) })
+        Ok(Sieve { reader, coded: decoder.map(|decoder| Coded::new(decoder, None)) })
+    }
+
+    fn reader(self, filter: Filter, limits: Limits, route: &Route) -> Reader {
+        match self.framing {
+            None => Reader::Document(filter),
+            Some(framing) => {
+                let records = Records::new(filter, framing, route.sentinels.clone(), limits);
+                Reader::Records(Box::new(records))
+            }
+        }
     }
 }
 
@@ -83,32 +129,33 @@ impl Sieve {
     /// [`Sieve::has_more`].
     pub(super) fn push(&mut self, chunk: Bytes, out: &mut Vec<u8>) -> Result<(), Unfit> {
         match &mut self.coded {
-            None => Ok(self.filter.push(&chunk, out)?),
+            None => Ok(self.reader.push(&chunk, out)?),
             Some(coded) => {
                 coded.input = chunk;
-                coded.step(&mut self.filter, out)
+                coded.step(&mut self.reader, out)
             }
         }
     }
 
     /// Whether there is more of the last chunk.
     pub(super) fn has_more(&self) -> bool {
-        self.coded.as_ref().is_some_and(|coded| coded.has_more())
+        self.reader.has_fault() || self.coded.as_ref().is_some_and(|coded| coded.has_more())
     }
 
     /// Goes on with the last chunk.
     pub(super) fn more(&mut self, out: &mut Vec<u8>) -> Result<(), Unfit> {
         match &mut self.coded {
-            None => Ok(()),
-            Some(coded) => coded.step(&mut self.filter, out),
+            Some(coded) if !self.reader.has_fault() => coded.step(&mut self.reader, out),
+            // A fault that records went before.
+            _ => Ok(self.reader.push(&[], out)?),
         }
     }
 
     /// The body has ended. Without this call, or with an error from it, it is not whole.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Unfit> {
         match &mut self.coded {
-            None => Ok(self.filter.finish(out)?),
-            Some(coded) => coded.finish(&mut self.filter, out),
+            None => Ok(self.reader.finish(out)?),
+            Some(coded) => coded.finish(&mut self.reader, out),
         }
     }
 
@@ -124,7 +171,35 @@ impl Sieve {
 
     /// Members, elements and rows that did not pass.
     pub(super) fn removed(&self) -> u64 {
-        self.filter.removed() + self.filter.dropped()
+        match &self.reader {
+            Reader::Document(filter) => filter.removed() + filter.dropped(),
+            Reader::Records(records) => records.removed() + records.dropped(),
+        }
+    }
+}
+
+impl Reader {
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        match self {
+            Reader::Document(filter) => filter.push(bytes, out),
+            Reader::Records(records) => records.push(bytes, out),
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        match self {
+            Reader::Document(filter) => filter.finish(out),
+            Reader::Records(records) => records.finish(out),
+        }
+    }
+
+    fn has_fault(&self) -> bool {
+        matches!(self, Reader::Records(records) if records.has_fault())
+    }
+
+    /// Whether what passed must reach the client at once.
+    fn flushes(&self) -> bool {
+        matches!(self, Reader::Records(_))
     }
 }
 
@@ -139,29 +214,29 @@ impl Coded {
     }
 
     /// Decodes one piece and filters it.
-    fn step(&mut self, filter: &mut Filter, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    fn step(&mut self, reader: &mut Reader, out: &mut Vec<u8>) -> Result<(), Unfit> {
         let mut left = &self.input[..];
         let written = self.decoder.decode(&mut left, &mut self.plain)?;
         let read = self.input.len() - left.len();
         bytes::Buf::advance(&mut self.input, read);
         let plain = &self.plain[..written];
         match &mut self.encoder {
-            None => filter.push(plain, out)?,
+            None => reader.push(plain, out)?,
             Some(encoder) => {
                 self.shown.clear();
-                filter.push(plain, &mut self.shown)?;
+                reader.push(plain, &mut self.shown)?;
                 self.any |= !self.shown.is_empty();
-                encoder.encode(&self.shown, false, out)?;
+                encoder.encode(&self.shown, reader.flushes(), out)?;
             }
         }
         Ok(())
     }
 
-    fn finish(&mut self, filter: &mut Filter, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    fn finish(&mut self, reader: &mut Reader, out: &mut Vec<u8>) -> Result<(), Unfit> {
         self.decoder.finish()?;
-        let Some(mut encoder) = self.encoder.take() else { return Ok(filter.finish(out)?) };
+        let Some(mut encoder) = self.encoder.take() else { return Ok(reader.finish(out)?) };
         self.shown.clear();
-        filter.finish(&mut self.shown)?;
+        reader.finish(&mut self.shown)?;
         encoder.encode(&self.shown, false, out)?;
         Ok(encoder.finish(out)?)
     }

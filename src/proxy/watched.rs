@@ -6,6 +6,7 @@ use super::sieve::{Reading, Sieve, Unfit};
 use super::story::Story;
 use crate::decide::Reason;
 use crate::filter::Fault;
+use crate::policy::snapshot::BodyKind;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::task::{Context, Poll, ready};
@@ -95,11 +96,11 @@ fn reason(fault: Unfit) -> Reason {
 pub(super) fn reading(
     status: StatusCode,
     headers: &HeaderMap,
-    safe: bool,
+    (kind, safe): (BodyKind, bool),
     story: &mut Story,
 ) -> Option<Reading> {
     let partial = matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED);
-    let reading = Reading::of(headers);
+    let reading = Reading::of(headers, kind);
     if partial || status.is_success() && safe && reading.is_none() {
         story.would_refuse(Reason::Shape);
     }

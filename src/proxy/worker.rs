@@ -164,6 +164,11 @@ impl Worker {
         time + moment.saturating_duration_since(before)
     }
 
+    /// The time of day at the last tick.
+    pub(super) fn last_look(&self) -> SystemTime {
+        self.moment.get().1
+    }
+
     /// Whether connections are to end after what they are doing.
     pub(super) fn is_draining(&self) -> bool {
         self.draining.get()

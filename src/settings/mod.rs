@@ -135,7 +135,8 @@ pub struct Limits {
     pub streams: u32,
     /// Client connections of one process.
     pub connections: usize,
-    /// How long nothing may pass over a WebSocket connection, in either direction.
+    /// How long nothing may pass over a WebSocket connection, in either direction, or come of a
+    /// stream of records.
     pub tunnel_idle: Duration,
     /// From the moment that something is no longer allowed until a connection that was opened
     /// before is cut.

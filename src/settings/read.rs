@@ -383,7 +383,7 @@ mod tests {
     fn what_is_not_enforced_is_refused_by_name() {
         bad(
             "listen: {address: '127.0.0.1:1', proxy_protocol: true}\n\
-             policy: {etcd: [a], prefix: /p}\nlog: {audit: file}\nlimits: {body_min_rate: 1KiB}\n",
+             policy: {etcd: [a], prefix: /p}\nlog: {audit: file}\nlimits: {in_flight_bytes: 1MiB}\n",
             &[],
             &[
                 (NotEnforced, "proxy_protocol", "p.yaml"),

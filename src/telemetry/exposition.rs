@@ -19,11 +19,11 @@ pub struct PolicyState {
     pub generation: u64,
     /// When it became live.
     pub loaded_at: SystemTime,
+    /// Whether an issuer has no keys by which its tokens could hold.
+    pub keyless: bool,
     /// When the first certificate of a listener expires, in seconds since 1970; `None` where no
     /// listener has one.
     pub certificates_expire: Option<u64>,
-    /// Whether an issuer has no keys by which its tokens could hold.
-    pub keyless: bool,
 }
 
 /// One moment's numbers.
@@ -48,7 +48,7 @@ struct Scrape {
 pub(super) fn encode(
     sum: Sum,
     lost: Lost,
-    (reloads, certificates, keys): (&Reloads, &Certificates, &KeyFetches),
+    (reloads, keys, certificates): (&Reloads, &KeyFetches, &Certificates),
     started: SystemTime,
     policy: &PolicyState,
 ) -> String {

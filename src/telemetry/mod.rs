@@ -31,8 +31,8 @@ pub struct Telemetry {
     log: Option<Log>,
     workers: Mutex<Vec<Arc<Cells>>>,
     reloads: Reloads,
-    certificates: Certificates,
     key_fetches: KeyFetches,
+    certificates: Certificates,
     started: SystemTime,
 }
 
@@ -57,6 +57,13 @@ struct Reloads {
     stale: AtomicBool,
 }
 
+/// How fetches of keys went. Written rarely.
+#[derive(Debug, Default)]
+struct KeyFetches {
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+}
+
 /// How the reloads of listeners' certificates went.
 #[derive(Debug, Default)]
 struct Certificates {
@@ -64,13 +71,6 @@ struct Certificates {
     failed: AtomicU64,
     /// What is on disk was refused, and older ones are shown.
     stale: AtomicBool,
-}
-
-/// How fetches of keys went. Written rarely.
-#[derive(Debug, Default)]
-struct KeyFetches {
-    succeeded: AtomicU64,
-    failed: AtomicU64,
 }
 
 impl Telemetry {
@@ -85,8 +85,8 @@ impl Telemetry {
             log,
             workers: Mutex::default(),
             reloads: Reloads::default(),
-            certificates: Certificates::default(),
             key_fetches: KeyFetches::default(),
+            certificates: Certificates::default(),
             started: SystemTime::now(),
         }
     }
@@ -110,14 +110,6 @@ impl Telemetry {
         self.reloads.stale.store(!succeeded, Ordering::Relaxed);
     }
 
-    /// Counts a reload of listeners' certificates, good or not.
-    pub fn certificates_reloaded(&self, succeeded: bool) {
-        let own = &self.certificates;
-        let count = if succeeded { &own.succeeded } else { &own.failed };
-        count.fetch_add(1, Ordering::Relaxed);
-        own.stale.store(!succeeded, Ordering::Relaxed);
-    }
-
     /// Counts a fetch of an issuer's keys, good or not.
     pub fn fetched_keys(&self, succeeded: bool) {
         let count = match succeeded {
@@ -127,12 +119,20 @@ impl Telemetry {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a reload of listeners' certificates, good or not.
+    pub fn certificates_reloaded(&self, succeeded: bool) {
+        let own = &self.certificates;
+        let count = if succeeded { &own.succeeded } else { &own.failed };
+        count.fetch_add(1, Ordering::Relaxed);
+        own.stale.store(!succeeded, Ordering::Relaxed);
+    }
+
     /// All metrics, in the OpenMetrics text format.
     pub fn metrics(&self, policy: &PolicyState) -> String {
         let sum = cells::Sum::of(&self.workers.lock().unwrap_or_else(PoisonError::into_inner));
         let lost = self.log.as_ref().map(Log::lost).unwrap_or_default();
-        let reloads = (&self.reloads, &self.certificates, &self.key_fetches);
-        exposition::encode(sum, lost, reloads, self.started, policy)
+        let counts = (&self.reloads, &self.key_fetches, &self.certificates);
+        exposition::encode(sum, lost, counts, self.started, policy)
     }
 
     /// Writes out what the log holds and ends its thread. `false` if that took longer than `wait`:
@@ -201,8 +201,12 @@ mod tests {
     use crate::tls::HandshakeFault;
 
     fn policy() -> PolicyState {
-        let loaded_at = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        PolicyState { generation: 7, loaded_at, certificates_expire: None, keyless: false }
+        PolicyState {
+            generation: 7,
+            loaded_at: UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+            keyless: false,
+            certificates_expire: None,
+        }
     }
 
     fn line<'a>(metrics: &'a str, start: &str) -> &'a str {
@@ -258,6 +262,24 @@ mod tests {
     }
 
     #[test]
+    fn fetches_of_keys_are_counted() {
+        let telemetry = Telemetry::start(&LogSink::Off).unwrap();
+        telemetry.fetched_keys(true);
+        telemetry.fetched_keys(true);
+        telemetry.fetched_keys(false);
+        let text = telemetry.metrics(&policy());
+        for wanted in [
+            "portcullis_key_fetches_total{result=\"success\"} 2",
+            "portcullis_key_fetches_total{result=\"failure\"} 1",
+            "portcullis_keys_ok 1",
+        ] {
+            assert_eq!(line(&text, wanted), wanted);
+        }
+        let text = telemetry.metrics(&PolicyState { keyless: true, ..policy() });
+        assert_eq!(line(&text, "portcullis_keys_ok"), "portcullis_keys_ok 0");
+    }
+
+    #[test]
     fn p06_certificates_and_handshakes_are_counted() {
         let telemetry = Telemetry::start(&LogSink::Off).unwrap();
         let worker = telemetry.worker();
@@ -280,24 +302,6 @@ mod tests {
         ] {
             assert_eq!(line(&text, wanted), wanted);
         }
-    }
-
-    #[test]
-    fn fetches_of_keys_are_counted() {
-        let telemetry = Telemetry::start(&LogSink::Off).unwrap();
-        telemetry.fetched_keys(true);
-        telemetry.fetched_keys(true);
-        telemetry.fetched_keys(false);
-        let text = telemetry.metrics(&policy());
-        for wanted in [
-            "portcullis_key_fetches_total{result=\"success\"} 2",
-            "portcullis_key_fetches_total{result=\"failure\"} 1",
-            "portcullis_keys_ok 1",
-        ] {
-            assert_eq!(line(&text, wanted), wanted);
-        }
-        let text = telemetry.metrics(&PolicyState { keyless: true, ..policy() });
-        assert_eq!(line(&text, "portcullis_keys_ok"), "portcullis_keys_ok 0");
     }
 
     #[test]

@@ -251,7 +251,7 @@ impl Walk<'_> {
                 named.map_or_else(|| unnamed(self.mask, id, &item.key), |(_, child)| *child);
             parts.push(self.part(child, &item.value)?);
         }
-        Some(self.join(value, items, parts))
+        Some(join(self.text, value, items, parts))
     }
 
     /// Something in a container: what is hidden may leave `null` behind.
@@ -269,33 +269,34 @@ impl Walk<'_> {
             let child = listed.map_or(self.mask.node(id).items, |(_, child)| *child);
             parts.push(self.part(child, &item.value)?);
         }
-        Some(self.join(value, items, parts))
+        Some(join(self.text, value, items, parts))
     }
+}
 
-    fn join(&self, value: &Value, items: &[Item], parts: Vec<Option<Vec<u8>>>) -> Vec<u8> {
-        let text = &self.text[value.text.clone()];
-        if items.is_empty() {
-            return text.to_vec();
-        }
-        let mut out = vec![text[0]];
-        let last = items.len() - 1;
-        for (at, (item, part)) in items.iter().zip(parts).enumerate() {
-            let shown = part.is_some();
-            if let Some(part) = part {
-                if out.len() > 1 {
-                    out.push(b',');
-                }
-                out.extend(&self.text[item.lead.clone()]);
-                out.extend(&self.text[item.start..item.value.text.start]);
-                out.extend(part);
-            }
-            if shown || at == last {
-                out.extend(&self.text[item.trail.clone()]);
-            }
-        }
-        out.push(text[text.len() - 1]);
-        out
+/// A container with what is left of its items.
+pub fn join(all: &[u8], value: &Value, items: &[Item], parts: Vec<Option<Vec<u8>>>) -> Vec<u8> {
+    let text = &all[value.text.clone()];
+    if items.is_empty() {
+        return text.to_vec();
     }
+    let mut out = vec![text[0]];
+    let last = items.len() - 1;
+    for (at, (item, part)) in items.iter().zip(parts).enumerate() {
+        let shown = part.is_some();
+        if let Some(part) = part {
+            if out.len() > 1 {
+                out.push(b',');
+            }
+            out.extend(&all[item.lead.clone()]);
+            out.extend(&all[item.start..item.value.text.start]);
+            out.extend(part);
+        }
+        if shown || at == last {
+            out.extend(&all[item.trail.clone()]);
+        }
+    }
+    out.push(text[text.len() - 1]);
+    out
 }
 
 /// The node of a member that is no field. The expressions here are `^` with a beginning, or a part.
@@ -321,7 +322,7 @@ fn key_bytes(key: &[u16]) -> usize {
     String::from_utf16_lossy(key).len()
 }
 
-fn is_name(key: &[u16], name: &str) -> bool {
+pub fn is_name(key: &[u16], name: &str) -> bool {
     name.encode_utf16().eq(key.iter().copied())
 }
 

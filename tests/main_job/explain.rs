@@ -154,6 +154,25 @@ fn pointers(errors: &Value) -> Vec<String> {
     errors.iter().map(|error| error["pointer"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
+/// A grant that does not count is named, with the reason.
+#[test]
+fn explain_says_why_a_grant_does_not_count() {
+    let api = Api::over(Upstream::json(RESPONSE), RULES);
+    let policy = api.policy.path().to_str().expect("UTF-8");
+    let token = bearer("ana:support");
+    let token = token.trim_start_matches("Bearer ");
+    let output = run_in(
+        api.policy.join("").as_path(),
+        ["explain", policy, "--token", token, "GET", "/customers/1/notes"],
+    );
+    let told = String::from_utf8(output.stdout).expect("UTF-8");
+    let why = "but its role limits a type of object that may be here, and no `at` of such a type \
+               names this path";
+    assert!(told.starts_with("REFUSE GET /customers/1/notes: unmapped (403)"), "{told}");
+    assert!(told.contains("note       support has /customers/** ("), "{told}");
+    assert!(told.contains(why), "{told}");
+}
+
 /// And on what a caller sees of a response, byte for byte.
 #[test]
 fn explain_shows_the_body_that_the_proxy_sends() {

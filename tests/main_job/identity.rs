@@ -300,3 +300,30 @@ fn p08_a_key_that_was_made_is_accepted_and_stands_in_no_file() {
     let wrong = run_in(folder.path(), ["key", "new", "--user", "eng", "--expires", "soon"]);
     assert_eq!(wrong.status.code(), Some(2));
 }
+
+/// A token that was made for a policy is one that the policy takes.
+#[test]
+fn a_token_for_development_is_accepted() {
+    let api = Api::start(RULES);
+    let folder = tempfile::tempdir().expect("a folder");
+    let policy = api.policy.path().display().to_string();
+    let new = |more: &[&str]| {
+        let arguments = [&["token", "new", &policy, "--user", "sam"][..], more].concat();
+        let made = run_in(folder.path(), arguments);
+        (made.status.code(), String::from_utf8(made.stdout).expect("text"))
+    };
+    let call = |token: &str| {
+        let bearer = format!("Bearer {}", token.trim_end());
+        api.call_with("", "GET", "/x", &[("Authorization", &bearer)]).status
+    };
+    let (status, token) = new(&["--claim", "roles=reads,other"]);
+    assert_eq!((status, call(&token)), (Some(0), 200));
+    assert_eq!(api.upstream.request().fields.get("x-portcullis-user"), Some("sam"));
+    assert_eq!(call(&new(&[]).1), 403, "no roles");
+    assert_eq!(
+        call(&new(&["--claim", "roles=reads", "--for", "0s", "--issuer", "https://id.example"]).1),
+        200,
+        "leeway"
+    );
+    assert_eq!(new(&["--issuer", "https://other.example"]), (Some(2), String::new()));
+}

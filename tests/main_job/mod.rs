@@ -2,7 +2,9 @@
 
 mod addresses;
 mod browsers;
+mod callers;
 mod carriage;
+mod changes;
 mod claims;
 mod conditions;
 mod defaults;
@@ -10,6 +12,7 @@ mod destinations;
 mod explain;
 mod fetched;
 mod fetched_tls;
+mod forms;
 mod gate;
 mod groups;
 mod guesses;
@@ -29,7 +32,9 @@ mod reload;
 mod restrictions;
 mod sources;
 mod streams;
+mod tagged;
 mod tenants;
+mod told;
 mod values;
 mod watching;
 mod writes;

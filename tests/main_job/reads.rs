@@ -11,6 +11,8 @@ roles:
   - {id: billing, grants: [{path: "/customers/{id}", access: r}], schemas: [billing]}
   - {id: owner, grants: [{path: "/customers/**", access: crud}]}
   - {id: elsewhere, grants: [{path: "/reports/**", access: r}]}
+  - {id: adviser, grants: [{path: "/customers/{id}/notes", access: r}], schemas: [note]}
+  - {id: clerk, grants: [{path: "/customers/{id}/notes", access: r}]}
   - {id: lister, grants: [{path: "/lists/**", access: r}], schemas: [support]}
 schemas:
   - id: support
@@ -28,7 +30,9 @@ schemas:
   - id: billing
     type: customer
     body: {type: object, additionalProperties: false, properties: {id: {type: integer}, card: {type: object, additionalProperties: true, properties: {}}}}
+  - {id: note, type: note, body: {type: object, additionalProperties: true, properties: {name: false}}}
 resource_types:
+  - {id: note, at: [{path: "/customers/{id}/notes", pointer: ""}]}
   - id: customer
     at:
       - {path: "/customers", pointer: "/data/*"}
@@ -99,6 +103,17 @@ fn unmapped_paths_below_a_limited_type_are_403() {
         let unmapped = log.iter().filter(|line| line["reason"] == "unmapped").count();
         if unmapped == 3 { Ok(()) } else { Err(log) }
     });
+}
+
+/// A grant that says too little about a path does not count, and takes nothing away from others.
+#[test]
+fn p09_a_role_whose_objects_are_elsewhere_takes_nothing_away() {
+    let api = api(CUSTOMER);
+    let see = |who: &str| api.call(who, "GET", "/customers/1/notes");
+    api.refuses("ana:support", "GET", "/customers/1/notes", 403);
+    assert_eq!(see("ana:adviser,support").json()["name"], json!(null));
+    assert_eq!(see("ana:adviser,support").body, see("ana:adviser").body);
+    assert_eq!(see("ana:clerk,support").text(), CUSTOMER);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Step 8: the grants that hold, and what `when`, `query`, `owner`, `keep` and `require` ask.
 
 use super::Held;
-use super::fields::limits;
+use super::fields::{is_unmapped, limits};
 use super::model::{Grant, Owner, Route};
 use super::paths::{position, speaks, split};
 use super::standing::{Asked, Standing};
@@ -64,8 +64,7 @@ impl<'a> Judge<'_, 'a> {
     }
 
     fn shows_all(&self, held: &[Held<'_>]) -> bool {
-        let limits = limits(self.asked.policy, held, &self.asked.request.path, false);
-        limits.is_ok_and(|limits| limits.is_empty())
+        limits(self.asked.policy, held, &self.asked.request.path, false).is_empty()
     }
 
     fn by_head(&self, letter: char) -> Result<Found<'a>, Reason> {
@@ -79,6 +78,9 @@ impl<'a> Judge<'_, 'a> {
             match (when, grant.query.as_ref().is_none_or(listed)) {
                 (false, _) => found.failed.push(Reason::ConditionFailed),
                 (_, false) => found.failed.push(Reason::QueryNotAllowed),
+                _ if is_unmapped(self.asked.policy, &held, &self.asked.request.path) => {
+                    found.failed.push(Reason::Unmapped);
+                }
                 _ if grant.asks_bodies() => found.waiting.push(held),
                 _ => found.certain.push(held),
             }
@@ -317,7 +319,12 @@ impl<'a> Judge<'_, 'a> {
 impl Found<'_> {
     /// Why nothing holds: 404 if only owner rules failed, for the object is then as good as missing.
     fn reason(&self) -> Reason {
-        let order = [Reason::ValueNotAllowed, Reason::ConditionFailed, Reason::QueryNotAllowed];
+        let order = [
+            Reason::Unmapped,
+            Reason::ValueNotAllowed,
+            Reason::ConditionFailed,
+            Reason::QueryNotAllowed,
+        ];
         let first = order.into_iter().find(|reason| self.failed.contains(reason));
         first.or(self.failed.first().copied()).unwrap_or(Reason::NoGrant)
     }

@@ -246,7 +246,7 @@ fn each_grant(policy: &mut Policy, change: impl Fn(&mut Vec<Grant>)) {
 }
 
 /// Grants hold for all rows.
-pub fn without_rows(policy: &mut Policy) {
+fn without_rows(policy: &mut Policy) {
     each_grant(policy, |grants| {
         for grant in grants {
             grant.keep = None;

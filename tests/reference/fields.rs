@@ -37,13 +37,26 @@ pub enum Way {
     Merge,
 }
 
-/// What limits bodies where these grants allow the request, for one letter.
+/// Whether a grant by itself says too little for bodies to be judged: objects that its role limits may
+/// be on its paths, and no place of such a type is this path. Then it does not count.
+pub fn is_unmapped(policy: &Policy, held: &Held<'_>, path: &str) -> bool {
+    let types = policy.resource_types.iter();
+    let own: Vec<&Type> = types.filter(|of| !schemas(policy, held, &of.id).is_empty()).collect();
+    let is_here = |of: &&Type| of.at.iter().any(|at| matches(&at.path, path));
+    let is_near = |of: &&Type| {
+        of.elsewhere.as_deref() != Some("pass")
+            && of.at.iter().any(|at| unify(&at.path, &held.grant.path))
+    };
+    !own.iter().any(is_here) && own.iter().any(is_near)
+}
+
+/// What limits bodies where these grants, which count, allow the request, for one letter.
 pub fn limits<'a>(
     policy: &'a Policy,
     held: &[Held<'a>],
     path: &str,
     is_element: bool,
-) -> Result<Vec<Limit<'a>>, Reason> {
+) -> Vec<Limit<'a>> {
     let limited_by_all = |of: &&Type| {
         let limits = |held: &Held<'_>| !schemas(policy, held, &of.id).is_empty();
         held.iter().all(limits)
@@ -62,14 +75,7 @@ pub fn limits<'a>(
             found.push(Limit { at, views, set: 0 });
         }
     }
-    let near = |of: &&Type| {
-        of.elsewhere.as_deref() != Some("pass")
-            && of.at.iter().any(|at| held.iter().any(|held| unify(&at.path, &held.grant.path)))
-    };
-    if found.is_empty() && limited.iter().any(near) {
-        return Err(Reason::Unmapped);
-    }
-    Ok(found)
+    found
 }
 
 /// Limits of several sets of grants, which hold together.
@@ -172,7 +178,7 @@ struct Stand<'a> {
     /// The value is a member of objects alone. What is in a list replaces what is there whole.
     is_member: bool,
     in_list: bool,
-    /// A schema of each role requires it.
+    /// A schema of each role that may write it requires it.
     is_required: bool,
 }
 
@@ -309,15 +315,17 @@ impl<'w, 'a> Walk<'w, 'a> {
             },
             ..*says
         };
-        let view = |view: &View<'a>| view.iter().map(inner).collect();
+        let inside = |view: &View<'a>| -> View<'a> { view.iter().map(inner).collect() };
         let next = Stand {
             ways: onward.collect(),
-            sets: stand.sets.iter().map(|views| views.iter().map(view).collect()).collect(),
+            sets: stand.sets.iter().map(|views| views.iter().map(inside).collect()).collect(),
             pointer: format!("{}/{name}", stand.pointer),
             is_member: !is_element && !stand.in_list,
             in_list: is_element || stand.in_list,
             is_required: stand.sets.iter().any(|views| {
-                views.iter().all(|view| view.iter().any(|says| requires(says.schema, name)))
+                let writers = views.iter().filter(|view| !is_barred(&inside(view), Way::Write));
+                let mut writers = writers.map(|view| view.iter());
+                writers.all(|mut view| view.any(|says| requires(says.schema, name)))
             }),
         };
         self.visit(next, value)
@@ -379,18 +387,26 @@ impl<'a> Says<'a> {
         *self.schema == false || self.schema[word] == true
     }
 
+    /// Whether it limits nothing that is read, whatever it is.
+    fn shows_everything(&self) -> bool {
+        let limits = ["type", "properties", "additionalProperties", "items", "writeOnly"];
+        *self.schema != false && limits.iter().all(|word| self.schema.get(word).is_none())
+    }
+
     fn hides(&self, value: &Value) -> bool {
         self.bars(Way::Read) || !types_named(self.schema).contains(type_of(value))
     }
 }
 
-/// Whether a hidden value becomes null: all schemas of one role say so. Of several sets, all that
-/// hide it must.
+/// Whether a hidden value becomes null: all schemas of one role say so, in each set. The document
+/// speaks of one schema. Where several limit a value it is removed unless all of them say null, also
+/// those that do not hide this one: that is stricter than to ask only those that do. Schemas that show
+/// whatever stands there are not asked.
 fn becomes_null(sets: &[Vec<View<'_>>], value: &Value) -> bool {
     let hides = |view: &View<'_>| view.iter().any(|says| says.hides(value));
-    let redacts = |view: &View<'_>| view.iter().all(|says| says.redacts);
-    let mut hiding = sets.iter().filter(|views| views.iter().all(hides)).peekable();
-    hiding.peek().is_some() && hiding.all(|views| views.iter().any(redacts))
+    let redacts = |view: &View<'_>| view.iter().all(|says| says.redacts || says.shows_everything());
+    sets.iter().any(|views| views.iter().all(hides))
+        && sets.iter().all(|views| views.iter().any(redacts))
 }
 
 /// What keywords say of a value by itself; what is inside of it they say elsewhere.

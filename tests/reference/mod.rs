@@ -23,7 +23,7 @@ use fields::{Limit, limits, refused, seen, together};
 use model::{Grant, Policy, Request, Role, Route};
 use paths::{best_route, letters, speaks};
 use portcullis::decide::Reason;
-use rows::{around, rows};
+use rows::{rows, shared};
 use serde_json::Value;
 use standing::{Asked, Standing};
 
@@ -92,7 +92,7 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
         return Err(Reason::Restricted);
     }
     // 8. Grants, for each letter.
-    let mut found = judge.grants(&letters)?;
+    let found = judge.grants(&letters)?;
     let named = |held: Vec<&Held<'_>>| {
         let mut named: Vec<_> = held.into_iter().map(Held::name).collect();
         named.sort();
@@ -102,7 +102,7 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
     let all = found.iter().flat_map(|found| found.certain.iter().chain(&found.in_rows));
     let grants = named(all.collect());
     // 9. and 11. Masks, for each letter: a field must pass for all.
-    let limits = bodies(&judge, &mut found)?;
+    let limits = bodies(&judge, &found);
     let sent = request.body.as_ref().map_or(Ok(()), |body| refused(&limits, body, asked.merges()));
     let seen = match found.iter().find(|found| !found.in_rows.is_empty()) {
         Some(found) => rows(&judge, (&found.certain, &found.in_rows), &request.answer),
@@ -121,26 +121,16 @@ fn judge(policy: &Policy, request: &Request) -> Result<Verdict, Reason> {
 }
 
 /// What limits the bodies, but for rows.
-fn bodies<'a>(judge: &Judge<'_, 'a>, found: &mut [Found<'a>]) -> Result<Vec<Limit<'a>>, Reason> {
+fn bodies<'a>(judge: &Judge<'_, 'a>, found: &[Found<'a>]) -> Vec<Limit<'a>> {
     let request = judge.asked.request;
     let limits = |held: &[Held<'a>]| {
         let element = held.iter().any(|held| is_element(request, held.letter));
         limits(judge.asked.policy, held, &request.path, element)
     };
-    let mut all = Vec::new();
-    for found in found {
-        if found.in_rows.is_empty() {
-            all.push(limits(&found.certain)?);
-            continue;
-        }
-        limits(&[found.certain.clone(), found.in_rows.clone()].concat())?;
-        // What is not mapped for these alone, they do not show.
-        if limits(&found.certain).is_err() {
-            found.certain.clear();
-        }
-        all.push(around(judge, &found.certain, &found.in_rows));
-    }
-    Ok(together(all))
+    together(found.iter().map(|found| match found.in_rows.is_empty() {
+        true => limits(&found.certain),
+        false => shared(judge, &found.certain, &found.in_rows),
+    }))
 }
 
 fn one_reading(route: &Route, request: &Request) -> Result<(), Reason> {

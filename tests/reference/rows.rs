@@ -14,98 +14,116 @@ pub fn rows<'a>(
     (certain, in_rows): (&[Held<'a>], &[Held<'a>]),
     document: &Value,
 ) -> Result<Value, Reason> {
-    let is_outer = |held: &&Held<'_>| places_of(judge, held.grant).contains(&String::new());
-    let outer: Vec<Held<'a>> = in_rows.iter().filter(is_outer).copied().collect();
-    let inner: Vec<Held<'a>> = in_rows.iter().filter(|held| !is_outer(held)).copied().collect();
-    if outer.is_empty() {
-        return inside(judge, (certain, &inner), document);
+    let is_of_body = |held: &Held<'_>| places_of(judge, held.grant).contains(&String::new());
+    let (of_body, inside): (Vec<Held<'a>>, Vec<Held<'a>>) =
+        in_rows.iter().copied().partition(is_of_body);
+    if of_body.is_empty() {
+        return parts(judge, (certain, &inside), document).unwrap_or(Err(Reason::Shape));
     }
-    let held = |row: &Value| {
-        let holding = outer.iter().filter(|held| judge.holds_for(held.grant, row)).copied();
-        let own: Vec<_> = holding.collect();
-        (own.is_empty(), [certain, &own].concat())
+    let holding = |row: &Value| {
+        let holding = of_body.iter().filter(|held| judge.holds_for(held.grant, row));
+        [certain, &holding.copied().collect::<Vec<_>>()].concat()
     };
+    let around = limited(judge, &[certain, &of_body].concat());
     match document {
-        Value::Null => seen(&around(judge, certain, in_rows), document),
+        Value::Null => seen(&around, document),
         Value::Array(items) => {
-            seen(&around(judge, certain, in_rows), &json!([]))?;
-            let rows = items.iter().map(|row| shown(judge, &held(row).1, "", row, true));
+            seen(&around, &json!([]))?;
+            let rows = items.iter().map(|row| shown(judge, &holding(row), "", row));
             Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
         }
-        // The object as a whole is nobody's row, but parts of it may be.
-        Value::Object(_) if held(document).0 && !inner.is_empty() => {
-            inside(judge, (certain, &inner), document)
-        }
+        // Whoever has the object has all that is in it, and parts of it may be rows to others.
         Value::Object(_) => {
-            shown(judge, &held(document).1, "", document, false)?.ok_or(Reason::NotOwner)
+            let parts = parts(judge, (&holding(document), &inside), document);
+            parts.unwrap_or(Err(Reason::NotOwner))
         }
         _ => Err(Reason::Shape),
     }
 }
 
-/// The same where rows are inside of something else.
-fn inside<'a>(
+/// The same where rows are inside of something else; none where no grant counts.
+fn parts<'a>(
     judge: &Judge<'_, 'a>,
     (certain, in_rows): (&[Held<'a>], &[Held<'a>]),
     document: &Value,
+) -> Option<Result<Value, Reason>> {
+    let standing = in_rows.iter().map(|held| (held, by_itself(judge, held.grant, document)));
+    let (counting, others): (Vec<_>, Vec<_>) = standing.partition(|(_, alone)| alone.is_ok());
+    let counting: Vec<Held<'a>> = counting.into_iter().map(|(held, _)| *held).collect();
+    let all = [certain, &counting].concat();
+    if all.is_empty() {
+        let lost = others.iter().any(|(_, alone)| *alone == Err(Reason::NotOwner));
+        return lost.then_some(Err(Reason::NotOwner));
+    }
+    Some(through(judge, &all, &counting, document))
+}
+
+/// The document through the masks of all these grants, its rows through the masks of those that hold
+/// for them.
+fn through<'a>(
+    judge: &Judge<'_, 'a>,
+    all: &[Held<'a>],
+    in_rows: &[Held<'a>],
+    document: &Value,
 ) -> Result<Value, Reason> {
     let mut rest = document.clone();
-    let mut kept = Vec::new();
+    let mut lists = Vec::new();
     let mut places: Vec<String> =
         in_rows.iter().flat_map(|held| places_of(judge, held.grant)).collect();
     places.sort();
     places.dedup();
     for place in places {
-        let held = |row: &Value| {
-            let here = |held: &&Held<'_>| places_of(judge, held.grant).contains(&place);
-            let holding = in_rows.iter().filter(here);
-            let holding = holding.filter(|held| judge.holds_for(held.grant, row));
-            certain.iter().chain(holding).copied().collect::<Vec<_>>()
+        let Some(Value::Array(items)) = document.pointer(&place) else { continue };
+        let holding = |row: &Value| {
+            let is_row = |held: &Held<'_>| {
+                in_rows.iter().any(|other| std::ptr::eq(other.grant, held.grant))
+                    && places_of(judge, held.grant).contains(&place)
+            };
+            let holds = |held: &&Held<'_>| !is_row(held) || judge.holds_for(held.grant, row);
+            all.iter().filter(holds).copied().collect::<Vec<_>>()
         };
-        match document.pointer(&place) {
-            None => continue,
-            Some(Value::Null) => kept.push((place, Value::Null)),
-            Some(Value::Array(items)) => {
-                let rows = items.iter().map(|row| shown(judge, &held(row), &place, row, true));
-                let rows = rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
-                *rest.pointer_mut(&place).unwrap() = json!([]);
-                kept.push((place, rows.collect()));
-            }
-            Some(row @ Value::Object(_)) => {
-                let row = shown(judge, &held(row), &place, row, false)?;
-                *rest.pointer_mut(&place).unwrap() = json!({});
-                kept.push((place, row.ok_or(Reason::NotOwner)?));
-            }
-            Some(_) => return Err(Reason::Shape),
-        }
+        let rows = items.iter().map(|row| shown(judge, &holding(row), &place, row));
+        let rows: Value = rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        *rest.pointer_mut(&place).unwrap() = json!([]);
+        lists.push((place, rows));
     }
-    if kept.is_empty() && certain.is_empty() {
-        return Err(Reason::Shape);
-    }
-    let mut seen = seen(&around(judge, certain, in_rows), &rest)?;
-    for (place, rows) in kept {
+    let mut seen = seen(&limited(judge, all), &rest)?;
+    for (place, rows) in lists {
         // Where the way is hidden, so is what it leads to.
-        if let Some(value) = seen.pointer_mut(&place).filter(|value| !value.is_null()) {
+        if let Some(value) = seen.pointer_mut(&place).filter(|value| value.is_array()) {
             *value = rows;
         }
     }
     Ok(seen)
 }
 
-/// What limits all but the rows: what the grants that hold for all of it show, or else what each of
-/// the others shows, since each speaks of its rows alone.
-pub fn around<'a>(
+/// What would become of the document if this grant were the only one: it counts where it would be
+/// answered.
+fn by_itself(judge: &Judge<'_, '_>, grant: &Grant, document: &Value) -> Result<(), Reason> {
+    let places = places_of(judge, grant);
+    match places.iter().find_map(|place| document.pointer(place)) {
+        Some(Value::Null | Value::Array(_)) => Ok(()),
+        Some(row @ Value::Object(_)) if judge.holds_for(grant, row) => Ok(()),
+        Some(Value::Object(_)) => Err(Reason::NotOwner),
+        _ => Err(Reason::Shape),
+    }
+}
+
+/// What each row shows, whichever grants hold for it: what those show that hold for all, or else what
+/// each of the others shows. A request may speak of nothing else.
+pub fn shared<'a>(
     judge: &Judge<'_, 'a>,
     certain: &[Held<'a>],
     in_rows: &[Held<'a>],
 ) -> Vec<Limit<'a>> {
-    let limits = |held: &[Held<'a>]| {
-        limits(judge.asked.policy, held, &judge.asked.request.path, false).unwrap_or_default()
-    };
     match certain.is_empty() {
-        false => limits(certain),
-        true => together(in_rows.iter().map(|held| limits(&[*held]))),
+        false => limited(judge, certain),
+        true => together(in_rows.iter().map(|held| limited(judge, &[*held]))),
     }
+}
+
+fn limited<'a>(judge: &Judge<'_, 'a>, held: &[Held<'a>]) -> Vec<Limit<'a>> {
+    limits(judge.asked.policy, held, &judge.asked.request.path, false)
 }
 
 /// Where a grant has its rows: as it says, or where objects of some type are on this path, or at
@@ -134,21 +152,21 @@ fn of_types(judge: &Judge<'_, '_>) -> Vec<String> {
     }
 }
 
-/// A row through the masks of the grants that hold for it; none where none does.
+/// An element through the masks of the grants that hold for it; none where none does.
 fn shown(
     judge: &Judge<'_, '_>,
     held: &[Held<'_>],
     place: &str,
     row: &Value,
-    element: bool,
 ) -> Result<Option<Value>, Reason> {
-    let limits = limits(judge.asked.policy, held, &judge.asked.request.path, false);
-    let (false, Ok(limits)) = (held.is_empty(), limits) else { return Ok(None) };
+    if held.is_empty() {
+        return Ok(None);
+    }
     // The row alone, where it stood.
-    let mut alone = if element { json!([row]) } else { row.clone() };
+    let mut alone = json!([row]);
     for token in place.split('/').skip(1).collect::<Vec<_>>().into_iter().rev() {
         alone = json!({token: alone});
     }
-    let seen = seen(&limits, &alone)?;
-    Ok(seen.pointer(place).and_then(|at| if element { at.get(0) } else { Some(at) }).cloned())
+    let seen = seen(&limited(judge, held), &alone)?;
+    Ok(seen.pointer(place).and_then(|at| at.get(0)).cloned())
 }

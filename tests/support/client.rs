@@ -1,7 +1,7 @@
 //! A client that sends exactly the bytes it is given and reads whole responses.
 
 use super::conn::{Conn, wait_readable};
-use super::wire::{Broken, Response, Why, Wire};
+use super::wire::{Broken, Head, Response, Why, Wire};
 use super::{DEADLINE, wire::Fields};
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr};
@@ -91,6 +91,25 @@ impl Client {
     pub fn read_to(&mut self, method: &str) -> Response {
         let result = self.wire.response(method);
         result.unwrap_or_else(|broken| panic!("no whole response: {broken}{}", self.so_far()))
+    }
+
+    /// The head of a response whose body is read chunk by chunk.
+    #[track_caller]
+    pub fn read_head(&mut self) -> Head {
+        let head = self.wire.head();
+        match head {
+            Ok(Some(head)) => head,
+            other => panic!("no head, but {other:?}{}", self.so_far()),
+        }
+    }
+
+    /// The next chunk of a body; without bytes, it is the last.
+    #[track_caller]
+    pub fn read_chunk(&mut self) -> Vec<u8> {
+        let mut chunk = Vec::new();
+        let read = self.wire.chunk(&mut chunk);
+        read.unwrap_or_else(|why| panic!("no chunk: {why:?}{}", self.so_far()));
+        chunk
     }
 
     /// One response, or how far it came.

@@ -135,20 +135,24 @@ impl Wire {
     }
 
     fn chunks(&mut self, out: &mut Vec<u8>) -> Result<Fields, Why> {
-        loop {
-            let line = self.line()?;
-            let digits = line.split(';').next().unwrap_or("").trim();
-            let size = usize::from_str_radix(digits, 16)
-                .map_err(|_| Why::Malformed(format!("chunk size `{line}`")))?;
-            if size == 0 {
-                return self.fields();
-            }
+        while self.chunk(out)? > 0 {}
+        self.fields()
+    }
+
+    /// Appends one chunk of a chunked body; 0 is the last one, which has no bytes.
+    pub fn chunk(&mut self, out: &mut Vec<u8>) -> Result<usize, Why> {
+        let line = self.line()?;
+        let digits = line.split(';').next().unwrap_or("").trim();
+        let size = usize::from_str_radix(digits, 16)
+            .map_err(|_| Why::Malformed(format!("chunk size `{line}`")))?;
+        if size > 0 {
             self.take(size, out)?;
             let end = self.line()?;
             if !end.is_empty() {
                 return Err(Why::Malformed(format!("`{end}` after a chunk")));
             }
         }
+        Ok(size)
     }
 
     fn fields(&mut self) -> Result<Fields, Why> {

@@ -1,6 +1,7 @@
 //! `portcullis explain`: what the proxy would do with a request, and why.
 
 mod input;
+mod response;
 mod story;
 
 use super::who::{Found, Who, now};
@@ -18,6 +19,7 @@ use crate::policy::target::MAX_TARGET;
 use crate::policy::{Target, TargetFault};
 use clap::ValueEnum;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use response::Shown;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,7 +50,7 @@ pub struct Args {
     /// The request's body; JSON where no Content-Type is given.
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
-    /// The upstream's response, JSON: what would the caller see of it?
+    /// The upstream's response, JSON, or records on a route of `events`: what would the caller see?
     #[arg(long, value_name = "FILE")]
     response: Option<PathBuf>,
     /// An object that the policy looks at before the request is sent (`owner`), JSON; `none` where
@@ -266,23 +268,23 @@ impl From<Refusal> for Failed {
 /// What the caller sees of a response.
 fn show(response: &[u8], permit: &Permit, snapshot: &Arc<Snapshot>, story: &mut Story) {
     let view = body::view(permit, snapshot);
-    let Some(mut filter) = view.filter(snapshot, Limits::default(), true) else {
+    let Some(filter) = view.filter(snapshot, Limits::default(), true) else {
         story.body = Some(String::from_utf8_lossy(response).into_owned());
         return;
     };
-    let mut out = Vec::with_capacity(response.len());
-    let filtered = filter.push(response, &mut out).and_then(|()| filter.finish(&mut out));
+    let route = snapshot.route(permit.route());
+    let Shown { text, end, removed, dropped } = response::filter(filter, response, route);
     if story.monitored {
         story.body = Some(String::from_utf8_lossy(response).into_owned());
     }
-    match filtered {
+    match end {
         Ok(()) => {
-            story.removed = filter.pointers().to_vec();
-            if filter.dropped() > 0 {
-                story.notes.push(format!("{} rows are not the caller's and go", filter.dropped()));
+            story.removed = removed;
+            if dropped > 0 {
+                story.notes.push(format!("{dropped} rows are not the caller's and go"));
             }
             if !story.monitored {
-                story.body = Some(String::from_utf8_lossy(&out).into_owned());
+                story.body = Some(String::from_utf8_lossy(&text).into_owned());
             }
         }
         Err(Fault::Gone) => {

@@ -20,6 +20,7 @@ impl Engine {
         self.nulled = false;
         self.unfit = 0;
         self.part = false;
+        self.known = None;
         if let Some(record) = &mut self.record {
             record.way = Way::default();
         }

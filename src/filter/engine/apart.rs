@@ -89,7 +89,10 @@ impl Engine {
             _ if self.pen.drops() => {}
             SHOW => self.keep(input, out),
             HIDE => self.remove_or_refuse(input, out)?,
-            id => self.judge(id, is, 0, input, out)?,
+            id => {
+                self.child = self.by_tag(id, is, input.offset(0));
+                self.judge(self.child, is, 0, input, out)?;
+            }
         }
         let shown = !self.pen.drops();
         if !shown {

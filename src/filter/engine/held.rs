@@ -6,9 +6,16 @@ use crate::filter::mask::Types;
 use crate::filter::scan::Input;
 
 impl Engine {
-    /// Whether a value of this type, where some are held, is one of them.
-    pub(super) fn is_held(&self, is: Types) -> bool {
-        is == Types::NUMBER || self.splits_root || !self.frames.is_empty()
+    /// Whether a value of this type that begins at `offset`, where some are looked at before they are
+    /// judged, is held until it has ended. An object that has a tag is asked for it first.
+    #[cold]
+    pub(super) fn is_held(&mut self, is: Types, offset: u64) -> bool {
+        self.child = self.by_tag(self.child, is, offset);
+        let is_pair = self.splits_root || !self.frames.is_empty();
+        match is {
+            Types::OBJECT => is_pair && !self.mask.plan(self.child).pairs.is_empty(),
+            _ => true,
+        }
     }
 
     /// A value that was held has ended at `pos`, and is judged.

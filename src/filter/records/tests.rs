@@ -340,7 +340,7 @@ fn what_was_removed_is_counted_over_all_records() {
     records.push(b"{\"x\":1}\n{\"a\":1}\n{\"x\":1}\n", &mut out).unwrap();
     records.finish(&mut out).unwrap();
     assert_eq!((records.removed(), records.dropped()), (2, 0));
-    assert!(records.pointers().iter().all(|pointer| pointer == "/x"));
+    assert_eq!(records.pointers(), ["/x"]);
 }
 
 /// Keeps what belongs to `me`.

@@ -82,7 +82,7 @@ fn not_null<'a>(names: impl IntoIterator<Item = &'a str>) -> Value {
     json!({"properties": names.collect::<Map<_, _>>()})
 }
 
-fn names(list: &Value) -> impl Iterator<Item = &str> {
+pub(super) fn names(list: &Value) -> impl Iterator<Item = &str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
@@ -117,14 +117,15 @@ fn untouched(keywords: &Map<String, Value>, keyword: &str) -> Value {
 
 /// The members of an object on which a schema's verdict hangs.
 #[derive(Default)]
-struct Spoken {
-    names: BTreeSet<String>,
+pub(super) struct Spoken {
+    pub names: BTreeSet<String>,
     /// It can be any.
-    all: bool,
+    pub all: bool,
 }
 
 impl Spoken {
-    fn of(&mut self, schema: &Value) {
+    /// Adds those of a schema.
+    pub fn of(&mut self, schema: &Value) {
         let Value::Object(keywords) = schema else { return };
         for (keyword, value) in keywords {
             match keyword.as_str() {

@@ -4,16 +4,22 @@
 //! writable and valid under one contributing role (not the same one for all of them), and so must
 //! what a schema says of an object as a whole. Only pointers come out, never a value.
 
+mod change;
 mod decimal;
 mod merge;
 mod name;
+mod partial;
 mod rule;
+mod tagged;
 mod tree;
 
+pub use change::Change;
 pub use name::NamePattern;
 pub use rule::{Rule, RuleFault, schema_faults};
+pub use tagged::Tagged;
 
 use super::Limits;
+use super::anywhere::ANYWHERE;
 use super::fault::Fault;
 use super::mask::{HIDE, Mask, NodeId, SHOW, Types};
 use super::place::{Entries, PointerError, Token, tokens};
@@ -44,6 +50,8 @@ pub struct RoleRules {
 struct Place {
     tokens: Vec<Token>,
     entries: Option<Entries>,
+    /// What the objects are called, if only such objects are meant.
+    tagged: Option<Tagged>,
     /// The types that some role lets be an object here: a value of another is not meant.
     types: Types,
     roles: Vec<RoleRules>,
@@ -64,16 +72,42 @@ impl Values {
         entries: Option<&Entries>,
         roles: Vec<RoleRules>,
     ) -> Result<(), PointerError> {
+        let tokens = tokens(pointer)?;
+        self.push(Place {
+            tokens,
+            entries: entries.cloned(),
+            tagged: None,
+            types: Types::NONE,
+            roles,
+        });
+        Ok(())
+    }
+
+    /// The same for objects that say by a tag what they are; the pointer can be
+    /// [`super::anywhere::ANYWHERE`].
+    pub fn add_tagged(
+        &mut self,
+        pointer: &str,
+        tagged: Tagged,
+        roles: Vec<RoleRules>,
+    ) -> Result<(), PointerError> {
+        let anywhere = pointer == ANYWHERE;
+        let tokens = if anywhere { Vec::new() } else { tokens(pointer)? };
+        let tagged = Some(tagged.anywhere(anywhere));
+        self.push(Place { tokens, entries: None, tagged, types: Types::NONE, roles });
+        Ok(())
+    }
+
+    fn push(&mut self, mut place: Place) {
+        let roles = &place.roles;
         let free = |role: &RoleRules| role.rules.is_empty() && role.mask.is_empty();
         if roles.iter().any(free) || roles.iter().all(|role| role.rules.is_empty()) {
-            return Ok(());
+            return;
         }
-        let types = roles
+        place.types = roles
             .iter()
             .fold(Types::NONE, |all, role| all.or(role.mask.node(role.mask.root()).types));
-        let (tokens, entries) = (tokens(pointer)?, entries.cloned());
-        self.places.push(Place { tokens, entries, types, roles });
-        Ok(())
+        self.places.push(place);
     }
 
     /// Whether nothing is judged.
@@ -96,7 +130,12 @@ impl Values {
         let tree = tree::parse(body, limits.values)?;
         let mut judge = Judge { way: Way::default(), found: Pointers::new(limits) };
         for place in &self.places {
-            judge.find(place, &place.tokens, &tree, patch);
+            match &place.tagged {
+                Some(tagged) if tagged.is_anywhere() => {
+                    judge.everywhere(place, tagged, &tree, patch, false)
+                }
+                _ => judge.find(place, &place.tokens, &tree, patch),
+            }
         }
         Ok(judge.found.into_vec())
     }
@@ -118,7 +157,10 @@ impl Judge {
     /// Looks for the objects of a place. An object is merged while no array lies on the way.
     fn find(&mut self, place: &Place, tokens: &[Token], at: &Tree<'_>, patch: Patch) {
         let Some((token, rest)) = tokens.split_first() else {
-            return self.object(place, at, patch);
+            return match &place.tagged {
+                Some(tagged) if !tagged.may_be_meant(at, patch, false) => {}
+                _ => self.object(place, at, patch),
+            };
         };
         match at {
             Tree::Object(members) => {
@@ -135,6 +177,18 @@ impl Judge {
                     self.way.up();
                 }
             }
+            Tree::Way(step) => {
+                let (name, value) = &step.member[0];
+                let is_element = || step.index().is_some_and(|index| token.is_element(index));
+                let is_any = *token == Token::Any;
+                if is_any || token.is_member(name) || is_element() {
+                    self.way.member(name);
+                    self.find(place, rest, value, patch);
+                    self.way.up();
+                }
+            }
+            // What is not known may be no object that the place means.
+            Tree::Unknown => self.found.add(self.way.as_str()),
             _ => {}
         }
     }
@@ -154,7 +208,13 @@ impl Judge {
 
     /// A list of pairs is judged as the object that it stands for. A fault is told at the pair's key.
     fn pairs(&mut self, place: &Place, entries: &Entries, list: &Tree<'_>, patch: Patch) {
-        let Tree::Array(elements) = list else { return };
+        // A pair that is added is one of a list that leaves the others as they are.
+        let (elements, patch) = match list {
+            Tree::Array(elements) => (&elements[..], patch),
+            Tree::Way(step) => (std::slice::from_ref(&step.member[0].1), Patch::Merge),
+            Tree::Unknown => return self.found.add(self.way.as_str()),
+            _ => return,
+        };
         let mut members = Vec::new();
         let mut indices = Vec::new();
         for (index, element) in elements.iter().enumerate() {
@@ -235,8 +295,13 @@ impl Walk {
         let is = type_of(value);
         let writable = |state: &&State<'_>| {
             let node = state.mask.node(state.node);
-            state.node == SHOW
-                || state.node != HIDE && (node.types.accept(is) || merged && is == Types::NULL)
+            let fits = match value {
+                // Not known: of any type.
+                Tree::Unknown => node.types.has(Types::ALL_BUT_INTEGER),
+                Tree::Gone => true,
+                _ => node.types.accept(is) || merged && is == Types::NULL,
+            };
+            state.node == SHOW || state.node != HIDE && fits
         };
         let mut fine = false;
         let mut inside = Vec::with_capacity(states.len());
@@ -282,8 +347,28 @@ impl Walk {
                     self.way.up();
                 }
             }
+            Tree::Way(way) => {
+                let (name, inside) = &way.member[0];
+                self.way.member(name);
+                let states = step(&|mask, node| taken(mask, node, way));
+                self.value(inside, &states, false);
+                self.way.up();
+            }
             _ => {}
         }
+    }
+}
+
+/// The node where a step of a change leads; hidden where it could lead to two.
+fn taken(mask: &Mask, node: NodeId, step: &change::Step<'_>) -> NodeId {
+    let types = mask.node(node).types;
+    let member = types.has(Types::OBJECT).then(|| mask.member(node, &step.member[0].0));
+    let element = (types.has(Types::ARRAY) && step.is_element())
+        .then(|| step.index().map_or(mask.node(node).items, |index| mask.element(node, index)));
+    match (member, element) {
+        (Some(a), Some(b)) if a == b => a,
+        (Some(only), None) | (None, Some(only)) => only,
+        _ => HIDE,
     }
 }
 
@@ -296,6 +381,10 @@ fn type_of(value: &Tree<'_>) -> Types {
         Tree::Text(_) => Types::STRING,
         Tree::Array(_) => Types::ARRAY,
         Tree::Object(_) => Types::OBJECT,
+        Tree::Way(step) if step.is_element() => Types::CONTAINER,
+        Tree::Way(_) => Types::OBJECT,
+        // They can be anything.
+        Tree::Unknown | Tree::Gone => Types::ANY,
     }
 }
 

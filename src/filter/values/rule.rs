@@ -1,7 +1,9 @@
 //! One schema's values, compiled: what a written object must hold.
 
+use super::change;
 use super::decimal::Decimal;
 use super::merge::for_merge_patches;
+use super::partial::{IS, Is, for_changes};
 use super::tree::{Exact, Tree};
 use crate::filter::write::Patch;
 use jsonschema::error::ValidationErrorKind;
@@ -12,16 +14,19 @@ use jsonschema::{
 use serde_json::{Map, Value};
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Bytes that one compiled regular expression may take.
 const PATTERN_BYTES: usize = 1 << 20;
 
-/// What values a schema allows, for whole objects and for merge patches.
+/// What values a schema allows, for whole objects, for merge patches and for single changes.
 pub struct Rule {
     schema: Value,
     whole: Validator<Exact>,
     patch: Validator<Exact>,
+    formats: bool,
+    /// For single changes; made when the first one comes, since few APIs take any.
+    changes: OnceLock<Option<Validator<Exact>>>,
 }
 
 /// Why a schema is no rule.
@@ -58,24 +63,37 @@ impl Rule {
         };
         let whole = compile(schema)?;
         let patch = compile(&for_merge_patches(schema))?;
-        Ok(Rule { schema: schema.clone(), whole, patch })
+        Ok(Rule { schema: schema.clone(), whole, patch, formats, changes: OnceLock::new() })
     }
 
     /// Adds what is at fault in an object.
     pub(super) fn judge(&self, object: &Tree<'_>, patch: Patch, faults: &mut Faults) {
-        let validator = match patch {
-            Patch::No => &self.whole,
-            Patch::Merge => &self.patch,
+        let validator = match (object, patch) {
+            (Tree::Way(_) | Tree::Unknown | Tree::Gone, _) => match self.for_changes() {
+                Some(validator) => validator,
+                // It cannot be judged, so it is at fault.
+                None => {
+                    faults.insert(String::new(), Fault::Whole);
+                    return;
+                }
+            },
+            (_, Patch::No) => &self.whole,
+            (_, Patch::Merge) => &self.patch,
         };
         if validator.is_valid(object) {
             return;
         }
         for error in validator.iter_errors(object) {
             let Some(kind) = fault(error.kind()) else { continue };
-            let pointer = error.instance_path().to_string();
+            let pointer = change::named(object, &error.instance_path().to_string());
             let known = faults.entry(pointer).or_insert(kind);
             *known = kind.max(*known);
         }
+    }
+
+    fn for_changes(&self) -> Option<&Validator<Exact>> {
+        let build = || options(self.formats).build(&for_changes(&self.schema)).ok();
+        self.changes.get_or_init(build).as_ref()
     }
 }
 
@@ -139,6 +157,7 @@ pub(super) fn options(formats: bool) -> ValidationOptions<'static, Arc<dyn Retri
             });
     }
     options
+        .with_keyword(IS, Is::keyword)
         .with_keyword("const", |_: &Map<String, Value>, value: &Value, _: Location| {
             Ok(Box::new(OneOf(vec![value.clone()])))
         })
@@ -189,7 +208,7 @@ impl<'i> Keyword<'i, Exact> for OneOf {
     }
 }
 
-fn at_fault_unless<'i>(holds: bool) -> Result<(), ValidationError<'i>> {
+pub(super) fn at_fault_unless<'i>(holds: bool) -> Result<(), ValidationError<'i>> {
     // The message is shown to nobody: clients get pointers alone.
     if holds { Ok(()) } else { Err(ValidationError::custom("not allowed")) }
 }

@@ -3,6 +3,7 @@
 //! `serde_json::Value` rounds numbers; here each stays the text that was sent, and the keywords that
 //! judge numbers (see [`super::rule`]) read it as a [`Decimal`].
 
+use super::change::Step;
 use super::decimal::Decimal;
 use crate::filter::fault::Fault;
 use crate::filter::key::Key;
@@ -24,6 +25,12 @@ pub(super) enum Tree<'a> {
     Text(Cow<'a, str>),
     Array(Vec<Tree<'a>>),
     Object(Vec<(Cow<'a, str>, Tree<'a>)>),
+    /// In a change: an object or list of which one member or element is known.
+    Way(Box<Step<'a>>),
+    /// In a change: a value that nobody here has seen.
+    Unknown,
+    /// In a change: what was there is removed.
+    Gone,
 }
 
 /// Reads a body whose grammar, depth and keys have been checked already.
@@ -207,6 +214,8 @@ impl<'a> Tree<'a> {
                 }
                 out.push('}');
             }
+            // They are in no list whose elements are compared.
+            Tree::Way(_) | Tree::Unknown | Tree::Gone => {}
         }
     }
 }
@@ -251,11 +260,19 @@ impl<'a> Node<'a, Exact> for &'a Tree<'a> {
     type Number = Number<'a>;
 
     fn as_object(&self) -> Option<Self::Object> {
-        if let Tree::Object(members) = self { Some(members) } else { None }
+        match self {
+            Tree::Object(members) => Some(members),
+            Tree::Way(step) => Some(&step.member),
+            _ => None,
+        }
     }
 
     fn as_array(&self) -> Option<Self::Array> {
-        if let Tree::Array(elements) = self { Some(elements) } else { None }
+        match self {
+            Tree::Array(elements) => Some(elements),
+            Tree::Way(step) if step.is_element() => Some(std::slice::from_ref(&step.member[0].1)),
+            _ => None,
+        }
     }
 
     fn as_string(&self) -> Option<Cow<'a, str>> {
@@ -281,7 +298,8 @@ impl<'a> Node<'a, Exact> for &'a Tree<'a> {
             Tree::Number(_) => JsonType::Number,
             Tree::Text(_) => JsonType::String,
             Tree::Array(_) => JsonType::Array,
-            Tree::Object(_) => JsonType::Object,
+            // `type` is not asked of what is on the way.
+            Tree::Object(_) | Tree::Way(_) | Tree::Unknown | Tree::Gone => JsonType::Object,
         }
     }
 

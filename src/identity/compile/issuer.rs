@@ -166,7 +166,7 @@ impl Compiler<'_> {
         Some(DecodingKey::from_secret(&bytes))
     }
 
-    fn secret_file(&mut self, path: &Text) -> Option<Vec<u8>> {
+    pub(super) fn secret_file(&mut self, path: &Text) -> Option<Vec<u8>> {
         let bytes = self.file(path)?;
         if bytes.ends_with(b"\n") {
             let message = format!("the secret in `{}` ends with a newline", path.value);

@@ -6,6 +6,7 @@ mod issuer;
 mod keys;
 mod mtls;
 mod roles;
+mod tell;
 
 use super::Identity;
 use super::api_key::ApiKeys;
@@ -13,9 +14,10 @@ use super::cookie::Cookie;
 use super::forwarded::Forwarded;
 use super::jwt::Issuer;
 use super::mtls::Mtls;
+use super::tell::{Assertion, Names, Tell};
 use super::verdicts::{MAX_VERDICT_BYTES, Verdicts};
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::raw::{RawIdentity, RawJwt, Text};
+use crate::policy::raw::{RawIdentity, RawJwt, RawUpstream, Text};
 use crate::source::Span;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderName, HeaderValue};
@@ -39,6 +41,7 @@ pub(super) struct Authenticators {
     forwarded: Option<Forwarded>,
     cookies: Vec<Cookie>,
     mtls: Option<Mtls>,
+    tell: Tell,
 }
 
 /// The user ids that an authenticator can yield.
@@ -66,9 +69,12 @@ impl Identity {
             if typed.is_none_or(|span| !report.has_error_in(span)) {
                 report.push(no_identity(typed));
             }
-            return Identity::default();
+            // On public routes nobody is told of, and what we say elsewhere is still ours to say.
+            let tell = Compiler { inputs, report }.tell(raw.tell.as_ref());
+            return Identity::of(Authenticators { tell, ..Authenticators::default() });
         }
         let mut compiler = Compiler { inputs, report };
+        let tell = compiler.tell(raw.tell.as_ref());
         compiler.unique_issuers(&raw.jwt);
         if !raw.same_users {
             compiler.separate_users(raw);
@@ -81,11 +87,27 @@ impl Identity {
             compiler.separate_headers(raw, keys, peers);
         }
         let mtls = raw.mtls.as_ref().map(|raw| compiler.mtls(raw));
-        Identity::of(Authenticators { issuers, api_keys, forwarded, cookies, mtls })
+        Identity::of(Authenticators { issuers, api_keys, forwarded, cookies, mtls, tell })
+    }
+
+    /// Reads the secrets that upstreams ask of whoever speaks to them.
+    pub fn authenticate_to(
+        &mut self,
+        upstreams: &[RawUpstream],
+        inputs: &Inputs<'_>,
+        report: &mut Report,
+    ) {
+        let mut compiler = Compiler { inputs, report };
+        for upstream in upstreams {
+            let Some(raw) = &upstream.credential else { continue };
+            if let Some(credential) = compiler.upstream_credential(raw, &self.told_headers) {
+                self.tell.credentials.insert(upstream.id.value.as_str().into(), credential);
+            }
+        }
     }
 
     pub(super) fn of(authenticators: Authenticators) -> Identity {
-        let Authenticators { issuers, api_keys, forwarded, cookies, mtls } = authenticators;
+        let Authenticators { issuers, api_keys, forwarded, cookies, mtls, tell } = authenticators;
         let key_header = api_keys.as_ref().and_then(|keys| keys.header.clone());
         let credential_headers: Vec<_> = std::iter::once(AUTHORIZATION).chain(key_header).collect();
         let identity_headers: Vec<_> =
@@ -103,6 +125,8 @@ impl Identity {
             credential_headers,
             identity_headers,
             vary,
+            told_headers: told_headers(&tell),
+            tell,
         }
     }
 }
@@ -185,6 +209,14 @@ fn users(raw: &RawIdentity) -> Vec<(Span, Users)> {
     let peers = raw.forwarded.iter().map(|peers| (peers.span, Users::Any(prefix(&peers.prefix))));
     let certificates = raw.mtls.iter().flat_map(mtls::users);
     jwt.chain(keys).chain(peers).chain(certificates).collect()
+}
+
+/// The headers in which only we speak. Those by the usual names are known without a list.
+fn told_headers(tell: &Tell) -> Vec<HeaderName> {
+    let names = tell.names().into_iter().flat_map(Names::iter);
+    let all = names.chain(tell.assertion().map(Assertion::header));
+    let other = all.filter(|name| !name.starts_with("x-portcullis-"));
+    other.filter_map(|name| name.parse().ok()).collect()
 }
 
 fn prefix(typed: &Option<Text>) -> Box<str> {

@@ -8,6 +8,8 @@ mod keys;
 mod pem;
 mod remote;
 mod tokens;
+mod told;
+mod vectors;
 
 use super::*;
 use crate::diag::{Report, Severity};

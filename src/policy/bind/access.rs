@@ -4,7 +4,7 @@ use super::{Fields, Harmless, Shape, condition};
 use crate::diag::Report;
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::{
-    RawAt, RawEntries, RawGrant, RawResourceType, RawRestriction, RawRights, RawRole,
+    RawAt, RawEntries, RawGrant, RawIs, RawResourceType, RawRestriction, RawRights, RawRole,
     RawRoleDefaults, RawSchema,
 };
 use crate::policy::schema::Options;
@@ -78,9 +78,11 @@ pub(super) const RESOURCE_TYPE: Shape = Shape {
 
 pub(super) const AT: Shape = Shape {
     what: "place of a resource type",
-    keys: &["path", "pointer", "entries"],
-    unenforced: &[("is", Harmless::Never)],
+    keys: &["path", "pointer", "entries", "is"],
+    unenforced: &[],
 };
+
+pub(super) const IS: Shape = Shape { what: "`is`", keys: &["field", "value"], unenforced: &[] };
 
 pub(super) const ENTRIES: Shape =
     Shape { what: "`entries`", keys: &["key", "value"], unenforced: &[] };
@@ -205,7 +207,17 @@ fn at(node: &Node, report: &mut Report) -> Option<RawAt> {
         Some(node) => Some(entries(node, fields.report())?),
         None => None,
     };
-    Some(RawAt { span: node.span, path: path?, pointer: pointer?, entries })
+    let is = match fields.node("is") {
+        Some(node) => Some(is(node, fields.report())?),
+        None => None,
+    };
+    Some(RawAt { span: node.span, path: path?, pointer: pointer?, entries, is })
+}
+
+fn is(node: &Node, report: &mut Report) -> Option<RawIs> {
+    let mut fields = Fields::open(node, &IS, report)?;
+    let (field, value) = (fields.required_text("field"), fields.required_text("value"));
+    Some(RawIs { span: node.span, field: field?, value: value? })
 }
 
 fn entries(node: &Node, report: &mut Report) -> Option<RawEntries> {

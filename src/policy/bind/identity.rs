@@ -1,6 +1,6 @@
 //! Authenticators, except for API keys.
 
-use super::{Fields, Shape, keys, mtls, remote, text};
+use super::{Fields, Shape, keys, mtls, remote, tell, text};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::{
@@ -12,7 +12,7 @@ pub(super) const MAX_LEEWAY: u64 = 300;
 
 pub(super) const IDENTITY: Shape = Shape {
     what: "`identity`",
-    keys: &["jwt", "api_keys", "mtls", "forwarded", "same_users"],
+    keys: &["jwt", "api_keys", "mtls", "forwarded", "same_users", "tell"],
     unenforced: &[],
 };
 
@@ -69,6 +69,7 @@ pub(super) fn identity(node: &Node, report: &mut Report) -> RawIdentity {
         fields.node("api_keys").and_then(|node| keys::api_keys(node, fields.report()));
     identity.forwarded = fields.node("forwarded").and_then(|node| forwarded(node, fields.report()));
     identity.mtls = fields.node("mtls").and_then(|node| mtls::mtls(node, fields.report()));
+    identity.tell = fields.node("tell").and_then(|node| tell::tell(node, fields.report()));
     identity.same_users = fields.flag("same_users").is_some_and(|same| same.value);
     identity
 }

@@ -18,6 +18,7 @@ mod people;
 mod quantity;
 mod remote;
 mod route;
+mod tell;
 
 pub use fields::{Fields, Harmless, Shape, bad_word, not_enforced, text, wrong_type};
 pub use quantity::{duration, size};

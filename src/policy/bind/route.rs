@@ -1,16 +1,17 @@
 //! Upstreams and routes.
 
-use super::{Fields, Harmless, Shape, condition, text};
+use super::{Fields, Harmless, Shape, condition, tell, text};
 use crate::diag::Report;
 use crate::policy::node::Node;
 use crate::policy::raw::{
-    BodyKind, MODES, RawCors, RawHeaders, RawRoute, RawUpstream, RawUpstreamTls, Update,
+    BodyKind, MODES, RawCors, RawHeaders, RawRoute, RawUpstream, RawUpstreamTls, RequestKind,
+    Update,
 };
 
 pub(super) const UPSTREAM: Shape = Shape {
     what: "upstream",
-    keys: &["id", "url", "host", "tls"],
-    unenforced: &[("timeouts", Harmless::Empty), ("credential", Harmless::Never)],
+    keys: &["id", "url", "host", "credential", "tls"],
+    unenforced: &[("timeouts", Harmless::Empty)],
 };
 
 pub(super) const UPSTREAM_TLS: Shape =
@@ -37,9 +38,10 @@ pub(super) const ROUTE: Shape = Shape {
         "headers",
         "when",
         "upgrade",
+        "sentinels",
         "cors",
     ],
-    unenforced: &[("sentinels", Harmless::Empty)],
+    unenforced: &[],
 };
 
 pub(super) const CORS: Shape = Shape {
@@ -55,12 +57,14 @@ pub(super) fn upstream(node: &Node, report: &mut Report) -> Option<RawUpstream> 
     let mut fields = Fields::open(node, &UPSTREAM, report)?;
     let (id, url) = (fields.required_text("id"), fields.required_text("url"));
     let host = fields.text("host");
+    let credential = fields.node("credential");
+    let credential = credential.and_then(|node| tell::credential(node, fields.report()));
     let tls = match fields.node("tls") {
         // Without it, this would be another upstream.
         Some(node) => Some(upstream_tls(node, fields.report())?),
         None => None,
     };
-    Some(RawUpstream { span: node.span, id: id?, url: url?, host, tls })
+    Some(RawUpstream { span: node.span, id: id?, url: url?, host, credential, tls })
 }
 
 fn upstream_tls(node: &Node, report: &mut Report) -> Option<RawUpstreamTls> {
@@ -100,15 +104,19 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
         request: fields.word(
             "request",
             &[
-                ("json", Some(BodyKind::Json)),
-                ("opaque", Some(BodyKind::Opaque)),
-                ("form", None),
-                ("multipart", None),
+                ("json", Some(RequestKind::Json)),
+                ("form", Some(RequestKind::Form)),
+                ("multipart", Some(RequestKind::Multipart)),
+                ("opaque", Some(RequestKind::Opaque)),
             ],
         ),
         response: fields.word(
             "response",
-            &[("json", Some(BodyKind::Json)), ("opaque", Some(BodyKind::Opaque)), ("events", None)],
+            &[
+                ("json", Some(BodyKind::Json)),
+                ("opaque", Some(BodyKind::Opaque)),
+                ("events", Some(BodyKind::Events)),
+            ],
         ),
         params_keep: fields.word("params", &[("keep", Some(true))]).is_some(),
         credential_pass: fields
@@ -121,6 +129,7 @@ pub(super) fn route(node: &Node, report: &mut Report) -> Option<RawRoute> {
             None => RawHeaders::default(),
         },
         when: condition::tests(&mut fields)?,
+        sentinels: fields.texts("sentinels"),
         upgrade: fields.word("upgrade", &[("websocket", Some(true))]).is_some(),
         cors: match fields.node("cors") {
             Some(node) => Some(cors(node, fields.report())?),

@@ -214,9 +214,9 @@ fn what_is_not_enforced_is_refused_by_name() {
         let text = format!("restrictions: [{{id: r, deny: [{{path: /, access: r, {key}}}]}}]\n");
         bad(&text, &[(NotEnforced, key.split(':').next().unwrap())]);
     }
-    bad("routes: [{match: /, sentinels: [x]}]\n", &[(NotEnforced, "sentinels")]);
+    bad("routes: [{match: /, request: events}]\n", &[(BadValue, "events")]);
     bad("routes: [{match: /, upgrade: h2c}]\n", &[(BadValue, "h2c")]);
-    for value in ["request: form", "response: events", "update: merge_hidden"] {
+    for value in ["request: form", "update: merge_hidden"] {
         let text = format!("routes: [{{match: /, {value}}}]\n");
         bad(&text, &[(NotEnforced, value.split(' ').nth(1).unwrap())]);
     }

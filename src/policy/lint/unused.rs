@@ -1,7 +1,7 @@
 //! UNUSED: what is defined and changes nothing, because nothing refers to it.
 
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::raw::{RawPolicy, Text};
+use crate::policy::raw::{RawPolicy, RawResourceType, Text};
 use crate::policy::resolve::{Address, Resolved, ResolvedMembers, ResolvedRole};
 use std::collections::HashSet;
 
@@ -78,7 +78,10 @@ pub(super) fn schemas_and_types(raw: &RawPolicy, resolved: &Resolved, report: &m
         unused(report, &schema.id, "no role has the schema", help);
     }
     let limited: HashSet<usize> = resolved.schemas.iter().map(|schema| schema.kind).collect();
-    for (_, kind) in raw.resource_types.iter().enumerate().filter(|(at, _)| !limited.contains(at)) {
+    // A type that is named by a tag says that objects with this tag are shown whole.
+    let tagged = |kind: &RawResourceType| kind.at.iter().any(|at| at.is.is_some());
+    let types = raw.resource_types.iter().enumerate();
+    for (_, kind) in types.filter(|(at, kind)| !limited.contains(at) && !tagged(kind)) {
         let help = "write a schema for it, or remove it";
         unused(report, &kind.id, "no schema limits the resource type", help);
     }

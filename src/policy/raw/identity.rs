@@ -1,6 +1,7 @@
 //! Who is calling.
 
 use super::Text;
+use super::tell::RawTell;
 use crate::source::{Span, Spanned};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ pub struct RawIdentity {
     pub forwarded: Option<RawForwarded>,
     pub mtls: Option<RawMtls>,
     pub same_users: bool,
+    /// What upstreams are told of callers.
+    pub tell: Option<RawTell>,
 }
 
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Upstreams and routes.
 
-use super::{RawTest, Text};
+use super::{RawCredential, RawTest, Text};
 use crate::source::{Span, Spanned};
 
 #[derive(Clone, Debug)]
@@ -9,6 +9,7 @@ pub struct RawUpstream {
     pub id: Text,
     pub url: Text,
     pub host: Option<Text>,
+    pub credential: Option<RawCredential>,
     pub tls: Option<RawUpstreamTls>,
 }
 
@@ -41,8 +42,10 @@ pub struct RawRoute {
     pub update: Option<Spanned<Update>>,
     /// Access letters.
     pub public: Option<Text>,
-    pub request: Option<Spanned<BodyKind>>,
+    pub request: Option<Spanned<RequestKind>>,
     pub response: Option<Spanned<BodyKind>>,
+    /// Data of events that is no JSON and passes.
+    pub sentinels: Vec<Text>,
     pub params_keep: bool,
     pub credential_pass: bool,
     /// The policy's where absent.
@@ -94,9 +97,24 @@ pub enum Update {
     Replace,
 }
 
-/// How a body is read. (Other kinds are not enforced yet.)
+/// How a request's body is read, where something limits it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestKind {
+    /// JSON, merge patches and JSON Patches.
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// `multipart/form-data`.
+    Multipart,
+    /// Not at all.
+    Opaque,
+}
+
+/// How a response's body is read. (Other kinds are not enforced yet.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyKind {
     Json,
     Opaque,
+    /// A stream of records; of responses alone.
+    Events,
 }

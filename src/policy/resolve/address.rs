@@ -76,13 +76,20 @@ pub(super) fn of(
 
 /// The headers in which credentials of this policy, or statements about callers, stand.
 pub(super) fn taken(raw: &RawPolicy) -> Vec<HeaderName> {
-    let Some(identity) = &raw.identity else { return Vec::new() };
+    let secrets = raw.upstreams.iter().filter_map(|upstream| upstream.credential.as_ref());
+    let secrets = secrets.map(|credential| &credential.header);
+    let parse = |name: &Text| name.value.parse().ok();
+    let Some(identity) = &raw.identity else { return secrets.filter_map(parse).collect() };
+    let told = identity.tell.iter().flat_map(|tell| {
+        let headers = tell.headers.iter().flat_map(|headers| headers.iter());
+        headers.chain(tell.assertion.iter().map(|assertion| &assertion.header))
+    });
     let keys = identity.api_keys.iter().flat_map(|keys| &keys.header);
     let of_peers = identity.forwarded.iter().flat_map(|peers| {
         let more = [&peers.org, &peers.app, &peers.roles, &peers.email];
         [&peers.user].into_iter().chain(more.into_iter().flatten())
     });
-    keys.chain(of_peers).filter_map(|name| name.value.parse().ok()).collect()
+    keys.chain(of_peers).chain(told).chain(secrets).filter_map(parse).collect()
 }
 
 /// Whether a policy may read an address from a header, or set it: not one that is about the message

@@ -15,11 +15,13 @@ mod members;
 mod mode;
 mod paths;
 mod people;
+mod places;
 mod presets;
 mod reach;
 mod restrictions;
 mod roles;
 mod selectors;
+mod sentinels;
 
 pub use address::Address;
 pub use carriage::{Carriage, MAX_HEADERS};
@@ -29,12 +31,13 @@ pub use invitations::MAX_EMAIL;
 pub use last_admin::MAX_PROTECTED;
 pub use members::{ResolvedGroup, ResolvedMember, ResolvedMembers};
 pub(super) use paths::label;
-pub use paths::{METHODS, MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
+pub use paths::{Is, METHODS, MethodTable, ResolvedAt, ResolvedRoute, ResolvedType};
 pub use people::{ResolvedApp, ResolvedOrg};
 pub use presets::MAX_TEMPLATES;
 pub use reach::MAX_OPERATORS;
 pub use restrictions::{ResolvedRestriction, defaults};
 pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};
+pub use sentinels::{MAX_SENTINEL, MAX_SENTINELS};
 
 use crate::diag::{Code, Diagnostic, Report, suggestion};
 use crate::policy::administration::Administration;

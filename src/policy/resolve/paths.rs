@@ -5,17 +5,17 @@ use super::carriage::{self, Carriage};
 use super::carriers::Carriers;
 use super::cors;
 use super::mode;
+use super::sentinels;
 use super::{Names, Resolved, ResolvedGrant, Surroundings, Upstreams, conditions};
 use crate::diag::{Code, Diagnostic, Report};
-use crate::filter::mask::Mask;
-use crate::filter::place::{Entries, place};
+use crate::filter::place::Entries;
 use crate::policy::access::{Access, Letters};
 use crate::policy::condition::Test;
 use crate::policy::cors::Cors;
 use crate::policy::host::HostPattern;
 use crate::policy::pattern::Pattern;
 use crate::policy::raw::{
-    BodyKind, Kind, RawEntries, RawHeaders, RawPolicy, RawRoute, Text, Update,
+    BodyKind, Kind, RawHeaders, RawPolicy, RawRoute, RequestKind, Text, Update,
 };
 use crate::policy::snapshot::UpstreamId;
 use crate::source::Span;
@@ -36,8 +36,9 @@ pub struct ResolvedRoute {
     pub methods: MethodTable,
     pub public: Access,
     pub update: Update,
-    pub request: BodyKind,
+    pub request: RequestKind,
     pub response: BodyKind,
+    pub sentinels: Arc<[Arc<str>]>,
     pub params_keep: bool,
     pub credential_pass: bool,
     /// What is refused is let through, and told.
@@ -73,6 +74,15 @@ pub struct ResolvedAt {
     pub pointer: Arc<str>,
     /// The object stands there as a list of pairs.
     pub entries: Option<Arc<Entries>>,
+    /// What it is called, if only such objects are meant.
+    pub is: Option<Arc<Is>>,
+}
+
+/// The tag of objects: a pointer inside of them, and the text there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Is {
+    pub field: Arc<str>,
+    pub value: Arc<str>,
 }
 
 /// The methods that a letter can stand for; every other one is 405.
@@ -170,8 +180,9 @@ fn resolve_route(
         methods: methods(route, report),
         public: route.public.as_ref().map_or(Access::NONE, |typed| letters(typed, report)),
         update: route.update.map_or(Update::Replace, |update| update.value),
-        request: route.request.map_or(BodyKind::Json, |kind| kind.value),
+        request: route.request.map_or(RequestKind::Json, |kind| kind.value),
         response: route.response.map_or(BodyKind::Json, |kind| kind.value),
+        sentinels: sentinels::of(route, report),
         params_keep: route.params_keep,
         credential_pass: route.credential_pass,
         monitor: false,
@@ -254,43 +265,9 @@ pub(super) fn types(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedType> {
         .map(|kind| ResolvedType {
             id: kind.id.value.as_str().into(),
             elsewhere_pass: kind.elsewhere_pass,
-            ats: kind
-                .at
-                .iter()
-                .filter_map(|at| {
-                    let pattern = pattern(&at.path, report)?;
-                    if let Err(error) = place(&at.pointer.value, 0, &Mask::show()) {
-                        let message = format!("`{}` is no JSON pointer: {error}", at.pointer.value);
-                        report.push(
-                            Diagnostic::error(Code::BadValue, at.pointer.span, message)
-                                .help("write `\"\"` for the whole body, or `/data/*` for each element of `data`"),
-                        );
-                        return None;
-                    }
-                    let entries = match &at.entries {
-                        Some(typed) => Some(Arc::new(entries(typed, report)?)),
-                        None => None,
-                    };
-                    Some(ResolvedAt { pattern, pointer: at.pointer.value.as_str().into(), entries })
-                })
-                .collect(),
+            ats: kind.at.iter().filter_map(|at| super::places::at(at, report)).collect(),
         })
         .collect()
-}
-
-fn entries(typed: &RawEntries, report: &mut Report) -> Option<Entries> {
-    Entries::new(&typed.key.value, &typed.value.value)
-        .map_err(|error| {
-            let key = Entries::new(&typed.key.value, "/\u{0}").is_err();
-            let at = if key { &typed.key } else { &typed.value };
-            let message = format!("`{}` is no place in a pair: {error}", at.value);
-            report.push(
-                Diagnostic::error(Code::BadValue, at.span, message).help(
-                    "write pointers inside of the pair: `entries: {key: /key, value: /value}`",
-                ),
-            );
-        })
-        .ok()
 }
 
 /// ROUTE_TOTAL: a grant that no route can carry is a mistake, and a denial that denies nothing is
@@ -463,6 +440,7 @@ impl RawRoute {
             public: None,
             request: None,
             response: None,
+            sentinels: Vec::new(),
             params_keep: false,
             credential_pass: false,
             mode: None,

@@ -3,6 +3,7 @@
 mod head;
 mod owners;
 mod rows;
+mod together;
 mod values;
 
 use super::Api;

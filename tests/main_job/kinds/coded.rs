@@ -2,9 +2,8 @@
 //! filtered, and encoded again as the client accepts it.
 
 use super::{READ, WRITTEN, answer, chunk, coded, peak_kib, plain};
-use crate::main_job::{Api, assert_problem, bearer, with_tokens};
-use crate::support::proxy::Start;
-use crate::support::{Client, Response, TempPolicy, Upstream, client, h2, tokens};
+use crate::main_job::{Api, assert_problem, bearer};
+use crate::support::{Client, Response, Upstream, client, h2};
 
 const RULES: &str = r#"
 roles:
@@ -21,17 +20,7 @@ const SEEN: &str = r#"{"id": 1, "name": "Ann"}"#;
 
 /// Some upstream, and limits of our own.
 fn limited(upstream: Upstream, limits: &[(&str, &str)]) -> Api {
-    started(upstream, RULES, limits)
-}
-
-fn started(upstream: Upstream, rules: &str, settings: &[(&str, &str)]) -> Api {
-    let policy = TempPolicy::file(&with_tokens(rules));
-    policy.write("jwt.secret", tokens::SECRET);
-    let mut start = Start::new().upstream(&upstream).policy(policy.path());
-    for (name, value) in [("WORKERS", "1")].iter().chain(settings) {
-        start = start.environment(&format!("PORTCULLIS_{name}"), value);
-    }
-    Api { upstream, policy, proxy: start.ready() }
+    super::started(upstream, RULES, limits)
 }
 
 fn answering(status: u16, coding: &str, body: &[u8]) -> Api {
@@ -111,7 +100,7 @@ fn encoded_bodies_are_watched_too() {
     {
         let body = coded(coding, ITEM);
         let upstream = Upstream::fixed(encoded(200, coding, &body));
-        let api = started(upstream, &rules, &[("ALLOW_MONITOR", "true")]);
+        let api = super::started(upstream, &rules, &[("ALLOW_MONITOR", "true")]);
         let answer = api.call("ana:support", "GET", "/items/1");
         assert_eq!((&answer.body, answer.header("content-encoding")), (&body, Some(coding)));
         let line = api.proxy.wait_for_line(&format!("\"monitored\":\"{reason}\""));

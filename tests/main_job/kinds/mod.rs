@@ -1,7 +1,11 @@
 //! Bodies that are more than one plain JSON document: encoded ones, and streams of records.
 
 mod coded;
+mod records;
 
+use super::{Api, with_tokens};
+use crate::support::proxy::Start;
+use crate::support::{TempPolicy, Upstream, tokens};
 use std::io::{Read, Write};
 
 /// The codings that are written as well as read.
@@ -9,6 +13,18 @@ const WRITTEN: [&str; 3] = ["gzip", "br", "zstd"];
 
 /// The codings that are read.
 const READ: [&str; 4] = ["gzip", "deflate", "br", "zstd"];
+
+/// A proxy with these settings before this upstream.
+#[track_caller]
+fn started(upstream: Upstream, rules: &str, settings: &[(&str, &str)]) -> Api {
+    let policy = TempPolicy::file(&with_tokens(rules));
+    policy.write("jwt.secret", tokens::SECRET);
+    let mut start = Start::new().upstream(&upstream).policy(policy.path());
+    for (name, value) in [("WORKERS", "1")].iter().chain(settings) {
+        start = start.environment(&format!("PORTCULLIS_{name}"), value);
+    }
+    Api { upstream, policy, proxy: start.ready() }
+}
 
 /// A body with this coding.
 fn coded(coding: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
@@ -51,6 +67,27 @@ fn plain(coding: Option<&str>, body: &[u8]) -> String {
         }
     };
     read.unwrap_or_else(|error| panic!("{coding:?}: {error}: {}", body.escape_ascii()));
+    String::from_utf8(text).expect("UTF-8")
+}
+
+/// What can be read of the beginning of a body with this coding.
+#[track_caller]
+fn begun(coding: &str, body: &[u8]) -> String {
+    let read = |mut writer: Box<dyn Write + '_>| {
+        writer.write_all(body).and_then(|()| writer.flush()).expect("a beginning");
+    };
+    let mut text = Vec::new();
+    match coding {
+        "gzip" => read(Box::new(flate2::write::GzDecoder::new(&mut text))),
+        "br" => {
+            let mut writer = brotli::DecompressorWriter::new(&mut text, 4_096);
+            writer.write_all(body).and_then(|()| writer.flush()).expect("a beginning");
+            // Its end would be an error: the body goes on.
+            std::mem::forget(writer);
+        }
+        "zstd" => read(Box::new(zstd::stream::write::Decoder::new(&mut text).expect("memory"))),
+        other => panic!("nobody asked for `{other}`"),
+    }
     String::from_utf8(text).expect("UTF-8")
 }
 

@@ -28,12 +28,11 @@ pub fn schemas(dice: &mut Dice, types: &[Type]) -> Vec<Schema> {
         return Vec::new();
     }
     let count = dice.below(5);
-    // One for all: what several say together the document leaves open.
-    let redact = dice.maybe(20, |_| "null".to_owned());
+    let redacts = dice.pick(&[0, 0, 0, 40, 100]);
     let schema = |id: &str| Schema {
         id: id.into(),
         of: dice.pick(types).id,
-        redact: redact.clone(),
+        redact: dice.maybe(redacts, |_| "null".to_owned()),
         body: body(dice, 2),
     };
     SCHEMAS.split(' ').take(count).map(schema).collect()
@@ -51,8 +50,7 @@ fn body(dice: &mut Dice, deep: u8) -> Value {
     }
     let mut body =
         json!({"type": "object", "properties": fields, "additionalProperties": dice.percent(50)});
-    // What a role that lists fields requires says nothing of an object that has others.
-    if body["additionalProperties"] == true && dice.percent(30) {
+    if dice.percent(25) {
         body["required"] = json!([dice.word("a b owner")]);
     }
     body
@@ -65,7 +63,7 @@ fn field(dice: &mut Dice, deep: u8) -> Value {
         3 => json!({"readOnly": true}),
         4 => json!({"writeOnly": true}),
         5 if deep > 0 => body(dice, deep - 1),
-        6 => dice.pick(&[
+        6 | 7 => dice.pick(&[
             json!({"type": "integer", "maximum": 5}),
             json!({"type": ["integer", "number"], "maximum": 9}),
             json!({"type": "string", "maxLength": 0}),

@@ -55,7 +55,7 @@ pub fn policy(dice: &mut Dice) -> Policy {
         ..Policy::default()
     };
     policy.schemas = bodies::schemas(dice, &policy.resource_types);
-    if dice.percent(12) {
+    if dice.percent(25) {
         access::shared_rows(&mut policy.roles);
     }
     if plan.hosted {

@@ -2,7 +2,7 @@
 
 use super::{HOST, LETTERS, PATH, POINTER, Row, may, must};
 use crate::policy::bind::access::{
-    AT, DENY, ENTRIES, GRANT, RESOURCE_TYPE, RESTRICTION, ROLE, ROLE_DEFAULTS, SCHEMA,
+    AT, DENY, ENTRIES, GRANT, IS, RESOURCE_TYPE, RESTRICTION, ROLE, ROLE_DEFAULTS, SCHEMA,
 };
 use crate::policy::bind::condition::{KEEP, OWNER, REQUIRE};
 use crate::policy::bind::kinds::Kind::*;
@@ -205,13 +205,22 @@ pub(super) const ROWS: &[Row] = &[
             must(
                 "pointer",
                 POINTER,
-                "A JSON pointer: `\"\"` is the whole body, `*` every element or member: `/data/*`",
+                "A JSON pointer: `\"\"` is the whole body, `*` every element or member: `/data/*`; with `is`, `/**` is every object",
             ),
             may(
                 "entries",
                 One(&ENTRIES),
                 "The object stands there as a list of pairs: `[{\"key\": …, \"value\": …}]`",
             ),
+            may("is", One(&IS), "Objects of the type say by a member, the tag, that they are"),
+        ],
+    ),
+    (
+        &IS,
+        "What objects of the type are called; others at this place are none",
+        &[
+            must("field", POINTER, "A pointer inside of the object, to its tag: `/resourceType`"),
+            must("value", Text, "What the tag says: `Patient`"),
         ],
     ),
     (

@@ -7,6 +7,7 @@ use crate::policy::bind::identity::{
 use crate::policy::bind::keys::{API_KEY, API_KEYS, CARRIERS};
 use crate::policy::bind::kinds::Kind::*;
 use crate::policy::bind::mtls::{MTLS, NAMED, TRUST_DOMAIN};
+use crate::policy::bind::tell::{ASSERTION, SIGNING_KEY, TELL, TOLD};
 
 pub(super) const ROWS: &[Row] = &[
     (
@@ -26,7 +27,48 @@ pub(super) const ROWS: &[Row] = &[
                 Flag,
                 "Authenticators that can yield the same id mean the same person",
             ),
+            may("tell", One(&TELL), "What upstreams are told of callers"),
         ],
+    ),
+    (
+        &TELL,
+        "What upstreams are told of callers",
+        &[
+            may("headers", One(&TOLD), "Other names of the headers"),
+            may("assertion", One(&ASSERTION), "A signed token, in place of the headers"),
+        ],
+    ),
+    (
+        &TOLD,
+        "Names of the headers that say who is calling; written beside `assertion`, both are sent",
+        &[
+            may("user", Text, "`X-Portcullis-User`"),
+            may("org", Text, "`X-Portcullis-Org`"),
+            may("app", Text, "`X-Portcullis-App`"),
+            may("roles", Text, "`X-Portcullis-Roles`"),
+            may("policy", Text, "`X-Portcullis-Policy`"),
+        ],
+    ),
+    (
+        &ASSERTION,
+        "A signed token that says who is calling",
+        &[
+            must(
+                "header",
+                Text,
+                "The header that carries it; in `Authorization` it is a bearer token",
+            ),
+            must("keys", Many(&SIGNING_KEY), "Private keys, newest first: that one signs"),
+            may("algorithm", Word(&["ES256", "EdDSA", "RS256"]), "What the keys are for; `ES256`"),
+            may("issuer", Text, "Its `iss`; `portcullis`"),
+            may("audience", Text, "Its `aud`; the upstream's id"),
+            may("ttl", Text, "How long it is good, `5s` to `1h`; `60s`"),
+        ],
+    ),
+    (
+        &SIGNING_KEY,
+        "A private key of ours",
+        &[must("file", Text, "A PEM file (PKCS#8), from the policy's folder")],
     ),
     (
         &JWT,

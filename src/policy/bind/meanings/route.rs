@@ -3,6 +3,7 @@
 use super::{LETTERS, PATH, Row, SELECTOR, may, must};
 use crate::policy::bind::kinds::Kind::*;
 use crate::policy::bind::route::{CORS, HEADERS, ROUTE, UPSTREAM, UPSTREAM_TLS};
+use crate::policy::bind::tell::CREDENTIAL;
 
 pub(super) const ROWS: &[Row] = &[
     (
@@ -17,6 +18,23 @@ pub(super) const ROWS: &[Row] = &[
             ),
             may("host", Text, "The Host to send; without it, the client's"),
             may("tls", One(&UPSTREAM_TLS), "How to speak to an `https` upstream"),
+            may(
+                "credential",
+                One(&CREDENTIAL),
+                "The upstream's own secret, put on what goes there",
+            ),
+        ],
+    ),
+    (
+        &CREDENTIAL,
+        "An upstream's own secret, put on what goes there",
+        &[
+            must("header", Text, "The header that carries it"),
+            must(
+                "file",
+                Text,
+                "A file with its value, from the policy's folder, used byte for byte",
+            ),
         ],
     ),
     (
@@ -70,13 +88,18 @@ pub(super) const ROWS: &[Row] = &[
             may("public", LETTERS, "Letters for which no credential is evaluated"),
             may(
                 "request",
-                Word(&["json", "opaque"]),
-                "How request bodies are read; `json`. Opaque ones pass unread",
+                Word(&["json", "form", "multipart", "opaque"]),
+                "How request bodies are read where something limits them; `json`. Opaque ones pass unread",
             ),
             may(
                 "response",
-                Word(&["json", "opaque"]),
-                "How response bodies are read; `json`. Opaque ones pass unread, even where fields are hidden",
+                Word(&["json", "opaque", "events"]),
+                "How response bodies are read; `json`. Events are streams of records: NDJSON, JSON sequences, server-sent events, concatenated JSON. Opaque ones pass unread, even where fields are hidden",
+            ),
+            may(
+                "sentinels",
+                Texts,
+                "Data of server-sent events that is no JSON and passes as it is: `[DONE]`",
             ),
             may("params", Word(&["keep"]), "`keep` allows `;` in paths"),
             may(
