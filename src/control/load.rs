@@ -145,6 +145,7 @@ fn identity(raw: &RawPolicy, named: &NamedFiles, report: &mut Report) -> Identit
         Inputs { file: &|name| named.read(name), env: &|name: &str| std::env::var_os(name) };
     let mut identity = Identity::compile(raw.identity.as_ref(), &inputs, report);
     identity.authenticate_to(&raw.upstreams, &inputs, report);
+    identity.knows_roles(raw.roles.iter().map(|role| role.id.value.as_str()));
     identity
 }
 

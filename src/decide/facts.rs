@@ -68,6 +68,8 @@ pub(super) enum Bearing {
     /// It holds for those rows of the response that are as it says.
     InRows,
     NotOwner,
+    /// It hangs on an object that was not looked at: too many others are.
+    Unseen,
     WrongValue,
 }
 
@@ -101,6 +103,9 @@ impl Judge<'_> {
         }
         let mut in_rows = conditions.keep.is_some();
         if let Some(owner) = &conditions.owner {
+            if object == Some(None) {
+                return Ok(Bearing::Unseen);
+            }
             if !self.is_owner(owner, found, object)? || !self.keeps_owner(owner)? {
                 return Ok(Bearing::NotOwner);
             }

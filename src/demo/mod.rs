@@ -8,3 +8,4 @@ mod store;
 
 pub use kit::{Kit, Running};
 pub use sample::SampleUpstream;
+pub use store::merge;

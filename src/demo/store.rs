@@ -104,8 +104,8 @@ fn with_id(id: u64, mut record: Map<String, Value>) -> Value {
     Value::Object(record)
 }
 
-/// RFC 7396 section 2. As deep as the patch, whose depth the parser limits.
-fn merge(target: &mut Value, patch: Value) {
+/// Applies a merge patch (RFC 7396 section 2). As deep as the patch, whose depth the parser limits.
+pub fn merge(target: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *target = patch;
         return;

@@ -240,8 +240,7 @@ impl Reader {
     ) -> Result<usize, Fault> {
         if engine.hides() {
             self.speak(out)?;
-            self.follow.skip();
-            return Ok(at);
+            return Ok(self.pass_over(at));
         }
         let place = self.follow.ends().next();
         self.place = place.unwrap_or(self.place);
@@ -251,15 +250,17 @@ impl Reader {
             (Some(_), b'{') => self.only(engine, input, at, out),
             (Some(_), b'n') => {
                 self.speak(out)?;
-                self.follow.skip();
-                Ok(at)
+                Ok(self.pass_over(at))
             }
             (Some(_), _) => Err(Fault::Shape),
-            (None, _) => {
-                self.follow.skip();
-                Ok(at)
-            }
+            (None, _) => Ok(self.pass_over(at)),
         }
+    }
+
+    /// The value that begins here is left to the engine.
+    fn pass_over(&mut self, at: usize) -> usize {
+        self.follow.skip();
+        at
     }
 
     /// A container through which the way to a place leads. One that the mask does not show is left
@@ -274,8 +275,7 @@ impl Reader {
         if engine.enter(input.part(at, at + 1), self.silence.as_mut().unwrap_or(out))? {
             return self.follow.enter(input, at);
         }
-        self.follow.skip();
-        Ok(at)
+        Ok(self.pass_over(at))
     }
 
     fn list(
@@ -289,8 +289,7 @@ impl Reader {
         if engine.enter(input.part(at, at + 1), out)? {
             return self.follow.enter_list(input, at);
         }
-        self.follow.skip();
-        Ok(at)
+        Ok(self.pass_over(at))
     }
 
     /// The only row. What is around it stays held back until it has been judged.
@@ -306,8 +305,7 @@ impl Reader {
             return Ok(self.begin(input, at, false));
         }
         self.speak(out)?;
-        self.follow.skip();
-        Ok(at)
+        Ok(self.pass_over(at))
     }
 
     /// A place has been found: what was held back goes out.
@@ -321,8 +319,7 @@ impl Reader {
 
     fn begin(&mut self, input: Input<'_>, at: usize, element: bool) -> usize {
         self.row = Some(Row { element, began: input.offset(at) });
-        self.follow.skip();
-        at
+        self.pass_over(at)
     }
 
     /// Reads on in a row, no further than its limit.

@@ -83,6 +83,14 @@ mod tests {
         assert_eq!(keys.find(&[8; 32], 0), Err(Fault::UnknownKey));
     }
 
+    /// No test can time it; this one holds the source to the one way to compare.
+    #[test]
+    fn p08_digests_are_compared_in_constant_time() {
+        let source = include_str!("api_key.rs").split("#[cfg(test)]").next().unwrap();
+        assert_eq!(source.matches("constant_time::verify_slices_are_equal").count(), 1);
+        assert_eq!(source.matches("sha256 ==").count() + source.matches("== presented").count(), 0);
+    }
+
     #[test]
     fn p08_a_key_expires() {
         let mut keys = ApiKeys::new(None, true, false);

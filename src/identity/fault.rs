@@ -157,9 +157,7 @@ impl Fault {
     pub fn is_guess(self) -> bool {
         match self {
             Fault::Malformed | Fault::TooLong | Fault::UnknownKey => true,
-            // Without a key nothing is tried, and the issuer may merely have made a new one.
-            Fault::Token(TokenFault::NoKey | TokenFault::KeysUnavailable) => false,
-            Fault::Token(fault) => !fault.is_after_signature(),
+            Fault::Token(fault) => fault.is_guess(),
             _ => false,
         }
     }
@@ -182,11 +180,15 @@ impl Fault {
 }
 
 impl TokenFault {
-    /// Whether the token is one that its issuer signed.
-    fn is_after_signature(self) -> bool {
-        matches!(
+    /// Whether somebody may have made the token up: neither is its issuer known to have signed it,
+    /// nor is it our fault that nobody knows.
+    fn is_guess(self) -> bool {
+        !matches!(
             self,
-            TokenFault::MissingClaim(_)
+            // Without a key nothing is tried, and the issuer may merely have made a new one.
+            TokenFault::NoKey
+                | TokenFault::KeysUnavailable
+                | TokenFault::MissingClaim(_)
                 | TokenFault::ClaimType(_)
                 | TokenFault::Audience
                 | TokenFault::Expired { .. }

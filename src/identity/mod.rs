@@ -23,6 +23,7 @@ mod mtls;
 mod pem;
 mod remote;
 mod roles;
+mod strangers;
 mod tell;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ pub use jwt::{DEFAULT_LEEWAY, MAX_LEEWAY, MAX_NUMERIC_DATE};
 pub use mtls::{Holder, MAX_SPIFFE_ID, NameKind, SpiffeFault, SpiffeId, Trust};
 pub use pem::MAX_PEM_KEYS;
 pub use remote::{Brought, KeySource, KeyUrl, MAX_WAITING, NoKeySet};
+pub use strangers::MAX_STRANGERS;
 pub use tell::{Assertion, MAX_ASSERTIONS, Names, Said, Tell};
 pub use verdicts::MAX_VERDICT_BYTES;
 
@@ -55,6 +57,7 @@ use rustls_pki_types::CertificateDer;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use strangers::Strangers;
 use verdicts::{Digest, Verdicts};
 
 /// The longest token or API key that is read, in bytes.
@@ -69,6 +72,7 @@ pub struct Identity {
     forwarded: Option<Forwarded>,
     cookies: Vec<Cookie>,
     mtls: Option<Mtls>,
+    strangers: Strangers,
     tell: Tell,
     told_headers: Vec<HeaderName>,
     credential_headers: Vec<HeaderName>,
@@ -109,7 +113,11 @@ impl Identity {
         let found = self.credential(request).and_then(|credential| match credential {
             Credential::Authorization(value) => self.authorization(value, now),
             Credential::Key(value) => self.key(visible(value.as_bytes())?, now),
-            Credential::Forwarded(peer) => peer.principal(request.headers).map(Arc::new),
+            Credential::Forwarded(peer) => {
+                let principal = peer.principal(request.headers)?;
+                self.strangers.tell(&principal);
+                Ok(Arc::new(principal))
+            }
             Credential::Cookie(found) => self.cookie(found, request, now),
         });
         found.map_err(|fault| self.unidentified(fault, request))
@@ -272,6 +280,7 @@ impl Identity {
     fn token(&self, token: &str, sha256: Digest, now: u64) -> Result<Arc<Principal>, Fault> {
         let verified = jwt::verify(&self.issuers, token, now)?;
         let principal = Arc::new(verified.principal);
+        self.strangers.tell(&principal);
         if let (Some(verdicts), Ok(issuer)) = (&self.verdicts, u32::try_from(verified.issuer)) {
             verdicts.put(sha256, token.len(), (principal.clone(), issuer, verified.keys));
         }

@@ -102,7 +102,7 @@ impl Origin {
         })
     }
 
-    fn is(&self, origin: &str) -> bool {
+    pub fn is(&self, origin: &str) -> bool {
         let Some(after) = &self.after else { return origin == self.before };
         let label = origin.strip_prefix(&self.before).and_then(|rest| rest.strip_suffix(&**after));
         label.is_some_and(|label| !label.is_empty() && label.bytes().all(is_of_a_label))

@@ -283,6 +283,32 @@ fn name(text: &str) -> Result<Arc<str>, HostPatternError> {
     }
 }
 
+/// What names no host.
+#[cfg(test)]
+pub(crate) const NO_HOSTS: [&str; 21] = [
+    "",
+    "a,b",
+    "a b",
+    "a/b",
+    "u@a",
+    "a:",
+    "a:0",
+    "a:65536",
+    "a:+1",
+    "a:8x",
+    "..",
+    ".a",
+    "a..b",
+    "[::1",
+    "[::g]",
+    "[127.0.0.1]",
+    "::1",
+    "a]",
+    "[::1]x",
+    "a%41",
+    "é",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,28 +334,7 @@ mod tests {
 
     #[test]
     fn p03_what_is_no_host() {
-        for text in [
-            "",
-            "a,b",
-            "a b",
-            "a/b",
-            "u@a",
-            "a:",
-            "a:0",
-            "a:65536",
-            "a:+1",
-            "..",
-            ".a",
-            "a..b",
-            "[::1",
-            "[::g]",
-            "[127.0.0.1]",
-            "::1",
-            "a]",
-            "[::1]x",
-            "a%41",
-            "é",
-        ] {
+        for text in NO_HOSTS {
             assert!(Host::parse(text.as_bytes()).is_none(), "{text}");
         }
     }

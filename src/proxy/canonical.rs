@@ -288,29 +288,7 @@ mod tests {
     fn p03_exactly_one_valid_host() {
         refused("/", &[], Reason::BadRequest);
         refused("/", &[("host", "a"), ("host", "a")], Reason::BadRequest);
-        for host in [
-            "",
-            "a,b",
-            "a b",
-            "a/b",
-            "u@a",
-            "a:",
-            "a:0",
-            "a:65536",
-            "a:+1",
-            "a:8x",
-            "..",
-            ".a",
-            "a..b",
-            "[::1",
-            "[::g]",
-            "[127.0.0.1]",
-            "::1",
-            "a]",
-            "[::1]x",
-            "a%41",
-            "é",
-        ] {
+        for host in crate::policy::host::NO_HOSTS {
             refused("/", &[("host", host)], Reason::BadRequest);
         }
         for host in ["a", "a.", "a_b.test", "127.0.0.1", "a:1", "a:65535", "[::1]", "[::1]:80"] {

@@ -253,15 +253,6 @@ pub(super) fn mark_filtered(headers: &mut HeaderMap, fields: Option<&FieldMasks>
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
 }
 
-/// Takes out what says how many rows there are besides those that are shown.
-pub(super) fn forget_totals(headers: &mut HeaderMap) {
-    let counts = |name: &&HeaderName| {
-        TOTALS.contains(&name.as_str()) || name.as_str().starts_with("x-pagination")
-    };
-    let gone: Vec<HeaderName> = headers.keys().filter(counts).cloned().collect();
-    gone.into_iter().for_each(|name| drop(headers.remove(name)));
-}
-
 /// A reference may carry what the body must not (`/customers?ssn=…`).
 fn clean_reference(headers: &mut HeaderMap, name: HeaderName, fields: &FieldMasks) {
     let Some(value) = headers.remove(&name) else { return };
@@ -470,18 +461,6 @@ const SWITCH: [(HeaderName, HeaderValue); 2] = [
 
 /// References that are not worth taking apart.
 const LINKS: [HeaderName; 2] = [header::LINK, header::REFRESH];
-
-/// In which lists are counted, by habit or (Content-Range of `items`) by RFC 9110 section 14.4.
-const TOTALS: [&str; 8] = [
-    "content-range",
-    "total-count",
-    "x-content-range",
-    "x-count",
-    "x-total",
-    "x-total-count",
-    "x-total-items",
-    "x-total-pages",
-];
 
 /// Speaks of a representation's bytes.
 const ABOUT_THE_BYTES: [HeaderName; 11] = [

@@ -34,6 +34,7 @@ mod shape;
 mod sieve;
 mod story;
 mod tls;
+mod totals;
 mod tunnel;
 mod upgrade;
 mod upload;

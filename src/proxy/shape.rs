@@ -7,6 +7,7 @@ use super::reply::{Download, Filtered, Source};
 use super::respond;
 use super::sieve::{Reading, Sieve, Unfit};
 use super::story::Story;
+use super::totals;
 use super::watched::{self, Watched};
 use crate::decide::{Reason, body, media};
 use crate::filter::mask::Mask;
@@ -70,7 +71,7 @@ pub(super) async fn show(
     }
     headers::mark_filtered(&mut head.headers, view.body.fields().map(|fields| &**fields));
     if matches!(view.body, body::View::Rows(_)) {
-        headers::forget_totals(&mut head.headers);
+        totals::forget(&mut head.headers);
     }
     // An unusual reason phrase is kept here, and that may say anything.
     head.extensions.clear();

@@ -39,6 +39,56 @@ fn p09_a_suspension_counts_at_once_on_a_live_connection() {
     }
 }
 
+/// Ids whose texts run into one another, if somebody put them together with any sign.
+#[test]
+fn p09_ids_are_composite_and_never_one_text() {
+    let pairs = [("a", "b/c"), ("a/b", "c"), ("a:b", "d"), ("a", "b:e"), ("a~1b", "f")];
+    let orgs: Vec<_> =
+        ["a", "a/b", "a:b", "a~1b"].iter().map(|id| format!("{{id: \"{id}\"}}")).collect();
+    let members: Vec<_> = pairs
+        .iter()
+        .map(|(org, user)| format!("{{user: \"{user}\", org: \"{org}\", roles: [reads]}}"))
+        .collect();
+    let rules = format!(
+        "routes: [{{match: \"/**\", org: header.X-Org}}]\norganizations: [{}]\n\
+         roles: [{{id: reads, grants: [{{path: \"/**\", access: r}}]}}]\nmembers: [{}]\n",
+        orgs.join(", "),
+        members.join(", ")
+    );
+    let api = Api::start(&rules);
+    for user in ["b/c", "c", "d", "b:e", "e", "f", "b", "/c"] {
+        for org in ["a", "a/b", "a:b", "a~1b", "a/b/c", "b"] {
+            let wanted = if pairs.contains(&(org, user)) { 200 } else { 404 };
+            let token = tokens::bearer(&tokens::claims(user, &[]));
+            let fields = [("Authorization", token.as_str()), ("X-Org", org)];
+            let answer = client::call(api.proxy.address, "GET", "/x", &fields);
+            assert_eq!(answer.status, wanted, "{user} in {org}");
+        }
+    }
+}
+
+/// What comes back under the name of one that went has nothing of it.
+#[test]
+fn p09_a_recreated_organization_inherits_nothing() {
+    let api = Api::start(MEMBERS);
+    let mut client = Client::connect(api.proxy.address);
+    let token = bearer("ana");
+    let mut status = |org: &str| {
+        let target = format!("/orgs/{org}/x");
+        client.call("GET", &target, &[("Authorization", &token)]).status
+    };
+    assert_eq!([status("acme"), status("beta")], [200, 200]);
+    let text = std::fs::read_to_string(api.policy.path()).unwrap();
+    let gone =
+        text.replace("{id: acme}, ", "").replace("{user: ana, org: acme, roles: [reads]}, ", "");
+    let again = text.replace("{user: ana, org: acme, roles: [reads]}, ", "");
+    for (generation, step) in [(2, gone), (3, again)] {
+        api.policy.write("policy.yaml", step);
+        api.proxy.wait_for_generation(generation);
+        assert_eq!([status("acme"), status("beta")], [404, 200]);
+    }
+}
+
 fn keyed(membership: &str, key: &str) -> Api {
     let digest = tokens::key_digest("a-key");
     let text = format!(

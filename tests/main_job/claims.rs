@@ -66,6 +66,10 @@ fn p09_roles_of_one_organization_count_there_alone() {
     let told = &api.upstream.requests()[0].fields;
     assert_eq!(told.get("x-portcullis-roles"), Some("writer"));
     assert_eq!(told.get("x-portcullis-org"), Some("acme"));
+    let line = api.proxy.wait_for_line("a role that the policy does not have");
+    assert!(line.contains("\"unknown\""), "{line}");
+    let told = api.proxy.printed();
+    assert_eq!(told.iter().filter(|line| line.contains("does not have")).count(), 1, "once");
     // A token that names one organization acts there alone, whatever else it claims.
     let named = with(&json!({"orgs": orgs, "org": "beta", "fallback": ["writer"]}));
     expect(

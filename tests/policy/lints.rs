@@ -319,6 +319,12 @@ fn a_grant_under_which_queries_can_ask_about_hidden_fields() {
     warns(&policy("'/a/{id}', access: ru, when: {time: 08:00-09:00}", hides), &warning);
     silent(&policy("'/a/{id}', access: r, query: []", hides));
     silent(&policy("'/a/{id}', access: u", hides));
+    // So can they about rows of others.
+    let shows = "{additionalProperties: true}";
+    warns(&policy("'/a/{id}', access: r, keep: {field: /x, in: [a]}", shows), &warning);
+    warns(&policy("'/a/{id}', access: r, owner: {field: /x}", shows), &warning);
+    silent(&policy("'/a/{id}', access: r, owner: {field: /x, of: '/a/{id}'}", shows));
+    silent(&policy("'/a/{id}', access: r, query: [page], owner: {field: /x}", shows));
     silent(&policy(
         "'/a/{id}', access: r",
         "{additionalProperties: true, properties: {x: {readOnly: true}}}",

@@ -54,6 +54,18 @@ fn schema_valid_underlines_the_value_of_the_wrong_keyword() {
     invalid("{not: {readOnly: true}}", "readOnly", "says nothing where values alone are judged");
 }
 
+/// Every expression that is none, and whatever else is wrong, in one run.
+#[test]
+fn expressions_that_are_none_are_told_together_and_beside_other_faults() {
+    let of = |text: &str| -> Vec<String> {
+        problems(&body(text)).into_iter().map(|(_, underlined, ..)| underlined).collect()
+    };
+    assert_eq!(of("{items: {pattern: '(?=a)'}, pattern: '(?=b)'}"), ["'(?=a)'", "'(?=b)'"]);
+    assert_eq!(of("{minimum: x, pattern: '(?=b)'}"), ["x", "'(?=b)'"]);
+    assert_eq!(of("{required: [a], pattern: '(?=b)'}").last().unwrap(), "'(?=b)'");
+    assert_eq!(of("{enum: [{pattern: '(?=a)'}]}"), [""; 0]);
+}
+
 #[test]
 fn keywords_that_are_not_enforced_are_refused_by_name() {
     for keyword in ["unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "contentEncoding"] {

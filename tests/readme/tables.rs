@@ -156,12 +156,12 @@ fn every_flag_stands_in_the_manual() {
 }
 
 /// The shapes of the reader are the list of keys: each must be named, those that are refused in
-/// the section that says so.
+/// the section that says so, and nothing else there.
 #[test]
 fn every_key_of_the_language_stands_in_the_reference() {
     let page = Page::read("docs/policy-reference.md");
-    let refused: BTreeSet<String> =
-        page.rows("What is refused by name")[1..].iter().flat_map(|row| codes(&row[1])).collect();
+    let rows = page.rows("What is refused by name");
+    let refused: BTreeSet<String> = rows[1..].iter().flat_map(|row| codes(&row[1])).collect();
     let described: BTreeSet<String> = page
         .prose()
         .lines()
@@ -171,27 +171,67 @@ fn every_key_of_the_language_stands_in_the_reference() {
             words.map(str::to_owned).collect::<Vec<_>>()
         })
         .collect();
-    let files = fs::read_dir(root().join("src/policy/bind")).unwrap();
-    let mut seen = 0;
-    for file in files.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
-        let source = fs::read_to_string(&file).unwrap();
-        for shape in source.split("Shape {").skip(1).filter(|shape| shape.contains("what: \"")) {
-            let shape = shape.split("};").next().unwrap();
-            let Some((keys, unenforced)) = shape.split_once("unenforced:") else { continue };
-            let keys = keys.split_once("keys:").unwrap().1;
-            for key in literals(keys) {
-                seen += 1;
-                assert!(described.contains(key), "`{key}` is not described");
-            }
-            for key in
-                literals(unenforced).filter(|key| key.chars().all(|c| c.is_lowercase() || c == '_'))
-            {
-                let harmless_word = unenforced.contains(&format!("Word(\"{key}\")"));
-                assert!(harmless_word || refused.contains(key), "`{key}` is not named as refused");
+    let shapes = shapes();
+    for shape in &shapes {
+        for key in &shape.keys {
+            assert!(described.contains(key), "`{key}` is not described");
+        }
+        for key in &shape.unenforced {
+            assert!(refused.contains(key), "`{key}` of {} is not named as refused", shape.what);
+        }
+    }
+    for row in &rows[1..] {
+        for name in row[0].split(", ") {
+            let name = name.trim_start_matches("a ").trim_start_matches("an ");
+            let Some(shape) = shapes.iter().find(|shape| shape.what == name) else { continue };
+            for key in of_the_shape(&row[1]).filter(|key| shape.keys.contains(key)) {
+                panic!("`{key}` of {name} is enforced, and named as refused");
             }
         }
     }
-    assert!(seen > 100, "{seen} keys were found in the source");
+    let named = |name: &str| shapes.iter().any(|shape| shape.what == name);
+    assert!(named("denial") && named("route") && named("resource type"), "the names of shapes");
+}
+
+/// A shape of the reader, as its source says it.
+struct Shape {
+    what: String,
+    keys: Vec<String>,
+    /// Without the words that are harmless.
+    unenforced: Vec<String>,
+}
+
+fn shapes() -> Vec<Shape> {
+    let files = fs::read_dir(root().join("src/policy/bind")).unwrap();
+    let files = files.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let sources: Vec<String> = files.map(|file| fs::read_to_string(file).unwrap()).collect();
+    let of_source = |source: &String| -> Vec<Shape> {
+        source.split("Shape {").skip(1).filter_map(shape).collect()
+    };
+    let shapes: Vec<Shape> = sources.iter().flat_map(of_source).collect();
+    let seen: usize = shapes.iter().map(|shape| shape.unenforced.len()).sum();
+    assert!(shapes.len() > 20 && seen > 5, "{seen} refused keys of {} shapes", shapes.len());
+    shapes
+}
+
+fn shape(source: &str) -> Option<Shape> {
+    let source = source.split("};").next()?;
+    let (head, unenforced) = source.split_once("unenforced:")?;
+    let (what, keys) = head.split_once("keys:")?;
+    let is_key = |key: &&str| key.chars().all(|c| c.is_lowercase() || c == '_');
+    let harmless = |key: &&str| unenforced.contains(&format!("Word(\"{key}\")"));
+    let unenforced = literals(unenforced).filter(is_key).filter(|key| !harmless(key));
+    Some(Shape {
+        what: literals(what).next()?.to_owned(),
+        keys: literals(keys).map(str::to_owned).collect(),
+        unenforced: unenforced.map(str::to_owned).collect(),
+    })
+}
+
+/// The keys that a cell names of its row's shape itself: not values, nor keys of other shapes.
+fn of_the_shape(cell: &str) -> impl Iterator<Item = String> {
+    let pieces = cell.split(';').filter(|piece| !piece.contains(':') && !piece.contains(" of "));
+    pieces.flat_map(codes).collect::<Vec<_>>().into_iter()
 }
 
 fn operations() -> Page {

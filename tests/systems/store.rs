@@ -4,7 +4,8 @@
 
 use crate::support::upstream::{Recorded, response};
 use crate::support::wire;
-use serde_json::{Map, Value, json};
+use portcullis::demo::merge;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard};
@@ -117,24 +118,6 @@ fn with_id(mut value: Value, id: Option<Value>) -> Value {
         members.insert("id".into(), id);
     }
     value
-}
-
-/// RFC 7396 section 2. As deep as the patch, whose depth the parser limits.
-fn merge(target: &mut Value, patch: Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch;
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(Map::new());
-    }
-    let Value::Object(target) = target else { return };
-    for (name, value) in patch {
-        match value {
-            Value::Null => drop(target.remove(&name)),
-            value => merge(target.entry(name).or_insert(Value::Null), value),
-        }
-    }
 }
 
 fn matches(request: &Recorded, now: &Value) -> bool {

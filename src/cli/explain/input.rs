@@ -1,6 +1,6 @@
 //! What the command line says of a request, read.
 
-use crate::decide::{Reason, Refusal};
+use crate::decide::{Object, Reason, Refusal};
 use crate::diag::did_you_mean;
 use crate::policy::Host;
 use crate::policy::snapshot::Snapshot;
@@ -22,9 +22,32 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
-/// An object; `none` is the word for one that is not there.
-pub(super) fn object(path: &Path) -> Result<Option<Vec<u8>>, String> {
-    if path.as_os_str() == "none" { Ok(None) } else { read(path).map(Some) }
+/// What the upstream would say of an object.
+pub(super) enum Stored {
+    /// There is none.
+    Missing,
+    /// It cannot be read.
+    Unreadable,
+    Is(Vec<u8>),
+}
+
+/// An object; `none` and `error` are the words for one that is not there, or cannot be read.
+pub(super) fn object(path: &Path) -> Result<Stored, String> {
+    match path.to_str() {
+        Some("none") => Ok(Stored::Missing),
+        Some("error") => Ok(Stored::Unreadable),
+        _ => read(path).map(Stored::Is),
+    }
+}
+
+impl Stored {
+    pub(super) fn object(&self) -> Object<'_> {
+        match self {
+            Stored::Missing => Object::Missing,
+            Stored::Unreadable => Object::Unknown(Reason::UpstreamFailed),
+            Stored::Is(text) => Object::Found(text),
+        }
+    }
 }
 
 /// A time, in seconds since 1970.

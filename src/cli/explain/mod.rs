@@ -19,6 +19,7 @@ use crate::policy::target::MAX_TARGET;
 use crate::policy::{Target, TargetFault};
 use clap::ValueEnum;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use input::Stored;
 use response::Shown;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -54,7 +55,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     response: Option<PathBuf>,
     /// An object that the policy looks at before the request is sent (`owner`), JSON; `none` where
-    /// there is no such object. Several in the order in which they are asked for.
+    /// there is no such object, `error` where it cannot be read. Several in the order in which they
+    /// are asked for.
     #[arg(long, value_name = "FILE")]
     object: Vec<PathBuf>,
     /// The address that the request comes from.
@@ -99,8 +101,7 @@ struct Asked {
     headers: HeaderMap,
     body: Option<Vec<u8>>,
     response: Option<Vec<u8>>,
-    /// `None`: there is no such object.
-    objects: Vec<Option<Vec<u8>>>,
+    objects: Vec<Stored>,
     from: Option<IpAddr>,
     at: u64,
 }
@@ -217,17 +218,19 @@ impl Asked {
             let path = missing.target.path();
             return Err(Failed::Unknown(format!(
                 "the policy looks at `{path}` before it decides: say what is there with \
-                 `--object FILE`, or `--object none`"
+                 `--object FILE`, `--object none` or `--object error`"
             )));
         }
         for look in &looks {
-            heard.story.notes.push(format!("`{}` is read first", look.target.path()));
+            let path = look.target.path();
+            heard.story.notes.push(format!("`{path}` is read first"));
+            if look.is_itself && self.headers.contains_key(header::IF_MATCH) {
+                heard.story.notes.push(format!(
+                    "if the ETag of `{path}` is not what `If-Match` names, it is refused: stale (412)"
+                ));
+            }
         }
-        let objects: Vec<Object<'_>> = self
-            .objects
-            .iter()
-            .map(|found| found.as_deref().map_or(Object::Missing, Object::Found))
-            .collect();
+        let objects: Vec<Object<'_>> = self.objects.iter().map(Stored::object).collect();
         let facts = Facts { body, objects: &objects };
         Ok(inquiry.settle(snapshot, question, &facts, &Limits::default(), heard)?)
     }

@@ -3,7 +3,7 @@
 use super::super::caller::Caller;
 use super::super::facts::Bearing;
 use super::super::head::{self, Head};
-use super::super::{Reason, Refusal, Request, Trace};
+use super::super::{MAX_ROW_RULES, Reason, Refusal, Request, Trace};
 use crate::policy::held::{Candidate, Held};
 use crate::policy::index::Matches;
 use crate::policy::snapshot::Snapshot;
@@ -80,14 +80,16 @@ impl Letter {
         trace: &mut T,
     ) {
         let (failed, why) = match bearing {
-            Bearing::Holds | Bearing::InRows => {
+            Bearing::Holds => {
                 trace.grant(found.grant);
-                match bearing {
-                    Bearing::InRows => rows.push(found),
-                    _ => self.held.add(&found),
-                }
-                return;
+                return self.held.add(&found);
             }
+            Bearing::InRows if rows.len() < MAX_ROW_RULES => {
+                trace.grant(found.grant);
+                return rows.push(found);
+            }
+            Bearing::InRows => (&mut self.failed.owner, TOO_MANY_ROWS),
+            Bearing::Unseen => (&mut self.failed.owner, TOO_MANY_OBJECTS),
             Bearing::NotOwner => (&mut self.failed.owner, "the object is not the caller's"),
             Bearing::WrongValue => {
                 (&mut self.failed.value, "the body does not have a value that its `require` allows")
@@ -117,6 +119,13 @@ impl Letter {
         })
     }
 }
+
+/// Why a grant beyond [`MAX_ROW_RULES`] does not hold.
+const TOO_MANY_ROWS: &str = "64 grants before it decide about rows already, and more are not asked";
+
+/// Why a grant beyond [`super::MAX_PREREADS`] does not hold.
+const TOO_MANY_OBJECTS: &str =
+    "its object is not looked at: grants before it name 4 others, or what it names is no path";
 
 /// Why a grant does not count, whatever else is so.
 pub(super) const UNMAPPED: &str =

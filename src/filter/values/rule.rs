@@ -97,12 +97,46 @@ impl Rule {
     }
 }
 
-/// What is wrong in a schema by the rules of JSON Schema itself.
+/// What is wrong in a schema by the rules of JSON Schema itself, and each expression that is none:
+/// compiling stops at the first.
 pub fn schema_faults(schema: &Value) -> Vec<RuleFault> {
-    jsonschema::draft202012::meta::validator()
-        .iter_errors(schema)
-        .map(|error| RuleFault::of(&error))
-        .collect()
+    let meta = jsonschema::draft202012::meta::validator();
+    let mut faults: Vec<RuleFault> =
+        meta.iter_errors(schema).map(|error| RuleFault::of(&error)).collect();
+    let mut expressions = Vec::new();
+    bad_patterns(schema, &Location::new(), &mut expressions);
+    expressions.retain(|one| faults.iter().all(|other| other.pointer != one.pointer));
+    faults.append(&mut expressions);
+    faults
+}
+
+/// The values of `pattern` that are no expressions. What stands in values that are compared is no
+/// schema.
+fn bad_patterns(schema: &Value, at: &Location, faults: &mut Vec<RuleFault>) {
+    match schema {
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                bad_patterns(item, &at.join(index), faults);
+            }
+        }
+        Value::Object(members) => {
+            for (name, value) in members {
+                let at = at.join(name.as_str());
+                match (name.as_str(), value) {
+                    ("const" | "enum" | "default" | "examples", _) => {}
+                    ("pattern", Value::String(_)) => {
+                        let alone = serde_json::json!({"pattern": value});
+                        faults.extend(options(false).build(&alone).err().map(|error| RuleFault {
+                            pointer: at.to_string(),
+                            message: error.to_string(),
+                        }));
+                    }
+                    _ => bad_patterns(value, &at, faults),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 impl RuleFault {

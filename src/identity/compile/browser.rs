@@ -1,7 +1,8 @@
 //! Cookies of issuers, and the pages that may use them.
 
 use super::Compiler;
-use crate::identity::cookie::{Cookie, Origin};
+use crate::identity::cookie::Cookie;
+use crate::policy::cors::Origin;
 use crate::policy::raw::{RawJwt, Text};
 
 impl Compiler<'_> {
@@ -29,12 +30,12 @@ impl Compiler<'_> {
 
     fn origin(&mut self, typed: &Text) -> Option<Origin> {
         let origin = Origin::parse(&typed.value);
-        if origin.is_none() {
-            let message = format!("`{}` is not the origin of a page", typed.value);
+        if let Err(fault) = &origin {
+            let message = format!("`{}` is not the origin of a page: {fault}", typed.value);
             let help = "a scheme, a host and perhaps a port: `https://app.example`";
             self.error(typed.span, message, help);
         }
-        origin
+        origin.ok()
     }
 }
 

@@ -14,6 +14,7 @@ use super::cookie::Cookie;
 use super::forwarded::Forwarded;
 use super::jwt::Issuer;
 use super::mtls::Mtls;
+use super::strangers::Strangers;
 use super::tell::{Assertion, Names, Tell};
 use super::verdicts::{MAX_VERDICT_BYTES, Verdicts};
 use crate::diag::{Code, Diagnostic, Report};
@@ -24,6 +25,7 @@ use http::{HeaderName, HeaderValue};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
+use std::sync::Arc;
 
 /// What authenticators are made of besides the policy's text.
 pub struct Inputs<'a> {
@@ -70,11 +72,12 @@ impl Identity {
                 report.push(no_identity(typed));
             }
             // On public routes nobody is told of, and what we say elsewhere is still ours to say.
-            let tell = Compiler { inputs, report }.tell(raw.tell.as_ref());
+            let tell = Compiler { inputs, report }.tell(raw.tell.as_ref(), None);
             return Identity::of(Authenticators { tell, ..Authenticators::default() });
         }
         let mut compiler = Compiler { inputs, report };
-        let tell = compiler.tell(raw.tell.as_ref());
+        let key_header = raw.api_keys.as_ref().and_then(|keys| keys.header.as_ref());
+        let tell = compiler.tell(raw.tell.as_ref(), key_header);
         compiler.unique_issuers(&raw.jwt);
         if !raw.same_users {
             compiler.separate_users(raw);
@@ -88,6 +91,11 @@ impl Identity {
         }
         let mtls = raw.mtls.as_ref().map(|raw| compiler.mtls(raw));
         Identity::of(Authenticators { issuers, api_keys, forwarded, cookies, mtls, tell })
+    }
+
+    /// Says which roles the policy has, so that others are told of.
+    pub fn knows_roles<'r>(&mut self, roles: impl Iterator<Item = &'r str>) {
+        self.strangers = Strangers::to(roles.map(Arc::from));
     }
 
     /// Reads the secrets that upstreams ask of whoever speaks to them.
@@ -126,6 +134,7 @@ impl Identity {
             identity_headers,
             vary,
             told_headers: told_headers(&tell),
+            strangers: Strangers::default(),
             tell,
         }
     }

@@ -9,8 +9,10 @@ use http::{HeaderName, HeaderValue};
 use std::collections::HashMap;
 
 impl Compiler<'_> {
-    pub(super) fn tell(&mut self, raw: Option<&RawTell>) -> Tell {
-        let mut taken = Vec::new();
+    pub(super) fn tell(&mut self, raw: Option<&RawTell>, keys: Option<&Text>) -> Tell {
+        // The header in which API keys come.
+        let mut taken: Vec<_> =
+            keys.into_iter().filter_map(|name| name.value.parse().ok()).collect();
         let assertion = raw.and_then(|raw| raw.assertion.as_ref());
         let typed = raw.and_then(|raw| raw.headers.as_ref());
         let names = (assertion.is_none() || typed.is_some())

@@ -77,6 +77,9 @@ fn names_and_keys_are_checked() {
     ] {
         assert!(problems(&with(user(header), None)).contains(wrong), "{header}");
     }
+    let mut keyed = with(user("X_Key"), None);
+    keyed.api_keys = keyed.api_keys.map(|keys| RawApiKeys { header: Some(text("X-Key")), ..keys });
+    assert!(problems(&keyed).contains("stands for two things"));
     let twice = RawToldHeaders { org: Some(text("X_User")), ..user("X-User").unwrap() };
     assert!(problems(&with(Some(twice), None)).contains("stands for two things"));
     let both = with(user("X-User"), Some(assertion("X-User", &["a.pem"])));

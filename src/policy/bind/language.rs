@@ -262,8 +262,10 @@ mod tests {
             include_str!("identity.rs"),
             include_str!("keys.rs"),
             include_str!("mod.rs"),
+            include_str!("mtls.rs"),
             include_str!("people.rs"),
             include_str!("route.rs"),
+            include_str!("tell.rs"),
         ];
         let shapes: usize = sources.iter().map(|text| text.matches(": Shape =").count()).sum();
         assert_eq!(shapes, rows().count(), "each shape of a mapping is described");

@@ -86,17 +86,22 @@ fn at(seconds: u64) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
+/// What ends in two seconds, at the latest a second later.
+fn is_cut_in_time(proxy: &Proxy, path: &str, reason: Reason) {
+    let mut client = open(proxy, path, "ana");
+    echoes(&mut client);
+    let start = Instant::now();
+    expect_cut(&mut client);
+    assert!(start.elapsed() < Duration::from_millis(3_100), "{:?}", start.elapsed());
+    assert_eq!(proxy.record().reason, reason);
+}
+
 #[test]
 fn p12_a_credential_that_expires_ends_what_was_opened_by_it() {
     let far = Far::echo();
     let text = policy("").replace("roles: [chats]", &format!("roles: [chats], expires: {}", at(2)));
     let proxy = Proxy::with(&text, &format!("http://{}", far.address), brisk());
-    let mut client = open(&proxy, "/chat/1", "ana");
-    echoes(&mut client);
-    let start = Instant::now();
-    expect_cut(&mut client);
-    assert!(start.elapsed() < Duration::from_millis(3_100), "{:?}", start.elapsed());
-    assert_eq!(proxy.record().reason, Reason::Unauthenticated);
+    is_cut_in_time(&proxy, "/chat/1", Reason::Unauthenticated);
 }
 
 #[test]
@@ -109,12 +114,7 @@ fn p12_a_membership_that_is_over_ends_what_was_opened_by_it() {
     let text = policy(&more).replace("match: \"/chat/**\"", "match: \"/chat/{org}/**\"");
     let text = text.replace("/chat/{room}", "/room/{room}");
     let proxy = Proxy::with(&text, &format!("http://{}", far.address), brisk());
-    let mut client = open(&proxy, "/chat/acme/1", "ana");
-    echoes(&mut client);
-    let start = Instant::now();
-    expect_cut(&mut client);
-    assert!(start.elapsed() < Duration::from_millis(3_100), "{:?}", start.elapsed());
-    assert_eq!(proxy.record().reason, Reason::NotAMember);
+    is_cut_in_time(&proxy, "/chat/acme/1", Reason::NotAMember);
 }
 
 /// Whose an object is may change while a connection about it is open.
