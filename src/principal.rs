@@ -57,6 +57,8 @@ pub enum AuthMethod {
     ApiKey,
     /// Headers from a listed peer.
     Forwarded,
+    /// The certificate that the connection was opened with.
+    Certificate,
     /// Named on the command line (`explain --user`).
     CommandLine,
 }
@@ -132,6 +134,7 @@ impl AuthMethod {
             AuthMethod::Introspection => "introspection",
             AuthMethod::ApiKey => "api_key",
             AuthMethod::Forwarded => "forwarded",
+            AuthMethod::Certificate => "mtls",
             AuthMethod::CommandLine => "command_line",
         }
     }

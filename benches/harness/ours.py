@@ -7,6 +7,7 @@ folder given, and becomes `portcullis run`.
 
 LEVEL  W1 one public route, no identity
        W2 an HS256 token, 100 prefixes x 20 roles
+       TLS W1 behind TLS, with the certificate of the harness
        W3 W2, and every role sees records without ssn, salary, history[*].internal
 BINARY defaults to target/release/portcullis of this repository. --print writes the
 files and does not start anything.
@@ -49,7 +50,7 @@ def record_schema():
 
 
 def policy(level, given):
-    if level == "W1":
+    if level in ("W1", "TLS"):
         return {"policy": 1, "roles": [{"id": "nobody", "grants": []}],
                 "routes": [{"match": "/**", "public": "crud"}]}
     made = {"policy": 1,
@@ -64,9 +65,11 @@ def policy(level, given):
                    "resource_types": [{"id": "record", "at": at}]}
 
 
-def settings(port, upstream):
+def settings(level, port, upstream):
     # JSON is YAML. One worker, as every other peer has; no log line a request, likewise.
-    return {"listen": f"127.0.0.1:{port}", "admin": "off",
+    address = f"127.0.0.1:{port}"
+    tls = {"address": address, "tls": {"cert": "cert.pem", "key": "key.pem"}}
+    return {"listen": tls if level == "TLS" else address, "admin": "off",
             "upstream": f"http://127.0.0.1:{upstream}", "policy": "ours-policy.yaml",
             "workers": 1, "log": {"access": "off"}}
 
@@ -77,7 +80,7 @@ def write(path, value):
 
 def main():
     words = [word for word in sys.argv[1:] if word != "--print"]
-    if len(words) not in (4, 5) or words[0] not in ("W1", "W2", "W3"):
+    if len(words) not in (4, 5) or words[0] not in ("W1", "W2", "W3", "TLS"):
         sys.exit(__doc__)
     level, folder, port, upstream = words[0], Path(words[1]), int(words[2]), int(words[3])
     repository = Path(__file__).resolve().parents[2]
@@ -85,7 +88,7 @@ def main():
     given = json.loads((folder / "policy.json").read_text())
     (folder / "jwt.secret").write_text(given["secret"])
     write(folder / "ours-policy.yaml", policy(level, given))
-    write(folder / "ours.yaml", settings(port, upstream))
+    write(folder / "ours.yaml", settings(level, port, upstream))
     if "--print" not in sys.argv:
         os.execv(binary, [binary, "run", "--config", str(folder / "ours.yaml")])
 

@@ -112,7 +112,8 @@ mod tests {
     fn judged(method: &Method, headers: &HeaderMap) -> (bool, bool) {
         let target = Target::parse("/", MAX_TARGET).unwrap();
         let host = Host::known(b"a");
-        let request = Request { method, target: &target, host, headers, client: None, now: 0 };
+        let request =
+            Request { method, target: &target, host, headers, client: None, peer: None, now: 0 };
         (is_asked(headers), check(&request).is_ok())
     }
 

@@ -68,6 +68,7 @@ fn test_holds(test: &Test, request: &Request<'_>, caller: &Caller<'_>) -> Result
             caller.claim(name, &mut |text| any |= is(text));
             any
         }
+        Selector::Peer => request.peer.is_some_and(is),
         Selector::ClientIp | Selector::Time => false,
     })
 }

@@ -53,6 +53,8 @@ pub struct Request<'a> {
     pub headers: &'a http::HeaderMap,
     /// The address that the connection comes from; none where it comes over a Unix socket.
     pub client: Option<IpAddr>,
+    /// The verified holder of the connection, by its certificate: the whole SPIFFE ID, or the name.
+    pub peer: Option<&'a str>,
     /// When it came, in seconds since 1970: nothing here looks at a clock.
     pub now: u64,
 }

@@ -44,6 +44,15 @@ impl Cookie {
     }
 }
 
+/// Whether whoever shows a certificate wants what a request changes. Browsers show one as they send
+/// a cookie, for any page; they name the page then, and other programs name none.
+pub(super) fn is_wanted(request: &Credentials<'_>) -> bool {
+    if !request.changes || !request.headers.contains_key(ORIGIN) {
+        return true;
+    }
+    Cookie { name: "".into(), iss: "".into(), origins: Vec::new() }.allows(request)
+}
+
 /// Whether an origin is that of the host that a request names. Which scheme clients use is known to
 /// whoever ends TLS, so both are taken; that a page without TLS asks in the name of one with it,
 /// `Sec-Fetch-Site` tells.

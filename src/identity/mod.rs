@@ -21,6 +21,7 @@ mod introspect;
 mod json;
 mod jwks;
 mod jwt;
+mod mtls;
 mod pem;
 mod remote;
 mod roles;
@@ -39,6 +40,7 @@ pub use introspect::{
 };
 pub use jwks::{MAX_KEY_FILE, MAX_KEYS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET};
 pub use jwt::{DEFAULT_LEEWAY, MAX_LEEWAY, MAX_NUMERIC_DATE};
+pub use mtls::{Holder, MAX_SPIFFE_ID, NameKind, SpiffeFault, SpiffeId, Trust};
 pub use pem::MAX_PEM_KEYS;
 pub use remote::{Brought, KeySource, KeyUrl, MAX_WAITING, NoKeySet};
 pub use strangers::MAX_STRANGERS;
@@ -46,6 +48,7 @@ pub use tell::{Assertion, MAX_ASSERTIONS, Names, Stated, Tell};
 pub use verdicts::MAX_VERDICT_BYTES;
 
 use crate::principal::Principal;
+use crate::tls::ChainFault;
 use api_key::ApiKeys;
 use aws_lc_rs::digest;
 use compile::Authenticators;
@@ -54,6 +57,8 @@ use credential::{Credential, Scheme, basic_key, brings_bearer, single, visible};
 use forwarded::Forwarded;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jwt::Issuer;
+use mtls::Mtls;
+use rustls_pki_types::CertificateDer;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -76,6 +81,7 @@ pub struct Identity {
     api_keys: Option<ApiKeys>,
     forwarded: Option<Forwarded>,
     cookies: Vec<Cookie>,
+    mtls: Option<Mtls>,
     strangers: Strangers,
     tell: Tell,
     told_headers: Vec<HeaderName>,
@@ -129,8 +135,39 @@ impl Identity {
 
     /// What a caller is told who was not identified for this reason.
     fn unidentified(&self, fault: Fault, request: &Credentials<'_>) -> Unidentified {
-        let (reason, challenge) = (fault.reason(), self.challenge(request.headers));
-        Unidentified { reason, fault, challenge }
+        let challenge = self.challenge(request.headers);
+        Unidentified { reason: fault.reason(), fault, challenge }
+    }
+
+    /// The same for a connection whose holder is known by its certificate: where the request brings
+    /// no credential, it speaks for its holder. Whoever brings one keeps the two apart.
+    pub fn identify_held(
+        &self,
+        request: &Credentials<'_>,
+        holder: Option<&Holder>,
+        now: u64,
+    ) -> Result<Arc<Principal>, Unidentified> {
+        let found = self.identify(request, now);
+        match (&found, holder) {
+            (Err(Unidentified { fault: Fault::Missing, .. }), Some(holder)) => {
+                match cookie::is_wanted(request) {
+                    true => Ok(holder.principal.clone()),
+                    false => Err(self.unidentified(Fault::Origin, request)),
+                }
+            }
+            _ => found,
+        }
+    }
+
+    /// Who holds a connection that was opened with this chain, leaf first; `now` is in seconds
+    /// since 1970.
+    pub fn holder(&self, chain: &[CertificateDer<'_>], now: u64) -> Result<Holder, ChainFault> {
+        self.mtls.as_ref().ok_or(ChainFault::Untrusted)?.holder(chain, now)
+    }
+
+    /// What certificates are trusted by; `None` where none is.
+    pub fn trust(&self) -> Option<&Trust> {
+        self.mtls.as_ref().map(|mtls| &mtls.digest)
     }
 
     /// Checks a token as [`Identity::identify`] does, past the cache, and says exactly why it

@@ -43,6 +43,8 @@ pub enum Selector {
     Claim(Box<str>),
     /// The address that the connection comes from.
     ClientIp,
+    /// Who holds the connection, by its certificate.
+    Peer,
     /// When the request came.
     Time,
 }

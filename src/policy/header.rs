@@ -32,6 +32,8 @@ const NAMES: &[&str] = &[
     "authorization",
     "cache-control",
     "cf-connecting-ip",
+    "client-cert",
+    "client-cert-chain",
     "client-ip",
     "connection",
     "cookie",
@@ -50,6 +52,7 @@ const NAMES: &[&str] = &[
     "range",
     "remote-user",
     "set-cookie",
+    "ssl-client-cert",
     "te",
     "traceparent",
     "tracestate",
@@ -59,6 +62,7 @@ const NAMES: &[&str] = &[
     "upgrade",
     "via",
     "x-api-key",
+    "x-client-cert",
     "x-client-ip",
     "x-cluster-client-ip",
     "x-forwarded",
@@ -75,6 +79,7 @@ const NAMES: &[&str] = &[
     "x-remote-ip",
     "x-remote-user",
     "x-request-id",
+    "x-ssl-client-cert",
 ];
 
 /// Fields about the message that a policy cannot set, but that nobody takes out or rewrites either.

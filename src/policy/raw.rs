@@ -11,7 +11,7 @@ mod tell;
 pub use administration::{RawFeatures, RawInvitation, RawPreset, RawRights};
 pub use identity::{
     RawApiKey, RawApiKeys, RawClaims, RawForwarded, RawIdentity, RawIntrospection, RawJwt,
-    RawKeyUrl, RawKeys, RawRolePlace, RawSecret,
+    RawKeyUrl, RawKeys, RawMtls, RawNameKind, RawNamed, RawRolePlace, RawSecret, RawTrustDomain,
 };
 pub use route::{
     BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, RawUpstreamTls, RequestKind,

@@ -195,6 +195,7 @@ impl Way<'_> {
             host: canonical.named_host(),
             headers: canonical.headers(),
             client: self.client.address(),
+            peer: self.holder().map(|holder| &*holder.id),
             now,
         }
     }

@@ -11,7 +11,7 @@ use super::tunnel::{Near, Tunnel};
 use super::worker::Worker;
 use crate::control::store::LiveTls;
 use crate::decide::Reason;
-use crate::identity::Peer;
+use crate::identity::{Holder, Identity, Peer};
 use crate::policy::Host;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, Response};
@@ -58,6 +58,11 @@ impl Client {
             true => Ok(()),
             false => Err(Reason::Misdirected),
         }
+    }
+
+    /// Who holds the connection by its certificate, as the policy that is live sees it.
+    pub(super) fn holder(&self, identity: &Identity, now: u64) -> Option<Rc<Holder>> {
+        self.secure.as_ref()?.holder(identity, now)
     }
 
     /// The address, for the log.

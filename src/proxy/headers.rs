@@ -274,6 +274,12 @@ fn is_ours(name: &str) -> bool {
                 | "cf-connecting-ip"
                 | "fastly-client-ip"
                 | "x-cluster-client-ip"
+                // Whose certificate it was says whoever ended TLS (RFC 9440 section 4), which is us.
+                | "client-cert"
+                | "client-cert-chain"
+                | "x-client-cert"
+                | "ssl-client-cert"
+                | "x-ssl-client-cert"
                 // CGI makes REMOTE_USER's and HTTP_PROXY's twins of these (CVE-2016-5385).
                 | "remote-user"
                 | "x-remote-user"

@@ -22,13 +22,14 @@ use super::worker::{Held, Worker};
 use crate::decide::body;
 use crate::decide::{self, Decision, Permit, Reason, Routed};
 use crate::filter::Limits;
-use crate::identity::Credentials;
+use crate::identity::{Credentials, Holder};
 use crate::principal::Principal;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
+use std::cell::OnceCell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -54,7 +55,13 @@ pub(super) async fn handle(
     let mut asked = Asked { method: method.clone(), version: parts.version, unread: false };
     let expects = parts.headers.contains_key(header::EXPECT);
     let mut body = Some(body);
-    let way = Way { worker: &worker, client: &client, request_id: &request_id, again: false };
+    let way = Way {
+        worker: &worker,
+        client: &client,
+        request_id: &request_id,
+        again: false,
+        holder: OnceCell::new(),
+    };
     // Boxed where they begin: a future of some kilobytes inside this one would be copied each time
     // that this one moves, for every request.
     match guarded(Box::pin(way.walk(parts, &mut body, &mut story))).await {
@@ -87,6 +94,8 @@ pub(super) struct Way<'a> {
     /// Asked once more for a connection that is open: whoever else is at its address has nothing to
     /// do with it.
     pub(super) again: bool,
+    /// Who holds the connection by its certificate, as the policy sees it that decides.
+    pub(super) holder: OnceCell<Option<Rc<Holder>>>,
 }
 
 impl Way<'_> {
@@ -222,6 +231,7 @@ impl Way<'_> {
         now: u64,
         story: &mut Story,
     ) -> Result<Decision, Refused> {
+        self.holder.get_or_init(|| self.client.holder(&live.identity, now));
         let question = self.question(canonical, now);
         let routed = decide::route(&live.snapshot, &question)?;
         story.routed(&routed, &live.snapshot);
@@ -231,6 +241,11 @@ impl Way<'_> {
         }
         let principal = self.identify((canonical, now), live, &routed, story)?;
         Ok(decide::decide(&live.snapshot, &question, routed, principal, &mut ())?)
+    }
+
+    /// Who holds the connection, once [`Way::judge`] has found out.
+    pub(super) fn holder(&self) -> Option<&Holder> {
+        self.holder.get()?.as_deref()
     }
 
     /// What of the request says who is calling.
@@ -260,7 +275,7 @@ impl Way<'_> {
         let moment = story.moment();
         self.listens(live, moment)?;
         let credentials = self.credentials(canonical, routed);
-        match live.identity.identify(&credentials, now) {
+        match live.identity.identify_held(&credentials, self.holder(), now) {
             Ok(principal) => {
                 story.record().user = Some(principal.user.clone());
                 Ok(Some(principal))

@@ -14,7 +14,7 @@ use super::upgrade::{Opened, Question};
 use super::worker::Worker;
 use crate::decide::{Decision, Reason};
 use bytes::{Buf, Bytes};
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -98,7 +98,7 @@ impl Tunnel {
         let end = {
             let verdict = worker.clock.deadline();
             let request_id = &question.request_id.clone();
-            let way = Way { worker, client, request_id, again: true };
+            let way = Way { worker, client, request_id, again: true, holder: OnceCell::new() };
             let mut watch = pin!(stays_allowed(&way, question, &verdict, &mut told.story));
             poll_fn(|cx| {
                 if let Poll::Ready(refused) = watch.as_mut().poll(cx) {
@@ -169,6 +169,8 @@ async fn ask_again(
     question: &mut Question,
     story: &mut Story,
 ) -> Result<(), Refused> {
+    // What is trusted may have changed.
+    let way = &Way { holder: OnceCell::new(), ..*way };
     let live = way.worker.live();
     let time = way.worker.time_at(Instant::now());
     let now = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());

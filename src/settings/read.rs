@@ -399,7 +399,7 @@ mod tests {
                 (NotEnforced, "etcd", "p.yaml"),
                 (NotEnforced, "prefix", "p.yaml"),
                 (NotEnforced, "audit", "p.yaml"),
-                (NotEnforced, "body_min_rate", "p.yaml"),
+                (NotEnforced, "in_flight_bytes", "p.yaml"),
             ],
         );
         good("log: {audit: stdout, format: json}\n", &[]);

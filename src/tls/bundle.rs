@@ -41,6 +41,9 @@ pub enum ChainFault {
     /// The leaf is an authority's own certificate.
     #[error("it is a certificate authority's own")]
     Authority,
+    /// Its names make nobody of its holder: none, several, or none that the policy has a use for.
+    #[error("its subject alternative names name nobody")]
+    Name,
     /// It cannot be read, or breaks rules that every chain must keep.
     #[error("it is malformed, or its chain is")]
     Malformed,
@@ -84,7 +87,8 @@ impl Bundle {
 impl ChainFault {
     fn of(error: &Error) -> ChainFault {
         match error {
-            Error::UnknownIssuer => ChainFault::Untrusted,
+            // The same name with another key is another authority.
+            Error::UnknownIssuer | Error::InvalidSignatureForPublicKey => ChainFault::Untrusted,
             Error::CertExpired { .. } => ChainFault::Expired,
             Error::CertNotValidYet { .. } => ChainFault::NotYet,
             Error::RequiredEkuNotFoundContext(_) => ChainFault::Usage,

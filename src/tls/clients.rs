@@ -124,6 +124,7 @@ fn as_alert(fault: ChainFault) -> CertificateError {
         ChainFault::Expired => CertificateError::Expired,
         ChainFault::NotYet => CertificateError::NotValidYet,
         ChainFault::Usage | ChainFault::Authority => CertificateError::InvalidPurpose,
+        ChainFault::Name => CertificateError::NotValidForName,
         ChainFault::Malformed => CertificateError::BadEncoding,
     }
 }

@@ -41,7 +41,7 @@ fn allocations(snapshot: &Snapshot, path: &str, caller: &Arc<Principal>) -> u64 
     let decide = || {
         let (method, host) = (&Method::GET, Host::known(b"localhost"));
         let (target, headers) = (&target, &headers);
-        let request = Request { method, target, host, headers, client: None, now: 0 };
+        let request = Request { method, target, host, headers, client: None, peer: None, now: 0 };
         let routed = decide::route(snapshot, &request).expect("a route");
         let decided = decide::decide(snapshot, &request, routed, Some(caller.clone()), &mut ());
         assert!(matches!(decided, Ok(Decision::Allowed(_))), "{path}: {decided:?}");

@@ -25,7 +25,7 @@ fn selectors_and_values_are_judged_where_they_stand() {
     ] {
         refused(&grant(conditions), Code::BadValue, underlined);
     }
-    refused(&grant("when: {peer.id: x}"), Code::NotEnforced, "peer.id");
+    refused(&grant("when: {peer.name: x}"), Code::BadValue, "peer.name");
     refused(
         &grant("keep: {field: /id, in: x}").replace("access: r", "access: ru"),
         Code::GrantAccess,

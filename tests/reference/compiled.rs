@@ -42,6 +42,7 @@ pub fn ask(snapshot: &Arc<Snapshot>, request: &Request) -> Verdict {
         host: Host::parse(request.host.as_bytes()).unwrap(),
         headers: &headers,
         client: Some(request.ip.parse().unwrap()),
+        peer: None,
         now: request.now,
     };
     let mut heard = Heard::default();

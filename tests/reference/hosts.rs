@@ -99,6 +99,7 @@ fn decided(snapshot: &Snapshot, host: &str, path: &str) -> (Option<String>, Opti
         host: Host::parse(host.as_bytes()).expect(host),
         headers: &http::HeaderMap::new(),
         client: None,
+        peer: None,
         now: 0,
     };
     let routed = decide::route(snapshot, &question).unwrap();

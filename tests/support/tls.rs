@@ -43,6 +43,8 @@ pub struct TlsClient {
 #[derive(Debug)]
 pub struct Shaken {
     pub resumed: bool,
+    /// Whether data could go with the client's first flight.
+    pub early: bool,
     pub alpn: Option<String>,
     pub version: rustls::ProtocolVersion,
     /// The server's certificate.
@@ -183,6 +185,13 @@ impl TlsClient {
         self
     }
 
+    /// The same, sending data with its first flight (0-RTT) where the server lets it.
+    #[must_use]
+    pub fn eager(mut self) -> TlsClient {
+        Arc::make_mut(&mut self.config).enable_early_data = true;
+        self
+    }
+
     /// The same, telling the server no name.
     #[must_use]
     pub fn nameless(mut self) -> TlsClient {
@@ -196,6 +205,7 @@ impl TlsClient {
         socket.set_read_timeout(Some(DEADLINE))?;
         let mut tls = ClientConnection::new(self.config.clone(), self.name.clone())
             .map_err(io::Error::other)?;
+        let early = tls.early_data().is_some();
         while tls.is_handshaking() {
             tls.complete_io(&mut socket)?;
         }
@@ -208,6 +218,7 @@ impl TlsClient {
         };
         Ok(Shaken {
             resumed: tls.handshake_kind() == Some(HandshakeKind::Resumed),
+            early,
             alpn: tls.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
             version: tls.protocol_version().expect("a version"),
             leaf: tls.peer_certificates().map_or(Vec::new(), |chain| chain[0].to_vec()),

@@ -40,6 +40,16 @@ fn p06_tls_1_2_is_spoken_and_nothing_older() {
 }
 
 #[test]
+fn p06_no_early_data_is_offered_or_taken() {
+    let secure = Secure::start(OPEN, "", "");
+    let eager = secure.client().eager();
+    for resumed in [false, true] {
+        let shaken = eager.ask(secure.proxy.address, &get("a.test")).unwrap();
+        assert_eq!((shaken.resumed, shaken.early), (resumed, false));
+    }
+}
+
+#[test]
 fn p06_alpn_chooses_the_protocol() {
     let secure = Secure::start(OPEN, "", "");
     let to = secure.proxy.address;

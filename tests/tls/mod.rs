@@ -1,6 +1,7 @@
 //! Group 6 of the security cases: TLS on both sides, against the real binary.
 
 mod listener;
+mod peers;
 mod reloads;
 mod upstream;
 

@@ -169,6 +169,7 @@ impl Asked {
             host: input::host(&self.headers, snapshot.reads_host(), &mut story.notes)?,
             headers: &self.headers,
             client: self.from,
+            peer: None,
             now: self.at,
         };
         if let Some(found) = decide::preflight(snapshot, &question)? {

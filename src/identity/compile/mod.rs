@@ -5,6 +5,7 @@ mod direct;
 mod introspection;
 mod issuer;
 mod keys;
+mod mtls;
 mod roles;
 mod tell;
 
@@ -14,6 +15,7 @@ use super::cookie::Cookie;
 use super::forwarded::Forwarded;
 use super::introspect::Introspector;
 use super::jwt::Issuer;
+use super::mtls::Mtls;
 use super::strangers::Strangers;
 use super::tell::{Assertion, Names, Tell};
 use super::verdicts::{MAX_VERDICT_BYTES, Verdicts};
@@ -43,6 +45,7 @@ pub(super) struct Authenticators {
     api_keys: Option<ApiKeys>,
     forwarded: Option<Forwarded>,
     cookies: Vec<Cookie>,
+    mtls: Option<Mtls>,
     tell: Tell,
 }
 
@@ -66,7 +69,8 @@ impl Identity {
         let nothing = RawIdentity::default();
         let raw = raw.unwrap_or(&nothing);
         let tokens = !raw.jwt.is_empty() || !raw.introspection.is_empty();
-        if !tokens && raw.api_keys.is_none() && raw.forwarded.is_none() {
+        let direct = raw.api_keys.is_some() || raw.forwarded.is_some() || raw.mtls.is_some();
+        if !tokens && !direct {
             // An authenticator that could not be read is not as if there were none.
             if typed.is_none_or(|span| !report.has_error_in(span)) {
                 report.push(no_identity(typed));
@@ -90,7 +94,16 @@ impl Identity {
             compiler.separate_headers(raw, keys, peers);
         }
         let introspectors = compiler.introspection(&raw.introspection);
-        Identity::of(Authenticators { issuers, introspectors, api_keys, forwarded, cookies, tell })
+        let mtls = raw.mtls.as_ref().map(|raw| compiler.mtls(raw));
+        Identity::of(Authenticators {
+            issuers,
+            introspectors,
+            api_keys,
+            forwarded,
+            cookies,
+            mtls,
+            tell,
+        })
     }
 
     /// Says which roles the policy has, so that others are told of.
@@ -115,7 +128,7 @@ impl Identity {
     }
 
     pub(super) fn of(authenticators: Authenticators) -> Identity {
-        let Authenticators { issuers, introspectors, api_keys, forwarded, cookies, tell } =
+        let Authenticators { issuers, introspectors, api_keys, forwarded, cookies, mtls, tell } =
             authenticators;
         let key_header = api_keys.as_ref().and_then(|keys| keys.header.clone());
         let credential_headers: Vec<_> = std::iter::once(AUTHORIZATION).chain(key_header).collect();
@@ -132,6 +145,7 @@ impl Identity {
             api_keys,
             forwarded,
             cookies,
+            mtls,
             credential_headers,
             identity_headers,
             vary,
@@ -220,7 +234,8 @@ fn users(raw: &RawIdentity) -> Vec<(Span, Users)> {
     let peers = raw.forwarded.iter().map(|peers| (peers.span, Users::Any(prefix(&peers.prefix))));
     let asked = raw.introspection.iter();
     let asked = asked.map(|raw| (raw.span, Users::Any(prefix(&raw.prefix))));
-    jwt.chain(keys).chain(peers).chain(asked).collect()
+    let certificates = raw.mtls.iter().flat_map(mtls::users);
+    jwt.chain(keys).chain(peers).chain(asked).chain(certificates).collect()
 }
 
 /// The headers in which only we speak. Those by the usual names are known without a list.

@@ -1,6 +1,7 @@
 //! Tests of the whole: policies as typed, requests as they come, keys made on the spot.
 
 mod browsers;
+mod certificates;
 mod compile;
 mod credentials;
 mod explain;

@@ -1,6 +1,6 @@
 //! Authenticators, except for API keys.
 
-use super::{Fields, Harmless, Shape, keys, remote, tell, text};
+use super::{Fields, Shape, keys, mtls, remote, tell, text};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::{
@@ -12,8 +12,8 @@ pub(super) const MAX_LEEWAY: u64 = 300;
 
 pub(super) const IDENTITY: Shape = Shape {
     what: "`identity`",
-    keys: &["jwt", "api_keys", "forwarded", "introspection", "same_users", "tell"],
-    unenforced: &[("mtls", Harmless::Never)],
+    keys: &["jwt", "api_keys", "mtls", "forwarded", "introspection", "same_users", "tell"],
+    unenforced: &[],
 };
 
 pub(super) const JWT: Shape = Shape {
@@ -68,6 +68,7 @@ pub(super) fn identity(node: &Node, report: &mut Report) -> RawIdentity {
     identity.api_keys =
         fields.node("api_keys").and_then(|node| keys::api_keys(node, fields.report()));
     identity.forwarded = fields.node("forwarded").and_then(|node| forwarded(node, fields.report()));
+    identity.mtls = fields.node("mtls").and_then(|node| mtls::mtls(node, fields.report()));
     identity.tell = fields.node("tell").and_then(|node| tell::tell(node, fields.report()));
     identity.introspection =
         fields.list("introspection", remote::introspection).unwrap_or_default();

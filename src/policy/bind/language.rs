@@ -262,6 +262,7 @@ mod tests {
             include_str!("identity.rs"),
             include_str!("keys.rs"),
             include_str!("mod.rs"),
+            include_str!("mtls.rs"),
             include_str!("people.rs"),
             include_str!("route.rs"),
             include_str!("tell.rs"),

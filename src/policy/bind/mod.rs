@@ -13,6 +13,7 @@ mod keys;
 mod kinds;
 pub mod language;
 mod meanings;
+mod mtls;
 mod people;
 mod quantity;
 mod remote;

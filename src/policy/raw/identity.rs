@@ -12,6 +12,7 @@ pub struct RawIdentity {
     pub api_keys: Option<RawApiKeys>,
     pub forwarded: Option<RawForwarded>,
     pub introspection: Vec<RawIntrospection>,
+    pub mtls: Option<RawMtls>,
     pub same_users: bool,
     /// What upstreams are told of callers.
     pub tell: Option<RawTell>,
@@ -145,4 +146,40 @@ pub struct RawForwarded {
     pub roles: Option<Text>,
     pub email: Option<Text>,
     pub prefix: Option<Text>,
+}
+
+/// Client certificates.
+#[derive(Clone, Debug)]
+pub struct RawMtls {
+    pub span: Span,
+    pub trust_domains: Vec<RawTrustDomain>,
+    pub certificates: Vec<RawNamed>,
+}
+
+/// A SPIFFE trust domain.
+#[derive(Clone, Debug)]
+pub struct RawTrustDomain {
+    pub span: Span,
+    pub name: Text,
+    /// A file of authorities.
+    pub bundle: Text,
+    /// Patterns of paths; the whole ID is the user where there are none.
+    pub paths: Vec<Text>,
+    pub prefix: Option<Text>,
+}
+
+/// Authorities of certificates that name their holder otherwise.
+#[derive(Clone, Debug)]
+pub struct RawNamed {
+    pub span: Span,
+    pub ca: Text,
+    pub from: RawNameKind,
+    pub prefix: Option<Text>,
+}
+
+/// Which name says who somebody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawNameKind {
+    Dns,
+    Email,
 }

@@ -4,7 +4,6 @@ use super::paths::{ResolvedType, pattern};
 use crate::diag::{Code, Diagnostic, Report, suggestion};
 use crate::filter::pick;
 use crate::policy::access::Access;
-use crate::policy::bind::not_enforced;
 use crate::policy::condition::{
     Conditions, Fact, Field, Keep, Object, Owner, Part, Piece, Require, Selector, Test, Value,
     Wanted,
@@ -80,10 +79,7 @@ fn selector(typed: &Text, path: &Pattern, report: &mut Report) -> Option<Selecto
     let (source, name) = typed.value.split_once('.').unwrap_or((&typed.value, ""));
     let found = match (source, name) {
         ("client", "ip") => Some(Selector::ClientIp),
-        ("peer", "id") => {
-            report.push(not_enforced("peer.id", typed.span));
-            return None;
-        }
+        ("peer", "id") => Some(Selector::Peer),
         ("time", "") => Some(Selector::Time),
         ("query" | "claims" | "header" | "param", "") => None,
         ("query", name) => Some(Selector::Query(name.into())),
@@ -104,8 +100,8 @@ fn selector(typed: &Text, path: &Pattern, report: &mut Report) -> Option<Selecto
     if found.is_none() {
         let message = format!("`{}` is nothing that a condition can look at", typed.value);
         report.push(Diagnostic::error(Code::BadValue, typed.span, message).help(
-            "write `param.NAME`, `query.NAME`, `header.NAME`, `claims.NAME`, `client.ip` \
-             or `time`",
+            "write `param.NAME`, `query.NAME`, `header.NAME`, `claims.NAME`, `client.ip`, \
+             `peer.id` or `time`",
         ));
     }
     found
@@ -415,6 +411,7 @@ mod tests {
         assert_eq!(read("query.q.x"), Some(Selector::Query("q.x".into())));
         assert_eq!(read("client.ip"), Some(Selector::ClientIp));
         assert_eq!(read("time"), Some(Selector::Time));
+        assert_eq!(read("peer.id"), Some(Selector::Peer));
         for bad in [
             "param.id",
             "query.",
@@ -423,7 +420,7 @@ mod tests {
             "client.port",
             "subject.id",
             "",
-            "peer.id",
+            "peer.name",
         ] {
             assert_eq!(read(bad), None, "{bad}");
         }

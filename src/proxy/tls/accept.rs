@@ -1,6 +1,7 @@
 //! The handshake with a client.
 
 use super::Secure;
+use super::shown::Shown;
 use crate::control::store::LiveTls;
 use crate::proxy::io::Socket;
 use crate::proxy::worker::Worker;
@@ -63,6 +64,7 @@ async fn shake(
     }
     let secure = Secure {
         name: connection.server_name().map(Box::from),
+        shown: connection.peer_certificates().and_then(Shown::new),
         http2: connection.alpn_protocol() == Some(H2),
     };
     let kind = if resumed { Handshake::Resumed } else { Handshake::Full };

@@ -55,7 +55,7 @@ fn asked<T>(
     let target = Target::parse(target, MAX_TARGET).expect("a target");
     let headers = &http::HeaderMap::new();
     let (method, host) = (&http::Method::GET, Host::known(b"api.test"));
-    let request = Request { method, target: &target, host, headers, client: None, now };
+    let request = Request { method, target: &target, host, headers, client: None, peer: None, now };
     let routed = route(snapshot, &request).expect("a route");
     let route = snapshot.route(routed.route().expect("a route"));
     let named = Named::read(route, &request).expect("one reading");

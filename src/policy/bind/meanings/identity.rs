@@ -6,6 +6,7 @@ use crate::policy::bind::identity::{
 };
 use crate::policy::bind::keys::{API_KEY, API_KEYS, CARRIERS};
 use crate::policy::bind::kinds::Kind::*;
+use crate::policy::bind::mtls::{MTLS, NAMED, TRUST_DOMAIN};
 use crate::policy::bind::remote::{CLIENT, INTROSPECTION, MAX_CONCURRENCY};
 use crate::policy::bind::tell::{ASSERTION, SIGNING_KEY, TELL, TOLD};
 
@@ -16,6 +17,7 @@ pub(super) const ROWS: &[Row] = &[
         &[
             may("jwt", Many(&JWT), "Issuers of signed tokens, taken from `Authorization: Bearer`"),
             may("api_keys", One(&API_KEYS), "Long random keys, of which the policy holds digests"),
+            may("mtls", One(&MTLS), "Client certificates, on listeners that speak TLS"),
             may(
                 "forwarded",
                 One(&FORWARDED),
@@ -227,6 +229,37 @@ pub(super) const ROWS: &[Row] = &[
             ),
             may("claims", Claims, "Claims that it brings"),
             may("expires", Time, "Until when it counts, in UTC: `2027-01-01T00:00:00Z`"),
+        ],
+    ),
+    (
+        &MTLS,
+        "Client certificates that say who is calling",
+        &[
+            may("trust_domains", Many(&TRUST_DOMAIN), "SPIFFE trust domains"),
+            may("certificates", Many(&NAMED), "Authorities of certificates with other names"),
+        ],
+    ),
+    (
+        &TRUST_DOMAIN,
+        "A SPIFFE trust domain and who speaks for it",
+        &[
+            must("name", Text, "Its name: `acme.test`"),
+            must("bundle", Text, "A file of its authorities in PEM, from the policy's folder"),
+            may(
+                "paths",
+                TextOrTexts,
+                "What paths say: `/org/{org}/app/{app}/sa/{user}`; without it, the whole ID is the user",
+            ),
+            may("prefix", Text, "Put before user ids"),
+        ],
+    ),
+    (
+        &NAMED,
+        "Authorities whose certificates name their holder by a DNS name or an address",
+        &[
+            must("ca", Text, "A file of authorities in PEM, from the policy's folder"),
+            must("from", Word(&["dns", "email"]), "Which of the certificate's names is the user"),
+            may("prefix", Text, "Put before user ids"),
         ],
     ),
     (
