@@ -358,6 +358,13 @@ mod tests {
         }
         assert_eq!(table.find(&fields, b""), None);
         assert_eq!(Names::new(&[]).find(&[], b"a"), None);
+        // Alike by their ends and length, or by length and first byte alone.
+        let fields = [("seventeen bytes..".into(), SHOW), ("ab".into(), SHOW)];
+        let table = Names::new(&fields);
+        assert_eq!(table.find(&fields, b"seventeen bytes.."), Some(0));
+        for other in ["seventee- bytes..", "seventeen-bytes..", "ac", "a", "abc", "ab\0"] {
+            assert_eq!(table.find(&fields, other.as_bytes()), None, "{other}");
+        }
     }
 
     #[test]

@@ -50,11 +50,13 @@ pub(super) fn short_key(bytes: &[u8], pos: usize) -> Option<(usize, usize, u8)> 
 /// The end of a string, from its first byte.
 #[inline(always)]
 fn short_text(bytes: &[u8], pos: usize) -> Option<usize> {
-    let window = bytes.get(pos..)?.first_chunk::<BLOCK>()?;
-    match stop(window) {
-        Some(length) if window[length] == b'"' => Some(pos + length + 1),
-        _ => text(bytes, pos),
+    if let Some(window) = bytes.get(pos..).and_then(|rest| rest.first_chunk::<BLOCK>())
+        && let Some(length) = stop(window)
+        && window[length] == b'"'
+    {
+        return Some(pos + length + 1);
     }
+    text(bytes, pos)
 }
 
 /// The end of a string, from a place inside of it.
@@ -225,5 +227,24 @@ mod tests {
         ] {
             assert_eq!(member(text.as_bytes(), 0), value, "{text}");
         }
+    }
+
+    #[test]
+    fn a_window_says_what_a_long_look_says() {
+        let behind = " ".repeat(40);
+        for length in 0..20 {
+            for (odd, colon) in [("", ":1"), ("", " :1"), ("", ": 1"), ("", "1"), ("\\n", ":1")] {
+                let text = format!("\"{odd}{}\"{colon}{behind}", "k".repeat(length));
+                let bytes = text.as_bytes();
+                assert_eq!(member(bytes, 0), any_member(bytes, 0), "{text}");
+                assert_eq!(scalar(bytes, 0, b'"'), super::text(bytes, 1), "{text}");
+                let short = short_key(bytes, 0);
+                let is_short = odd.is_empty() && colon == ":1" && length < BLOCK;
+                assert_eq!(short, is_short.then_some((length, length + 3, b'1')), "{text}");
+            }
+            let cut = format!("{{\"{}", "k".repeat(length));
+            assert_eq!(member(cut.as_bytes(), 1), None);
+        }
+        assert_eq!(short_key(format!("k\":1{behind}").as_bytes(), 0), None);
     }
 }
