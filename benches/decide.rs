@@ -56,8 +56,8 @@ fn decide(snapshot: &Snapshot, target: &Target, caller: &Arc<Principal>) -> Perm
 fn decide_on(snapshot: &Snapshot, target: &Target, host: &str, caller: &Arc<Principal>) -> Permit {
     let headers = http::HeaderMap::new();
     let (method, host) = (&http::Method::GET, Host::known(host.as_bytes()));
-    let client = None;
-    let request = Request { method, target, host, headers: &headers, client, now: 0 };
+    let (client, peer) = (None, None);
+    let request = Request { method, target, host, headers: &headers, client, peer, now: 0 };
     let routed = decide::route(snapshot, &request).expect("a route");
     match decide::decide(snapshot, &request, routed, Some(caller.clone()), &mut ()) {
         Ok(Decision::Allowed(permit)) => permit,

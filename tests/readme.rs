@@ -35,6 +35,7 @@ const BY_HAND: &[&str] = &[
     "cargo test                          # everything; needs Rust alone, no network",
     "cargo test --test transcripts p01   # the tests of one security case",
     ".ci/run                             # formatting, lints, licences, tests",
+    "PORTCULLIS_WYCHEPROOF=/path/to/wycheproof/testvectors_v1 cargo test --lib wycheproof -- --ignored",
     "docker build -t portcullis .",
     "docker run --rm -p 8080:8080 -v \"$PWD/policy:/etc/portcullis/policy:ro\" \\",
     "    -e PORTCULLIS_UPSTREAM=http://api:9000 portcullis",

@@ -4,14 +4,7 @@ use portcullis::filter::mask::{HIDE, Mask, MaskBuilder, Node, NodeId, SHOW, Type
 use portcullis::filter::place::place;
 use std::fmt::Write;
 
-/// Which members of a record are kept, for about this share of its bytes.
-pub const KEPT: [(&str, fn(&str) -> bool); 3] = [
-    ("10", |name| matches!(name, "id" | "name" | "email")),
-    ("50", |name| name != "history"),
-    ("100", |name| name != "password"),
-];
-
-/// The same as a mask.
+/// Shows about this share of each record's bytes, in percent.
 pub fn kept(share: &str) -> Mask {
     let mut builder = MaskBuilder::new();
     let named = |names: &[&str], node| names.iter().map(|name| ((*name).into(), node)).collect();
@@ -27,14 +20,6 @@ pub fn kept(share: &str) -> Mask {
 /// A mask for each record of the list.
 pub fn records(record: &Mask) -> Mask {
     place("/data/*", 0, record).unwrap()
-}
-
-/// Hides all records, and nothing else.
-pub fn hidden_data() -> Mask {
-    let mut builder = MaskBuilder::new();
-    let fields = vec![("data".into(), HIDE)];
-    let root = builder.add(Node { fields, types: Types::OBJECT, ..Node::open() });
-    builder.finish(root)
 }
 
 /// Hides what the harness's W3 hides.

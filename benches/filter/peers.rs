@@ -12,6 +12,9 @@ use std::fmt;
 /// Keeps members by their name.
 pub type Keep = fn(&str) -> bool;
 
+/// What keeps some members of each record of a list.
+pub type Peer = fn(&[u8], Keep) -> Vec<u8>;
+
 /// A tree of `serde_json`.
 pub fn serde_tree(text: &[u8], keep: Keep) -> Vec<u8> {
     let mut document: Value = serde_json::from_slice(text).unwrap();

@@ -51,6 +51,7 @@ fn fails(name: &str, text: &[u8]) {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "what was read is what the run is for")]
 #[ignore = "reads a folder of vectors that PORTCULLIS_JSON_VECTORS names"]
 fn p11_public_vectors_are_read_as_they_say() {
     let Some(folder) = std::env::var_os(FOLDER) else {

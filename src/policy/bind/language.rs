@@ -264,6 +264,7 @@ mod tests {
             include_str!("mod.rs"),
             include_str!("mtls.rs"),
             include_str!("people.rs"),
+            include_str!("remote.rs"),
             include_str!("route.rs"),
             include_str!("tell.rs"),
         ];

@@ -216,10 +216,6 @@ fn what_is_not_enforced_is_refused_by_name() {
     }
     bad("routes: [{match: /, request: events}]\n", &[(BadValue, "events")]);
     bad("routes: [{match: /, upgrade: h2c}]\n", &[(BadValue, "h2c")]);
-    for value in ["update: merge_hidden"] {
-        let text = format!("routes: [{{match: /, {value}}}]\n");
-        bad(&text, &[(NotEnforced, value.split(' ').nth(1).unwrap())]);
-    }
     bad(
         "identity: {jwt: [{issuer: i, audience: [a], algorithms: [x], jwks: {url: u}, \
          claims: {org: '/o/{org}', roles: {items: /x}}}]}\n",
