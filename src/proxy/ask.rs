@@ -174,6 +174,7 @@ impl Way<'_> {
         let (head, body) = response.into_parts();
         let most = self.worker.limits.object;
         let text = gather_within(body, most).await.map_err(|()| Reason::UpstreamFailed)?;
+        story.hold(text.as_ref().map_or(0, Bytes::len))?;
         match head.status {
             StatusCode::NOT_FOUND => Ok((Found::Missing, None)),
             StatusCode::OK if is_readable(&head.headers) => {

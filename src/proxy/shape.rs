@@ -135,6 +135,7 @@ async fn show_success(
         return stream(head, download, filter, view);
     }
     let begun = gather(&mut download).await.map_err(|_| Reason::UpstreamFailed)?;
+    story.holds(begun.len());
     if begun.is_empty() && download.is_over() {
         return show_nothing(head, view);
     }
@@ -282,6 +283,7 @@ async fn show_error(
     story: &mut Story,
 ) -> Result<Response<Source>, Reason> {
     let begun = gather(&mut download).await.map_err(|_| Reason::UpstreamFailed)?;
+    story.holds(begun.len());
     if begun.is_empty() && download.is_over() {
         return show_nothing(head, view);
     }

@@ -10,6 +10,7 @@ mod claims;
 mod conditions;
 mod defaults;
 mod destinations;
+mod exhaustion;
 mod explain;
 mod fetched;
 mod fetched_tls;
