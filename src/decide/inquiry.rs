@@ -319,7 +319,8 @@ impl Inquiry {
             Some(plan) => plan.fields().cloned(),
             None => self.fields(snapshot, creates),
         };
-        query::check(request.target.query(), fields.as_deref(), &listed)?;
+        let writes = [Access::CREATE, Access::UPDATE].iter().any(|one| self.access.has(*one));
+        query::check(request.target.query(), fields.as_deref(), &listed, writes)?;
         let route = snapshot.route(self.route);
         let erases = fields.as_deref().is_some_and(|f| replaces(request.method, route.update, f));
         // Rows and forms are not put together with what is stored.
