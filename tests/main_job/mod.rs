@@ -14,6 +14,7 @@ mod destinations;
 mod explain;
 mod fetched;
 mod fetched_tls;
+mod filter;
 mod forms;
 mod gate;
 mod groups;
