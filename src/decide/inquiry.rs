@@ -14,6 +14,7 @@ use super::standing::{self, Addressed, Standing};
 use super::{Reason, Refusal, Request, Routed, Trace, handshake, query};
 use crate::filter;
 use crate::policy::access::Access;
+use crate::policy::condition::MAX_PREREADS;
 use crate::policy::fields::FieldMasks;
 use crate::policy::held::{Candidate, Held};
 use crate::policy::host::Hosts;
@@ -30,9 +31,6 @@ use object::object_path;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::Arc;
-
-/// Objects that are read for one request. A grant that would need one more does not hold.
-pub const MAX_PREREADS: usize = 4;
 
 /// What is known of a request once its head has been judged.
 #[derive(Debug)]
@@ -199,7 +197,7 @@ impl Inquiry {
             let mut unread = None;
             for found in std::mem::take(&mut letter.pending) {
                 let object = object_path(snapshot, &found, letter.at, request.target)
-                    .map(|path| self.objects.iter().position(|other| *other == path));
+                    .and_then(|path| self.objects.iter().position(|other| *other == path));
                 let bearing = match judge.grant(&found, object) {
                     // Nobody reads the rows of such a route.
                     Ok(Bearing::InRows) if route.response == BodyKind::Opaque => Bearing::NotOwner,

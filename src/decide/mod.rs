@@ -20,13 +20,14 @@ mod rows;
 mod standing;
 
 pub use crate::policy::access::Access;
+pub use crate::policy::condition::{MAX_PREREADS, MAX_ROW_RULES};
 pub use crate::policy::fields::FieldMasks;
 pub use facts::{Body, Facts, Object};
-pub use inquiry::{Inquiry, MAX_PREREADS, Preread};
+pub use inquiry::{Inquiry, Preread};
 pub use permit::Permit;
 pub use preflight::{Preflight, preflight, readable_by};
 pub use reason::Reason;
-pub use rows::{MAX_ROW_RULES, RowPlan};
+pub use rows::RowPlan;
 pub use standing::Subject;
 
 use crate::policy::host::Hosts;

@@ -203,6 +203,3 @@ fn shared(
     });
     each.reduce(|a, b| Arc::new(a.and(&b)))
 }
-
-/// Grants that are held against one row. What is beyond, in the order of the policy, does not hold.
-pub const MAX_ROW_RULES: usize = 64;

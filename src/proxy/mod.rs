@@ -17,6 +17,7 @@ mod connection;
 mod cors;
 mod deadline;
 mod failures;
+mod frames;
 mod framing;
 mod guarded;
 mod guesses;
@@ -105,6 +106,8 @@ pub trait Recorder {
     fn unidentified(&self, _fault: Fault) {}
     /// A TLS handshake with a client has ended.
     fn handshake(&self, _: Handshake) {}
+    /// An HTTP/2 connection was ended because of the frames that its client sent.
+    fn flooded(&self) {}
     /// A connection to an upstream was opened.
     fn upstream_opened(&self) {}
     /// A request goes over an upstream connection that has been used before.
@@ -141,6 +144,10 @@ impl Recorder for WorkerTelemetry {
 
     fn handshake(&self, handshake: Handshake) {
         WorkerTelemetry::handshake(self, handshake);
+    }
+
+    fn flooded(&self) {
+        WorkerTelemetry::flooded(self);
     }
 
     fn upstream_opened(&self) {

@@ -99,7 +99,8 @@ impl<'p> Seeker<'p> {
         if member.is_some_and(|member| !member.is_active(self.now)) {
             return None;
         }
-        let claims = self.claims_in(id).filter(|roles| self.claims_membership(roles));
+        let makes_member = |roles: &&'p [Arc<str>]| self.claims_membership(id, roles);
+        let claims = self.claims_in(id).filter(|roles| member.is_some() || makes_member(roles));
         match (member, claims) {
             (None, None) => None,
             _ => Some(self.footing_of(Ground { member, claims })),
@@ -145,7 +146,7 @@ impl<'p> Seeker<'p> {
     }
 
     /// The roles that the credential claims in an organization. It speaks of the one that it names;
-    /// where it names none, of those in which it claims roles, and of the implicit one.
+    /// where it names none, of the implicit one, and to a listed member of those where it has roles.
     fn claims_in(&self, id: Option<&str>) -> Option<&'p [Arc<str>]> {
         let principal = self.principal;
         let speaks = match (principal.org.as_deref(), id) {
@@ -155,8 +156,12 @@ impl<'p> Seeker<'p> {
         speaks.then(|| principal.roles_in(id).unwrap_or_default())
     }
 
-    /// Whether what the credential claims makes a member where it says.
-    fn claims_membership(&self, roles: &[Arc<str>]) -> bool {
+    /// Whether what the credential claims makes a member. It does so in the organization that the
+    /// credential names and in no other: roles that it lists by organization are none of them.
+    fn claims_membership(&self, id: Option<&str>, roles: &[Arc<str>]) -> bool {
+        if self.principal.org.as_deref() != id {
+            return false;
+        }
         match self.people.membership() {
             Membership::Token => true,
             Membership::Directory => false,
@@ -205,6 +210,12 @@ impl<'p> Seeker<'p> {
 
     fn explain_absence(&self, id: Option<&str>, trace: &mut impl Trace) {
         let Some(own) = self.principal.org.as_deref().filter(|own| Some(*own) != id) else {
+            let names_none = self.principal.org.is_none() && id.is_some();
+            if names_none && self.people.membership() != Membership::Directory {
+                trace.note(|| {
+                    "the credential names no organization, so it makes a member of none".into()
+                });
+            }
             return;
         };
         trace.note(|| match id {
