@@ -288,8 +288,7 @@ impl Way<'_> {
         if routed.is_public() {
             return Ok(None);
         }
-        let moment = story.moment();
-        self.listens(live, moment)?;
+        self.listens(live, story.moment())?;
         let credentials = self.credentials(canonical, routed);
         match live.identity.identify_held(&credentials, self.holder(), now) {
             Ok(principal) => {
@@ -300,7 +299,7 @@ impl Way<'_> {
                 Err(match live.identity.ask(&credentials, unidentified.fault, now) {
                     // It is no failure before that is answered.
                     Some(ask) => Refused { ask: Some(Box::new(ask)), ..unidentified.reason.into() },
-                    None => self.unidentified(unidentified, live, moment),
+                    None => self.unidentified(unidentified, live, story),
                 })
             }
         }
