@@ -29,6 +29,7 @@ mod life;
 mod monitor;
 mod offered;
 mod pairs;
+mod places;
 mod reach;
 mod reads;
 mod reload;

@@ -172,11 +172,13 @@ impl Asked {
             peer: None,
             now: self.at,
         };
-        if let Some(found) = decide::preflight(snapshot, &question)? {
+        let route = snapshot.best_route(&snapshot.matches(target), snapshot.hosts(question.host));
+        story.on(route, snapshot);
+        if let Some(found) = decide::preflight(snapshot, &question, &mut Heard { snapshot, story })?
+        {
             return Err(Failed::Answered(found));
         }
         let routed = decide::route(snapshot, &question)?;
-        story.route = routed.route().map(|route| snapshot.route(route).pattern.clone());
         story.access = Some(routed.access().as_str());
         story.identified = true;
         let principal = match who {
@@ -237,7 +239,7 @@ impl Asked {
 
     /// What happens to the bodies of a request that is allowed.
     fn carry(&self, permit: &Permit, live: &Live, story: &mut Story) {
-        story.allow(permit, &live.snapshot);
+        story.allow(permit);
         let body = self.check_body(permit, &live.snapshot).err();
         let at_risk = || Refusal::because(Reason::HiddenFieldsAtRisk);
         if let Some(refusal) = body.or_else(|| permit.erases_hidden().then(at_risk)) {
