@@ -12,6 +12,9 @@ pub enum Json {
     MergePatch,
     /// `application/json-patch+json` (RFC 6902).
     JsonPatch,
+    /// `application/scim+json` (RFC 7644) or `application/fhir+json`: a resource, and in a PATCH a
+    /// language of changes (PatchOp, FHIRPath Patch) that names fields in its values.
+    Resource,
     /// Another language of changes, such as `application/strategic-merge-patch+json`: JSON, but
     /// what it does to a field is not said by the field's name.
     OtherPatch,
@@ -78,6 +81,7 @@ fn json_of(essence: &str) -> Option<Json> {
         () if has_suffix(essence, "+json") && essence.to_ascii_lowercase().contains("patch") => {
             Some(Json::OtherPatch)
         }
+        () if is("application/scim+json") || is("application/fhir+json") => Some(Json::Resource),
         () if has_suffix(essence, "+json") => Some(Json::Plain),
         () => None,
     }
@@ -130,7 +134,8 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a str>
     }
 }
 
-/// `type/subtype+json` (RFC 6839 section 3.1), or `+json-seq` (RFC 8091), which is another.
+/// `type/subtype+json` (RFC 6839 section 3.1), or `+json-seq` (RFC 8091), which is another. A type
+/// whose bodies have parts or fields is none: servers that look at how it begins read it so.
 fn has_suffix(essence: &str, suffix: &str) -> bool {
     let token = |text: &str| {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
@@ -139,17 +144,20 @@ fn has_suffix(essence: &str, suffix: &str) -> bool {
     let Some((kind, subtype)) = essence.split_once('/') else { return false };
     let Some(at) = subtype.len().checked_sub(suffix.len()) else { return false };
     let ends = subtype.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(suffix));
-    ends && token(kind) && token(&subtype[..at])
+    let is_other = ["multipart", "message"].iter().any(|other| kind.eq_ignore_ascii_case(other))
+        || subtype.to_ascii_lowercase().starts_with("x-www-form-urlencoded");
+    ends && !is_other && token(kind) && token(&subtype[..at])
 }
 
-/// A parameter that leaves the text UTF-8. JSON has no charset parameter, but many send one.
+/// A parameter that leaves the text UTF-8. JSON has no charset parameter, but many send one. A name
+/// with `*` has its value in another way (RFC 2231), which some servers read and some do not.
 fn means_utf8(parameter: &str) -> bool {
     let Some((name, value)) = parameter.split_once('=') else {
         return parameter.trim_matches(BLANK).is_empty();
     };
-    let value = value.trim_matches(BLANK);
+    let (name, value) = (name.trim_matches(BLANK), value.trim_matches(BLANK));
     let value = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).unwrap_or(value);
-    !name.trim_matches(BLANK).eq_ignore_ascii_case("charset")
+    !name.contains('*') && !name.eq_ignore_ascii_case("charset")
         || value.eq_ignore_ascii_case("utf-8")
         || value.eq_ignore_ascii_case("utf8")
 }
@@ -196,6 +204,8 @@ mod tests {
             ("application/vnd.api+JSON; ext=x", Json::Plain),
             ("application/merge-patch+json", Json::MergePatch),
             ("application/json-patch+json; charset=utf8", Json::JsonPatch),
+            ("application/SCIM+json", Json::Resource),
+            ("application/fhir+json; fhirVersion=4.0", Json::Resource),
             ("application/strategic-merge-Patch+json", Json::OtherPatch),
             ("application/json-patch-query+json", Json::OtherPatch),
         ] {
@@ -215,6 +225,11 @@ mod tests {
             "application/json, text/plain",
             "application/json; charset=utf-16",
             "application/json; charset=latin1",
+            "application/json; charset*=utf-8''utf-16",
+            "application/json; charset*0=utf-16",
+            "application/x-www-form-urlencoded+json",
+            "Multipart/form-data+json; boundary=b",
+            "message/http+json",
             "application/+json",
             "application/json-seq",
             "multipart/form-data; boundary=+json",
@@ -234,6 +249,7 @@ mod tests {
             ("application/x-www-form-urlencoded", true),
             ("Application/X-WWW-Form-Urlencoded; charset=UTF-8", true),
             ("application/x-www-form-urlencoded; charset=latin1", false),
+            ("application/x-www-form-urlencoded; charset*=utf-8''latin1", false),
             ("application/x-www-form-urlencoded, text/plain", false),
             ("multipart/form-data; boundary=b", false),
             ("application/json", false),

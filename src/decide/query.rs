@@ -2,6 +2,7 @@
 //! mask hides something, those that name a hidden field are refused (`bodies.md`, Queries).
 
 use super::{FieldMasks, Reason, Refusal};
+use crate::filter::fold;
 use percent_encoding::percent_decode_str;
 
 /// Parameters whose values name fields, in lower case and without `_`, `-` and `$`.
@@ -20,13 +21,29 @@ const NAME_FIELDS: &[&str] = &[
     "field",
     "fields",
     "select",
+    "column",
     "columns",
     "attributes",
+    "properties",
     "projection",
     "include",
     "expand",
     "populate",
     "groupby",
+    "having",
+    "distinct",
+    "aggregate",
+    "apply",
+    "compute",
+    "only",
+    "omit",
+    "exclude",
+    "pick",
+    "sortfield",
+    "sortcolumn",
+    "sortkey",
+    "orderfield",
+    "ordercolumn",
 ];
 
 /// Parameters that page, format or embed, in lower case: they ask about no field.
@@ -186,7 +203,7 @@ fn asks_about_hidden(name: &str, value: &str, fields: &FieldMasks) -> bool {
         return true;
     }
     let base = name.split(['[', ':', '.']).next().unwrap_or(name);
-    let base = base.trim_start_matches(['_', '$']).to_lowercase();
+    let base = fold(base.trim_start_matches(['_', '$']));
     if !names_fields(&base) {
         return false;
     }
@@ -195,7 +212,7 @@ fn asks_about_hidden(name: &str, value: &str, fields: &FieldMasks) -> bool {
         || value.split(',').any(|part| fields.hides_parameter(part.trim()))
         || words(value).any(|word| {
             let names_something = word.starts_with(|c: char| c.is_alphabetic() || c == '_');
-            let direction = DIRECTIONS.contains(&word.to_lowercase().as_str());
+            let direction = DIRECTIONS.contains(&fold(word).as_str());
             names_something && !direction && fields.hides_word(word)
         })
 }
@@ -216,7 +233,7 @@ fn names_unlisted(name: &str, fields: &FieldMasks) -> bool {
 }
 
 fn is_listed(word: &str, fields: &FieldMasks) -> bool {
-    let lower = word.trim_start_matches(['_', '$']).to_lowercase();
+    let lower = fold(word.trim_start_matches(['_', '$']));
     let mut rest = lower.as_str();
     loop {
         let known = names_fields(rest)
@@ -279,6 +296,10 @@ mod tests {
         for query in [
             "ssn=1",
             "SSN=1",
+            "%C5%BFsn=1",
+            "ſort=ssn",
+            "sortField=ssn",
+            "having=max(ssn)",
             "s%73n=1",
             "filter[ssn]=1",
             "customer.ssn=1",

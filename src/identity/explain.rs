@@ -1,6 +1,7 @@
 //! Why a token does not hold, and what was expected, for whoever wrote the policy. Of the token its
 //! header and its claims about itself are told, never its signature.
 
+use super::algorithm::Algorithm;
 use super::json::{self, Object};
 use super::jwks::{Key, KeySet};
 use super::jwt::{self, Issuer};
@@ -55,7 +56,7 @@ impl Identity {
                 format!("it is {}, expected is {wanted}", shown(header.get("typ")))
             }
             TokenFault::Algorithm => {
-                let listed = listed(issuer.algorithms.iter().map(|alg| format!("{alg:?}")));
+                let listed = listed(issuer.algorithms.iter().map(Algorithm::to_string));
                 format!("it is {}, the issuer's list is {listed}", shown(header.get("alg")))
             }
             TokenFault::NoKey | TokenFault::AmbiguousKey => {

@@ -1,15 +1,10 @@
 //! Verification keys: key sets (RFC 7517), PEM or HMAC secrets, checked before anything trusts them.
 
 use super::TokenFault;
+use super::algorithm::{Algorithm, KeyKind, MAX_RSA_BITS, MIN_RSA_BITS, PublicKey, Secret};
 use super::remote::KeySource;
-use aws_lc_rs::rsa::PublicEncryptingKey;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
-    RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, VerificationAlgorithm,
-};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -23,12 +18,6 @@ pub const MAX_KEYS: usize = 100;
 /// The shortest HMAC secret, in bytes (RFC 7518 section 3.2, for HS256).
 pub const MIN_SECRET: usize = 32;
 
-/// The smallest RSA modulus, in bits (RFC 7518 section 3.3).
-pub const MIN_RSA_BITS: usize = 2048;
-
-/// The largest RSA modulus, in bits, that the library verifies with.
-pub const MAX_RSA_BITS: usize = 8192;
-
 /// The keys that vouch for one issuer.
 #[derive(Debug)]
 pub(super) enum KeySet {
@@ -39,26 +28,16 @@ pub(super) enum KeySet {
     /// Public keys without names: each that fits is tried, and `kid` says nothing.
     Unnamed(Vec<Key>),
     /// Shared secrets. They have no names, so each is tried, the newest first.
-    Secrets(Vec<DecodingKey>),
+    Secrets(Vec<Secret>),
 }
 
 /// One public key that can be used.
 #[derive(Debug)]
 pub(super) struct Key {
     pub(super) kid: Option<Box<str>>,
-    kind: KeyKind,
     /// The only algorithm that the key's owner allows, if `alg` says so.
     alg: Option<Algorithm>,
-    decoding: DecodingKey,
-}
-
-/// What a key can verify.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum KeyKind {
-    Rsa,
-    P256,
-    P384,
-    Ed25519,
+    public: PublicKey,
 }
 
 /// Why a file is no key set, or a key is not usable. Shown to the user after the key's name.
@@ -68,7 +47,7 @@ pub(super) enum KeyFault {
     Json,
     #[error("is a symmetric key; put its bytes into a file under `secrets`")]
     Symmetric,
-    #[error("has a type or curve that is not supported; use RSA, P-256, P-384 or Ed25519")]
+    #[error("has a type or curve that is not supported; use RSA, P-256, P-384, P-521 or Ed25519")]
     Unsupported,
     #[error("is for encryption (`use` is not `sig`)")]
     Use,
@@ -155,17 +134,14 @@ impl KeySet {
     pub(super) fn fits(&self, alg: Algorithm) -> bool {
         match self {
             KeySet::Public(keys) | KeySet::Unnamed(keys) => keys.iter().any(|key| key.fits(alg)),
-            KeySet::Remote(_) => alg.family() != AlgorithmFamily::Hmac,
-            KeySet::Secrets(secrets) => {
-                alg.family() == AlgorithmFamily::Hmac && !secrets.is_empty()
-            }
+            KeySet::Remote(_) => alg.kind().is_some(),
+            KeySet::Secrets(secrets) => alg.kind().is_none() && !secrets.is_empty(),
         }
     }
 
     /// Whether keys of this source could ever verify this algorithm.
     pub(super) fn could_fit(&self, alg: Algorithm) -> bool {
-        let symmetric = alg.family() == AlgorithmFamily::Hmac;
-        symmetric == matches!(self, KeySet::Secrets(_))
+        alg.kind().is_none() == matches!(self, KeySet::Secrets(_))
     }
 
     /// Whether a verdict under keys of this generation still counts.
@@ -181,17 +157,21 @@ impl KeySet {
     /// Returns the generation of the keys; those that stay with the policy have none (0).
     pub(super) fn verify(&self, signed: &Signed<'_>, now: u64) -> Result<u64, TokenFault> {
         let (verified, generation) = match self {
-            KeySet::Public(keys) => (signed.by(&choose(keys, signed)?.decoding), 0),
+            KeySet::Public(keys) => (choose(keys, signed)?.verifies(signed), 0),
             KeySet::Remote(source) => {
                 let set = source.keys(now).ok_or(TokenFault::KeysUnavailable)?;
-                (signed.by(&choose(&set.keys, signed)?.decoding), set.generation)
+                (choose(&set.keys, signed)?.verifies(signed), set.generation)
             }
             _ if !self.fits(signed.alg) => return Err(TokenFault::NoKey),
             KeySet::Unnamed(keys) => {
                 let mut fitting = keys.iter().filter(|key| key.fits(signed.alg));
-                (fitting.any(|key| signed.by(&key.decoding)), 0)
+                (fitting.any(|key| key.verifies(signed)), 0)
             }
-            KeySet::Secrets(secrets) => (secrets.iter().any(|secret| signed.by(secret)), 0),
+            KeySet::Secrets(secrets) => {
+                let Signed { alg, message, signature, .. } = *signed;
+                let by = |secret: &Secret| secret.verifies(alg, message.as_bytes(), signature);
+                (secrets.iter().any(by), 0)
+            }
         };
         verified.then_some(generation).ok_or(TokenFault::Signature)
     }
@@ -203,54 +183,22 @@ pub(super) struct Signed<'a> {
     pub(super) kid: Option<&'a str>,
     /// Header and payload, as they stand in the token.
     pub(super) message: &'a str,
-    /// Still in base64url.
-    pub(super) signature: &'a str,
-}
-
-impl Signed<'_> {
-    fn by(&self, key: &DecodingKey) -> bool {
-        jsonwebtoken::crypto::verify(self.signature, self.message.as_bytes(), key, self.alg)
-            .is_ok_and(|good| good)
-    }
+    pub(super) signature: &'a [u8],
 }
 
 impl Key {
-    /// A key as X.509 has it (RFC 5280 section 4.1.2.7): RSA, P-256, P-384 or Ed25519.
+    /// A key as X.509 has it (RFC 5280 section 4.1.2.7). It has no name.
     pub(super) fn from_public_key_info(der: &[u8]) -> Option<Key> {
-        let parses =
-            |alg: &'static dyn VerificationAlgorithm| ParsedPublicKey::new(alg, der).is_ok();
-        let rsa = || {
-            PublicEncryptingKey::from_der(der)
-                .is_ok_and(|key| (MIN_RSA_BITS..=MAX_RSA_BITS).contains(&key.key_size_bits()))
-        };
-        let (kind, decoding) = if rsa() {
-            (KeyKind::Rsa, DecodingKey::from_rsa_der(der))
-        } else if parses(&ECDSA_P256_SHA256_FIXED) {
-            (KeyKind::P256, DecodingKey::from_ec_der(der))
-        } else if parses(&ECDSA_P384_SHA384_FIXED) {
-            (KeyKind::P384, DecodingKey::from_ec_der(der))
-        } else if parses(&ED25519) {
-            (KeyKind::Ed25519, DecodingKey::from_ed_der(der))
-        } else {
-            return None;
-        };
-        Some(Key { kid: None, kind, alg: None, decoding })
+        PublicKey::from_info(der).map(|public| Key { kid: None, alg: None, public })
     }
 
     /// Whether this key may verify this algorithm.
     pub(super) fn fits(&self, alg: Algorithm) -> bool {
-        self.kind.fits(alg) && self.alg.is_none_or(|only| only == alg)
+        self.public.fits(alg) && self.alg.is_none_or(|only| only == alg)
     }
-}
 
-impl KeyKind {
-    fn fits(self, alg: Algorithm) -> bool {
-        match self {
-            KeyKind::Rsa => alg.family() == AlgorithmFamily::Rsa,
-            KeyKind::P256 => alg == Algorithm::ES256,
-            KeyKind::P384 => alg == Algorithm::ES384,
-            KeyKind::Ed25519 => alg == Algorithm::EdDSA,
-        }
+    fn verifies(&self, signed: &Signed<'_>) -> bool {
+        self.public.verifies(signed.alg, signed.message.as_bytes(), signed.signature)
     }
 }
 
@@ -284,24 +232,24 @@ fn usable(raw: &RawKey) -> Result<Key, KeyFault> {
     if raw.key_ops.as_ref().is_some_and(|ops| ops.iter().all(|op| op != "verify")) {
         return Err(KeyFault::Operations);
     }
-    let (kind, decoding) = match (raw.kty.as_str(), raw.crv.as_deref()) {
-        ("RSA", _) => (KeyKind::Rsa, rsa(raw)?),
-        ("EC", Some("P-256")) => (KeyKind::P256, ec(raw, 32, &ECDSA_P256_SHA256_FIXED)?),
-        ("EC", Some("P-384")) => (KeyKind::P384, ec(raw, 48, &ECDSA_P384_SHA384_FIXED)?),
-        ("OKP", Some("Ed25519")) => (KeyKind::Ed25519, ed25519(raw)?),
+    let public = match (raw.kty.as_str(), raw.crv.as_deref()) {
+        ("RSA", _) => rsa(raw)?,
+        ("EC", Some("P-256")) => ec(raw, KeyKind::P256, 32)?,
+        ("EC", Some("P-384")) => ec(raw, KeyKind::P384, 48)?,
+        ("EC", Some("P-521")) => ec(raw, KeyKind::P521, 66)?,
+        ("OKP", Some("Ed25519")) => ed25519(raw)?,
         ("oct", _) => return Err(KeyFault::Symmetric),
         _ => return Err(KeyFault::Unsupported),
     };
+    let fitting = |name: &String| Algorithm::named(name).filter(|alg| public.fits(*alg));
     let alg = match &raw.alg {
-        Some(alg) => {
-            Some(alg.parse().ok().filter(|alg| kind.fits(*alg)).ok_or(KeyFault::Algorithm)?)
-        }
+        Some(name) => Some(fitting(name).ok_or(KeyFault::Algorithm)?),
         None => None,
     };
-    Ok(Key { kid: raw.kid.as_deref().map(Box::from), kind, alg, decoding })
+    Ok(Key { kid: raw.kid.as_deref().map(Box::from), alg, public })
 }
 
-fn rsa(raw: &RawKey) -> Result<DecodingKey, KeyFault> {
+fn rsa(raw: &RawKey) -> Result<PublicKey, KeyFault> {
     let (n, e) = (part(&raw.n)?, part(&raw.e)?);
     let bits = bit_length(&n);
     if bits < MIN_RSA_BITS {
@@ -314,35 +262,25 @@ fn rsa(raw: &RawKey) -> Result<DecodingKey, KeyFault> {
     if bit_length(&e) < 2 || e.last().is_none_or(|last| last % 2 == 0) {
         return Err(KeyFault::Invalid);
     }
-    let (n, e) = (strip_zeros(&n), strip_zeros(&e));
-    RsaPublicKeyComponents { n, e }
-        .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
-        .map_err(|_| KeyFault::Invalid)?;
-    Ok(DecodingKey::from_rsa_raw_components(n, e))
+    PublicKey::rsa(strip_zeros(&n), strip_zeros(&e)).ok_or(KeyFault::Invalid)
 }
 
-fn ec(
-    raw: &RawKey,
-    size: usize,
-    curve: &'static dyn VerificationAlgorithm,
-) -> Result<DecodingKey, KeyFault> {
+fn ec(raw: &RawKey, kind: KeyKind, size: usize) -> Result<PublicKey, KeyFault> {
     let (x, y) = (part(&raw.x)?, part(&raw.y)?);
     // RFC 7518 section 6.2.1.2: the full size of a coordinate, also with leading zeros.
     if x.len() != size || y.len() != size {
         return Err(KeyFault::Invalid);
     }
     let point = [&[4], x.as_slice(), y.as_slice()].concat();
-    ParsedPublicKey::new(curve, &point).map_err(|_| KeyFault::Invalid)?;
-    Ok(DecodingKey::from_ec_der(&point))
+    PublicKey::point(kind, &point).ok_or(KeyFault::Invalid)
 }
 
-fn ed25519(raw: &RawKey) -> Result<DecodingKey, KeyFault> {
+fn ed25519(raw: &RawKey) -> Result<PublicKey, KeyFault> {
     let x = part(&raw.x)?;
     if x.len() != 32 {
         return Err(KeyFault::Invalid);
     }
-    ParsedPublicKey::new(&ED25519, &x).map_err(|_| KeyFault::Invalid)?;
-    Ok(DecodingKey::from_ed_der(&x))
+    PublicKey::point(KeyKind::Ed25519, &x).ok_or(KeyFault::Invalid)
 }
 
 fn part(text: &Option<String>) -> Result<Vec<u8>, KeyFault> {

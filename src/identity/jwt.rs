@@ -1,9 +1,10 @@
 //! Signed tokens (RFC 7519, with the hardening of RFC 8725).
 //!
-//! jsonwebtoken checks signatures; everything around them is checked here, because its own
-//! validation reads the clock, takes fractions as times and a list as `iss`, and does not see a
-//! claim that is given twice.
+//! aws-lc-rs checks signatures; everything around them is checked here. What libraries of tokens
+//! check reads the clock, takes fractions as times and a list as `iss`, and does not see a claim
+//! that is given twice.
 
+use super::algorithm::Algorithm;
 use super::claims::{self, ClaimMap};
 use super::json::{self, Kind, Object};
 use super::jwks::{KeySet, Signed};
@@ -12,7 +13,6 @@ use super::{MAX_CREDENTIAL, TokenFault};
 use crate::principal::{AuthMethod, Principal};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::Algorithm;
 use serde_json::value::RawValue;
 
 /// The last second of the year 9999: no later time can be written as a date.
@@ -92,7 +92,7 @@ pub(super) fn verify_alone(
     let read = Parts::of(text)?;
     let header = Header::read(&read.header)?;
     let alg = header.alg.filter(|alg| algorithms.contains(alg)).ok_or(TokenFault::Algorithm)?;
-    let (kid, message, signature) = (header.kid.as_deref(), read.message, read.signature);
+    let (kid, message, signature) = (header.kid.as_deref(), read.message, &read.signature);
     keys.verify(&Signed { alg, kid, message, signature }, 0).map(drop)
 }
 
@@ -105,7 +105,7 @@ fn issuer_of(issuers: &[Issuer], payload: &Object<'_>) -> Result<usize, TokenFau
 struct Parts<'a> {
     /// Header and payload, as they stand there.
     message: &'a str,
-    signature: &'a str,
+    signature: Vec<u8>,
     header: String,
     payload: String,
 }
@@ -120,7 +120,7 @@ impl Parts<'_> {
         if payload.contains('.') {
             return Err(TokenFault::Parts);
         }
-        decode_bytes(signature)?;
+        let signature = decode_bytes(signature)?;
         Ok(Parts { message, signature, header: decode(header)?, payload: decode(payload)? })
     }
 }
@@ -146,7 +146,7 @@ impl Header {
         };
         let kid = optional("kid", TokenFault::KeyId)?;
         let typ = optional("typ", TokenFault::Type)?;
-        Ok(Header { alg: alg.parse().ok(), kid, typ })
+        Ok(Header { alg: Algorithm::named(&alg), kid, typ })
     }
 }
 
@@ -162,7 +162,7 @@ impl Issuer {
         }
         let alg = header.alg.filter(|alg| self.algorithms.contains(alg));
         let alg = alg.ok_or(TokenFault::Algorithm)?;
-        let (kid, message, signature) = (header.kid.as_deref(), read.message, read.signature);
+        let (kid, message, signature) = (header.kid.as_deref(), read.message, &read.signature);
         self.keys.verify(&Signed { alg, kid, message, signature }, now)
     }
 

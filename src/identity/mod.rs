@@ -8,6 +8,7 @@
 //! Time is a fact of the request, and files and environment are handed in: nothing here reads a
 //! clock or a disk.
 
+mod algorithm;
 mod api_key;
 mod ask;
 mod claims;
@@ -31,6 +32,7 @@ mod tell;
 mod tests;
 mod verdicts;
 
+pub use algorithm::{MAX_RSA_BITS, MIN_RSA_BITS};
 pub use api_key::DEFAULT_HEADER;
 pub use ask::{Ask, Keyless};
 pub use compile::Inputs;
@@ -38,7 +40,7 @@ pub use fault::{Challenge, Fault, TokenFault, Unidentified};
 pub use introspect::{
     Answer, IntrospectionUrl, Introspector, MAX_ANSWER, MAX_INACTIVE, MAX_QUESTIONS, Question, Said,
 };
-pub use jwks::{MAX_KEY_FILE, MAX_KEYS, MAX_RSA_BITS, MIN_RSA_BITS, MIN_SECRET};
+pub use jwks::{MAX_KEY_FILE, MAX_KEYS, MIN_SECRET};
 pub use jwt::{DEFAULT_LEEWAY, MAX_LEEWAY, MAX_NUMERIC_DATE};
 pub use mtls::{Holder, MAX_SPIFFE_ID, NameKind, SpiffeFault, SpiffeId, Trust};
 pub use pem::MAX_PEM_KEYS;

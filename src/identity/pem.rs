@@ -22,7 +22,7 @@ pub(super) enum PemFault {
     Certificate,
     #[error("holds something else than public keys")]
     Other,
-    #[error("has a key that is neither RSA of 2048 to 8192 bits, P-256, P-384 nor Ed25519")]
+    #[error("has a key that is neither RSA of 2048 to 8192 bits, P-256, P-384, P-521 nor Ed25519")]
     Key,
     #[error("is not PEM, or is cut off")]
     Syntax,

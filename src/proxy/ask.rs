@@ -130,6 +130,7 @@ impl Way<'_> {
             (Found::Object(stored), Some(tag)) => {
                 let whole = body::restore(permit, &stored, &sent, &self.json())?;
                 canonical.only_if(tag)?;
+                canonical.with_other_bytes();
                 Ok(RequestBody::Whole(whole.into()))
             }
             // Nothing would hold the write to what was looked at.

@@ -121,7 +121,7 @@ pub(super) async fn serve(
     };
     let client = Client::new(peer, pulse.clone(), secure);
     if is_http2 {
-        pulse.speaks_http2();
+        pulse.speaks_http2(&worker.limits);
     }
     let io = TokioIo::new(ClientIo::new(socket, first, pulse));
     match is_http2 {
@@ -192,6 +192,10 @@ async fn serve_http2(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientI
     let mut builder = http2::Builder::new(streams.clone());
     builder.timer(TokioTimer::new());
     builder.max_concurrent_streams(limits.streams);
+    builder.max_pending_accept_reset_streams(MAX_UNSEEN_RESETS);
+    builder.max_local_error_reset_streams(usize::try_from(limits.resets).unwrap_or(usize::MAX));
+    builder.header_table_size(HEADER_TABLE);
+    builder.max_frame_size(MAX_FRAME);
     builder.max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX));
     builder.initial_stream_window_size(STREAM_WINDOW);
     builder.initial_connection_window_size(CONNECTION_WINDOW);
@@ -206,6 +210,7 @@ async fn serve_http2(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientI
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut told = false;
     std::future::poll_fn(|cx| {
+        client.pulse.begin_turn();
         let late = is_cut(&client.pulse, cx);
         if late && (told || client.pulse.writing.passed()) {
             return Poll::Ready(());
@@ -215,12 +220,16 @@ async fn serve_http2(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientI
             if late {
                 // GOAWAY to a client that asks nothing; if it does not go, it is cut.
                 client.pulse.reading.set(CLOSING);
+                let _not_yet = client.pulse.reading.poll(cx);
             }
             connection.as_mut().graceful_shutdown();
         }
         connection.as_mut().poll(cx).map(drop)
     })
     .await;
+    if client.pulse.is_flooded() {
+        worker.recorder.flooded();
+    }
 }
 
 /// Whether the client has been waited for too long, in either direction.
@@ -265,6 +274,15 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Bytes that are read before the protocol is known; a head of common size fits.
 const FIRST_READ: usize = 2048;
+
+/// Streams of one connection that a client has reset before anybody saw them.
+const MAX_UNSEEN_RESETS: usize = 20;
+
+/// Bytes of fields that a client may refer to again (RFC 7541 section 4.2).
+const HEADER_TABLE: u32 = 4096;
+
+/// Bytes of one frame (RFC 9113 section 4.2); the least that there can be.
+const MAX_FRAME: u32 = 16 * 1024;
 
 /// What a client may send on one stream before we read it.
 const STREAM_WINDOW: u32 = 64 * 1024;

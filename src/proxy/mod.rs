@@ -16,6 +16,7 @@ mod connection;
 mod cors;
 mod deadline;
 mod failures;
+mod frames;
 mod framing;
 mod guesses;
 mod headers;
@@ -103,6 +104,8 @@ pub trait Recorder {
     fn unidentified(&self, _fault: Fault) {}
     /// A TLS handshake with a client has ended.
     fn handshake(&self, _: Handshake) {}
+    /// An HTTP/2 connection was ended because of the frames that its client sent.
+    fn flooded(&self) {}
     /// A connection to an upstream was opened.
     fn upstream_opened(&self) {}
     /// A request goes over an upstream connection that has been used before.
@@ -139,6 +142,10 @@ impl Recorder for WorkerTelemetry {
 
     fn handshake(&self, handshake: Handshake) {
         WorkerTelemetry::handshake(self, handshake);
+    }
+
+    fn flooded(&self) {
+        WorkerTelemetry::flooded(self);
     }
 
     fn upstream_opened(&self) {

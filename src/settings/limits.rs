@@ -28,6 +28,8 @@ pub(super) const LIMITS: Shape = Shape {
         "inflate",
         "inflate_ratio",
         "streams",
+        "resets",
+        "control_frames",
         "connections",
         "tunnel_idle",
         "stream_revocation",
@@ -58,6 +60,10 @@ const INFLATE: RangeInclusive<u64> = 64 * KIB..=1024 * 1024 * 1024 * KIB;
 const RATIO: RangeInclusive<u64> = 1..=100_000;
 const DEPTH: RangeInclusive<u64> = 1..=512;
 const STREAMS: RangeInclusive<u64> = 1..=10_000;
+const RESETS: RangeInclusive<u64> = 1..=100_000;
+
+/// A connection needs some to come about.
+const CONTROL: RangeInclusive<u64> = 100..=10_000_000;
 const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
 const FAILURES: RangeInclusive<u64> = 1..=1_000_000;
 
@@ -104,6 +110,8 @@ fn limits(node: &Node, report: &mut Report) -> Limits {
     set(&mut limits.inflate, inflate.and_then(|bytes| u64::try_from(bytes).ok()));
     set(&mut limits.inflate_ratio, count(&mut fields, "inflate_ratio", RATIO));
     set(&mut limits.streams, count(&mut fields, "streams", STREAMS));
+    set(&mut limits.resets, count(&mut fields, "resets", RESETS));
+    set(&mut limits.control_frames, count(&mut fields, "control_frames", CONTROL));
     set(&mut limits.auth_failures, count(&mut fields, "auth_failures", FAILURES));
     set(&mut limits.auth_window, duration(&mut fields, "auth_window", WINDOW));
     set(&mut limits.connections, count(&mut fields, "connections", CONNECTIONS));

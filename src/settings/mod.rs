@@ -136,6 +136,11 @@ pub struct Limits {
     pub decode_requests: bool,
     /// HTTP/2 streams of one connection.
     pub streams: u32,
+    /// Streams of one HTTP/2 connection that its client may reset at once; they come back within
+    /// 30 seconds. Also those that it makes us reset, in the connection's life.
+    pub resets: u32,
+    /// Frames of one HTTP/2 connection that move nothing; they come back likewise.
+    pub control_frames: u32,
     /// Client connections of one process.
     pub connections: usize,
     /// How long nothing may pass over a WebSocket connection, in either direction, or come of a
@@ -172,6 +177,8 @@ impl Default for Limits {
             inflate_ratio: 100,
             decode_requests: false,
             streams: 100,
+            resets: 200,
+            control_frames: 10_000,
             connections: 10_000,
             tunnel_idle: Duration::from_secs(300),
             stream_revocation: Duration::from_secs(5),

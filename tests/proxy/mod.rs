@@ -3,6 +3,7 @@
 mod bodies;
 mod cors;
 mod faults;
+mod floods;
 mod framing;
 mod headers;
 mod http2;

@@ -2,12 +2,12 @@
 
 use super::{Compiler, prefix};
 use crate::diag::{Code, Diagnostic};
+use crate::identity::algorithm::{Algorithm, Secret};
 use crate::identity::claims::ClaimMap;
 use crate::identity::jwks::{KeyFile, KeySet, MAX_KEY_FILE, MAX_KEYS, MIN_SECRET};
 use crate::identity::jwt::{DEFAULT_LEEWAY, Issuer, MAX_LEEWAY};
 use crate::policy::raw::{RawClaims, RawJwt, RawKeys, RawSecret, Text};
 use crate::source::Span;
-use jsonwebtoken::{Algorithm, DecodingKey};
 use std::ffi::OsString;
 
 impl Compiler<'_> {
@@ -49,22 +49,18 @@ impl Compiler<'_> {
         }
         let mut known = Vec::new();
         for text in &raw.algorithms {
-            match text.value.parse() {
-                Ok(alg) => known.push((text.span, alg)),
-                Err(_) => self.unknown_algorithm(text),
+            match Algorithm::named(&text.value) {
+                Some(alg) => known.push((text.span, alg)),
+                None => self.unknown_algorithm(text),
             }
         }
         known
     }
 
     fn unknown_algorithm(&mut self, text: &Text) {
-        let known = ALGORITHMS.join(", ");
+        let known = Algorithm::ALL.map(Algorithm::as_str).join(", ");
         let (message, help) = match text.value.eq_ignore_ascii_case("none") {
             true => ("`none` would accept tokens that nobody signed".into(), "remove it".into()),
-            false if UNSUPPORTED.contains(&text.value.as_str()) => (
-                format!("`{}` is not supported: no key can verify it here", text.value),
-                format!("have the issuer sign with one of {known}"),
-            ),
             false => {
                 (format!("`{}` is not a known algorithm", text.value), format!("one of {known}"))
             }
@@ -141,12 +137,13 @@ impl Compiler<'_> {
         }
         if file.keys.is_empty() {
             let message = format!("no key of `{}` can be used", path.value);
-            let help = "it needs a public key: RSA of 2048 bits or more, P-256, P-384 or Ed25519";
+            let help =
+                "it needs a public key: RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519";
             self.error(path.span, message, help);
         }
     }
 
-    fn secret(&mut self, raw: &RawSecret, algorithms: &[Text]) -> Option<DecodingKey> {
+    fn secret(&mut self, raw: &RawSecret, algorithms: &[Text]) -> Option<Secret> {
         let (name, bytes) = match raw {
             RawSecret::File(path) => (path, self.secret_file(path)?),
             RawSecret::Env(name) => (name, self.secret_env(name)?),
@@ -156,7 +153,8 @@ impl Compiler<'_> {
             let help = "make a new one: `openssl rand -base64 48 | tr -d '\\n' > jwt.secret`";
             self.error(name.span, message, help);
         }
-        let longest = algorithms.iter().map(|alg| hash_size(&alg.value)).max().unwrap_or(0);
+        let sizes = algorithms.iter().filter_map(|alg| Algorithm::named(&alg.value)?.secret_size());
+        let longest = sizes.max().unwrap_or(0);
         if (MIN_SECRET..longest).contains(&bytes.len()) {
             let message = format!(
                 "the secret in `{}` is shorter than the algorithm's hash, {longest} bytes \
@@ -168,7 +166,7 @@ impl Compiler<'_> {
                     .help("make a longer one: `openssl rand -base64 96 | tr -d '\\n'`"),
             );
         }
-        Some(DecodingKey::from_secret(&bytes))
+        Some(Secret::new(bytes))
     }
 
     pub(super) fn secret_file(&mut self, path: &Text) -> Option<Vec<u8>> {
@@ -212,11 +210,11 @@ impl Compiler<'_> {
         let usable = algorithms.iter().any(|(_, alg)| keys.fits(*alg));
         for (span, alg) in algorithms {
             if !keys.could_fit(*alg) {
-                let message = format!("`{alg:?}` fits no key of this issuer");
+                let message = format!("`{alg}` fits no key of this issuer");
                 let help = "HS algorithms need `secrets`, all others `jwks` or `pem`";
                 self.error(*span, message, help);
             } else if !keys.fits(*alg) && !keys_are_empty(keys) {
-                let message = format!("`{alg:?}` fits no key of `{}`", raw.issuer.value);
+                let message = format!("`{alg}` fits no key of `{}`", raw.issuer.value);
                 let code = Code::IdentityValid;
                 let problem = match usable {
                     true => Diagnostic::warning(code, *span, message),
@@ -235,22 +233,3 @@ fn keys_are_empty(keys: &KeySet) -> bool {
         KeySet::Secrets(secrets) => secrets.is_empty(),
     }
 }
-
-/// The hash of an HMAC algorithm, in bytes; 0 for others.
-fn hash_size(algorithm: &str) -> usize {
-    match algorithm {
-        "HS256" => 32,
-        "HS384" => 48,
-        "HS512" => 64,
-        _ => 0,
-    }
-}
-
-/// Algorithms that a policy can list (RFC 7518 section 3.1, RFC 8037).
-const ALGORITHMS: [&str; 12] = [
-    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
-    "ES384", "EdDSA",
-];
-
-/// Algorithms that are registered and that the library does not have.
-const UNSUPPORTED: [&str; 2] = ["ES512", "ES256K"];

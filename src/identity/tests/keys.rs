@@ -1,5 +1,5 @@
 //! Keys that are made for one test, and tokens that they sign. The signing is aws-lc-rs's own,
-//! not jsonwebtoken's, so that both must agree on what a token is.
+//! written apart from what is tested, so that both must agree on what a token is.
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
@@ -16,6 +16,7 @@ pub(in crate::identity) enum Signer {
     Rsa(Box<RsaKeyPair>),
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
+    P521(EcdsaKeyPair),
     Ed(Ed25519KeyPair),
 }
 
@@ -38,6 +39,11 @@ impl Signer {
         Signer::P384(EcdsaKeyPair::generate(alg).expect("a P-384 key"))
     }
 
+    pub(in crate::identity) fn p521() -> Signer {
+        let alg = &signature::ECDSA_P521_SHA512_FIXED_SIGNING;
+        Signer::P521(EcdsaKeyPair::generate(alg).expect("a P-521 key"))
+    }
+
     pub(in crate::identity) fn ed25519() -> Signer {
         Signer::Ed(Ed25519KeyPair::generate().expect("an Ed25519 key"))
     }
@@ -55,6 +61,7 @@ impl Signer {
             }
             Signer::P256(pair) => point(pair, "P-256", 32, kid),
             Signer::P384(pair) => point(pair, "P-384", 48, kid),
+            Signer::P521(pair) => point(pair, "P-521", 66, kid),
             Signer::Ed(pair) => {
                 json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": b64(pair.public_key())})
             }
@@ -66,7 +73,9 @@ impl Signer {
         let der = match self {
             Signer::Hmac(_) => panic!("a secret has no public half"),
             Signer::Rsa(pair) => pair.public_key().as_der(),
-            Signer::P256(pair) | Signer::P384(pair) => pair.public_key().as_der(),
+            Signer::P256(pair) | Signer::P384(pair) | Signer::P521(pair) => {
+                pair.public_key().as_der()
+            }
             Signer::Ed(pair) => pair.public_key().as_der(),
         };
         block("PUBLIC KEY", der.expect("DER").as_ref())
@@ -96,7 +105,7 @@ impl Signer {
                 pair.sign(padding(alg), &random, message, &mut out).expect("signed");
                 out
             }
-            Signer::P256(pair) | Signer::P384(pair) => {
+            Signer::P256(pair) | Signer::P384(pair) | Signer::P521(pair) => {
                 pair.sign(&random, message).expect("signed").as_ref().to_vec()
             }
             Signer::Ed(pair) => pair.sign(message).as_ref().to_vec(),

@@ -46,6 +46,7 @@ fn p07_every_algorithm_verifies_under_its_own_key_alone() {
         (Signer::rsa(), &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"][..]),
         (Signer::p256(), &["ES256"]),
         (Signer::p384(), &["ES384"]),
+        (Signer::p521(), &["ES512"]),
         (Signer::ed25519(), &["EdDSA"]),
     ];
     let all: Vec<&str> = signers.iter().flat_map(|(_, algs)| algs.iter().copied()).collect();
