@@ -232,7 +232,7 @@ impl Way<'_> {
         if *canonical.method() != Method::OPTIONS {
             return Ok(None);
         }
-        let found = decide::preflight(&live.snapshot, &self.question(canonical, now))?;
+        let found = decide::preflight(&live.snapshot, &self.question(canonical, now), &mut ())?;
         Ok(found.map(|found| {
             story.preflight(live.snapshot.route(found.route));
             cors::answer(found.fields)

@@ -33,6 +33,7 @@ mod life;
 mod monitor;
 mod offered;
 mod pairs;
+mod places;
 mod reach;
 mod reads;
 mod reload;
