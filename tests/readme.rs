@@ -42,6 +42,7 @@ const BY_HAND: &[&str] = &[
     ".ci/run                             # formatting, lints, licences, tests",
     "PORTCULLIS_WYCHEPROOF=/path/to/wycheproof/testvectors_v1 cargo test --lib wycheproof -- --ignored",
     "curl --cert importer.pem --key importer.key --cacert ca.pem https://api.example:8443/customers/1",
+    "cargo bench --bench tokens",
     "docker build -t portcullis .",
     "docker run --rm -p 8080:8080 -v \"$PWD/policy:/etc/portcullis/policy:ro\" \\",
     "    -e PORTCULLIS_UPSTREAM=http://api:9000 portcullis",
