@@ -1,8 +1,10 @@
-//! Every direct dependency has its line of defence, and every line its dependency.
+//! What the manifests say: every direct dependency has its line of defence, every fuzz target its
+//! entry and its line of promise.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 #[test]
 fn every_dependency_has_its_line_in_the_record() {
@@ -13,6 +15,32 @@ fn every_dependency_has_its_line_in_the_record() {
     assert!(missing.is_empty(), "no line in 0004-dependencies.md for {missing:?}");
     let stale: Vec<_> = defended.difference(&used).collect();
     assert!(stale.is_empty(), "0004-dependencies.md defends what is not used: {stale:?}");
+}
+
+/// The fuzz targets are a workspace of their own, which no other test builds.
+#[test]
+fn every_fuzz_target_is_declared_and_described() {
+    let metadata = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version=1", "--manifest-path"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/Cargo.toml"))
+        .output()
+        .expect("cargo runs the tests, so it is there");
+    assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).expect("JSON");
+    let declared: BTreeSet<String> = metadata["packages"][0]["targets"]
+        .as_array()
+        .expect("targets")
+        .iter()
+        .map(|target| target["name"].as_str().expect("a name").to_owned())
+        .collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets");
+    let written: BTreeSet<String> = fs::read_dir(folder)
+        .expect("the folder of targets")
+        .map(|entry| entry.expect("an entry").path())
+        .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(declared, written);
+    assert_eq!(lines(&read("fuzz/README.md")), written, "the table of fuzz/README.md");
 }
 
 #[test]

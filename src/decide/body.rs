@@ -10,7 +10,7 @@ use crate::filter::restore::{self, AtRisk};
 use crate::filter::write::{self, Patch, WriteFault};
 use crate::filter::{Filter, Limits};
 use crate::policy::snapshot::{BodyKind, RequestKind, Route, Snapshot, Update};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, header};
 use std::sync::Arc;
 
 /// What of a response's body the caller may see.
@@ -50,6 +50,18 @@ impl View {
             View::Whole => None,
             View::Masked(fields) => Some(fields),
             View::Rows(rows) => rows.fields(),
+        }
+    }
+
+    /// Whether a body that is on its way through this view shows nothing that `now` hides.
+    /// Plans of rows speak of rules by their numbers, which mean something only
+    /// `within_one_snapshot`.
+    pub fn still_hides(&self, now: &View, within_one_snapshot: bool) -> bool {
+        match (self, now) {
+            (_, View::Whole) => true,
+            (View::Masked(was), View::Masked(now)) => Arc::ptr_eq(was, now) || was.read == now.read,
+            (View::Rows(was), View::Rows(now)) => within_one_snapshot && was == now,
+            _ => false,
         }
     }
 
@@ -217,10 +229,11 @@ fn refusal(fault: WriteFault) -> Refusal {
 
 /// What a body that must be read means, by its type; 415 where it cannot be read.
 ///
-/// A PUT that the route says is merged can erase what it replaces inside, as a PATCH can.
+/// A PUT that the route says is merged can erase what it replaces inside, as a PATCH can. A body that
+/// is put into the middle of what is stored (RFC 9110 section 14.5) means what nobody here can tell.
 pub(super) fn meant(method: &Method, route: &Route, headers: &HeaderMap) -> Result<Meant, Refusal> {
     let unsupported = Refusal::because(Reason::BodyUnsupported);
-    if !media::is_identity(headers) {
+    if !media::is_identity(headers) || headers.contains_key(header::CONTENT_RANGE) {
         return Err(unsupported);
     }
     let is_patch = *method == Method::PATCH;
@@ -230,6 +243,7 @@ pub(super) fn meant(method: &Method, route: &Route, headers: &HeaderMap) -> Resu
     let meant = match route.request {
         RequestKind::Json => match media::json(headers) {
             Some(Json::Plain) => Some(Meant::Json(patch)),
+            Some(Json::Resource) if !is_patch => Some(Meant::Json(patch)),
             Some(Json::MergePatch) if is_patch => Some(Meant::Json(patch)),
             Some(Json::JsonPatch) if is_patch => Some(Meant::Changes),
             _ => None,

@@ -86,13 +86,8 @@ pub(super) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// `object`: where the grant names an object to look at, its place among the facts, if it has
-    /// one.
-    pub fn grant(
-        &self,
-        found: &Candidate,
-        object: Option<Option<usize>>,
-    ) -> Result<Bearing, Refusal> {
+    /// `object`: where the grant names an object that has been looked at, its place among the facts.
+    pub fn grant(&self, found: &Candidate, object: Option<usize>) -> Result<Bearing, Refusal> {
         let Some(conditions) = self.snapshot.conditions(found.grant) else {
             return Ok(Bearing::Holds);
         };
@@ -101,17 +96,15 @@ impl Judge<'_> {
         {
             return Ok(Bearing::WrongValue);
         }
-        let mut in_rows = conditions.keep.is_some();
         if let Some(owner) = &conditions.owner {
-            if object == Some(None) {
+            if conditions.looks_at(self.letter).is_some() && object.is_none() {
                 return Ok(Bearing::Unseen);
             }
             if !self.is_owner(owner, found, object)? || !self.keeps_owner(owner)? {
                 return Ok(Bearing::NotOwner);
             }
-            in_rows |= self.letter == Access::READ && object.is_none();
         }
-        Ok(if in_rows { Bearing::InRows } else { Bearing::Holds })
+        Ok(if conditions.judges_rows(self.letter) { Bearing::InRows } else { Bearing::Holds })
     }
 
     /// Whether the body asks for one of the values that `require` allows. Only a change that
@@ -140,10 +133,10 @@ impl Judge<'_> {
         &self,
         owner: &Owner,
         found: &Candidate,
-        object: Option<Option<usize>>,
+        object: Option<usize>,
     ) -> Result<bool, Refusal> {
         let Some(place) = object else { return Ok(true) };
-        let body = match place.and_then(|place| self.facts.objects.get(place)) {
+        let body = match self.facts.objects.get(place) {
             None => return Ok(false),
             Some(Object::Missing) => return Ok(self.writes() && found.access.has(Access::CREATE)),
             Some(Object::Unknown(reason)) => return Err(Refusal::because(*reason)),

@@ -3,6 +3,7 @@
 use super::caller::Caller;
 use super::named;
 use super::{Reason, Refusal, Request};
+use crate::filter::fold;
 use crate::policy::condition::{Conditions, Selector, Test, Wanted};
 use percent_encoding::percent_decode_str;
 
@@ -111,7 +112,7 @@ fn is_variant(key: &str, name: &str) -> bool {
     let brackets = name.contains('[');
     let folded = |text: &str| {
         let end = text.find('[').filter(|at| *at > 0 && !brackets).unwrap_or(text.len());
-        text[..end].trim_start().replace([' ', '.', '+'], "_").to_lowercase()
+        fold(&text[..end].trim_start().replace([' ', '.', '+'], "_"))
     };
     folded(&percent_decode_str(key).decode_utf8_lossy()) == folded(name)
 }

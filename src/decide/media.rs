@@ -12,6 +12,9 @@ pub enum Json {
     MergePatch,
     /// `application/json-patch+json` (RFC 6902).
     JsonPatch,
+    /// `application/scim+json` (RFC 7644) or `application/fhir+json`: a resource, and in a PATCH a
+    /// language of changes (PatchOp, FHIRPath Patch) that names fields in its values.
+    Resource,
     /// Another language of changes, such as `application/strategic-merge-patch+json`: JSON, but
     /// what it does to a field is not said by the field's name.
     OtherPatch,
@@ -37,17 +40,28 @@ pub fn records(headers: &HeaderMap) -> Option<Framing> {
 /// What is asked for where records are read: of what the client accepts the types that are read,
 /// with their weights, or else all of them.
 pub fn accepted_records(headers: &HeaderMap) -> HeaderValue {
-    let all = headers.get_all(header::ACCEPT).iter();
-    let ranges = all.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    let read = |range: &&str| {
-        let name = range.split(';').next().unwrap_or("").trim_matches(BLANK);
-        !range.contains('"') && records_of(name).is_some()
-    };
-    let kept: Vec<&str> = ranges.map(|range| range.trim_matches(BLANK)).filter(read).collect();
+    let read = |range: &&str| !range.contains('"') && records_of(name_of(range)).is_some();
+    let kept: Vec<&str> = ranges(headers).map(|one| one.trim_matches(BLANK)).filter(read).collect();
     match HeaderValue::from_str(&kept.join(", ")) {
         Ok(kept) if !kept.is_empty() => kept,
         _ => HeaderValue::from_static(RECORDS),
     }
+}
+
+/// Whether the client asks for server-sent events, whatever else it takes. Every browser does so
+/// (HTML, section 9.2.3).
+pub fn asks_for_events(headers: &HeaderMap) -> bool {
+    ranges(headers).any(|range| name_of(range).eq_ignore_ascii_case(EVENTS))
+}
+
+/// The media ranges that Accept lists (RFC 9110 section 12.5.1).
+fn ranges(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let all = headers.get_all(header::ACCEPT).iter();
+    all.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','))
+}
+
+fn name_of(range: &str) -> &str {
+    range.split(';').next().unwrap_or("").trim_matches(BLANK)
 }
 
 /// The type that a Content-Type names, where its parameters leave the text UTF-8.
@@ -60,7 +74,7 @@ fn essence(text: &str) -> Option<&str> {
 fn records_of(essence: &str) -> Option<Framing> {
     let is = |name: &&str| essence.eq_ignore_ascii_case(name);
     match () {
-        () if is(&"text/event-stream") => Some(Framing::Events),
+        () if is(&EVENTS) => Some(Framing::Events),
         () if LINES.iter().any(is) => Some(Framing::Lines),
         () if is(&"application/json-seq") || has_suffix(essence, "+json-seq") => {
             Some(Framing::Sequence)
@@ -78,6 +92,7 @@ fn json_of(essence: &str) -> Option<Json> {
         () if has_suffix(essence, "+json") && essence.to_ascii_lowercase().contains("patch") => {
             Some(Json::OtherPatch)
         }
+        () if is("application/scim+json") || is("application/fhir+json") => Some(Json::Resource),
         () if has_suffix(essence, "+json") => Some(Json::Plain),
         () => None,
     }
@@ -130,7 +145,8 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a str>
     }
 }
 
-/// `type/subtype+json` (RFC 6839 section 3.1), or `+json-seq` (RFC 8091), which is another.
+/// `type/subtype+json` (RFC 6839 section 3.1), or `+json-seq` (RFC 8091), which is another. A type
+/// whose bodies have parts or fields is none: servers that look at how it begins read it so.
 fn has_suffix(essence: &str, suffix: &str) -> bool {
     let token = |text: &str| {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
@@ -139,22 +155,28 @@ fn has_suffix(essence: &str, suffix: &str) -> bool {
     let Some((kind, subtype)) = essence.split_once('/') else { return false };
     let Some(at) = subtype.len().checked_sub(suffix.len()) else { return false };
     let ends = subtype.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(suffix));
-    ends && token(kind) && token(&subtype[..at])
+    let is_other = ["multipart", "message"].iter().any(|other| kind.eq_ignore_ascii_case(other))
+        || subtype.to_ascii_lowercase().starts_with("x-www-form-urlencoded");
+    ends && !is_other && token(kind) && token(&subtype[..at])
 }
 
-/// A parameter that leaves the text UTF-8. JSON has no charset parameter, but many send one.
+/// A parameter that leaves the text UTF-8. JSON has no charset parameter, but many send one. A name
+/// with `*` has its value in another way (RFC 2231), which some servers read and some do not.
 fn means_utf8(parameter: &str) -> bool {
     let Some((name, value)) = parameter.split_once('=') else {
         return parameter.trim_matches(BLANK).is_empty();
     };
-    let value = value.trim_matches(BLANK);
+    let (name, value) = (name.trim_matches(BLANK), value.trim_matches(BLANK));
     let value = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).unwrap_or(value);
-    !name.trim_matches(BLANK).eq_ignore_ascii_case("charset")
+    !name.contains('*') && !name.eq_ignore_ascii_case("charset")
         || value.eq_ignore_ascii_case("utf-8")
         || value.eq_ignore_ascii_case("utf8")
 }
 
 const BLANK: [char; 2] = [' ', '\t'];
+
+/// Server-sent events.
+const EVENTS: &str = "text/event-stream";
 
 /// One JSON text on each line: the names under which that is sent.
 const LINES: [&str; 8] = [
@@ -196,6 +218,8 @@ mod tests {
             ("application/vnd.api+JSON; ext=x", Json::Plain),
             ("application/merge-patch+json", Json::MergePatch),
             ("application/json-patch+json; charset=utf8", Json::JsonPatch),
+            ("application/SCIM+json", Json::Resource),
+            ("application/fhir+json; fhirVersion=4.0", Json::Resource),
             ("application/strategic-merge-Patch+json", Json::OtherPatch),
             ("application/json-patch-query+json", Json::OtherPatch),
         ] {
@@ -215,6 +239,11 @@ mod tests {
             "application/json, text/plain",
             "application/json; charset=utf-16",
             "application/json; charset=latin1",
+            "application/json; charset*=utf-8''utf-16",
+            "application/json; charset*0=utf-16",
+            "application/x-www-form-urlencoded+json",
+            "Multipart/form-data+json; boundary=b",
+            "message/http+json",
             "application/+json",
             "application/json-seq",
             "multipart/form-data; boundary=+json",
@@ -234,6 +263,7 @@ mod tests {
             ("application/x-www-form-urlencoded", true),
             ("Application/X-WWW-Form-Urlencoded; charset=UTF-8", true),
             ("application/x-www-form-urlencoded; charset=latin1", false),
+            ("application/x-www-form-urlencoded; charset*=utf-8''latin1", false),
             ("application/x-www-form-urlencoded, text/plain", false),
             ("multipart/form-data; boundary=b", false),
             ("application/json", false),
@@ -326,6 +356,24 @@ mod tests {
                 headers.append(header::ACCEPT, HeaderValue::from_str(value).unwrap());
             }
             assert_eq!(accepted_records(&headers), asked, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn who_asks_for_events() {
+        for (accept, asks) in [
+            (&["text/event-stream"][..], true),
+            (&["*/*", "application/json, Text/Event-Stream;q=0.5"], true),
+            (&["*/*"], false),
+            (&["text/*, text/event-streams"], false),
+            (&[""], false),
+            (&[], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in accept {
+                headers.append(header::ACCEPT, HeaderValue::from_static(value));
+            }
+            assert_eq!(asks_for_events(&headers), asks, "{accept:?}");
         }
     }
 

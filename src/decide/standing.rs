@@ -146,7 +146,7 @@ enum Entered<'p> {
 struct Ground<'p> {
     /// Its membership in the directory.
     member: Option<&'p Member>,
-    /// The roles that its credential claims here, where what it claims makes a member.
+    /// The roles that its credential claims here, where it is a member, or what it claims makes one.
     claims: Option<&'p [Arc<str>]>,
 }
 

@@ -70,6 +70,8 @@ codes! {
     NoIdentity = "NO_IDENTITY",
     SchemaUncovered = "SCHEMA_UNCOVERED",
     OwnerUncheckable = "OWNER_UNCHECKABLE",
+    /// A grant that others always crowd out: so many objects, or grants for rows, are before it.
+    GrantLimit = "GRANT_LIMIT",
     /// Warning: the owner may change between the look at the object and the write.
     OwnerRace = "OWNER_RACE",
     /// Warning: an unconditional grant already allows what a conditional one does.

@@ -10,12 +10,12 @@
 //! compare decoded; number text, escapes and key order stay; any chunking of the input gives the
 //! same output; memory does not grow with the body.
 
-pub mod ahead;
 pub mod algebra;
 pub mod alike;
 pub mod anywhere;
 mod blind;
 pub mod changes;
+pub mod choosing;
 mod engine;
 mod fault;
 mod fold;
@@ -50,7 +50,7 @@ pub use fault::Fault;
 pub use fold::fold;
 pub use plan::{Extra, Pairs, Patterns, Tags};
 
-use ahead::Choosing;
+use choosing::Choosing;
 use engine::Engine;
 use mask::Mask;
 use pick::Path;

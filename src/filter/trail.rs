@@ -101,6 +101,13 @@ impl Way {
     }
 }
 
+/// An RFC 6901 pointer to a member of this name.
+pub(super) fn pointer_to(name: &str) -> String {
+    let mut way = Way::default();
+    way.member(name);
+    way.as_str().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,22 +4,23 @@
 //! key that stands twice, or half a surrogate pair, means one thing to us and perhaps another to
 //! the upstream, so it is no JSON here.
 
+mod names;
 mod pairs;
 
 use super::Limits;
 use super::blind::DEEPEST;
 use super::fault::Fault;
-use super::fold::fold;
 use super::key::Key;
-use super::mask::{HIDE, Mask, Node, NodeId, SHOW, Types};
+use super::mask::{HIDE, Mask, NodeId, SHOW, Types};
 use super::scan::{Digits, Input, is_integral, number, plain, space};
 use super::seek::Finder;
 use super::tag::Known;
 use super::trail::{Pointers, Way};
 use super::utf8;
+use names::{Names, fold_names, folded, unnamed};
 use pairs::PairKeys;
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// What a body means for what is stored.
@@ -84,13 +85,13 @@ pub(super) fn is_method(name: &str) -> bool {
     name.eq_ignore_ascii_case(METHOD)
 }
 
-/// The node of a member of this name; of a name that is a field's but for its case, the stricter one.
+/// The node of a member of this name; of a name that some read as a field's, the stricter one.
 pub(super) fn alike(mask: &Mask, node: NodeId, name: &str) -> NodeId {
     let named = mask.plan(node).find(&mask.node(node).fields, name.as_bytes());
-    let strict = || fold_names(mask, node).get(&fold(name)).copied().flatten();
+    let alike = || fold_names(mask, node).get(&folded(name)).copied().flatten();
     match named {
         Some(at) => mask.node(node).fields[at].1,
-        None => strict().unwrap_or_else(|| mask.unnamed(node, name.as_bytes())),
+        None => unnamed(mask, node, name, alike()),
     }
 }
 
@@ -112,20 +113,8 @@ struct Check<'a> {
     folded: HashMap<NodeId, Rc<HashMap<String, Option<NodeId>>>>,
 }
 
-/// The keys of one object. They are the client's, so the table is keyed (by the standard library's
-/// random state) and no choice of keys makes it slow.
-struct Names<'a> {
-    few: Vec<Cow<'a, str>>,
-    many: HashSet<Cow<'a, str>>,
-    /// Folded keys that a field's name folds to, and whether one of them is that name itself.
-    variants: HashMap<String, bool>,
-}
-
 /// A member of the whole body that many servers take for the request's method.
 const METHOD: &str = "_method";
-
-/// Up to so many keys are compared one by one.
-const FEW: usize = 12;
 
 impl<'a> Check<'a> {
     fn new(mask: &'a Mask, body: &'a [u8], limits: &'a Limits) -> Check<'a> {
@@ -311,8 +300,8 @@ impl<'a> Check<'a> {
         self.leave()
     }
 
-    /// The node of a member. Refuses a key that stood before, or that differs from one before in
-    /// case only where the mask names either.
+    /// The node of a member. Refuses a key that stood before, or that could be read as one before
+    /// where the mask names either.
     fn compare(&mut self, node: NodeId, key: &str, names: &mut Names<'_>) -> Result<NodeId, Fault> {
         let offset = self.input.offset(self.pos);
         if names.has(key) {
@@ -324,17 +313,16 @@ impl<'a> Check<'a> {
             return Ok(mask.unnamed(node, key.as_bytes()));
         }
         let known = self.folded.entry(node).or_insert_with(|| Rc::new(fold_names(mask, node)));
-        let folded = fold(key);
+        let folded = folded(key);
         let Some(alike) = known.get(&folded).copied() else {
             return Ok(mask.unnamed(node, key.as_bytes()));
         };
         let named = mask.plan(node).find(fields, key.as_bytes());
         match names.variants.insert(folded, named.is_some()) {
             Some(before) if before || named.is_some() => Err(Fault::CaseVariant { offset }),
-            _ => Ok(match (named, alike) {
-                (Some(at), _) => fields[at].1,
-                (None, Some(strict)) => strict,
-                (None, None) => mask.unnamed(node, key.as_bytes()),
+            _ => Ok(match named {
+                Some(at) => fields[at].1,
+                None => unnamed(mask, node, key, alike),
             }),
         }
     }
@@ -448,45 +436,6 @@ impl<'a> Check<'a> {
         } else {
             Fault::Truncated
         }
-    }
-}
-
-/// What applies to keys that are a field's name but for their case. Many servers read such a key as
-/// the field (Go and ASP.NET do), so it cannot be sent where the field cannot.
-///
-/// `None` where the field is no stricter than what applies to names that are not known.
-fn fold_names(mask: &Mask, node: NodeId) -> HashMap<String, Option<NodeId>> {
-    let Node { fields, others, .. } = mask.node(node);
-    let mut names = HashMap::new();
-    for (name, child) in fields {
-        let strict = *child == HIDE || *others == SHOW && mask.hides(*child);
-        let alike = names.entry(fold(name)).or_insert(None);
-        if strict && *alike != Some(HIDE) {
-            *alike = Some(*child);
-        }
-    }
-    names
-}
-
-impl<'a> Names<'a> {
-    fn new() -> Names<'a> {
-        Names { few: Vec::new(), many: HashSet::new(), variants: HashMap::new() }
-    }
-
-    fn has(&self, key: &str) -> bool {
-        self.few.iter().any(|known| known == key) || self.many.contains(key)
-    }
-
-    fn add(&mut self, key: Cow<'a, str>) {
-        if self.few.len() < FEW {
-            self.few.push(key);
-        } else {
-            self.many.insert(key);
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.few.len() + self.many.len()
     }
 }
 

@@ -2,9 +2,18 @@
 //! interpreted for a request. `decide` holds these against the facts of one.
 
 use crate::filter::pick;
+use crate::policy::access::Access;
 use http::HeaderName;
 use ipnet::IpNet;
 use std::sync::Arc;
+
+/// Objects that are read for one request. A grant that would need one more does not hold; where that
+/// is so for whoever has a role, the policy does not load (GRANT_LIMIT).
+pub const MAX_PREREADS: usize = 4;
+
+/// Grants that judge the rows of one response. Those beyond, in order of definition, do not hold;
+/// likewise.
+pub const MAX_ROW_RULES: usize = 64;
 
 /// The conditions of a grant; all must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -130,7 +139,7 @@ pub enum Object {
 }
 
 /// A segment of the path of an [`Object`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Piece {
     /// As typed.
     Literal(Box<str>),
@@ -185,6 +194,19 @@ impl Conditions {
     /// Whether there is none.
     pub fn is_none(&self) -> bool {
         self.when.is_empty() && self.query.is_none() && self.is_of_head()
+    }
+
+    /// The object that is looked at before a request that needs this letter goes on. What is only
+    /// read can be judged when it comes.
+    pub fn looks_at(&self, letter: Access) -> Option<&Object> {
+        let object = self.owner.as_ref()?.of.as_ref()?;
+        Some(object).filter(|object| **object != Object::Itself || letter != Access::READ)
+    }
+
+    /// Whether rows of the response are judged where this letter is needed.
+    pub fn judges_rows(&self, letter: Access) -> bool {
+        let by_owner = self.owner.is_some() && self.looks_at(letter).is_none();
+        self.keep.is_some() || (letter == Access::READ && by_owner)
     }
 
     /// Whether the head of a request decides, without any body.

@@ -2,7 +2,7 @@
 
 use crate::filter::mask::{HIDE, Mask, NodeId, SHOW, Types};
 use crate::filter::values::{NamePattern, Values};
-use crate::filter::{Tags, algebra, place};
+use crate::filter::{Tags, algebra, fold, place};
 use crate::policy::roleset::RoleSet;
 use crate::policy::schema::SchemaMasks;
 use std::collections::{HashMap, HashSet};
@@ -31,9 +31,11 @@ pub struct FieldMasks {
     /// What the values in request bodies must be, where `write` lets them be sent.
     pub values: Arc<Values>,
     names: Names,
+    /// Names of fields that are seen and may not be sent, folded.
+    unsent: HashSet<String>,
 }
 
-/// The names that the read mask speaks of, in lower case, for judging query parameters.
+/// The names that the read mask speaks of, folded, for judging query parameters.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Names {
     hidden: HashSet<String>,
@@ -65,8 +67,10 @@ impl FieldMasks {
         // copy what its sender cannot see.
         write.get_or_insert_with(|| Arc::new(Mask::show()));
         let names = read.as_deref().map(Names::of).unwrap_or_default();
+        let mut unsent = write.as_deref().map(Names::of).unwrap_or_default().hidden;
+        unsent.retain(|name| !names.hidden.contains(name));
         let error = read.as_deref().and_then(place::unknown_shape).map(Arc::new);
-        Some(FieldMasks { read, error, write, values: Arc::new(values), names })
+        Some(FieldMasks { read, error, write, values: Arc::new(values), names, unsent })
     }
 
     /// Whether there is anything that may not be seen or written.
@@ -89,16 +93,22 @@ impl FieldMasks {
     /// Whether a word of a query parameter's name is a hidden field's name, alone or with a
     /// modifier (`ssn_like`). A word that is a visible field's name is that field's.
     pub fn hides_parameter(&self, word: &str) -> bool {
+        let folded = fold(word);
         let hides = |word: &str| {
             self.names.shapes.iter().any(|(name, hidden)| *hidden && name.matches(word))
         };
-        let by_shape = hides(word) || hides(&word.to_lowercase());
-        let word = word.to_lowercase();
-        if self.names.hidden.contains(&word) || by_shape && !self.names.shown.contains(&word) {
+        let is_shown = self.names.shown.contains(&folded);
+        let by_shape = hides(word) || hides(&folded);
+        if self.names.hidden.contains(&folded) || by_shape && !is_shown {
             return true;
         }
-        let is = |name: &String| stands_in(name, &word) || plain(name).eq(plain(&word));
-        !self.names.shown.contains(&word) && self.names.hidden.iter().any(is)
+        let is = |name: &String| stands_in(name, &folded) || plain(name).eq(plain(&folded));
+        !is_shown && self.names.hidden.iter().any(is)
+    }
+
+    /// Whether a word is the name of a field that is seen and may not be sent.
+    pub fn is_unsent(&self, word: &str) -> bool {
+        !self.unsent.is_empty() && self.unsent.contains(&fold(word))
     }
 
     /// Whether a word in a parameter that sorts, filters or selects could be a hidden field's name.
@@ -109,7 +119,7 @@ impl FieldMasks {
     /// Whether a word is the name of a field that is shown.
     pub fn shows_word(&self, word: &str) -> bool {
         let mut shapes = self.names.shapes.iter();
-        self.names.shown.contains(&word.to_lowercase())
+        self.names.shown.contains(&fold(word))
             || shapes.any(|(name, hidden)| !hidden && name.matches(word))
     }
 
@@ -120,7 +130,7 @@ impl FieldMasks {
 
     /// Whether the value of this field does so.
     pub fn lists_fields_of(&self, word: &str) -> bool {
-        self.names.list_within.contains(&word.to_lowercase())
+        self.names.list_within.contains(&fold(word))
     }
 }
 
@@ -177,7 +187,7 @@ impl Names {
     }
 
     fn add(&mut self, name: &str, hidden: bool, lists: bool) {
-        let name = name.to_lowercase();
+        let name = fold(name);
         if lists {
             self.list_within.insert(name.clone());
         }

@@ -131,6 +131,7 @@ impl Way<'_> {
             (Found::Object(stored), Some(tag)) => {
                 let whole = body::restore(permit, &stored, &sent, &self.json())?;
                 canonical.only_if(tag)?;
+                canonical.with_other_bytes();
                 Ok(RequestBody::Whole(whole.into()))
             }
             // Nothing would hold the write to what was looked at.
@@ -175,6 +176,7 @@ impl Way<'_> {
         let (head, body) = response.into_parts();
         let most = self.worker.limits.object;
         let text = gather_within(body, most).await.map_err(|()| Reason::UpstreamFailed)?;
+        story.hold(text.as_ref().map_or(0, Bytes::len))?;
         match head.status {
             StatusCode::NOT_FOUND => Ok((Found::Missing, None)),
             StatusCode::OK if is_readable(&head.headers) => {

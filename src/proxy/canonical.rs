@@ -127,9 +127,15 @@ impl Canonical {
         self.headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"));
     }
 
-    /// The same request, whose body's coding has been taken off: what speaks of its bytes goes.
+    /// The same request, whose body's coding has been taken off.
     pub(super) fn without_coding(&mut self) {
-        for name in ["content-encoding", "content-md5", "digest", "content-digest", "repr-digest"] {
+        self.headers.remove(header::CONTENT_ENCODING);
+        self.with_other_bytes();
+    }
+
+    /// The same request, with other bytes for a body: what speaks of the client's goes.
+    pub(super) fn with_other_bytes(&mut self) {
+        for name in ["content-md5", "digest", "content-digest", "repr-digest"] {
             self.headers.remove(name);
         }
     }

@@ -29,7 +29,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Who is at the other end of a connection.
 #[derive(Debug)]
@@ -121,11 +121,11 @@ pub(super) async fn serve(
     };
     let client = Client::new(peer, pulse.clone(), secure);
     if is_http2 {
-        pulse.speaks_http2();
+        pulse.speaks_http2(&worker.limits);
     }
-    let io = TokioIo::new(ClientIo::new(socket, first, pulse));
+    let io = ClientIo::new(socket, first, pulse);
     match is_http2 {
-        true => serve_http2(worker, client, io).await,
+        true => Box::pin(serve_http2(worker, client, TokioIo::new(io))).await,
         false => serve_http1(worker, client, io).await,
     }
 }
@@ -151,7 +151,37 @@ async fn first_bytes(worker: &Worker, socket: &mut Socket, pulse: &Pulse) -> Opt
     .await
 }
 
-async fn serve_http1(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientIo>) {
+/// Between requests that are far apart a connection sleeps: hyper keeps buffers of some 16 KB for
+/// as long as it lives, and most connections of a proxy have nothing to say.
+async fn serve_http1(worker: Rc<Worker>, client: Rc<Client>, mut io: ClientIo) {
+    // Boxed, so that one that sleeps has nothing of it.
+    while let Some(asleep) = Box::pin(speak_http1(&worker, &client, TokioIo::new(io))).await {
+        io = asleep;
+        if !wakes(&worker, &client.pulse, &mut io).await {
+            let _gone_already = tokio::time::timeout(CLOSING, io.shutdown()).await;
+            return;
+        }
+    }
+}
+
+/// Waits for the next request's first bytes. Says whether they have come.
+async fn wakes(worker: &Worker, pulse: &Pulse, io: &mut ClientIo) -> bool {
+    pulse.sleep();
+    std::future::poll_fn(|cx| {
+        if worker.is_draining() || pulse.reading.poll(cx).is_ready() {
+            return Poll::Ready(false);
+        }
+        io.poll_wake(cx).map(|came| came.is_ok_and(|came| came))
+    })
+    .await
+}
+
+/// Serves until the connection is over, or nothing has been asked for a while.
+async fn speak_http1(
+    worker: &Rc<Worker>,
+    client: &Rc<Client>,
+    io: TokioIo<ClientIo>,
+) -> Option<ClientIo> {
     let limits = &worker.limits;
     let mut builder = http1::Builder::new();
     // No header_read_timeout: it needs a timer for every request and counts the pause between two
@@ -165,25 +195,34 @@ async fn serve_http1(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientI
     let service = service_fn(|request| answer(worker.clone(), client.clone(), request, None));
     let mut connection = builder.serve_connection(io, service);
     let mut told = false;
-    let over = std::future::poll_fn(|cx| {
+    let (mut over, mut tired) = (false, false);
+    std::future::poll_fn(|cx| {
         if is_cut(&client.pulse, cx) {
-            return Poll::Ready(false);
+            tired = client.pulse.may_sleep();
+            return Poll::Ready(());
         }
         let mut connection = Pin::new(&mut connection);
         if worker.is_draining() && !told {
             told = true;
             connection.as_mut().graceful_shutdown();
         }
-        connection.poll(cx).map(|ended| ended.is_ok())
+        connection.poll(cx).map(|ended| over = ended.is_ok())
     })
     .await;
+    if tired {
+        // Its host is a view of the buffer that is given up.
+        client.forwarded.take();
+        let parts = connection.into_parts();
+        return Some(parts.io.into_inner().after(&parts.read_buf));
+    }
     let tunnel = client.tunnel.take();
     // What hyper has not written yet would be lost, and what follows would stand in its place.
     if let Some(tunnel) = tunnel.filter(|_| over && !client.pulse.is_behind()) {
         let parts = connection.into_parts();
         let near = Near { io: parts.io.into_inner(), early: parts.read_buf };
-        Box::pin(tunnel.run(&worker, &client, near)).await;
+        Box::pin(tunnel.run(worker, client, near)).await;
     }
+    None
 }
 
 async fn serve_http2(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientIo>) {
@@ -192,6 +231,10 @@ async fn serve_http2(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientI
     let mut builder = http2::Builder::new(streams.clone());
     builder.timer(TokioTimer::new());
     builder.max_concurrent_streams(limits.streams);
+    builder.max_pending_accept_reset_streams(MAX_UNSEEN_RESETS);
+    builder.max_local_error_reset_streams(usize::try_from(limits.resets).unwrap_or(usize::MAX));
+    builder.header_table_size(HEADER_TABLE);
+    builder.max_frame_size(MAX_FRAME);
     builder.max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX));
     builder.initial_stream_window_size(STREAM_WINDOW);
     builder.initial_connection_window_size(CONNECTION_WINDOW);
@@ -206,6 +249,7 @@ async fn serve_http2(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientI
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut told = false;
     std::future::poll_fn(|cx| {
+        client.pulse.begin_turn();
         let late = is_cut(&client.pulse, cx);
         if late && (told || client.pulse.writing.passed()) {
             return Poll::Ready(());
@@ -215,12 +259,16 @@ async fn serve_http2(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientI
             if late {
                 // GOAWAY to a client that asks nothing; if it does not go, it is cut.
                 client.pulse.reading.set(CLOSING);
+                let _not_yet = client.pulse.reading.poll(cx);
             }
             connection.as_mut().graceful_shutdown();
         }
         connection.as_mut().poll(cx).map(drop)
     })
     .await;
+    if client.pulse.is_flooded() {
+        worker.recorder.flooded();
+    }
 }
 
 /// Whether the client has been waited for too long, in either direction.
@@ -265,6 +313,15 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Bytes that are read before the protocol is known; a head of common size fits.
 const FIRST_READ: usize = 2048;
+
+/// Streams of one connection that a client has reset before anybody saw them.
+const MAX_UNSEEN_RESETS: usize = 20;
+
+/// Bytes of fields that a client may refer to again (RFC 7541 section 4.2).
+const HEADER_TABLE: u32 = 4096;
+
+/// Bytes of one frame (RFC 9113 section 4.2); the least that there can be.
+const MAX_FRAME: u32 = 16 * 1024;
 
 /// What a client may send on one stream before we read it.
 const STREAM_WINDOW: u32 = 64 * 1024;

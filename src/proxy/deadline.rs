@@ -84,6 +84,11 @@ impl Deadline {
         self.at.set(NEVER);
     }
 
+    /// Ticks since the worker has started.
+    pub(super) fn now(&self) -> u64 {
+        self.now.get()
+    }
+
     /// Whether it will pass.
     pub(super) fn is_set(&self) -> bool {
         self.at.get() != NEVER

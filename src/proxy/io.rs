@@ -2,6 +2,7 @@
 
 use super::connection::CLOSING;
 use super::deadline::Deadline;
+use super::frames::Frames;
 use super::framing::Framing;
 use crate::settings::Limits;
 use bytes::{Buf, Bytes};
@@ -35,7 +36,9 @@ pub(super) struct Pulse {
     pub(super) writing: Rc<Deadline>,
     requests: Cell<usize>,
     framing: RefCell<Framing>,
-    http1: Cell<bool>,
+    /// Of HTTP/2, which is framed otherwise.
+    frames: RefCell<Option<Box<Frames>>>,
+    flooded: Cell<bool>,
     unread: Cell<bool>,
     reset: Cell<bool>,
     header_timeout: Duration,
@@ -63,7 +66,8 @@ impl Pulse {
             writing,
             requests: Cell::new(0),
             framing: RefCell::default(),
-            http1: Cell::new(true),
+            frames: RefCell::default(),
+            flooded: Cell::new(false),
             unread: Cell::new(false),
             reset: Cell::new(false),
             header_timeout: limits.header_timeout,
@@ -72,24 +76,31 @@ impl Pulse {
         })
     }
 
-    /// The connection speaks HTTP/2, which is framed otherwise.
-    pub(super) fn speaks_http2(&self) {
-        self.http1.set(false);
-        self.reading.set(self.idle);
+    /// The connection speaks HTTP/2: its client may send so many frames of each kind.
+    pub(super) fn speaks_http2(&self, limits: &Limits) {
+        let frames = Frames::new(limits.resets, limits.control_frames, self.reading.now());
+        *self.frames.borrow_mut() = Some(Box::new(frames));
     }
 
     /// A request's head is complete.
     pub(super) fn begin(&self) {
         self.requests.set(self.requests.get() + 1);
         self.reading.clear();
+        if let Some(frames) = &mut *self.frames.borrow_mut() {
+            frames.served();
+        }
     }
 
     /// A response has been handed over, or given up.
     pub(super) fn end(&self) {
         self.requests.set(self.requests.get().saturating_sub(1));
         if self.requests.get() == 0 {
-            let in_head = self.http1.get() && self.framing.borrow().in_head();
-            self.reading.set(if in_head { self.header_timeout } else { self.idle });
+            let in_head = match &*self.frames.borrow() {
+                None => self.framing.borrow().in_head(),
+                Some(frames) => frames.in_head(),
+            };
+            let idle = if self.frames.borrow().is_none() { self.idle.min(NAP) } else { self.idle };
+            self.reading.set(if in_head { self.header_timeout } else { idle });
         }
     }
 
@@ -138,11 +149,37 @@ impl Pulse {
         self.framing.borrow().has_fragment()
     }
 
-    fn read(&self, bytes: &[u8]) {
-        // On HTTP/2 only a request is a sign of life: a client that answers our PING, or sends
-        // its own, could stay for ever.
-        if !self.http1.get() {
-            return;
+    /// Whether the wait that is over was for the next request alone, and the client may have more time
+    /// for it.
+    pub(super) fn may_sleep(&self) -> bool {
+        let awaits = self.frames.borrow().is_none() && !self.framing.borrow().in_head();
+        self.idle > NAP && awaits && self.is_idle() && !self.is_behind() && !self.has_unread()
+    }
+
+    /// Nothing has been asked for [`NAP`]; the rest of the time begins.
+    pub(super) fn sleep(&self) {
+        self.reading.set(self.idle.saturating_sub(NAP));
+    }
+
+    /// Whether the connection ends because of the frames that its client has sent.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.flooded.get()
+    }
+
+    /// The connection's task runs.
+    pub(super) fn begin_turn(&self) {
+        if let Some(frames) = &mut *self.frames.borrow_mut() {
+            frames.begin_turn();
+        }
+    }
+
+    fn gives_way(&self) -> bool {
+        self.frames.borrow().as_ref().is_some_and(|frames| frames.gives_way())
+    }
+
+    fn read(&self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(frames) = &mut *self.frames.borrow_mut() {
+            return self.read_frames(bytes, frames);
         }
         let mut framing = self.framing.borrow_mut();
         let before = framing.in_head();
@@ -151,6 +188,21 @@ impl Pulse {
         if !before && framing.in_head() && self.is_idle() {
             self.reading.set(self.header_timeout);
         }
+        Ok(())
+    }
+
+    /// Only a request is a sign of life: a client that answers our PING, or sends its own, could
+    /// stay for ever.
+    fn read_frames(&self, bytes: &[u8], frames: &mut Frames) -> io::Result<()> {
+        let before = frames.in_head();
+        frames.see(bytes, self.reading.now()).map_err(|flood| {
+            self.flooded.set(true);
+            io::Error::new(io::ErrorKind::InvalidData, flood)
+        })?;
+        if before != frames.in_head() && self.is_idle() {
+            self.reading.set(if before { self.idle } else { self.header_timeout });
+        }
+        Ok(())
     }
 
     fn flushed(&self, result: &Poll<io::Result<()>>) {
@@ -163,7 +215,12 @@ impl Pulse {
     fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &result {
             Poll::Pending => self.writing.set_once(self.write_idle),
-            Poll::Ready(_) => self.writing.clear(),
+            Poll::Ready(written) => {
+                self.writing.clear();
+                if let (Ok(n), Some(frames)) = (written, &mut *self.frames.borrow_mut()) {
+                    frames.wrote(*n);
+                }
+            }
         }
         result
     }
@@ -173,6 +230,26 @@ impl ClientIo {
     /// A stream that begins with bytes which have been read already.
     pub(super) fn new(socket: Socket, first: Bytes, pulse: Rc<Pulse>) -> ClientIo {
         ClientIo { socket, first, pulse, linger: None }
+    }
+
+    /// The same, where this much had been read ahead.
+    pub(super) fn after(mut self, read: &[u8]) -> ClientIo {
+        // A view, even an empty one, would keep the whole buffer alive.
+        self.first = Bytes::copy_from_slice(read);
+        self
+    }
+
+    /// Ready when there is something to read, which stays there to be read, or at the end, which is
+    /// `false`. Holds no buffer until then.
+    pub(super) fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if !self.first.is_empty() {
+            return Poll::Ready(Ok(true));
+        }
+        let mut space = [0; WAKING];
+        let mut buf = ReadBuf::new(&mut space);
+        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buf))?;
+        self.first = Bytes::copy_from_slice(buf.filled());
+        Poll::Ready(Ok(!self.first.is_empty()))
     }
 
     /// Where the client is still sending, reads on for a moment: bytes that arrive at a closed
@@ -224,6 +301,10 @@ impl AsyncRead for ClientIo {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
+        if self.pulse.gives_way() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         if self.first.is_empty() {
             ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
         } else {
@@ -235,8 +316,7 @@ impl AsyncRead for ClientIo {
                 self.first = Bytes::new();
             }
         }
-        self.pulse.read(&buf.filled()[before..]);
-        Poll::Ready(Ok(()))
+        Poll::Ready(self.pulse.read(&buf.filled()[before..]))
     }
 }
 
@@ -350,6 +430,12 @@ impl AsyncWrite for Socket {
         }
     }
 }
+
+/// A connection over which nothing has been asked for so long gives its buffers up.
+const NAP: Duration = Duration::from_secs(1);
+
+/// Bytes that are read at first of a request that ends a sleep; a head of common size fits.
+const WAKING: usize = 2048;
 
 /// Bytes that are read and thrown away from a client that still sends to a refused request.
 const MAX_LINGER: usize = 1024 * 1024;

@@ -190,6 +190,11 @@ impl WorkerTelemetry {
         self.cells.count_handshake(handshake);
     }
 
+    /// An HTTP/2 connection was ended because of the frames that its client sent.
+    pub fn flooded(&self) {
+        self.cells.floods.add(1);
+    }
+
     /// A connection to an upstream was opened.
     pub fn upstream_opened(&self) {
         self.cells.upstream_opened.add(1);

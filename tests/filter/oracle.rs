@@ -463,19 +463,19 @@ impl Judge<'_> {
 
 impl Judge<'_> {
     /// What applies to a key that is no field's name. Where it is one but for its case, and the
-    /// field hides something, that.
+    /// field hides something, that; nothing where both limit it.
     fn other(&self, id: NodeId, key: &str, spelled: &[u16]) -> NodeId {
+        let own = unnamed(self.mask, id, spelled);
         let node = self.mask.node(id);
         let alike = node.fields.iter().filter(|(name, _)| name.to_lowercase() == key);
-        let strict = |child: NodeId| {
-            child == HIDE || node.others == SHOW && hides(self.mask, child, &mut vec![])
-        };
-        let mut strict: Vec<_> = alike.map(|(_, id)| *id).filter(|id| strict(*id)).collect();
+        let strict = |child: &NodeId| hides(self.mask, *child, &mut vec![]);
+        let mut strict: Vec<_> = alike.map(|(_, id)| *id).filter(strict).collect();
         strict.sort_by_key(|id| *id != HIDE);
         match strict.as_slice() {
+            [] => own,
             [HIDE, ..] => HIDE,
-            [.., last] => *last,
-            [] => unnamed(self.mask, id, spelled),
+            [.., last] if own == SHOW || own == *last => *last,
+            _ => HIDE,
         }
     }
 }

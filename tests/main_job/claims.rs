@@ -48,21 +48,20 @@ fn expect(api: &Api, token: &str, cases: &[(&str, &str, u16)]) {
 fn p09_roles_of_one_organization_count_there_alone() {
     let api = api("{roles: [\"/orgs/{org}/roles\", fallback], map: {Portal-Admin: writer}}", "");
     let orgs = json!({"acme": {"roles": ["Portal-Admin"]}, "beta": {"roles": "reader unknown"}, "none": {"roles": []}});
-    let token = with(&json!({"orgs": orgs}));
+    let at = |org: &str| with(&json!({"orgs": orgs, "org": org}));
     expect(
         &api,
-        &token,
+        &at("acme"),
         &[
             ("GET", "/orgs/acme/x", 200),
             ("DELETE", "/orgs/acme/x", 200),
-            ("GET", "/orgs/beta/x", 200),
-            ("DELETE", "/orgs/beta/x", 403),
-            ("GET", "/orgs/none/x", 403),
-            ("GET", "/orgs/gamma/x", 404),
+            ("GET", "/orgs/beta/x", 404),
             ("GET", "/orgs/ACME/x", 404),
             ("GET", "/orgs/acme~1x/x", 404),
         ],
     );
+    expect(&api, &at("beta"), &[("GET", "/orgs/beta/x", 200), ("DELETE", "/orgs/beta/x", 403)]);
+    expect(&api, &at("none"), &[("GET", "/orgs/none/x", 403)]);
     let told = &api.upstream.requests()[0].fields;
     assert_eq!(told.get("x-portcullis-roles"), Some("writer"));
     assert_eq!(told.get("x-portcullis-org"), Some("acme"));
@@ -70,24 +69,30 @@ fn p09_roles_of_one_organization_count_there_alone() {
     assert!(line.contains("\"unknown\""), "{line}");
     let told = api.proxy.printed();
     assert_eq!(told.iter().filter(|line| line.contains("does not have")).count(), 1, "once");
-    // A token that names one organization acts there alone, whatever else it claims.
+    // What is claimed for everywhere counts where nothing is claimed of the organization.
     let named = with(&json!({"orgs": orgs, "org": "beta", "fallback": ["writer"]}));
-    expect(
-        &api,
-        &named,
-        &[
-            ("GET", "/orgs/beta/x", 200),
-            ("DELETE", "/orgs/beta/x", 403),
-            ("GET", "/orgs/acme/x", 404),
-        ],
-    );
+    expect(&api, &named, &[("GET", "/orgs/beta/x", 200), ("DELETE", "/orgs/beta/x", 403)]);
     let other = with(&json!({"orgs": orgs, "org": "gamma", "fallback": "writer"}));
     expect(&api, &other, &[("DELETE", "/orgs/gamma/x", 200), ("GET", "/orgs/acme/x", 404)]);
-    // Roles that stand for everywhere make a member of nothing.
-    let nowhere = with(&json!({"fallback": "writer"}));
-    expect(&api, &nowhere, &[("GET", "/orgs/acme/x", 404)]);
-    let broken = with(&json!({"orgs": {"acme": {"roles": ["reader"]}, "beta": {"roles": [1]}}}));
+    let broken = json!({"acme": {"roles": ["reader"]}, "beta": {"roles": [1]}});
+    let broken = with(&json!({"org": "acme", "orgs": broken}));
     expect(&api, &broken, &[("GET", "/orgs/acme/x", 401)]);
+}
+
+/// A credential makes a member of exactly the organization that it names: a list of roles, be it of
+/// every organization or of each, names none.
+#[test]
+fn p09_roles_alone_make_a_member_of_nothing() {
+    let api = api("{roles: [\"/orgs/{org}/roles\", fallback]}", "");
+    let orgs = json!({"acme": {"roles": ["writer"]}, "beta": {"roles": "reader"}});
+    for claims in [
+        json!({"orgs": orgs}),
+        json!({"fallback": "writer"}),
+        json!({"orgs": orgs, "fallback": "writer"}),
+    ] {
+        let cases = ["/orgs/acme/x", "/orgs/beta/x", "/orgs/gamma/x"];
+        expect(&api, &with(&claims), &cases.map(|target| ("GET", target, 404)));
+    }
 }
 
 /// Ids with the signs that pointers escape, and an id that is another one's pointer.
@@ -95,10 +100,10 @@ fn p09_roles_of_one_organization_count_there_alone() {
 fn p09_ids_with_slashes_and_tildes_are_themselves() {
     let api = api("{roles: \"/orgs/{org}/roles\"}", "");
     let orgs = json!({"a/b": {"roles": "reader"}, "~": {"roles": "reader"}, "c": {"d": {"roles": "reader"}}});
-    let token = with(&json!({"orgs": orgs}));
     for (org, status) in
-        [("a/b", 200), ("~", 200), ("a~1b", 404), ("~0", 404), ("c/d", 404), ("c", 404), ("a", 404)]
+        [("a/b", 200), ("~", 200), ("a~1b", 403), ("~0", 403), ("c/d", 403), ("c", 403), ("a", 403)]
     {
+        let token = with(&json!({"orgs": orgs, "org": org}));
         let fields = [("Authorization", token.as_str()), ("X-Org", org)];
         let call = || client::call(api.proxy.address, "GET", "/mine/x", &fields);
         match status {
@@ -118,40 +123,37 @@ fn p09_elements_of_a_list_name_their_organization() {
         {"org": {"id": "beta"}},
         {"org": {"id": "a/b"}, "roles": "reader"},
     ]);
-    let token = with(&json!({"memberships": list}));
-    expect(
-        &api,
-        &token,
-        &[
-            ("DELETE", "/orgs/acme/x", 200),
-            ("GET", "/orgs/beta/x", 200),
-            ("DELETE", "/orgs/beta/x", 403),
-            ("GET", "/orgs/a/x", 404),
-        ],
-    );
-    let unnamed = with(
-        &json!({"memberships": [{"roles": "reader"}, {"org": {"id": "acme"}, "roles": "reader"}]}),
-    );
+    let at = |org: &str| with(&json!({"memberships": list, "org": org}));
+    expect(&api, &at("acme"), &[("DELETE", "/orgs/acme/x", 200)]);
+    expect(&api, &at("beta"), &[("GET", "/orgs/beta/x", 200), ("DELETE", "/orgs/beta/x", 403)]);
+    expect(&api, &at("a"), &[("GET", "/orgs/a/x", 403)]);
+    let list = json!([{"roles": "reader"}, {"org": {"id": "acme"}, "roles": "reader"}]);
+    let unnamed = with(&json!({"org": "acme", "memberships": list}));
     expect(&api, &unnamed, &[("GET", "/orgs/acme/x", 401)]);
 }
 
-/// With a list of members beside tokens, only roles that say so count, and a suspension stays.
+/// With a list of members beside tokens, only roles that say so count, a suspension stays, and a
+/// list of roles adds to what a member has, but makes none.
 #[test]
 fn p09_claims_by_organization_beside_a_directory() {
-    let more = "membership: both\norganizations: [{id: acme}, {id: beta}, {id: gone, status: suspended}]\n\
-                members: [{user: ana, org: beta, roles: [reader], status: suspended}]\n";
+    let more = "membership: both\norganizations: [{id: acme}, {id: beta}, {id: gone, status: suspended}, {id: open}]\n\
+                members:\n  - {user: ana, org: beta, roles: [reader], status: suspended}\n  \
+                - {user: ana, org: open, roles: [reader]}\n";
     let api = api("{roles: \"/orgs/{org}\"}", more);
-    let all = json!({"acme": "writer", "beta": "writer", "gone": "writer", "unlisted": "writer"});
+    let all = json!({"acme": "writer", "beta": "writer", "gone": "writer", "unlisted": "writer", "open": "writer"});
     let token = with(&json!({"orgs": all}));
     expect(&api, &token, &[("GET", "/orgs/acme/x", 404), ("GET", "/orgs/beta/x", 404)]);
+    expect(&api, &token, &[("GET", "/orgs/open/x", 200), ("DELETE", "/orgs/open/x", 403)]);
     let text = std::fs::read_to_string(api.policy.path()).unwrap();
     let text = text.replace("{id: writer,", "{id: writer, from_token: true,");
     api.policy.write("policy.yaml", text);
     api.proxy.wait_for_generation(2);
-    let orgs = [("acme", 200), ("beta", 404), ("gone", 404), ("unlisted", 404)];
+    let orgs = [("open", 200), ("acme", 404), ("beta", 404), ("gone", 404), ("unlisted", 404)];
     for (org, status) in orgs {
         expect(&api, &token, &[("DELETE", &format!("/orgs/{org}/x"), status)]);
     }
+    let at_acme = with(&json!({"orgs": all, "org": "acme"}));
+    expect(&api, &at_acme, &[("DELETE", "/orgs/acme/x", 200), ("GET", "/orgs/open/x", 404)]);
 }
 
 #[test]

@@ -48,6 +48,9 @@ fn p10_form_fields_are_pointers_and_the_write_mask_applies() {
     for (fields, status, at_fault) in [
         (&[("fee", "1"), ("id", "x")][..], 403, &["/fee", "/id"][..]),
         (&[("Fee", "1")], 403, &["/Fee"]),
+        (&[("fee(1i)", "1")], 403, &["/fee(1i)"]),
+        (&[("_fee", "on")], 403, &["/_fee"]),
+        (&[("!fee", "1")], 400, &[]),
         (&[("metadata[secret]", "1"), ("metadata[k]", "v")], 403, &["/metadata/secret"]),
         (&[("amount", "0")], 422, &["/amount"]),
         (&[("amount", "many")], 422, &["/amount"]),
@@ -56,6 +59,7 @@ fn p10_form_fields_are_pointers_and_the_write_mask_applies() {
         (&[("a", "1"), ("a", "2")], 400, &[]),
         (&[("a", "1"), ("A", "2")], 400, &[]),
         (&[("a.b", "1")], 400, &[]),
+        (&[("metadata['secret']", "1")], 400, &[]),
     ] {
         let body: Vec<String> =
             fields.iter().map(|(name, text)| format!("{name}={text}")).collect();

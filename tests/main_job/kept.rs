@@ -74,6 +74,20 @@ fn p10_a_put_keeps_to_the_version_that_its_caller_names() {
     assert_eq!(puts(&api).len(), 1);
 }
 
+/// What a client says of its own bytes is not true of those that go on.
+#[test]
+fn p10_a_put_that_keeps_something_has_no_digest_of_the_clients_bytes() {
+    let api = api(200, JSON, STORED);
+    let digests = ["Content-MD5", "Digest", "Content-Digest", "Repr-Digest"];
+    let token = super::bearer("ana:support");
+    let mut fields = vec![("Authorization", token.as_str()), ("Content-Type", "application/json")];
+    fields.extend(digests.map(|name| (name, "sha-256=:x:")));
+    let mut client = crate::support::Client::connect(api.proxy.address);
+    assert_eq!(client.call_with("PUT", TARGET, &fields, b"{}").status, 200);
+    let seen = puts(&api).pop().unwrap();
+    assert_eq!(digests.map(|name| seen.fields.get(name)), [None; 4]);
+}
+
 #[test]
 fn p10_what_cannot_be_kept_is_409_and_nothing_is_written() {
     let weak: &[(&str, &str)] = &[("Content-Type", "application/json"), ("ETag", "W/\"v1\"")];

@@ -9,6 +9,7 @@ mod hosts;
 mod input;
 pub(crate) mod invariants;
 mod isolation;
+mod limits_of_grants;
 mod lints;
 mod lints_of_roles;
 mod offered;

@@ -8,21 +8,17 @@ use crate::policy::target::Target;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The path of the object that a grant looks at before a request is sent; `None` where it looks at
-/// none. What is only read can be judged when it comes.
+/// none.
 pub(super) fn object_path(
     snapshot: &Snapshot,
     found: &Candidate,
     letter: usize,
     target: &Target,
 ) -> Option<String> {
-    let owner = snapshot.conditions(found.grant)?.owner.as_ref()?;
     let raw = target.raw().path();
-    match owner.of.as_ref()? {
-        Object::Itself => {
-            // A POST to what is there already changes it; where it is missing, it is made.
-            let writes = Access::LETTERS[letter] != Access::READ;
-            writes.then(|| raw.to_owned())
-        }
+    match snapshot.conditions(found.grant)?.looks_at(Access::LETTERS[letter])? {
+        // A POST to what is there already changes it; where it is missing, it is made.
+        Object::Itself => Some(raw.to_owned()),
         Object::At(pieces) => {
             let segments: Vec<&str> = raw.split('/').skip(1).collect();
             let mut path = String::new();

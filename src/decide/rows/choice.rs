@@ -5,7 +5,7 @@
 //! belong with 404; so neither has a say about what is around the rows of others.
 
 use super::{RowPlan, Rule};
-use crate::filter::ahead::{Choose, Standing};
+use crate::filter::choosing::{Choose, Standing};
 use crate::filter::pick::Path;
 use crate::filter::{Fault, Filter, Limits};
 use crate::policy::snapshot::Snapshot;
@@ -43,7 +43,7 @@ impl Choice {
         let counts = vec![None; plan.rules.len()];
         let choice =
             Choice { plan, snapshot, limits, places: places.clone(), counts, gone, foreign: gone };
-        Filter::ahead(places, Box::new(choice), limits)
+        Filter::choosing(places, Box::new(choice), limits)
     }
 
     fn counts(&mut self, rule: &Rule, what: Standing<'_>) -> Result<bool, Fault> {

@@ -1,11 +1,12 @@
 //! Decides about rows, one by one.
 
 use super::choice::Choice;
-use super::{MAX_ROW_RULES, RowPlan, Rule};
+use super::{RowPlan, Rule};
 use crate::filter::mask::Mask;
 use crate::filter::pick::Path;
 use crate::filter::rows::Judge;
 use crate::filter::{Fault, Filter, Limits};
+use crate::policy::condition::MAX_ROW_RULES;
 use crate::policy::snapshot::Snapshot;
 use std::sync::Arc;
 

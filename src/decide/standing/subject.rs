@@ -61,11 +61,10 @@ impl<'a> Subject<'a> {
             None => !seeker.people.lists_orgs() && seeker.is_member(Entered::Claimed, id),
         };
         let Some(own) = seeker.principal.org.as_deref() else {
+            // Whoever names none is a member of those that list it, and of no other.
             let listed = seeker.people.orgs_of(&seeker.principal.user).map(|(id, _)| &**id);
-            let claimed = seeker.principal.org_roles.iter().map(|(id, _)| &**id);
-            let mut orgs: Vec<_> = listed.chain(claimed).filter(|id| is_one(id)).collect();
+            let mut orgs: Vec<_> = listed.filter(|id| is_one(id)).collect();
             orgs.sort_unstable();
-            orgs.dedup();
             return orgs;
         };
         is_one(own).then_some(own).into_iter().collect()

@@ -67,7 +67,7 @@ pub fn check(
 ) -> Result<(), WriteFault> {
     let tree = read(encoding, body, limits)?;
     let (text, files) = tree.json(mask, Reading::Text)?;
-    let mut at_fault = AtFault { fields: Vec::new(), types: Vec::new() };
+    let mut at_fault = AtFault { fields: tree.marks(mask), types: Vec::new() };
     at_fault.judge(&text, (mask, values), limits, patch)?;
     let (other, _) = tree.json(mask, Reading::Literal)?;
     if other != text {

@@ -6,7 +6,7 @@ use crate::filter::fault::Fault;
 use crate::filter::fold::fold;
 use crate::filter::mask::{Mask, NodeId, SHOW, Types};
 use crate::filter::scan::{Digits, is_integral, number};
-use crate::filter::trail::Way;
+use crate::filter::trail::{Way, pointer_to};
 use serde_json::Value;
 
 /// How texts are read that a place takes as a text and as something else.
@@ -79,6 +79,18 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
+    /// Pointers to members that Spring takes for the mark of a field which holds something hidden: where
+    /// there is `_name` alone, it empties `name`.
+    pub fn marks(&self, mask: &Mask) -> Vec<String> {
+        let fields = &mask.node(mask.root()).fields;
+        let is_mark = |member: &&Member<'_>| {
+            let Some(marked) = member.folded.strip_prefix('_') else { return false };
+            let is_field = fields.iter().any(|(name, _)| **name == *member.name);
+            !is_field && fields.iter().any(|(name, id)| mask.hides(*id) && fold(name) == marked)
+        };
+        self.root.iter().filter(is_mark).map(|member| pointer_to(&member.name)).collect()
+    }
+
     /// The object as JSON, and where files stand. A number as a name is an element where a list is
     /// expected.
     pub fn json(&self, mask: &Mask, reading: Reading) -> Result<(Vec<u8>, Vec<FileAt>), Fault> {
@@ -106,11 +118,13 @@ fn position(members: &[Member<'_>], name: &str) -> Option<usize> {
 }
 
 /// `a[b][]` is `a`, `b`, and one element more. Brackets stand in pairs and at the end; nothing else
-/// that some server reads as a step (a dot) or does away with (blanks around, control characters).
+/// that some server reads as a step (a dot) or does away with (blanks around, control characters;
+/// Spring takes quotes off, and `!a` for what `a` is where nothing says it).
 fn spelled<'n>(name: &'n str, limits: &Limits) -> Option<(Vec<&'n str>, bool)> {
     let (first, mut rest) = name.split_at(name.find('[').unwrap_or(name.len()));
     let bad = |c: char| c == '.' || c.is_whitespace();
-    if first.contains(bad) || first.eq_ignore_ascii_case(CHARSET) || name.len() > limits.key {
+    let is_other = first.starts_with('!') || first.eq_ignore_ascii_case(CHARSET);
+    if first.contains(bad) || is_other || name.len() > limits.key {
         return None;
     }
     let mut names = vec![first];
@@ -126,7 +140,7 @@ fn spelled<'n>(name: &'n str, limits: &Limits) -> Option<(Vec<&'n str>, bool)> {
     let clear = |name: &&str| {
         !name.is_empty()
             && name.trim() == *name
-            && !name.contains(|c: char| c == '[' || c == ']' || c.is_control())
+            && !name.contains(|c: char| "[]'\"".contains(c) || c.is_control())
     };
     (names.iter().all(clear) && names.len() <= limits.depth).then_some((names, is_list))
 }

@@ -105,6 +105,9 @@ fn p10_forms_that_read_in_two_ways_are_invalid() {
         "a[b]=1&a[]=2",
         "a[]=1&a[b]=2",
         "a[]=1&a=2",
+        "!a=1",
+        "m['k']=1",
+        "m[\"k\"]=1",
         "a[][b]=1",
         "a[b=1",
         "a]=1",
@@ -144,6 +147,8 @@ fn p10_the_write_mask_applies_to_form_fields() {
     let any = || json!({});
     assert_eq!(judge("ssn=1&name=x", any()), fields(&["/ssn"]));
     assert_eq!(judge("SSN=1", any()), fields(&["/SSN"]));
+    assert_eq!(judge("ssn(1i)=1&name(1i)=x", any()), fields(&["/ssn(1i)"]));
+    assert_eq!(judge("_ssn=on&_HOME[x]=1&_name=on", any()), fields(&["/_ssn", "/_HOME"]));
     assert_eq!(judge("home[zip]=1&home[street]=x", any()), fields(&["/home/zip"]));
     assert_eq!(judge("home=x", any()), types(&["/home"]));
     assert_eq!(judge("_method=DELETE", any()), fields(&["/_method"]));
@@ -259,6 +264,8 @@ fn p10_heads_of_parts_say_one_thing() {
         "; size=7",
         "; filename=\"a\\\"\"",
         "; filename=\"a",
+        "; filename=\"x name=ssn\"",
+        "; filename=\"x; Name*= utf-8''ssn\"",
         "; filename",
         ";",
         "\r\nContent-Transfer-Encoding: base64",
@@ -279,6 +286,7 @@ fn p10_heads_of_parts_say_one_thing() {
         "Content-Type: text/plain",
         "Content-Disposition: attachment; name=\"a\"",
         "Content-Disposition: form-data",
+        "Content-Disposition: form-data; name=\"a;name =ssn\"",
     ] {
         assert_eq!(whole(head), None, "{head}");
     }

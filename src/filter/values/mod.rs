@@ -24,7 +24,7 @@ use super::fault::Fault;
 use super::mask::{HIDE, Mask, NodeId, SHOW, Types};
 use super::place::{Entries, PointerError, Token, tokens};
 use super::scan::is_integral;
-use super::trail::{Pointers, Way};
+use super::trail::{Pointers, Way, pointer_to};
 use super::write::Patch;
 use rule::Faults;
 use std::collections::{BTreeSet, HashMap};
@@ -225,8 +225,8 @@ impl Judge {
                 indices.push(index);
             }
         }
-        let key: String = entries.key.iter().map(|name| token_text(name)).collect();
-        let names = members.iter().map(|(name, _)| token_text(name));
+        let key: String = entries.key.iter().map(|name| pointer_to(name)).collect();
+        let names = members.iter().map(|(name, _)| pointer_to(name));
         let names: HashMap<String, usize> = names.zip(indices).collect();
         let mut told = BTreeSet::new();
         // A pair's value is whole even where the list names only the pairs that it changes.
@@ -386,13 +386,6 @@ fn type_of(value: &Tree<'_>) -> Types {
         // They can be anything.
         Tree::Unknown | Tree::Gone => Types::ANY,
     }
-}
-
-/// A member's name as a token of a pointer, with its slash.
-fn token_text(name: &str) -> String {
-    let mut way = Way::default();
-    way.member(name);
-    way.as_str().to_owned()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The rules of `bodies.md` for requests, one by one.
 
 use super::*;
-use crate::filter::mask::MaskBuilder;
+use crate::filter::mask::{MaskBuilder, Node};
 use crate::filter::place::place;
 
 /// `ssn` is hidden, `name` a text, `age` an integer, `tags` whole; `home.zip` is hidden, and so
@@ -112,7 +112,12 @@ fn p10_what_reads_in_two_ways_is_invalid() {
 
 #[test]
 fn p10_siblings_that_fold_alike_are_invalid_where_one_is_named() {
-    for body in [r#"{"name":"a","NAME":"b"}"#, r#"{"ſſn":1,"ssn":2}"#, r#"{"Age":1,"age":1}"#] {
+    for body in [
+        r#"{"name":"a","NAME":"b"}"#,
+        r#"{"ſſn":1,"ssn":2}"#,
+        r#"{"Age":1,"age":1}"#,
+        r#"{"age":1,"age(1i)":1}"#,
+    ] {
         let result = put(body);
         assert!(matches!(result, Err(WriteFault::Invalid(Fault::CaseVariant { .. }))), "{body}");
     }
@@ -124,11 +129,34 @@ fn p10_a_hidden_name_in_another_case_is_that_name() {
     for (body, pointer) in [
         (r#"{"SSN":1}"#, "/SSN"),
         (r#"{"ſſn":1}"#, "/ſſn"),
+        (r#"{"ssn(1i)":1}"#, "/ssn(1i)"),
+        (r#"{"SSN(2)":1}"#, "/SSN(2)"),
         (r#"{"Cards":[{"secret":1}]}"#, "/Cards/0/secret"),
     ] {
         assert_eq!(put(body), fields(&[pointer]), "{body}");
     }
-    assert_eq!(put(r#"{"NAME":1}"#), Ok(()));
+    for body in [r#"{"NAME":1}"#, r#"{"name(1i)":1,"name(2i)":2}"#, r#"{"ssn(a b)":1}"#] {
+        assert_eq!(put(body), Ok(()), "{body}");
+    }
+}
+
+/// A variant of a name is judged as the field; where other rules apply to it as well, nothing passes.
+#[test]
+fn p10_a_variant_to_which_other_rules_apply_is_refused() {
+    let mut builder = MaskBuilder::new();
+    let mut of =
+        |types, fields, others| builder.add(Node { types, fields, others, ..Node::open() });
+    let home = of(Types::OBJECT, vec![("zip".into(), HIDE)], SHOW);
+    let name = of(Types::STRING, vec![], SHOW);
+    let others = of(Types::STRING.or(Types::OBJECT), vec![], SHOW);
+    let fields = vec![("home".into(), home), ("name".into(), name)];
+    let root = of(Types::OBJECT, fields, others);
+    let mask = builder.finish(root);
+    let put = |body: &str| check(&mask, body.as_bytes(), &Limits::default(), Patch::No);
+    assert_eq!(put(r#"{"home":{"a":1},"NAME":"x","other":{}}"#), Ok(()));
+    assert_eq!(put(r#"{"HOME":{"zip":1}}"#), self::fields(&["/HOME"]));
+    assert_eq!(put(r#"{"HOME":"x"}"#), self::fields(&["/HOME"]));
+    assert_eq!(put(r#"{"NAME":1}"#), types(&["/NAME"]));
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Letters;
-use crate::policy::host;
 use crate::policy::pattern::Segment;
 use crate::policy::raw::RawPolicy;
 use crate::policy::resolve::{Resolved, ResolvedGrant, ResolvedRoute};
@@ -229,23 +228,14 @@ impl TrieNode<'_> {
 /// Whether a grant found beside the pattern of another leaves that nothing to do. Of two that cover
 /// each other the first stays.
 fn takes_over(other: &Entry<'_>, entry: &Entry<'_>) -> bool {
-    let equal = entry.1.pattern.covers(&other.1.pattern) && covers(entry.1, other.1);
+    let equal = covers(entry.1, other.1);
     other.0 != entry.0 && covers(other.1, entry.1) && (!equal || other.0 < entry.0)
 }
 
-/// Whether a grant, whose pattern covers that of `other`, has its letters and asks for no other
-/// organization or application, and for no other host: `{org}` matches the addressed one alone, so it does not cover `{id}`.
+/// Whether a grant has the letters of another wherever that matches, and holds where that holds.
 fn covers(wider: &ResolvedGrant, other: &ResolvedGrant) -> bool {
-    let asks_no_more = |name| {
-        let at = wider.pattern.param(name);
-        at.is_none() || at == other.pattern.param(name)
-    };
     let holds = wider.conditions.is_none() || wider.conditions == other.conditions;
-    wider.access.has(other.access)
-        && holds
-        && asks_no_more("org")
-        && asks_no_more("app")
-        && host::covers(wider.host.as_ref(), other.host.as_ref())
+    wider.access.has(other.access) && holds && wider.is_wherever(other)
 }
 
 #[cfg(test)]
@@ -304,9 +294,7 @@ mod tests {
         assert!(grants.len() > 110, "{}", grants.len());
         let trie = GrantTrie::of(grants.iter().enumerate());
         for entry in grants.iter().enumerate() {
-            let by_definition = grants.iter().enumerate().any(|other| {
-                other.1.pattern.covers(&entry.1.pattern) && takes_over(&other, &entry)
-            });
+            let by_definition = grants.iter().enumerate().any(|other| takes_over(&other, &entry));
             let found = trie.wider(entry, &mut Steps { left: MAX_STEPS });
             assert_eq!(found.is_some(), by_definition, "{}", entry.1.pattern);
             assert!(found.is_none_or(|wider| wider.pattern.covers(&entry.1.pattern)));

@@ -5,7 +5,6 @@ use super::paths::ResolvedType;
 use super::roles::{ResolvedGrant, ResolvedRole, rules};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
-use crate::policy::host;
 use crate::policy::raw::{Kind, RawPolicy, RawRole, Text};
 
 /// Default grants that all roles of a policy may have together: each role has each of its scope.
@@ -105,16 +104,9 @@ pub(super) fn check_ceiling(
 /// Whether a letter of a grant is within a grant of the ceiling. One that binds `{org}` or `{app}`
 /// to the addressed ones covers only what binds them too.
 fn is_under(grant: &ResolvedGrant, high: &ResolvedGrant, letter: usize) -> bool {
-    let bound =
-        |name| high.pattern.param(name).is_none_or(|at| grant.pattern.param(name) == Some(at));
     // What holds under a condition covers what holds under the same.
     let conditions = high.conditions.is_none() || high.conditions == grant.conditions;
-    high.access.has(Access::LETTERS[letter])
-        && conditions
-        && high.pattern.covers(&grant.pattern)
-        && host::covers(high.host.as_ref(), grant.host.as_ref())
-        && bound("org")
-        && bound("app")
+    high.access.has(Access::LETTERS[letter]) && conditions && high.is_wherever(grant)
 }
 
 #[cfg(test)]

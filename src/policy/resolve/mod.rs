@@ -13,6 +13,7 @@ mod invitations;
 mod last_admin;
 mod members;
 mod mode;
+mod most;
 mod paths;
 mod people;
 mod places;
@@ -131,6 +132,7 @@ pub fn resolve(raw: &RawPolicy, around: &Surroundings, report: &mut Report) -> R
     paths::grants_name_hosts(&resolved, report);
     paths::grants_are_reachable(raw, &resolved, report);
     paths::schemas_cover_grants(&resolved, report);
+    most::grants_hold(&resolved, report);
     last_admin::somebody_stays(raw, &resolved, report);
     resolved.administration.presets = presets::presets(raw, &resolved, report);
     resolved.administration.invitations = invitations::invitations(raw, &resolved, report);

@@ -8,7 +8,7 @@ use super::reach;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::access::Access;
 use crate::policy::condition::Conditions;
-use crate::policy::host::HostPattern;
+use crate::policy::host::{self, HostPattern};
 use crate::policy::pattern::Pattern;
 use crate::policy::raw::{Kind, RawGrant, RawPolicy, RawRole, Text};
 use crate::policy::schema::{self, SchemaMasks};
@@ -30,6 +30,8 @@ pub struct ResolvedRole {
     pub reach: bool,
     /// With `membership: both`, it counts where a credential claims it.
     pub from_token: bool,
+    /// Where its grants let a body through, the caller is told how much was filtered.
+    pub filtered_count: bool,
     /// Indices of the roles that it includes, directly and through others.
     pub includes: Vec<usize>,
     pub grants: Vec<ResolvedGrant>,
@@ -50,6 +52,19 @@ pub struct ResolvedGrant {
     pub conditions: Option<Arc<Conditions>>,
     /// The path of the object that the conditions look at, if they name one.
     pub reads: Option<(Pattern, Span)>,
+}
+
+impl ResolvedGrant {
+    /// Whether this grant matches wherever another one does, letters and conditions apart: every
+    /// path and host, and no organization or application but those that the other is bound to.
+    pub fn is_wherever(&self, other: &ResolvedGrant) -> bool {
+        let bound =
+            |name| self.pattern.param(name).is_none_or(|at| other.pattern.param(name) == Some(at));
+        self.pattern.covers(&other.pattern)
+            && host::covers(self.host.as_ref(), other.host.as_ref())
+            && bound("org")
+            && bound("app")
+    }
 }
 
 /// A schema, compiled.
@@ -111,6 +126,7 @@ pub(super) fn these(
             app_access_all: app_access_all(role, report),
             reach: reach::of(role, report),
             from_token: role.from_token,
+            filtered_count: role.filtered_count,
             includes,
             grants: rules(&role.grants, types, report),
             schemas: role

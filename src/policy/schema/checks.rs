@@ -37,7 +37,6 @@ impl<'n> Compiler<'n, '_> {
                 self.inspect(schema, depth + 1);
             }
         }
-        self.inspect_each(node, "dependentSchemas", depth);
     }
 
     /// The definitions: their names, and those that nothing refers to.
@@ -88,7 +87,7 @@ impl<'n> Compiler<'n, '_> {
                 self.inspect(schema, depth + 1);
             }
         }
-        for keyword in ["properties", "patternProperties"] {
+        for keyword in ["properties", "patternProperties", "dependentSchemas"] {
             self.inspect_each(node, keyword, depth);
         }
         for keyword in ["prefixItems", "allOf", "anyOf", "oneOf"] {
@@ -100,7 +99,6 @@ impl<'n> Compiler<'n, '_> {
 
     fn inspect_each(&mut self, node: &'n Node<'n>, keyword: &str, depth: usize) {
         if let Some(NodeKind::Map(entries)) = node.get(keyword).map(|node| &node.kind) {
-            // The lists of `dependentRequired` are no schemas; those of `dependentSchemas` are.
             entries.iter().for_each(|(_, schema)| self.inspect(schema, depth + 1));
         }
     }

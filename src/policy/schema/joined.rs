@@ -4,6 +4,7 @@
 //! hangs on values; a mask cannot wait for that, so every branch must show the same fields.
 
 use super::masks::{Compiler, Pair};
+use super::named;
 use crate::diag::{Code, Diagnostic};
 use crate::filter::algebra::{intersect, union};
 use crate::filter::alike;
@@ -30,7 +31,7 @@ pub(super) fn schema<'n>(
 const OWN: &[&str] =
     &["type", "properties", "patternProperties", "additionalProperties", "items", "prefixItems"];
 
-const JOINING: &[&str] = &["allOf", "anyOf", "oneOf", "if"];
+const JOINING: &[&str] = &["allOf", "anyOf", "oneOf", "if", "dependentSchemas"];
 
 fn all<'n>(compiler: &mut Compiler<'n, '_>, node: &'n Node<'n>, depth: usize) -> Pair {
     let mut sum = compiler.isolated(|part| part.plain(node, depth));
@@ -53,6 +54,12 @@ fn all<'n>(compiler: &mut Compiler<'n, '_>, node: &'n Node<'n>, depth: usize) ->
             None => (Mask::show(), Mask::show()),
         });
         sum = one_of(compiler, sum, &branches, node, "if");
+    }
+    // Each applies to objects that have its property, and so to some.
+    for (_, part) in named::entries(compiler, node, "dependentSchemas") {
+        let applies = compiler.isolated(|inner| inner.schema(part, depth + 1));
+        let branches = [applies, (Mask::show(), Mask::show())];
+        sum = one_of(compiler, sum, &branches, node, "dependentSchemas");
     }
     (compiler.read.graft(&sum.0), compiler.write.graft(&sum.1))
 }

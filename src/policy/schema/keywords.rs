@@ -33,14 +33,14 @@ pub(in crate::policy) const FIELDS: &[&str] = &[
 ];
 
 /// They judge values, and fields in each of their branches.
-pub(in crate::policy) const BRANCHES: &[&str] = &["anyOf", "oneOf", "if", "then", "else"];
+pub(in crate::policy) const BRANCHES: &[&str] =
+    &["anyOf", "oneOf", "if", "then", "else", "dependentSchemas"];
 
 /// They judge values alone.
 pub(in crate::policy) const VALUES: &[&str] = &[
     "const",
     "contains",
     "dependentRequired",
-    "dependentSchemas",
     "enum",
     "exclusiveMaximum",
     "exclusiveMinimum",

@@ -106,7 +106,7 @@ fn expressions(compiler: &mut Compiler<'_, '_>, typed: &[Entry<'_>]) -> Option<V
     (names.len() == typed.len()).then_some(names)
 }
 
-fn entries<'n>(
+pub(super) fn entries<'n>(
     compiler: &mut Compiler<'_, '_>,
     node: &'n Node<'n>,
     keyword: &str,

@@ -266,6 +266,11 @@ fn branches_that_show_the_same_fields_load() {
         "then": open(json!({"required": ["b"]})),
     });
     assert_eq!(seen(body, text), r#"{"a":1,"b":"x","o":{"z":1}}"#);
+    let body = json!({
+        "type": "object", "additionalProperties": true, "properties": {"ssn": false},
+        "dependentSchemas": {"a": open(json!({"properties": {"b": {"type": "string"}}}))},
+    });
+    assert_eq!(seen(body, text), r#"{"a":1,"b":"x","o":{"z":1}}"#);
 }
 
 #[test]
@@ -286,6 +291,17 @@ fn branches_that_show_different_fields_are_refused() {
         assert_eq!(refused(json!({keyword: []})), Code::SchemaValid);
     }
     assert_eq!(refused(json!({"if": true, "then": shows("a")})), Code::SchemaValid);
+    for applies in [
+        shows("b"),
+        json!(false),
+        json!({"additionalProperties": true, "properties": {"ssn": false}}),
+        json!({"additionalProperties": true, "properties": {"id": {"readOnly": true}}}),
+    ] {
+        let body = json!({
+            "type": "object", "additionalProperties": true, "dependentSchemas": {"a": applies},
+        });
+        assert_eq!(refused(body), Code::SchemaValid);
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Reading ahead: how a document is filtered depends on what it has at some places, so it is held
-//! back until that is known.
+//! How a document is filtered can hang on what it has at some places; then it is held back until
+//! that is known.
 
 use super::Filter;
 use super::Limits;
@@ -43,7 +43,7 @@ impl Filter {
     /// A filter that holds a document back until `choice` is made: because of what stands at the
     /// places, or because the document has ended, or is longer than twice [`Limits::object`]. What
     /// stands inside of a place is not looked at.
-    pub fn ahead(places: Vec<Path>, choice: Box<dyn Choose>, limits: Limits) -> Filter {
+    pub fn choosing(places: Vec<Path>, choice: Box<dyn Choose>, limits: Limits) -> Filter {
         let choosing = Choosing {
             follow: Follow::new(places, Spelling::Exact, &limits),
             choice,
@@ -70,7 +70,7 @@ impl Filter {
     }
 }
 
-/// Reads ahead.
+/// Holds a document until its filter has been chosen.
 pub(super) struct Choosing {
     follow: Follow,
     choice: Box<dyn Choose>,
@@ -208,7 +208,7 @@ mod tests {
     fn filter(places: &[&str], object: usize) -> Filter {
         let choice = Lists { awaited: places.len(), found: Vec::new() };
         let places = places.iter().map(|place| Path::parse(place).unwrap()).collect();
-        Filter::ahead(places, Box::new(choice), Limits { object, ..Limits::default() })
+        Filter::choosing(places, Box::new(choice), Limits { object, ..Limits::default() })
     }
 
     /// What goes out, the same for every cut.
