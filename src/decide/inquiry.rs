@@ -2,6 +2,7 @@
 //! for. Nothing has reached the upstream yet but the look at those objects.
 
 mod letter;
+mod near;
 mod object;
 
 use super::body;
@@ -90,7 +91,11 @@ impl Inquiry {
         for letter in routed.access.positions() {
             let found = inquiry.letter(snapshot, request, letter, &caller, trace)?;
             if found.held.is_empty() && found.pending.is_empty() {
-                return Err(found.refusal(trace));
+                let refusal = found.refusal(trace);
+                if T::LISTENS && refusal.reason == Reason::NoGrant {
+                    inquiry.tell_near(snapshot, request, letter, trace);
+                }
+                return Err(refusal);
             }
             inquiry.letters.push(found);
         }
@@ -321,7 +326,8 @@ impl Inquiry {
             Some(plan) => plan.fields().cloned(),
             None => self.fields(snapshot, creates),
         };
-        query::check(request.target.query(), fields.as_deref(), &listed)?;
+        let writes = [Access::CREATE, Access::UPDATE].iter().any(|one| self.access.has(*one));
+        query::check(request.target.query(), fields.as_deref(), &listed, writes)?;
         let route = snapshot.route(self.route);
         let erases = fields.as_deref().is_some_and(|f| replaces(request.method, route.update, f));
         // Rows and forms are not put together with what is stored.

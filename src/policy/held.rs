@@ -107,6 +107,23 @@ impl Snapshot {
         own.filter(|role| !self.is_unmapped(matches, shape, *role)).collect()
     }
 
+    /// All grants here, whoever has them and whatever must hold, for explanations: with their letters,
+    /// in order of definition.
+    pub(crate) fn grants_here(
+        &self,
+        (matches, hosts): (&Matches, Hosts),
+        addressed: impl Fn(&GrantGroup) -> bool,
+    ) -> Vec<(GrantId, Access)> {
+        let groups = matches.iter().flat_map(|shape| on(&self.facts(*shape).groups, hosts));
+        let rules = groups
+            .filter(|group| addressed(group))
+            .flat_map(|group| group.rules.iter().chain(&group.conditional));
+        let mut all: Vec<_> = rules.map(|(_, access, grant)| (*grant, *access)).collect();
+        all.sort_unstable_by_key(|(grant, _)| *grant);
+        all.dedup();
+        all
+    }
+
     /// The letters that some role has here, be it under a condition or in one organization alone.
     pub(crate) fn granted_to_anybody(&self, matches: &Matches, hosts: Hosts) -> Access {
         let facts = matches.iter().map(|shape| &self.facts(*shape).groups);

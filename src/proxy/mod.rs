@@ -11,6 +11,7 @@ mod again;
 mod answer;
 mod ask;
 mod asking;
+mod budget;
 mod canonical;
 mod coding;
 mod connection;
@@ -27,8 +28,10 @@ mod io;
 mod link;
 mod listener;
 mod outgoing;
+mod patience;
 mod pool;
 mod random;
+mod received;
 mod reply;
 mod request;
 mod respond;
@@ -36,6 +39,7 @@ mod rest;
 mod sending;
 mod shape;
 mod sieve;
+mod sources;
 mod story;
 mod tls;
 mod told;
@@ -206,14 +210,17 @@ pub fn serve(config: ProxyConfig) -> Result<Handle, ServeError> {
     let (stop, stopped) = watch::channel(false);
     let secure = config.listen.iter().map(|door| door.tls.is_some()).collect();
     let mut handle = Handle { addresses, secure, stop, threads: Vec::new(), _claims: Vec::new() };
-    let open = Arc::new(AtomicUsize::new(0));
+    let all = worker::All {
+        open: Arc::new(AtomicUsize::new(0)),
+        held: budget::Total::new(config.limits.in_flight_bytes.unwrap_or(usize::MAX)),
+    };
     for (number, listeners) in
         deal(claimed, &config.listen, workers, &mut handle).into_iter().enumerate()
     {
-        let (config, open, stopped) = (config.clone(), open.clone(), stopped.clone());
+        let (config, all, stopped) = (config.clone(), all.clone(), stopped.clone());
         let thread = std::thread::Builder::new()
             .name(format!("worker-{number}"))
-            .spawn(move || worker::run(&config, number, listeners, open, stopped))
+            .spawn(move || worker::run(&config, number, listeners, all, stopped))
             .map_err(ServeError::Thread)?;
         handle.threads.push(thread);
     }

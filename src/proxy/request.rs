@@ -12,6 +12,7 @@ use super::headers;
 use super::inflated;
 use super::outgoing::Outgoing;
 use super::pool::To;
+use super::received::finish_reading;
 use super::reply::{Download, Reply, Source};
 use super::respond::{self, Asked, Refused};
 use super::shape::{self, Tells, View};
@@ -19,7 +20,7 @@ use super::story::Story;
 use super::told::Told;
 use super::tunnel::Tunnel;
 use super::upgrade::{Opened, Switch};
-use super::upload::{self, RequestBody};
+use super::upload::RequestBody;
 use super::worker::{Held, Worker};
 use crate::decide::body;
 use crate::decide::{self, Decision, Permit, Reason, Routed};
@@ -109,6 +110,9 @@ impl Way<'_> {
         body: &mut Option<Incoming>,
         story: &mut Story,
     ) -> Result<Outcome, Refused> {
+        if self.worker.budget.is_full() {
+            return Err(Reason::Overloaded.into());
+        }
         let version = parts.version;
         let mut canonical = Canonical::read(parts, self.wire())?;
         self.client.is_for(&canonical.named_host())?;
@@ -170,6 +174,7 @@ impl Way<'_> {
                 }
             }
         };
+        story.let_go();
         // 412 as well: somebody has made it in between, and it went with `If-None-Match: *`.
         let gone = [StatusCode::NOT_FOUND, StatusCode::PRECONDITION_FAILED];
         if missing && gone.contains(&response.status()) {
@@ -227,7 +232,7 @@ impl Way<'_> {
         if *canonical.method() != Method::OPTIONS {
             return Ok(None);
         }
-        let found = decide::preflight(&live.snapshot, &self.question(canonical, now))?;
+        let found = decide::preflight(&live.snapshot, &self.question(canonical, now), &mut ())?;
         Ok(found.map(|found| {
             story.preflight(live.snapshot.route(found.route));
             cors::answer(found.fields)
@@ -283,8 +288,7 @@ impl Way<'_> {
         if routed.is_public() {
             return Ok(None);
         }
-        let moment = story.moment();
-        self.listens(live, moment)?;
+        self.listens(live, story.moment())?;
         let credentials = self.credentials(canonical, routed);
         match live.identity.identify_held(&credentials, self.holder(), now) {
             Ok(principal) => {
@@ -295,7 +299,7 @@ impl Way<'_> {
                 Err(match live.identity.ask(&credentials, unidentified.fault, now) {
                     // It is no failure before that is answered.
                     Some(ask) => Refused { ask: Some(Box::new(ask)), ..unidentified.reason.into() },
-                    None => self.unidentified(unidentified, live, moment),
+                    None => self.unidentified(unidentified, live, story),
                 })
             }
         }
@@ -329,13 +333,17 @@ impl Way<'_> {
             (None, _) => {
                 let limits = &self.worker.limits;
                 return Ok(body.take().map_or(RequestBody::Empty, |body| {
-                    RequestBody::stream(body, limits.body_idle, limits.upstream_head)
+                    RequestBody::stream(body, limits.patience(), limits.upstream_head)
                 }));
             }
         };
         let whole = match coding {
             None => whole,
-            Some(coding) => inflated::whole(&whole, coding, &self.worker.limits)?,
+            Some(coding) => {
+                let whole = inflated::whole(&whole, coding, &self.worker.limits)?;
+                story.hold(whole.len())?;
+                whole
+            }
         };
         if coding.is_some() {
             canonical.without_coding();
@@ -354,34 +362,6 @@ impl Way<'_> {
             }
         }
         Ok(RequestBody::Whole(whole))
-    }
-
-    /// In monitor mode a body is read only where its length is known to be within the limit:
-    /// elsewhere, what had been read of it could not be sent on.
-    pub(super) fn can_be_watched(&self, body: Option<&Incoming>, story: &mut Story) -> bool {
-        let length = body.and_then(|body| body.size_hint().exact());
-        let fits = length.is_some_and(|length| length <= self.worker.limits.max_body as u64);
-        if length.is_some() && !fits {
-            story.would_refuse(Reason::BodyTooLarge);
-        }
-        fits
-    }
-
-    /// Reads the request's body to its end, within the limit.
-    pub(super) async fn read_body(
-        &self,
-        body: &mut Option<Incoming>,
-        story: &mut Story,
-    ) -> Result<Bytes, Refused> {
-        let Some(mut full) = body.take() else { return Ok(Bytes::new()) };
-        let limits = &self.worker.limits;
-        let deadline = self.worker.clock.deadline();
-        let read =
-            upload::read_whole(&mut full, limits.max_body, limits.body_idle, &deadline).await;
-        let whole = read.inspect_err(|_| *body = Some(full))?;
-        story.record().bytes_in = whole.len() as u64;
-        story.mark();
-        Ok(whole)
     }
 
     pub(super) fn outgoing(
@@ -462,17 +442,22 @@ fn relay(response: Response<Source>, asked: &Asked, mut story: Box<Story>) -> Re
     Response::from_parts(head, Reply::new(source, story))
 }
 
-/// After a refusal: a short body is read to its end, so that the connection can go on; a long one
-/// is left, and the connection closes. Says whether something is left.
-async fn finish_reading(worker: &Worker, body: Option<Incoming>, expects: bool) -> bool {
-    let Some(body) = body.filter(|body| !body.is_end_stream()) else { return false };
-    if expects {
-        // To read would be to ask for it (RFC 9110 section 10.1.1).
-        return true;
-    }
-    let deadline = worker.clock.deadline();
-    !upload::drain(body, MAX_DRAIN, worker.limits.body_idle, &deadline).await
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Bytes of a refused request's body that are read, so that its connection can be used again.
-pub(super) const MAX_DRAIN: u64 = 64 * 1024;
+    #[test]
+    fn p15_a_panic_on_the_way_is_a_refusal() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let way = async {
+            tokio::task::yield_now().await;
+            panic!("a defect, on purpose");
+            #[allow(unreachable_code)]
+            Ok(())
+        };
+        let refused = runtime.block_on(guarded(way)).unwrap_err();
+        assert_eq!(refused.refusal.reason, Reason::Internal);
+        let fine = runtime.block_on(guarded(async { Ok(1) }));
+        assert_eq!(fine.unwrap(), 1);
+    }
+}

@@ -174,6 +174,7 @@ async fn show_success(
         return stream(head, download, filter, view);
     }
     let begun = gather(&mut download).await.map_err(|_| Reason::UpstreamFailed)?;
+    story.holds(begun.len());
     if begun.is_empty() && download.is_over() {
         return match reading.is_none() && speaks_of_a_body(&head, &download, view) {
             true => unshowable(head, view),
@@ -343,6 +344,7 @@ async fn show_error(
     story: &mut Story,
 ) -> Result<Response<Source>, Reason> {
     let begun = gather(&mut download).await.map_err(|_| Reason::UpstreamFailed)?;
+    story.holds(begun.len());
     if begun.is_empty() && download.is_over() {
         let shown = mask.is_some() && Reading::of(&head.headers, BodyKind::Json).is_some();
         return match !shown && speaks_of_a_body(&head, &download, view) {

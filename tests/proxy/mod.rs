@@ -2,6 +2,7 @@
 
 mod bodies;
 mod cors;
+mod exhaustion;
 mod faults;
 mod floods;
 mod framing;

@@ -108,11 +108,13 @@ impl Asked {
             peer: None,
             now: self.at,
         };
-        if let Some(found) = decide::preflight(snapshot, &question)? {
+        let route = snapshot.best_route(&snapshot.matches(target), snapshot.hosts(question.host));
+        story.on(route, snapshot);
+        if let Some(found) = decide::preflight(snapshot, &question, &mut Heard { snapshot, story })?
+        {
             return Err(Failed::Answered(found));
         }
         let routed = decide::route(snapshot, &question)?;
-        story.route = routed.route().map(|route| snapshot.route(route).pattern.clone());
         story.access = Some(routed.access().as_str());
         story.identified = true;
         let principal = match who {

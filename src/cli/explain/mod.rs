@@ -95,7 +95,7 @@ fn carry(
     (response, live): (Option<&[u8]>, &Live),
     story: &mut Story,
 ) {
-    story.allow(permit, &live.snapshot);
+    story.allow(permit);
     if let Err(refusal) = asked.carry(permit, &live.snapshot) {
         story.refuse(refusal);
         if !story.allowed() {
