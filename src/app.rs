@@ -5,6 +5,7 @@ use crate::control::certificates::{self, CertificateError, Certificates};
 use crate::control::introspect;
 use crate::control::keys::{self, KeyFetcher};
 use crate::control::load::NotLoaded;
+use crate::control::memory;
 use crate::control::reload::{LoadError, Outcome, Reloader, Status};
 use crate::control::store::{LiveTls, Store};
 use crate::control::watch::{Nudge, Watch, Watched};
@@ -12,7 +13,7 @@ use crate::diag::{Report, Severity, json};
 use crate::identity::{Assertion, IntrospectionUrl, KeySource, Said};
 use crate::policy::resolve::Surroundings;
 use crate::proxy::{self, Door, ProxyConfig};
-use crate::settings::{Listen, ListenAddress, Settings};
+use crate::settings::{Limits, Listen, ListenAddress, Settings};
 use crate::source::Sources;
 use crate::telemetry::{Introspected, PolicyState, Telemetry, unix_seconds};
 use crate::tls::KnowsPeers;
@@ -145,7 +146,7 @@ impl App {
         let config = ProxyConfig {
             listen: doors(settings.listen, &parts.certificates),
             workers: settings.workers,
-            limits: settings.limits,
+            limits: within_memory(settings.limits),
             store: parts.store.clone(),
             recorder: Arc::new(move |_| Box::new(telemetry.worker())),
         };
@@ -226,6 +227,12 @@ impl App {
             }
         }
     }
+}
+
+/// The limits, with what the memory that this process may have says of those that follow it.
+fn within_memory(limits: Limits) -> Limits {
+    let quarter = || usize::try_from(memory::limit()? / 4).ok();
+    Limits { in_flight_bytes: limits.in_flight_bytes.or_else(quarter), ..limits }
 }
 
 impl Watcher {

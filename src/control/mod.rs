@@ -11,6 +11,7 @@ pub mod files;
 pub mod introspect;
 pub mod keys;
 pub mod load;
+pub mod memory;
 pub mod reload;
 pub mod store;
 pub mod watch;

@@ -311,6 +311,7 @@ fn plain_permit(snapshot: &Snapshot, route: RouteId, routed: &Routed, app: Optio
         grant: None,
         erases_hidden: false,
         restores_hidden: false,
+        tells_filtered: false,
         rows: None,
         monitor: None,
     }

@@ -83,6 +83,7 @@ pub fn compile(
         role_ids,
         limited: those(&roles, |role| !role.limits.is_empty()),
         enters_all: those(&roles, |role| role.app_access_all),
+        knows_filtered: those(&roles, |role| role.filtered_count),
         roles,
         routes,
         grants,
@@ -436,6 +437,7 @@ fn compile_role(role: &ResolvedRole, resolved: &Resolved) -> Role {
         header: utf8_percent_encode(&role.id, ROLE_IN_HEADER).to_string().into(),
         app_scope: role.app_scope,
         app_access_all: role.app_access_all,
+        filtered_count: role.filtered_count,
         limits,
         schemas: role.schemas.iter().map(|schema| resolved.schemas[*schema].id.clone()).collect(),
     }

@@ -10,7 +10,7 @@ use crate::policy::target::Target;
 use smallvec::SmallVec;
 
 /// Grants that match a path, for one access letter and the addressed organization and application.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Held {
     /// The roles whose grants these are.
     pub roles: RoleSet,
@@ -23,7 +23,7 @@ pub(crate) struct Held {
 }
 
 /// A grant that counts if its conditions hold.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub role: RoleId,
     /// All letters of the grant.

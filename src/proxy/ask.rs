@@ -42,8 +42,9 @@ impl Way<'_> {
             Ok(found) => found,
             Err(_) => live.identity.unanswered(&credentials, in_vain, now),
         };
+        story.mark();
         let principal =
-            found.map_err(|unidentified| self.unidentified(unidentified, live, story.mark()))?;
+            found.map_err(|unidentified| self.unidentified(unidentified, live, story))?;
         story.record().user = Some(principal.user.clone());
         Ok(decide::decide(&live.snapshot, &question, routed, Some(principal), &mut ())?)
     }
@@ -175,6 +176,7 @@ impl Way<'_> {
         let (head, body) = response.into_parts();
         let most = self.worker.limits.object;
         let text = gather_within(body, most).await.map_err(|()| Reason::UpstreamFailed)?;
+        story.hold(text.as_ref().map_or(0, Bytes::len))?;
         match head.status {
             StatusCode::NOT_FOUND => Ok((Found::Missing, None)),
             StatusCode::OK if is_readable(&head.headers) => {

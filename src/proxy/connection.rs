@@ -29,7 +29,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Who is at the other end of a connection.
 #[derive(Debug)]
@@ -123,9 +123,9 @@ pub(super) async fn serve(
     if is_http2 {
         pulse.speaks_http2(&worker.limits);
     }
-    let io = TokioIo::new(ClientIo::new(socket, first, pulse));
+    let io = ClientIo::new(socket, first, pulse);
     match is_http2 {
-        true => serve_http2(worker, client, io).await,
+        true => Box::pin(serve_http2(worker, client, TokioIo::new(io))).await,
         false => serve_http1(worker, client, io).await,
     }
 }
@@ -151,7 +151,37 @@ async fn first_bytes(worker: &Worker, socket: &mut Socket, pulse: &Pulse) -> Opt
     .await
 }
 
-async fn serve_http1(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientIo>) {
+/// Between requests that are far apart a connection sleeps: hyper keeps buffers of some 16 KB for
+/// as long as it lives, and most connections of a proxy have nothing to say.
+async fn serve_http1(worker: Rc<Worker>, client: Rc<Client>, mut io: ClientIo) {
+    // Boxed, so that one that sleeps has nothing of it.
+    while let Some(asleep) = Box::pin(speak_http1(&worker, &client, TokioIo::new(io))).await {
+        io = asleep;
+        if !wakes(&worker, &client.pulse, &mut io).await {
+            let _gone_already = tokio::time::timeout(CLOSING, io.shutdown()).await;
+            return;
+        }
+    }
+}
+
+/// Waits for the next request's first bytes. Says whether they have come.
+async fn wakes(worker: &Worker, pulse: &Pulse, io: &mut ClientIo) -> bool {
+    pulse.sleep();
+    std::future::poll_fn(|cx| {
+        if worker.is_draining() || pulse.reading.poll(cx).is_ready() {
+            return Poll::Ready(false);
+        }
+        io.poll_wake(cx).map(|came| came.is_ok_and(|came| came))
+    })
+    .await
+}
+
+/// Serves until the connection is over, or nothing has been asked for a while.
+async fn speak_http1(
+    worker: &Rc<Worker>,
+    client: &Rc<Client>,
+    io: TokioIo<ClientIo>,
+) -> Option<ClientIo> {
     let limits = &worker.limits;
     let mut builder = http1::Builder::new();
     // No header_read_timeout: it needs a timer for every request and counts the pause between two
@@ -165,25 +195,34 @@ async fn serve_http1(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientI
     let service = service_fn(|request| answer(worker.clone(), client.clone(), request, None));
     let mut connection = builder.serve_connection(io, service);
     let mut told = false;
-    let over = std::future::poll_fn(|cx| {
+    let (mut over, mut tired) = (false, false);
+    std::future::poll_fn(|cx| {
         if is_cut(&client.pulse, cx) {
-            return Poll::Ready(false);
+            tired = client.pulse.may_sleep();
+            return Poll::Ready(());
         }
         let mut connection = Pin::new(&mut connection);
         if worker.is_draining() && !told {
             told = true;
             connection.as_mut().graceful_shutdown();
         }
-        connection.poll(cx).map(|ended| ended.is_ok())
+        connection.poll(cx).map(|ended| over = ended.is_ok())
     })
     .await;
+    if tired {
+        // Its host is a view of the buffer that is given up.
+        client.forwarded.take();
+        let parts = connection.into_parts();
+        return Some(parts.io.into_inner().after(&parts.read_buf));
+    }
     let tunnel = client.tunnel.take();
     // What hyper has not written yet would be lost, and what follows would stand in its place.
     if let Some(tunnel) = tunnel.filter(|_| over && !client.pulse.is_behind()) {
         let parts = connection.into_parts();
         let near = Near { io: parts.io.into_inner(), early: parts.read_buf };
-        Box::pin(tunnel.run(&worker, &client, near)).await;
+        Box::pin(tunnel.run(worker, client, near)).await;
     }
+    None
 }
 
 async fn serve_http2(worker: Rc<Worker>, client: Rc<Client>, io: TokioIo<ClientIo>) {

@@ -99,7 +99,8 @@ impl Pulse {
                 None => self.framing.borrow().in_head(),
                 Some(frames) => frames.in_head(),
             };
-            self.reading.set(if in_head { self.header_timeout } else { self.idle });
+            let idle = if self.frames.borrow().is_none() { self.idle.min(NAP) } else { self.idle };
+            self.reading.set(if in_head { self.header_timeout } else { idle });
         }
     }
 
@@ -146,6 +147,18 @@ impl Pulse {
     /// Whether a target had a fragment.
     pub(super) fn has_fragment(&self) -> bool {
         self.framing.borrow().has_fragment()
+    }
+
+    /// Whether the wait that is over was for the next request alone, and the client may have more time
+    /// for it.
+    pub(super) fn may_sleep(&self) -> bool {
+        let awaits = self.frames.borrow().is_none() && !self.framing.borrow().in_head();
+        self.idle > NAP && awaits && self.is_idle() && !self.is_behind() && !self.has_unread()
+    }
+
+    /// Nothing has been asked for [`NAP`]; the rest of the time begins.
+    pub(super) fn sleep(&self) {
+        self.reading.set(self.idle.saturating_sub(NAP));
     }
 
     /// Whether the connection ends because of the frames that its client has sent.
@@ -217,6 +230,26 @@ impl ClientIo {
     /// A stream that begins with bytes which have been read already.
     pub(super) fn new(socket: Socket, first: Bytes, pulse: Rc<Pulse>) -> ClientIo {
         ClientIo { socket, first, pulse, linger: None }
+    }
+
+    /// The same, where this much had been read ahead.
+    pub(super) fn after(mut self, read: &[u8]) -> ClientIo {
+        // A view, even an empty one, would keep the whole buffer alive.
+        self.first = Bytes::copy_from_slice(read);
+        self
+    }
+
+    /// Ready when there is something to read, which stays there to be read, or at the end, which is
+    /// `false`. Holds no buffer until then.
+    pub(super) fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if !self.first.is_empty() {
+            return Poll::Ready(Ok(true));
+        }
+        let mut space = [0; WAKING];
+        let mut buf = ReadBuf::new(&mut space);
+        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buf))?;
+        self.first = Bytes::copy_from_slice(buf.filled());
+        Poll::Ready(Ok(!self.first.is_empty()))
     }
 
     /// Where the client is still sending, reads on for a moment: bytes that arrive at a closed
@@ -397,6 +430,12 @@ impl AsyncWrite for Socket {
         }
     }
 }
+
+/// A connection over which nothing has been asked for so long gives its buffers up.
+const NAP: Duration = Duration::from_secs(1);
+
+/// Bytes that are read at first of a request that ends a sleep; a head of common size fits.
+const WAKING: usize = 2048;
 
 /// Bytes that are read and thrown away from a client that still sends to a refused request.
 const MAX_LINGER: usize = 1024 * 1024;

@@ -4,12 +4,14 @@
 //! in one function): [`canonical`] → decide → [`upload`] → [`outgoing`] → [`pool`] ([`sending`] →
 //! [`link`] → [`answer`], [`rest`]) → [`shape`] → [`reply`], or [`respond`] where it is refused; its
 //! [`story`] is handed over at the end. What a decision waits for is found out by [`ask`]. A request
-//! that opens a WebSocket connection goes through [`upgrade`] and lives on in a [`tunnel`]. Where a
-//! listener speaks TLS, [`tls`] stands before all of it.
+//! that opens a WebSocket connection goes through [`upgrade`] and lives on in a [`tunnel`]; whatever
+//! lasts is asked [`again`]. Where a listener speaks TLS, [`tls`] stands before all of it.
 
+mod again;
 mod answer;
 mod ask;
 mod asking;
+mod budget;
 mod canonical;
 mod coding;
 mod connection;
@@ -18,6 +20,7 @@ mod deadline;
 mod failures;
 mod frames;
 mod framing;
+mod guarded;
 mod guesses;
 mod headers;
 mod inflated;
@@ -25,8 +28,10 @@ mod io;
 mod link;
 mod listener;
 mod outgoing;
+mod patience;
 mod pool;
 mod random;
+mod received;
 mod reply;
 mod request;
 mod respond;
@@ -34,6 +39,7 @@ mod rest;
 mod sending;
 mod shape;
 mod sieve;
+mod sources;
 mod story;
 mod tls;
 mod told;
@@ -204,14 +210,17 @@ pub fn serve(config: ProxyConfig) -> Result<Handle, ServeError> {
     let (stop, stopped) = watch::channel(false);
     let secure = config.listen.iter().map(|door| door.tls.is_some()).collect();
     let mut handle = Handle { addresses, secure, stop, threads: Vec::new(), _claims: Vec::new() };
-    let open = Arc::new(AtomicUsize::new(0));
+    let all = worker::All {
+        open: Arc::new(AtomicUsize::new(0)),
+        held: budget::Total::new(config.limits.in_flight_bytes.unwrap_or(usize::MAX)),
+    };
     for (number, listeners) in
         deal(claimed, &config.listen, workers, &mut handle).into_iter().enumerate()
     {
-        let (config, open, stopped) = (config.clone(), open.clone(), stopped.clone());
+        let (config, all, stopped) = (config.clone(), all.clone(), stopped.clone());
         let thread = std::thread::Builder::new()
             .name(format!("worker-{number}"))
-            .spawn(move || worker::run(&config, number, listeners, open, stopped))
+            .spawn(move || worker::run(&config, number, listeners, all, stopped))
             .map_err(ServeError::Thread)?;
         handle.threads.push(thread);
     }

@@ -31,8 +31,9 @@ use tokio::net::{TcpStream, UnixStream};
 /// Idle connections that a worker keeps to one upstream; more are closed.
 pub(super) const MAX_IDLE: usize = 256;
 
-/// How long an upstream that cannot be spoken to is not logged again, by each worker.
-const TELL_AGAIN: Duration = Duration::from_secs(10);
+/// How long what fails again and again is not logged again, by each worker: an upstream that cannot be
+/// spoken to, connections that cannot be accepted.
+pub(super) const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 /// All upstreams that a worker has connections to.
 pub(super) struct Pool {

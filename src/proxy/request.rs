@@ -1,23 +1,26 @@
 //! A request's way through the proxy, in one straight line of named steps.
 
+use super::again::{Lasting, Question};
 use super::ask::Heard;
 use super::canonical::{Canonical, Wire};
 use super::coding::{Accepts, Bounds};
 use super::connection::Client;
 use super::cors;
 use super::deadline::Deadline;
+use super::guarded::guarded;
 use super::headers;
 use super::inflated;
 use super::outgoing::Outgoing;
 use super::pool::To;
+use super::received::finish_reading;
 use super::reply::{Download, Reply, Source};
 use super::respond::{self, Asked, Refused};
-use super::shape::{self, View};
+use super::shape::{self, Tells, View};
 use super::story::Story;
 use super::told::Told;
 use super::tunnel::Tunnel;
 use super::upgrade::{Opened, Switch};
-use super::upload::{self, RequestBody};
+use super::upload::RequestBody;
 use super::worker::{Held, Worker};
 use crate::decide::body;
 use crate::decide::{self, Decision, Permit, Reason, Routed};
@@ -31,11 +34,8 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use std::cell::OnceCell;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::UNIX_EPOCH;
 
 /// Answers a request. Whatever goes wrong on the way is a refusal; nothing is forwarded before the
@@ -65,7 +65,12 @@ pub(super) async fn handle(
     // Boxed where they begin: a future of some kilobytes inside this one would be copied each time
     // that this one moves, for every request.
     match guarded(Box::pin(way.walk(parts, &mut body, &mut story))).await {
-        Ok(Outcome::Answered(response)) => relay(response, &asked, story),
+        Ok(Outcome::Answered(response, lasting)) => {
+            relay(response, &asked, story).map(|mut reply| {
+                reply.lasts(lasting);
+                reply
+            })
+        }
         Ok(Outcome::Opened(head, opened)) => {
             story.answered(head.status());
             client.opens(Tunnel::new(opened, story));
@@ -80,8 +85,8 @@ pub(super) async fn handle(
 
 /// What comes of a request that is not refused.
 enum Outcome {
-    /// A response.
-    Answered(Response<Source>),
+    /// A response, and what it has to be allowed by where it lasts.
+    Answered(Response<Source>, Option<Box<Lasting>>),
     /// 101, and the connection that follows it.
     Opened(Response<()>, Box<Opened>),
 }
@@ -105,13 +110,17 @@ impl Way<'_> {
         body: &mut Option<Incoming>,
         story: &mut Story,
     ) -> Result<Outcome, Refused> {
+        if self.worker.budget.is_full() {
+            return Err(Reason::Overloaded.into());
+        }
+        let version = parts.version;
         let mut canonical = Canonical::read(parts, self.wire())?;
         self.client.is_for(&canonical.named_host())?;
         let live = self.worker.live();
         story.record().generation = live.snapshot.generation();
         let now = story.unix_seconds();
         if let Some(answer) = self.preflight(&canonical, &live, now, story)? {
-            return Ok(Outcome::Answered(answer));
+            return Ok(Outcome::Answered(answer, None));
         }
         let judged = match self.judge(&canonical, &live, now, story) {
             Err(Refused { ask: Some(ask), .. }) => {
@@ -145,12 +154,15 @@ impl Way<'_> {
             true => Accepts::read(canonical.headers()),
             false => Accepts::default(),
         };
+        let tells = Tells::of(&permit, canonical.headers(), version);
         if permit.rows().is_some() && !permit.is_monitored() {
             canonical.read_whole();
         }
         let asks_who = permit.principal().is_some();
         let (route, monitored) = (permit.route(), permit.is_monitored());
         let question = permit.upgrades().then(|| canonical.again());
+        let asked = (live.snapshot.route(route), self.request_id);
+        let lasts = Question::of_response(&canonical, &permit, &shown, asked);
         let outgoing = self.outgoing(canonical, body, &permit, &live, shown.is_limited())?;
         let response = match question {
             None => self.forward(permit, outgoing, &live, story).await?,
@@ -162,6 +174,7 @@ impl Way<'_> {
                 }
             }
         };
+        story.let_go();
         // 412 as well: somebody has made it in between, and it went with `If-None-Match: *`.
         let gone = [StatusCode::NOT_FOUND, StatusCode::PRECONDITION_FAILED];
         if missing && gone.contains(&response.status()) {
@@ -180,13 +193,16 @@ impl Way<'_> {
                 ratio: self.worker.limits.inflate_ratio,
             },
             accepts,
+            tells,
             vary: asks_who.then(|| live.identity.vary()),
         };
         let mut shown = shape::show(response, &view, story).await?;
         if let Some(vary) = &live.snapshot.route(route).vary {
             shown.headers_mut().append(header::VARY, vary.clone());
         }
-        Ok(Outcome::Answered(shown))
+        let lasts = lasts.filter(|_| shown.body().goes_on());
+        let lasting = lasts.map(|question| Lasting::new(self.worker, self.client, question));
+        Ok(Outcome::Answered(shown, lasting))
     }
 
     fn wire(&self) -> Wire {
@@ -272,8 +288,7 @@ impl Way<'_> {
         if routed.is_public() {
             return Ok(None);
         }
-        let moment = story.moment();
-        self.listens(live, moment)?;
+        self.listens(live, story.moment())?;
         let credentials = self.credentials(canonical, routed);
         match live.identity.identify_held(&credentials, self.holder(), now) {
             Ok(principal) => {
@@ -284,7 +299,7 @@ impl Way<'_> {
                 Err(match live.identity.ask(&credentials, unidentified.fault, now) {
                     // It is no failure before that is answered.
                     Some(ask) => Refused { ask: Some(Box::new(ask)), ..unidentified.reason.into() },
-                    None => self.unidentified(unidentified, live, moment),
+                    None => self.unidentified(unidentified, live, story),
                 })
             }
         }
@@ -318,13 +333,17 @@ impl Way<'_> {
             (None, _) => {
                 let limits = &self.worker.limits;
                 return Ok(body.take().map_or(RequestBody::Empty, |body| {
-                    RequestBody::stream(body, limits.body_idle, limits.upstream_head)
+                    RequestBody::stream(body, limits.patience(), limits.upstream_head)
                 }));
             }
         };
         let whole = match coding {
             None => whole,
-            Some(coding) => inflated::whole(&whole, coding, &self.worker.limits)?,
+            Some(coding) => {
+                let whole = inflated::whole(&whole, coding, &self.worker.limits)?;
+                story.hold(whole.len())?;
+                whole
+            }
         };
         if coding.is_some() {
             canonical.without_coding();
@@ -343,34 +362,6 @@ impl Way<'_> {
             }
         }
         Ok(RequestBody::Whole(whole))
-    }
-
-    /// In monitor mode a body is read only where its length is known to be within the limit:
-    /// elsewhere, what had been read of it could not be sent on.
-    pub(super) fn can_be_watched(&self, body: Option<&Incoming>, story: &mut Story) -> bool {
-        let length = body.and_then(|body| body.size_hint().exact());
-        let fits = length.is_some_and(|length| length <= self.worker.limits.max_body as u64);
-        if length.is_some() && !fits {
-            story.would_refuse(Reason::BodyTooLarge);
-        }
-        fits
-    }
-
-    /// Reads the request's body to its end, within the limit.
-    pub(super) async fn read_body(
-        &self,
-        body: &mut Option<Incoming>,
-        story: &mut Story,
-    ) -> Result<Bytes, Refused> {
-        let Some(mut full) = body.take() else { return Ok(Bytes::new()) };
-        let limits = &self.worker.limits;
-        let deadline = self.worker.clock.deadline();
-        let read =
-            upload::read_whole(&mut full, limits.max_body, limits.body_idle, &deadline).await;
-        let whole = read.inspect_err(|_| *body = Some(full))?;
-        story.record().bytes_in = whole.len() as u64;
-        story.mark();
-        Ok(whole)
     }
 
     pub(super) fn outgoing(
@@ -436,17 +427,6 @@ impl Way<'_> {
     }
 }
 
-/// A panic on the way costs this request, which is refused, and nothing else.
-async fn guarded<T>(way: impl Future<Output = Result<T, Refused>>) -> Result<T, Refused> {
-    let mut way = pin!(way);
-    std::future::poll_fn(|cx| {
-        // The future is not polled again after a panic, so nobody sees what it left behind.
-        let polled = catch_unwind(AssertUnwindSafe(|| way.as_mut().poll(cx)));
-        polled.unwrap_or_else(|_| Poll::Ready(Err(Reason::Internal.into())))
-    })
-    .await
-}
-
 /// Sends the upstream's answer on.
 fn relay(response: Response<Source>, asked: &Asked, mut story: Box<Story>) -> Response<Reply> {
     story.answered(response.status());
@@ -461,21 +441,6 @@ fn relay(response: Response<Source>, asked: &Asked, mut story: Box<Story>) -> Re
     let source = if asked.method == Method::HEAD { Source::Empty } else { source };
     Response::from_parts(head, Reply::new(source, story))
 }
-
-/// After a refusal: a short body is read to its end, so that the connection can go on; a long one
-/// is left, and the connection closes. Says whether something is left.
-async fn finish_reading(worker: &Worker, body: Option<Incoming>, expects: bool) -> bool {
-    let Some(body) = body.filter(|body| !body.is_end_stream()) else { return false };
-    if expects {
-        // To read would be to ask for it (RFC 9110 section 10.1.1).
-        return true;
-    }
-    let deadline = worker.clock.deadline();
-    !upload::drain(body, MAX_DRAIN, worker.limits.body_idle, &deadline).await
-}
-
-/// Bytes of a refused request's body that are read, so that its connection can be used again.
-pub(super) const MAX_DRAIN: u64 = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -13,6 +13,9 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode, Version};
 
+/// Seconds after which less may be under way.
+const LESS_IS_UNDER_WAY: u32 = 1;
+
 /// The type of every refusal.
 pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static(problem::MEDIA_TYPE);
 
@@ -42,7 +45,8 @@ pub(super) struct Asked {
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Refused {
-        Refused { refusal, challenge: None, retry_after: None, ask: None }
+        let retry_after = (refusal.reason == Reason::Overloaded).then_some(LESS_IS_UNDER_WAY);
+        Refused { refusal, challenge: None, retry_after, ask: None }
     }
 }
 

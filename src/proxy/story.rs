@@ -24,6 +24,8 @@ pub(super) struct Story {
     ends_with_connection: bool,
     taking: Option<Rc<Deadline>>,
     cors: Option<cors::Fields>,
+    /// Bytes of the worker's budget that this request has.
+    held: usize,
 }
 
 impl Story {
@@ -49,6 +51,7 @@ impl Story {
             access: None,
             grant: None,
             reason: Reason::ClientTimeout,
+            fault: None,
             monitored: None,
             refused: true,
             status: 0,
@@ -71,6 +74,7 @@ impl Story {
             ends_with_connection: false,
             taking: None,
             cors: None,
+            held: 0,
         })
     }
 
@@ -166,6 +170,24 @@ impl Story {
         self.record().status = status.as_u16();
     }
 
+    /// So many bytes more of the request's body are held, if they may be.
+    pub(super) fn hold(&mut self, bytes: usize) -> Result<(), Reason> {
+        let may = self.worker.budget.take(bytes);
+        self.held += if may { bytes } else { 0 };
+        if may { Ok(()) } else { Err(Reason::Overloaded) }
+    }
+
+    /// So many bytes are held of what an upstream has answered.
+    pub(super) fn holds(&mut self, bytes: usize) {
+        self.worker.budget.count(bytes);
+        self.held += bytes;
+    }
+
+    /// What was held has gone on.
+    pub(super) fn let_go(&mut self) {
+        self.worker.budget.give(std::mem::take(&mut self.held));
+    }
+
     /// The response is complete; what follows is no abort.
     pub(super) fn complete(&mut self) {
         self.record().aborted = false;
@@ -216,6 +238,7 @@ impl Story {
 impl Drop for Story {
     fn drop(&mut self) {
         self.pulse.end();
+        self.let_go();
         if let Some(mut record) = self.record.take() {
             record.total = self.started.elapsed();
             record.aborted |= self.taking.as_ref().is_some_and(|taking| taking.passed());

@@ -1,7 +1,9 @@
 //! Request bodies on their way to an upstream, and request bodies that are read whole.
 
 use super::deadline::Deadline;
+use super::patience::Patience;
 use crate::decide::Reason;
+use crate::settings::Limits;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -30,7 +32,7 @@ pub(super) enum RequestBody {
 #[derive(Debug)]
 pub(super) struct Upload {
     deadline: RefCell<Option<Rc<Deadline>>>,
-    client_idle: Duration,
+    patience: Patience,
     upstream_idle: Duration,
     waiting_for_client: Cell<bool>,
     client_fault: Cell<Option<Reason>>,
@@ -46,7 +48,7 @@ impl RequestBody {
     /// A body that is handed on as it comes.
     pub(super) fn stream(
         body: Incoming,
-        client_idle: Duration,
+        patience: Patience,
         upstream_idle: Duration,
     ) -> RequestBody {
         if body.is_end_stream() {
@@ -54,7 +56,7 @@ impl RequestBody {
         }
         let upload = Upload {
             deadline: RefCell::new(None),
-            client_idle,
+            patience,
             upstream_idle,
             waiting_for_client: Cell::new(false),
             client_fault: Cell::new(None),
@@ -95,9 +97,19 @@ impl Upload {
         if self.waiting_for_client.replace(for_client) && for_client {
             return;
         }
-        let limit = if for_client { self.client_idle } else { self.upstream_idle };
         if let Some(deadline) = &*self.deadline.borrow() {
-            deadline.set(limit);
+            deadline.set(match for_client {
+                true => self.patience.begin(deadline.now()),
+                false => self.upstream_idle,
+            });
+        }
+    }
+
+    fn came(&self, bytes: usize) -> Result<(), Reason> {
+        self.bytes.set(self.bytes.get() + bytes as u64);
+        match &*self.deadline.borrow() {
+            Some(deadline) => self.patience.came(bytes, deadline.now()),
+            None => Ok(()),
         }
     }
 }
@@ -135,7 +147,10 @@ impl Body for RequestBody {
                 }
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => {
-                        upload.bytes.set(upload.bytes.get() + data.len() as u64);
+                        if let Err(late) = upload.came(data.len()) {
+                            upload.client_fault.set(Some(late));
+                            return Poll::Ready(Some(Err(ClientFailed)));
+                        }
                         Poll::Ready(Some(Ok(Frame::data(data))))
                     }
                     // Trailers end here: they may carry what headers may not.
@@ -171,20 +186,21 @@ fn fault(error: &hyper::Error) -> Reason {
     }
 }
 
-/// Reads a body to its end, within `max` bytes and with no pause longer than `idle`.
+/// Reads a body to its end, within the limits. `hold` is asked before each piece is held.
 pub(super) async fn read_whole(
     body: &mut Incoming,
-    max: usize,
-    idle: Duration,
+    limits: &Limits,
     deadline: &Deadline,
+    mut hold: impl FnMut(usize) -> Result<(), Reason>,
 ) -> Result<Bytes, Reason> {
+    let (max, patience) = (limits.max_body, limits.patience());
     let announced = body.size_hint().lower();
     if announced > max as u64 {
         return Err(Reason::BodyTooLarge);
     }
     let mut whole = BytesMut::new();
     loop {
-        deadline.set(idle);
+        deadline.set(patience.begin(deadline.now()));
         let frame = std::future::poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
             Poll::Pending => deadline.poll(cx).map(|()| Err(Reason::ClientTimeout)),
             Poll::Ready(frame) => Poll::Ready(Ok(frame)),
@@ -194,6 +210,8 @@ pub(super) async fn read_whole(
         if data.len() > max - whole.len() {
             return Err(Reason::BodyTooLarge);
         }
+        patience.came(data.len(), deadline.now())?;
+        hold(data.len())?;
         if whole.is_empty() && body.is_end_stream() {
             return Ok(data);
         }

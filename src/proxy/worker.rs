@@ -3,14 +3,16 @@
 //! Everything that requests touch belongs to one worker, so it is counted with `Cell`s and shared
 //! with `Rc`s. What crosses threads is the policy, the number of connections and the word to stop.
 
+use super::budget::{Budget, Total};
 use super::connection;
 use super::deadline::{Clock, TICK};
 use super::failures::Failures;
 use super::headers;
 use super::io::Socket;
 use super::listener::Listener;
-use super::pool::{Pool, To};
+use super::pool::{Pool, TELL_AGAIN, To};
 use super::random::Random;
+use super::sources::Sources;
 use super::{AtEnd, ProxyConfig, Recorder, Share};
 use crate::control::store::LiveTls;
 use crate::control::{Live, Reader};
@@ -42,6 +44,9 @@ pub(super) struct Worker {
     pub(super) recorder: Rc<dyn Recorder>,
     /// Who has brought bad credentials.
     pub(super) failures: Failures,
+    /// What may be held of bodies.
+    pub(super) budget: Budget,
+    sources: Sources,
     /// Two readings of one moment, of every tick: a request reads one clock and has both.
     moment: Cell<(std::time::Instant, SystemTime)>,
     /// Ids.
@@ -54,6 +59,15 @@ pub(super) struct Worker {
     own: Cell<usize>,
     /// Client connections of all workers.
     all: Arc<AtomicUsize>,
+}
+
+/// What workers count together.
+#[derive(Clone, Debug)]
+pub(super) struct All {
+    /// Client connections.
+    pub(super) open: Arc<AtomicUsize>,
+    /// Bytes of bodies.
+    pub(super) held: Arc<Total>,
 }
 
 /// What is live, counted once for the whole worker.
@@ -102,7 +116,7 @@ pub(super) fn run(
     config: &ProxyConfig,
     number: usize,
     listeners: Vec<Share>,
-    all: Arc<AtomicUsize>,
+    all: All,
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -125,7 +139,7 @@ pub(super) fn run(
 }
 
 impl Worker {
-    fn new(config: &ProxyConfig, number: usize, all: Arc<AtomicUsize>) -> Rc<Worker> {
+    fn new(config: &ProxyConfig, number: usize, all: All) -> Rc<Worker> {
         let clock = Rc::new(Clock::default());
         let recorder: Rc<dyn Recorder> = (config.recorder)(number).into();
         let pool = Pool::new(clock.clone(), &config.limits, recorder.clone());
@@ -134,6 +148,8 @@ impl Worker {
             clock,
             pool,
             recorder,
+            budget: Budget::new(all.held),
+            sources: Sources::new(config.limits.source_connections),
             failures: Failures::new(config.limits.auth_failures, config.limits.auth_window),
             moment: Cell::new((std::time::Instant::now(), SystemTime::now())),
             random: Random::new(),
@@ -142,7 +158,7 @@ impl Worker {
             told: Cell::new(0),
             draining: Cell::new(false),
             own: Cell::new(0),
-            all,
+            all: all.open,
         })
     }
 
@@ -233,6 +249,7 @@ impl Drop for Counted {
 
 /// Accepts for as long as the task lives.
 async fn accept(worker: Rc<Worker>, listener: Accepting, tls: Option<Arc<LiveTls>>) {
+    let mut told: Option<Instant> = None;
     loop {
         // At the limit, clients wait in the kernel's queue: nothing is lost, nothing is promised.
         let Some(counted) = worker.count() else {
@@ -241,8 +258,11 @@ async fn accept(worker: Rc<Worker>, listener: Accepting, tls: Option<Arc<LiveTls
         };
         match listener.accept().await {
             Ok((socket, peer)) => {
+                // Closed at once: whoever has so many has had its share of this worker.
+                let Some(of_source) = worker.sources.count(peer) else { continue };
                 let (worker, tls) = (worker.clone(), tls.clone());
                 tokio::task::spawn_local(async move {
+                    let _of_source = of_source;
                     worker.recorder.connection_opened();
                     let recorder = worker.recorder.clone();
                     let _closed = AtEnd(recorder, |recorder| recorder.connection_closed());
@@ -253,7 +273,10 @@ async fn accept(worker: Rc<Worker>, listener: Accepting, tls: Option<Arc<LiveTls
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 // EMFILE and the like pass when connections end; to try at once would spin.
-                tracing::error!(%error, "cannot accept connections; trying again");
+                if told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
+                    told = Some(Instant::now());
+                    tracing::error!(%error, "cannot accept connections; trying again");
+                }
                 tokio::time::sleep(TICK).await;
             }
         }

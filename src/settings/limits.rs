@@ -2,8 +2,8 @@
 
 use super::Limits;
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::bind::{Fields, Harmless, Shape, duration, size};
-use crate::policy::node::Node;
+use crate::policy::bind::{Fields, Shape, duration, rate, size};
+use crate::policy::node::{Node, NodeKind};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -35,8 +35,11 @@ pub(super) const LIMITS: Shape = Shape {
         "stream_revocation",
         "auth_failures",
         "auth_window",
+        "body_min_rate",
+        "in_flight_bytes",
+        "source_connections",
     ],
-    unenforced: &[("body_min_rate", Harmless::Never), ("in_flight_bytes", Harmless::Never)],
+    unenforced: &[],
 };
 
 /// Waits in which a slow network still works and a stuck one is noticed.
@@ -64,6 +67,10 @@ const RESETS: RangeInclusive<u64> = 1..=100_000;
 
 /// A connection needs some to come about.
 const CONTROL: RangeInclusive<u64> = 100..=10_000_000;
+
+/// 0 asks for none.
+const MIN_RATE: RangeInclusive<u64> = 0..=1024 * 1024 * KIB;
+const IN_FLIGHT: RangeInclusive<u64> = 1024 * KIB..=1024 * 1024 * 1024 * KIB;
 const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
 const FAILURES: RangeInclusive<u64> = 1..=1_000_000;
 
@@ -115,6 +122,9 @@ fn limits(node: &Node, report: &mut Report) -> Limits {
     set(&mut limits.auth_failures, count(&mut fields, "auth_failures", FAILURES));
     set(&mut limits.auth_window, duration(&mut fields, "auth_window", WINDOW));
     set(&mut limits.connections, count(&mut fields, "connections", CONNECTIONS));
+    set(&mut limits.source_connections, count(&mut fields, "source_connections", CONNECTIONS));
+    set(&mut limits.body_min_rate, rate(&mut fields, "body_min_rate", MIN_RATE));
+    limits.in_flight_bytes = in_flight(&mut fields);
     if limits.max_target > limits.max_header_bytes {
         let message = "`max_target` is larger than `max_header_bytes`, which includes it";
         report.push(
@@ -123,6 +133,14 @@ fn limits(node: &Node, report: &mut Report) -> Limits {
         );
     }
     limits
+}
+
+/// A size, or `auto`, which is found out at the start.
+fn in_flight(fields: &mut Fields<'_, '_>) -> Option<usize> {
+    match &fields.node("in_flight_bytes")?.kind {
+        NodeKind::Text(text) if text == "auto" => None,
+        _ => size(fields, "in_flight_bytes", IN_FLIGHT),
+    }
 }
 
 fn set<T>(limit: &mut T, value: Option<T>) {

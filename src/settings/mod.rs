@@ -101,6 +101,13 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// Between two pieces of a request's body.
     pub body_idle: Duration,
+    /// Bytes a second that a client must send of a body, where it is waited for; 0 asks for none.
+    pub body_min_rate: u64,
+    /// Bytes of bodies and objects that are held whole, over all requests of the process (503
+    /// beyond). `None` is a quarter of the memory that the process may have.
+    pub in_flight_bytes: Option<usize>,
+    /// Client connections of one source, for each worker.
+    pub source_connections: u32,
     /// Waiting for the client to take bytes.
     pub write_idle: Duration,
     /// Opening a connection to an upstream.
@@ -160,6 +167,9 @@ impl Default for Limits {
         Limits {
             header_timeout: Duration::from_secs(10),
             body_idle: Duration::from_secs(10),
+            body_min_rate: 1024,
+            in_flight_bytes: None,
+            source_connections: 1_000,
             write_idle: Duration::from_secs(30),
             connect: Duration::from_secs(2),
             upstream_head: Duration::from_secs(30),

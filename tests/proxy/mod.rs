@@ -2,14 +2,16 @@
 
 mod bodies;
 mod cors;
+mod exhaustion;
 mod faults;
 mod floods;
 mod framing;
 mod headers;
 mod http2;
+mod lasting;
 mod life;
 mod limits;
 mod paths;
-mod support;
+pub(crate) mod support;
 mod upstream;
 mod websocket;

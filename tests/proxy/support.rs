@@ -301,6 +301,24 @@ impl Client {
         self.stream.write_all(bytes.as_ref()).expect("the proxy should take the request");
     }
 
+    /// Sends if the proxy takes it.
+    pub fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
+    /// Whether something lies there to be read.
+    pub fn has_more(&mut self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let peeked = self.stream.peek(&mut [0; 1]);
+        self.stream.set_nonblocking(false).unwrap();
+        peeked.is_ok()
+    }
+
+    /// Waits for an answer's first byte, or the end.
+    pub fn has_answer(&mut self) -> bool {
+        self.stream.peek(&mut [0; 1]).is_ok_and(|n| n > 0)
+    }
+
     /// Reads one response with a length, chunks, or an end.
     #[track_caller]
     pub fn response(&mut self) -> Response {

@@ -66,7 +66,7 @@ fn what_is_refused_by_name_is_named() {
         let name = key.trim_start_matches("limits.");
         assert!(text.contains(&format!("`{name}")), "`{name}` is not named as refused");
     }
-    assert!(is_refused("limits.body_min_rate", "1KiB") && !is_refused("limits.idle", "1s"));
+    assert!(is_refused("log.audit", "stderr") && !is_refused("limits.idle", "1s"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is said about one request.
 
-use super::Args;
+use super::About;
 use crate::decide::{Permit, Preflight, Reason, Refusal, Trace};
 use crate::policy::roleset::RoleSet;
 use crate::policy::snapshot::{DenialId, GrantId, RouteId, Snapshot};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// Everything that is said about one request. The keys of its JSON are a promise.
 #[derive(Debug, Default)]
-pub(super) struct Story {
+pub(in crate::cli) struct Story {
     pub(super) refusal: Option<Refusal>,
     /// In monitor mode nothing is refused from here on.
     pub(super) monitored: bool,
@@ -37,7 +37,7 @@ pub(super) struct Story {
     pub(super) schemas: Vec<Arc<str>>,
     pub(super) removed: Vec<String>,
     pub(super) body: Option<String>,
-    pub(super) notes: Vec<String>,
+    pub(in crate::cli) notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -249,15 +249,15 @@ impl Story {
         route.into_iter().chain(self.grants.iter().map(grant)).chain(denials).collect()
     }
 
-    pub(super) fn human(&self, args: &Args) -> String {
+    pub(super) fn human(&self, about: &About) -> String {
         let mut text = String::new();
         let verdict = if self.allowed() { "ALLOW" } else { "REFUSE" };
         let (reason, status) = (self.reason(), self.reason().status());
         let _ = writeln!(
             text,
             "{verdict} {} {}: {reason}{}",
-            args.method,
-            args.target,
+            about.method,
+            about.target,
             match self.allowed() {
                 true => String::new(),
                 false => format!(" ({status})"),

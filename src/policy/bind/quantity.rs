@@ -3,6 +3,7 @@
 use super::{Fields, wrong_type};
 use crate::diag::{Code, Diagnostic};
 use crate::policy::node::NodeKind;
+use crate::source::Span;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -40,27 +41,48 @@ pub fn duration(
 
 /// A size within a range, in bytes: `4096`, `32KiB`, `10MiB`.
 pub fn size(fields: &mut Fields<'_, '_>, key: &str, range: RangeInclusive<u64>) -> Option<usize> {
-    let node = fields.node(key)?;
-    let bytes = match &node.kind {
-        NodeKind::Int(number) => u64::try_from(*number).ok(),
-        NodeKind::Text(text) => bytes(text),
-        _ => None,
-    };
-    let Some(bytes) = bytes else {
-        let problem =
-            Diagnostic::error(Code::BadValue, node.span, format!("`{key}` is not a size"))
-                .help("write bytes, or a number and a unit: `4096`, `32KiB`, `10MiB`");
-        fields.report().push(problem);
-        return None;
-    };
-    if !range.contains(&bytes) {
-        let (low, high) = (shown_size(*range.start()), shown_size(*range.end()));
-        let message = format!("`{key}` must be from {low} to {high}");
-        let problem = Diagnostic::error(Code::BadValue, node.span, message);
-        fields.report().push(problem.help("write a size in this range"));
-        return None;
-    }
+    let typed = fields.node(key).map(|node| match &node.kind {
+        NodeKind::Int(number) => (u64::try_from(*number).ok(), node.span),
+        NodeKind::Text(text) => (bytes(text), node.span),
+        _ => (None, node.span),
+    });
+    let forms = "write bytes, or a number and a unit: `4096`, `32KiB`, `10MiB`";
+    let bytes = within(fields, (key, "a size", forms), typed?, range, "")?;
     usize::try_from(bytes).ok()
+}
+
+/// A rate within a range, in bytes a second: `512B/s`, `1KiB/s`.
+pub fn rate(fields: &mut Fields<'_, '_>, key: &str, range: RangeInclusive<u64>) -> Option<u64> {
+    let typed = fields.node(key).map(|node| match &node.kind {
+        NodeKind::Text(text) => (text.strip_suffix("/s").and_then(bytes), node.span),
+        _ => (None, node.span),
+    });
+    let forms = "write a number, a unit, and for what time: `512B/s`, `1KiB/s`";
+    within(fields, (key, "a rate", forms), typed?, range, "/s")
+}
+
+/// A number that was understood and is in the range, or a report of what is wrong.
+fn within(
+    fields: &mut Fields<'_, '_>,
+    (key, what, forms): (&str, &str, &str),
+    (typed, span): (Option<u64>, Span),
+    range: RangeInclusive<u64>,
+    suffix: &str,
+) -> Option<u64> {
+    let problem = match typed {
+        Some(number) if range.contains(&number) => return Some(number),
+        Some(_) => {
+            let (low, high) = (shown_size(*range.start()), shown_size(*range.end()));
+            let message = format!("`{key}` must be from {low}{suffix} to {high}{suffix}");
+            Diagnostic::error(Code::BadValue, span, message)
+                .help(format!("write {what} in this range"))
+        }
+        None => {
+            Diagnostic::error(Code::BadValue, span, format!("`{key}` is not {what}")).help(forms)
+        }
+    };
+    fields.report().push(problem);
+    None
 }
 
 /// Bytes: `4096`, `32KiB`, `10MiB`, `1GiB`. Units of 1000 are not read: `KB` means either.
