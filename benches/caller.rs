@@ -131,6 +131,7 @@ fn on_two_threads(work: impl Fn() + Sync) -> Duration {
 
 fn record() -> Record {
     Record {
+        fault: None,
         monitored: None,
         time: UNIX_EPOCH + Duration::from_millis(NOW * 1000 + 123),
         request_id: "5b1f0c8e9d2a4f37".into(),

@@ -162,6 +162,30 @@ fn other_methods_and_paths_are_problems() {
     assert_eq!(ask(address, "GET", "/livez?verbose").0, "200 OK");
 }
 
+/// A page that a browser shows on the same machine can ask, as browsers do; it learns nothing, and
+/// there is nothing here that it could change.
+#[test]
+fn p16_no_page_changes_or_reads_anything_here() {
+    let (_admin, state, address) = start();
+    let from = |method: &str, path: &str| {
+        let page = "Origin: https://evil.example\r\nCookie: session=x\r\nSec-Fetch-Site: cross-site\r\n\
+                    Access-Control-Request-Method: POST\r\nContent-Length: 0\r\n";
+        raw(address, &format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n{page}\r\n"))
+    };
+    let before = ask(address, "GET", "/metrics").2;
+    for path in ["/livez", "/readyz", "/policy", "/metrics", "/jwks.json"] {
+        for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            let (status, head, _) = from(method, path);
+            assert_eq!(status, "405 Method Not Allowed", "{method} {path}");
+            assert!(!head.contains("access-control"), "{method} {path}: {head}");
+        }
+        let (_, head, _) = from("GET", path);
+        assert!(!head.contains("access-control"), "no other page may read it: {head}");
+    }
+    assert_eq!(ask(address, "GET", "/metrics").2, before);
+    assert!(state.last_error.lock().unwrap().is_none());
+}
+
 #[test]
 fn p16_a_rebound_name_is_not_answered() {
     let (_admin, _state, address) = start();

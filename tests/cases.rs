@@ -19,6 +19,23 @@ fn every_security_case_names_tests_that_exist() {
     report(&summarize(&cases));
 }
 
+/// The page says what the filter promises; each row of it is held by tests.
+#[test]
+fn every_promise_of_the_filter_names_tests_that_exist() {
+    let (page, tests) = (read("docs/filter.md"), tests_of_the_project());
+    let rows = page.lines().filter(|line| line.starts_with("| ") && !line.ends_with("| tests |"));
+    let rows: Vec<&str> = rows.collect();
+    assert!(rows.len() > 30, "{rows:#?}");
+    for row in rows {
+        let last = row.trim_end_matches(" |").rsplit("| ").next().expect("a cell");
+        let named: Vec<&str> = last.split('`').filter(|name| !name.trim().is_empty()).collect();
+        assert!(!named.is_empty(), "no test holds `{row}`");
+        for name in named {
+            assert!(tests.contains(name), "`{name}` is no test, in `{row}`");
+        }
+    }
+}
+
 #[expect(clippy::print_stdout, reason = "`.ci/run` shows what is covered and what is open")]
 fn report(lines: &[String]) {
     lines.iter().for_each(|line| println!("{line}"));

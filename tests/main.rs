@@ -3,6 +3,7 @@
 
 mod admin;
 mod attack;
+mod canary;
 mod cases;
 mod check;
 mod demo;

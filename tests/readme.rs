@@ -6,6 +6,7 @@
 //! | `console` | its `$` lines run in a shell, beside a copy of `config/`; what follows is the output |
 //! | `console demo` | likewise, against the ports and the folder of a running `portcullis demo` |
 //! | `console guarded` | likewise, against the README's policy before the sample API |
+//! | `console identity` | likewise, in docs/identity.md, against the policy that stands before it |
 //! | `console example` | likewise, in the README of an example, against its policy and its `data.json` |
 //! | `yaml` | a whole policy, or `yaml settings`: read without an error |
 //! | `sh` | not run: `portcullis` lines are parsed, others are listed in [`BY_HAND`] |
@@ -18,6 +19,7 @@ pub mod page;
 pub mod session;
 mod tables;
 
+use crate::support::tls::Authority;
 use clap::Parser;
 use page::{Block, Page, pages};
 use portcullis::cli::Cli;
@@ -25,6 +27,9 @@ use portcullis::policy::resolve::Surroundings;
 use portcullis::settings::{self, SettingsFile};
 use session::{Demo, Guarded, Shell};
 use std::path::PathBuf;
+
+/// The page with an example of each kind of identity.
+const IDENTITY: &str = "docs/identity.md";
 
 /// Lines of `sh` blocks that build or install something, or start what is not ours.
 const BY_HAND: &[&str] = &[
@@ -37,6 +42,7 @@ const BY_HAND: &[&str] = &[
     ".ci/run                             # formatting, lints, licences, tests",
     "PORTCULLIS_WYCHEPROOF=/path/to/wycheproof/testvectors_v1 cargo test --lib wycheproof -- --ignored",
     "JSON_SCHEMA_SUITE=/path/to/tests/draft2020-12 cargo test --test transcripts official_suite -- --ignored --nocapture",
+    "curl --cert importer.pem --key importer.key --cacert ca.pem https://api.example:8443/customers/1",
     "docker build -t portcullis .",
     "docker run --rm -p 8080:8080 -v \"$PWD/policy:/etc/portcullis/policy:ro\" \\",
     "    -e PORTCULLIS_UPSTREAM=http://api:9000 portcullis",
@@ -92,6 +98,26 @@ fn the_policy_of_the_readme_guards_as_it_says() {
 }
 
 #[test]
+fn each_kind_of_identity_answers_as_its_example_shows() {
+    if !session::has_curl() {
+        return;
+    }
+    let (mut policy, mut run) = (None, 0);
+    for block in Page::read(IDENTITY).blocks() {
+        match block.language.as_str() {
+            "yaml" => policy = Some(block.text),
+            "console identity" => {
+                let text = policy.as_deref().expect("a policy stands before it");
+                Guarded::launch(text).compare(&block);
+                run += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(run, 4, "tokens, cookies, keys, another proxy");
+}
+
+#[test]
 fn links_lead_to_files_that_are_there() {
     for page in pages() {
         for link in page.links() {
@@ -107,13 +133,14 @@ fn readme_policy() -> String {
 /// Whether a test looks at this block, and what is wrong with it where that can be said at once.
 fn known(block: &Block) -> Result<(), String> {
     match block.language.as_str() {
-        "console" | "console demo" | "console guarded" | "console example"
+        "console" | "console demo" | "console guarded" | "console identity" | "console example"
             if block.commands().is_empty() =>
         {
             Err("a console block without a command".into())
         }
         "console" => Ok(()),
         "console demo" | "console guarded" if block.page == "README.md" => Ok(()),
+        "console identity" if block.page == IDENTITY => Ok(()),
         "console example" if block.page.starts_with("config/examples/") => Ok(()),
         "yaml" => check_policy(&block.text),
         "yaml settings" => check_settings(&block.text),
@@ -132,8 +159,9 @@ fn check_policy(text: &str) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let file = folder.path().join("policy.yaml");
     let jwks = include_str!("../config/examples/minimal/jwks.json");
-    let secrets = [("jwt.secret", SECRET), ("client.secret", SECRET)];
-    for (name, text) in [("policy.yaml", text), ("jwks.json", jwks)].into_iter().chain(secrets) {
+    let authority = Authority::new("acme.test").pem;
+    let others = [("jwt.secret", SECRET), ("client.secret", SECRET), ("acme.pem", &*authority)];
+    for (name, text) in [("policy.yaml", text), ("jwks.json", jwks)].into_iter().chain(others) {
         std::fs::write(folder.path().join(name), text).map_err(|error| error.to_string())?;
     }
     match portcullis::control::load::load(&file, &Surroundings::default(), 1) {

@@ -1,50 +1,49 @@
 //! The filter refuses a body, or lets through the same bytes however the body was cut into chunks:
-//! valid JSON without the hidden name, which the filter then leaves as it is.
+//! those that a slow reader with a tree lets through, under any mask. What came out goes in again
+//! unchanged.
+//!
+//! The input says a mask (which nodes there are, and how they refer to each other), where to cut, and
+//! a document: its bytes as they are, or choices of which a document is made, so that most are valid
+//! and have the names that the mask has.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis::filter::mask::{HIDE, Mask, MaskBuilder, Node, Types};
-use portcullis::filter::{Fault, Filter, Limits};
-use std::sync::{Arc, LazyLock};
+use portcullis::filter::mask::{HIDE, Mask, MaskBuilder, Node, NodeId, Types};
+use portcullis::filter::values::NamePattern;
+use portcullis::filter::{Extra, Fault, Filter, Limits, Patterns};
+use std::sync::Arc;
 
-/// Hides `ssn` at any depth, and in the array `data` everything but `id` and `tags`.
-static MASK: LazyLock<Arc<Mask>> = LazyLock::new(|| {
-    let mut builder = MaskBuilder::new();
-    let everywhere = builder.reserve();
-    let named = |name: &str, node| (Arc::from(name), node);
-    let row = builder.add(Node {
-        types: Types::OBJECT,
-        fields: vec![named("id", everywhere), named("tags", everywhere)],
-        others: HIDE,
-        ..Node::open()
-    });
-    let rows = builder.add(Node { types: Types::ARRAY, items: row, ..Node::open() });
-    let fields = vec![named("ssn", HIDE), named("data", rows)];
-    builder.set(everywhere, Node { fields, others: everywhere, items: everywhere, ..Node::open() });
-    Arc::new(builder.finish(everywhere))
-});
+/// Parses into a tree and walks it; shares nothing with the filter but the mask.
+#[allow(dead_code)]
+#[path = "../../tests/filter/oracle.rs"]
+mod oracle;
 
 fuzz_target!(|input: &[u8]| {
-    // The first byte says where to cut.
-    let Some((cut, body)) = input.split_first() else { return };
-    let cut = usize::from(*cut).min(body.len());
-    let whole = filtered(&[body]);
-    assert_eq!(filtered(&[&body[..cut], &body[cut..]]), whole);
-    let bytes: Vec<&[u8]> = body.chunks(1).collect();
-    assert_eq!(filtered(&bytes), whole);
-    let Ok(out) = whole else { return };
-    let value: serde_json::Value = match serde_json::from_slice(&out) {
-        Ok(value) => value,
-        // serde_json reads numbers into floats and surrogates into characters; JSON does neither.
-        Err(error) if error.is_data() || says_range(&error) => return,
-        Err(error) => panic!("{error}: {}", out.escape_ascii()),
+    let choices = &mut Choices(input);
+    let mask = Arc::new(mask(choices));
+    let (cut, written) = (choices.below(256), choices.below(2) == 0);
+    let body = match written {
+        true => document(choices).into_bytes(),
+        false => choices.0.to_vec(),
     };
-    assert!(!has_hidden(&value), "{value}");
-    assert_eq!(filtered(&[&out]).expect("what came out goes in"), out);
+    let cut = cut.min(body.len());
+    let whole = filtered(&mask, &[&body]);
+    assert_eq!(filtered(&mask, &[&body[..cut], &body[cut..]]).is_ok(), whole.is_ok());
+    let wanted = oracle::filter(&mask, &body);
+    match (&whole, &wanted) {
+        (Ok(out), Some(wanted)) => {
+            assert_eq!(out.escape_ascii().to_string(), wanted.escape_ascii().to_string());
+            assert_eq!(filtered(&mask, &[&body[..cut], &body[cut..]]).as_ref(), Ok(out));
+            assert_eq!(filtered(&mask, &body.chunks(1).collect::<Vec<_>>()).as_ref(), Ok(out));
+            assert_eq!(filtered(&mask, &[out]).as_ref(), Ok(out), "what came out goes in");
+        }
+        (Err(_), None) => {}
+        (got, wanted) => panic!("{got:?}, and the tree says {wanted:?}"),
+    }
 });
 
-fn filtered(chunks: &[&[u8]]) -> Result<Vec<u8>, Fault> {
-    let mut filter = Filter::new(MASK.clone(), Limits::default());
+fn filtered(mask: &Arc<Mask>, chunks: &[&[u8]]) -> Result<Vec<u8>, Fault> {
+    let mut filter = Filter::new(mask.clone(), Limits::default());
     let mut out = Vec::new();
     for chunk in chunks {
         filter.push(chunk, &mut out)?;
@@ -53,17 +52,134 @@ fn filtered(chunks: &[&[u8]]) -> Result<Vec<u8>, Fault> {
     Ok(out)
 }
 
-fn says_range(error: &serde_json::Error) -> bool {
-    let text = error.to_string();
-    text.contains("out of range") || text.contains("surrogate") || text.contains("hex escape")
-}
+/// What the input chooses; zeros when it has ended.
+struct Choices<'a>(&'a [u8]);
 
-fn has_hidden(value: &serde_json::Value) -> bool {
-    match value {
-        serde_json::Value::Object(members) => {
-            members.contains_key("ssn") || members.values().any(has_hidden)
-        }
-        serde_json::Value::Array(items) => items.iter().any(has_hidden),
-        _ => false,
+impl Choices<'_> {
+    fn below(&mut self, bound: usize) -> usize {
+        let Some((byte, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        usize::from(*byte) % bound
+    }
+
+    fn pick<T: Copy>(&mut self, among: &[T]) -> T {
+        among[self.below(among.len())]
     }
 }
+
+/// Some nodes that refer to each other at will; 0 shows and 1 hides everything.
+fn mask(choices: &mut Choices<'_>) -> Mask {
+    let nodes = 1 + choices.below(6);
+    let mut builder = MaskBuilder::new();
+    for _ in 0..nodes {
+        let id = |choices: &mut Choices<'_>| NodeId(choices.below(nodes + 2) as u32);
+        let mut named: Vec<&str> = (0..choices.below(4)).map(|_| choices.pick(NAMES)).collect();
+        named.sort_unstable();
+        named.dedup();
+        let fields = named.into_iter().map(|name| (Arc::from(name), id(choices))).collect();
+        let (others, items) = (id(choices), id(choices));
+        let way = [0, 0, 0, 1, 2, 3][choices.below(6)];
+        let node = Node { types: choices.pick(TYPES), fields, others, items, way };
+        let added = builder.add(node);
+        let nulls = choices.below(4) == 0;
+        let patterns = match choices.below(4) {
+            0 => patterns(choices.pick(SHAPES), id(choices)),
+            _ => Patterns::default(),
+        };
+        builder.extra(added, Extra { nulls, patterns, ..Extra::default() });
+    }
+    builder.finish(NodeId(2))
+}
+
+/// One expression with a node: what does not match is as all others are.
+fn patterns(source: &str, node: NodeId) -> Patterns {
+    let names = vec![NamePattern::new(source).expect("an expression")];
+    Patterns { names, table: vec![HIDE, node] }
+}
+
+/// A document, its text by the input's choices.
+fn document(choices: &mut Choices<'_>) -> String {
+    let mut text = String::new();
+    text += choices.pick(WHITE);
+    value(choices, 0, &mut text);
+    text += choices.pick(WHITE);
+    text
+}
+
+fn value(choices: &mut Choices<'_>, depth: usize, text: &mut String) {
+    let kind = if depth < DEEPEST { choices.below(8) } else { 7 };
+    let (open, close, members) = match kind {
+        0..4 => ('{', '}', true),
+        4..6 => ('[', ']', false),
+        _ => return *text += choices.pick(SCALARS),
+    };
+    text.push(open);
+    for at in 0..choices.below(5) {
+        *text += if at > 0 { "," } else { "" };
+        *text += choices.pick(WHITE);
+        if members {
+            *text += choices.pick(KEYS);
+            *text += choices.pick(WHITE);
+            text.push(':');
+            *text += choices.pick(WHITE);
+        }
+        value(choices, depth + 1, text);
+        *text += choices.pick(WHITE);
+    }
+    text.push(close);
+}
+
+/// Containers inside of one another that are made; raw documents go deeper.
+const DEEPEST: usize = 6;
+
+const NAMES: &[&str] = &["a", "b", "ssn", "é", "x/y", "data"];
+
+/// Expressions that the tree knows, too: a beginning, or a part.
+const SHAPES: &[&str] = &["^s", "a", "^", "é"];
+
+const TYPES: &[Types] = &[
+    Types::ANY,
+    Types::OBJECT,
+    Types::ARRAY,
+    Types::CONTAINER,
+    Types::STRING.or(Types::OBJECT),
+    Types::INTEGER.or(Types::CONTAINER),
+    Types::NUMBER.or(Types::NULL).or(Types::CONTAINER),
+    Types::BOOLEAN.or(Types::OBJECT),
+    Types::NONE,
+];
+
+const WHITE: &[&str] = &["", "", "", " ", "\n\t", "\r\n"];
+
+const KEYS: &[&str] = &[
+    r#""a""#,
+    r#""b""#,
+    r#""A""#,
+    r#""ssn""#,
+    r#""s\u0073n""#,
+    r#""é""#,
+    r#""\u00e9""#,
+    r#""x\/y""#,
+    r#""data""#,
+    r#""\ud800""#,
+    r#""""#,
+    r#""a key that is longer than one block of eight bytes""#,
+];
+
+const SCALARS: &[&str] = &[
+    "0",
+    "-0",
+    "12345678901234567890",
+    "1.50",
+    "1.5E+1",
+    "15e-1",
+    "100e-2",
+    "01",
+    "null",
+    "true",
+    "false",
+    r#""""#,
+    r#""a\"b\\c\/d\n""#,
+    r#""\ud83d\ude00 \ud800 alone""#,
+    r#""], }, \"ssn\": 1, and more than one block of text""#,
+];

@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod demo;
 mod explain;
+mod filter;
 mod health;
 mod key;
 mod run;
@@ -35,6 +36,7 @@ enum Command {
     Demo(demo::Args),
     Check(check::Args),
     Explain(Box<explain::Args>),
+    Filter(Box<filter::Args>),
     Health(health::Args),
     Key(key::Args),
     Schema(schema::Args),
@@ -50,6 +52,7 @@ impl Cli {
             Command::Demo(args) => demo::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Explain(args) => explain::run(&args),
+            Command::Filter(args) => filter::run(&args),
             Command::Health(args) => health::run(&args),
             Command::Key(args) => key::run(&args),
             Command::Schema(args) => schema::run(&args),
@@ -67,8 +70,16 @@ const UNUSABLE: u8 = 2;
 
 /// Writes a command's result. A reader that went away early (`| head`) is no failure.
 fn print(text: &str, status: ExitCode) -> ExitCode {
-    let mut out = anstream::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    write(anstream::stdout().lock(), text.as_bytes(), status)
+}
+
+/// Writes a command's result that may be any bytes: nothing in it is taken for colour.
+fn print_bytes(bytes: &[u8], status: ExitCode) -> ExitCode {
+    write(std::io::stdout().lock(), bytes, status)
+}
+
+fn write(mut out: impl Write, bytes: &[u8], status: ExitCode) -> ExitCode {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => complain(&error.to_string()),
         _ => status,
     }

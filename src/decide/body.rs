@@ -53,6 +53,18 @@ impl View {
         }
     }
 
+    /// Whether a body that is on its way through this view shows nothing that `now` hides.
+    /// Plans of rows speak of rules by their numbers, which mean something only
+    /// `within_one_snapshot`.
+    pub fn still_hides(&self, now: &View, within_one_snapshot: bool) -> bool {
+        match (self, now) {
+            (_, View::Whole) => true,
+            (View::Masked(was), View::Masked(now)) => Arc::ptr_eq(was, now) || was.read == now.read,
+            (View::Rows(was), View::Rows(now)) => within_one_snapshot && was == now,
+            _ => false,
+        }
+    }
+
     /// Whether the caller sees nothing but rows that are its own.
     pub fn is_of_rows_alone(&self) -> bool {
         matches!(self, View::Rows(rows) if !rows.has_base())

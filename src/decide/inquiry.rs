@@ -2,6 +2,7 @@
 //! for. Nothing has reached the upstream yet but the look at those objects.
 
 mod letter;
+mod near;
 mod object;
 
 use super::body;
@@ -90,7 +91,11 @@ impl Inquiry {
         for letter in routed.access.positions() {
             let found = inquiry.letter(snapshot, request, letter, &caller, trace)?;
             if found.held.is_empty() && found.pending.is_empty() {
-                return Err(found.refusal(trace));
+                let refusal = found.refusal(trace);
+                if T::LISTENS && refusal.reason == Reason::NoGrant {
+                    inquiry.tell_near(snapshot, request, letter, trace);
+                }
+                return Err(refusal);
             }
             inquiry.letters.push(found);
         }
@@ -298,6 +303,7 @@ impl Inquiry {
             grant: None,
             erases_hidden: false,
             restores_hidden: false,
+            tells_filtered: false,
             rows: None,
             monitor: None,
         }
@@ -315,11 +321,13 @@ impl Inquiry {
         let held = self.letters.first().and_then(|letter| letter.held.first);
         let grant = held.or(rows.first().map(|row| row.grant));
         let listed = self.listed(snapshot, rows);
+        let tells_filtered = self.tells_filtered(snapshot, rows);
         let fields = match &plan {
             Some(plan) => plan.fields().cloned(),
             None => self.fields(snapshot, creates),
         };
-        query::check(request.target.query(), fields.as_deref(), &listed)?;
+        let writes = [Access::CREATE, Access::UPDATE].iter().any(|one| self.access.has(*one));
+        query::check(request.target.query(), fields.as_deref(), &listed, writes)?;
         let route = snapshot.route(self.route);
         let erases = fields.as_deref().is_some_and(|f| replaces(request.method, route.update, f));
         // Rows and forms are not put together with what is stored.
@@ -339,6 +347,7 @@ impl Inquiry {
             principal: Some(self.principal),
             erases_hidden: erases && !restores,
             restores_hidden: erases && restores,
+            tells_filtered,
             fields,
             rows: plan.map(Arc::new),
             monitor: self.monitor.then_some(Monitor { would: None }),
@@ -352,6 +361,17 @@ impl Inquiry {
         let each =
             letters.filter_map(|letter| snapshot.limits(&self.matches, &letter.held, creates));
         each.reduce(|all, masks| Arc::new(all.and(&masks)))
+    }
+
+    /// Whether the caller may know how much is filtered: a role says so whose grant holds, for every
+    /// letter. Where grants hold for rows alone, which of them do is not known before; so each must.
+    fn tells_filtered(&self, snapshot: &Snapshot, rows: &[Candidate]) -> bool {
+        let knowing = snapshot.knows_filtered();
+        if knowing.is_empty() {
+            return false;
+        }
+        let whole = self.letters.iter().all(|letter| letter.held.roles.intersects(knowing));
+        whole || !rows.is_empty() && rows.iter().all(|row| knowing.contains(row.role))
     }
 
     /// The query parameters that grants list by name: they may ask about what is hidden. Where

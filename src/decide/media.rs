@@ -40,17 +40,28 @@ pub fn records(headers: &HeaderMap) -> Option<Framing> {
 /// What is asked for where records are read: of what the client accepts the types that are read,
 /// with their weights, or else all of them.
 pub fn accepted_records(headers: &HeaderMap) -> HeaderValue {
-    let all = headers.get_all(header::ACCEPT).iter();
-    let ranges = all.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    let read = |range: &&str| {
-        let name = range.split(';').next().unwrap_or("").trim_matches(BLANK);
-        !range.contains('"') && records_of(name).is_some()
-    };
-    let kept: Vec<&str> = ranges.map(|range| range.trim_matches(BLANK)).filter(read).collect();
+    let read = |range: &&str| !range.contains('"') && records_of(name_of(range)).is_some();
+    let kept: Vec<&str> = ranges(headers).map(|one| one.trim_matches(BLANK)).filter(read).collect();
     match HeaderValue::from_str(&kept.join(", ")) {
         Ok(kept) if !kept.is_empty() => kept,
         _ => HeaderValue::from_static(RECORDS),
     }
+}
+
+/// Whether the client asks for server-sent events, whatever else it takes. Every browser does so
+/// (HTML, section 9.2.3).
+pub fn asks_for_events(headers: &HeaderMap) -> bool {
+    ranges(headers).any(|range| name_of(range).eq_ignore_ascii_case(EVENTS))
+}
+
+/// The media ranges that Accept lists (RFC 9110 section 12.5.1).
+fn ranges(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let all = headers.get_all(header::ACCEPT).iter();
+    all.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','))
+}
+
+fn name_of(range: &str) -> &str {
+    range.split(';').next().unwrap_or("").trim_matches(BLANK)
 }
 
 /// The type that a Content-Type names, where its parameters leave the text UTF-8.
@@ -63,7 +74,7 @@ fn essence(text: &str) -> Option<&str> {
 fn records_of(essence: &str) -> Option<Framing> {
     let is = |name: &&str| essence.eq_ignore_ascii_case(name);
     match () {
-        () if is(&"text/event-stream") => Some(Framing::Events),
+        () if is(&EVENTS) => Some(Framing::Events),
         () if LINES.iter().any(is) => Some(Framing::Lines),
         () if is(&"application/json-seq") || has_suffix(essence, "+json-seq") => {
             Some(Framing::Sequence)
@@ -163,6 +174,9 @@ fn means_utf8(parameter: &str) -> bool {
 }
 
 const BLANK: [char; 2] = [' ', '\t'];
+
+/// Server-sent events.
+const EVENTS: &str = "text/event-stream";
 
 /// One JSON text on each line: the names under which that is sent.
 const LINES: [&str; 8] = [
@@ -342,6 +356,24 @@ mod tests {
                 headers.append(header::ACCEPT, HeaderValue::from_str(value).unwrap());
             }
             assert_eq!(accepted_records(&headers), asked, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn who_asks_for_events() {
+        for (accept, asks) in [
+            (&["text/event-stream"][..], true),
+            (&["*/*", "application/json, Text/Event-Stream;q=0.5"], true),
+            (&["*/*"], false),
+            (&["text/*, text/event-streams"], false),
+            (&[""], false),
+            (&[], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in accept {
+                headers.append(header::ACCEPT, HeaderValue::from_static(value));
+            }
+            assert_eq!(asks_for_events(&headers), asks, "{accept:?}");
         }
     }
 

@@ -32,6 +32,7 @@ pub use standing::Subject;
 
 use crate::policy::host::Hosts;
 use crate::policy::index::Matches;
+use crate::policy::roleset::RoleSet;
 use crate::policy::snapshot::{DenialId, GrantId, Route, RouteId, RuleGroup, Snapshot};
 use crate::policy::{Host, Target};
 use crate::principal::Principal;
@@ -96,6 +97,9 @@ pub enum Decision {
 pub trait Trace {
     /// Whether grants are to be listed, which takes time.
     const LISTENS: bool;
+    /// Where the caller stands: the addressed organization and application, and the roles that
+    /// count there.
+    fn stands(&mut self, _: Option<&str>, _: Option<&str>, _: &RoleSet) {}
     /// A grant that holds.
     fn grant(&mut self, grant: GrantId);
     /// A grant that would hold, but for a condition.
@@ -173,6 +177,9 @@ pub fn decide(
     let named = Named::read(route, request)?;
     let addressed = Addressed::of(route, &named, &principal);
     let found = standing::find(snapshot, &addressed, &principal, request.now, trace);
+    if let Ok(standing) = &found {
+        trace.stands(standing.org, standing.app, &standing.roles);
+    }
     let through =
         route.monitor.then(|| let_through(snapshot, &routed, route_id, &principal, &found));
     let judged = found
@@ -199,7 +206,11 @@ fn judge(
     if !route.when.is_empty() {
         let caller = Caller { principal: Some(principal), stands: Some(standing.subject()) };
         if !head::holds(&route.when, request, &caller)? {
-            trace.note(|| format!("the `when` of the route `{}` does not hold", route.pattern));
+            trace.note(|| {
+                let at = route.place.as_ref().map(|place| format!(" ({place})"));
+                let at = at.unwrap_or_default();
+                format!("the `when` of the route `{}`{at} does not hold", route.pattern)
+            });
             return Err(Refusal::because(Reason::ConditionFailed));
         }
     }
@@ -300,6 +311,7 @@ fn plain_permit(snapshot: &Snapshot, route: RouteId, routed: &Routed, app: Optio
         grant: None,
         erases_hidden: false,
         restores_hidden: false,
+        tells_filtered: false,
         rows: None,
         monitor: None,
     }

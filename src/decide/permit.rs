@@ -25,6 +25,7 @@ pub struct Permit {
     pub(super) grant: Option<GrantId>,
     pub(super) erases_hidden: bool,
     pub(super) restores_hidden: bool,
+    pub(super) tells_filtered: bool,
     pub(super) rows: Option<Arc<RowPlan>>,
     pub(super) monitor: Option<Monitor>,
 }
@@ -133,6 +134,11 @@ impl Permit {
         self.restores_hidden
     }
 
+    /// Whether the caller may know how much of the response was filtered.
+    pub fn tells_filtered(&self) -> bool {
+        self.tells_filtered
+    }
+
     /// Lets the proxy, and nobody else, read what the request addresses in the caller's name.
     pub fn to_look(&self) -> Permit {
         Permit {
@@ -149,6 +155,7 @@ impl Permit {
             grant: None,
             erases_hidden: false,
             restores_hidden: false,
+            tells_filtered: false,
             rows: None,
             monitor: None,
         }

@@ -1,11 +1,11 @@
 //! What a browser asks before it lets a page of another origin send a request (Fetch Standard,
 //! section 3.2.2). It carries no credential, so what is answered is what somebody may do here.
 
-use super::{Reason, Refusal, Request};
+use super::{Reason, Refusal, Request, Trace};
 use crate::policy::access::Access;
 use crate::policy::cors::Cors;
 use crate::policy::resolve::METHODS;
-use crate::policy::snapshot::{RouteId, Snapshot};
+use crate::policy::snapshot::{GrantId, RouteId, Snapshot};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// The answer to a preflight: the upstream is not asked.
@@ -20,7 +20,11 @@ pub struct Preflight {
 /// Answers a preflight; `None` where the request is none, or where the route leaves other origins
 /// to themselves. Methods are listed whose letters are public here or granted to some role: which
 /// of them the caller has is decided when it calls.
-pub fn preflight(snapshot: &Snapshot, request: &Request<'_>) -> Result<Option<Preflight>, Refusal> {
+pub fn preflight<T: Trace>(
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+    trace: &mut T,
+) -> Result<Option<Preflight>, Refusal> {
     if request.method != http::Method::OPTIONS {
         return Ok(None);
     }
@@ -37,6 +41,9 @@ pub fn preflight(snapshot: &Snapshot, request: &Request<'_>) -> Result<Option<Pr
     }
     let allowed = cors.allows(origin).ok_or(Refusal::because(Reason::OriginNotAllowed))?;
     let letters = route.public.or(snapshot.granted_to_anybody(&matches, hosts));
+    if T::LISTENS {
+        tell_first(snapshot.grants_here((&matches, hosts), |_| true), route.public, trace);
+    }
     let methods = methods(|method| route.methods.access(method), letters);
     let mut fields = vec![
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed),
@@ -68,6 +75,17 @@ pub fn readable_by(cors: &Cors, headers: &HeaderMap) -> Vec<(HeaderName, HeaderV
     ];
     fields.extend(more.into_iter().filter_map(|(name, value)| Some((name, value?))));
     fields
+}
+
+/// For each letter that is listed because somebody is granted it: the first of these grants.
+fn tell_first(grants: Vec<(GrantId, Access)>, public: Access, trace: &mut impl Trace) {
+    let mut told = public;
+    for (grant, letters) in grants {
+        if !told.has(letters) {
+            told = told.or(letters);
+            trace.grant(grant);
+        }
+    }
 }
 
 /// The value of a field; none where it is absent, a refusal where it is given twice.

@@ -141,15 +141,19 @@ pub(super) fn overrides_method(query: Option<&str>) -> bool {
     })
 }
 
-/// Refuses a query that asks about a hidden field. What grants list by name may be asked about.
+/// Refuses a query that asks about a hidden field, and one of a request that `writes` which names a
+/// field that may not be sent: many servers take a parameter for a member of the body. What grants
+/// list by name may stand there.
 pub(super) fn check(
     query: Option<&str>,
     fields: Option<&FieldMasks>,
     listed: &[&str],
+    writes: bool,
 ) -> Result<(), Refusal> {
     let (Some(query), Some(fields)) = (query, fields) else { return Ok(()) };
     let mut pairs = query.split('&').filter(|pair| !pair.is_empty());
-    if pairs.any(|pair| !is_allowed(pair, listed) && pair_asks(pair, fields)) {
+    let is_bad = |pair| pair_asks(pair, fields) || writes && pair_sends(pair, fields);
+    if pairs.any(|pair| !is_allowed(pair, listed) && is_bad(pair)) {
         Err(Refusal::because(Reason::QueryNotAllowed))
     } else {
         Ok(())
@@ -187,6 +191,17 @@ fn is_allowed(pair: &str, listed: &[&str]) -> bool {
 /// Some servers separate parameters by `;` as well.
 fn pair_asks(pair: &str, fields: &FieldMasks) -> bool {
     pair.split(';').any(|pair| parameter_asks(pair, fields))
+}
+
+/// Whether a parameter is named like a field that is seen and may not be sent.
+fn pair_sends(pair: &str, fields: &FieldMasks) -> bool {
+    let names = pair.split(';').map(|pair| decode(pair.split('=').next().unwrap_or(pair)));
+    names.into_iter().any(|name| {
+        let is_unsent = |name: &String| {
+            fields.is_unsent(name) || words(name).any(|word| fields.is_unsent(word))
+        };
+        name.as_ref().is_none_or(is_unsent)
+    })
 }
 
 fn parameter_asks(pair: &str, fields: &FieldMasks) -> bool {
@@ -276,7 +291,7 @@ fn decode(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter::mask::{HIDE, MaskBuilder, Node, SHOW};
+    use crate::filter::mask::{HIDE, Mask, MaskBuilder, Node, SHOW};
 
     fn fields(closed: bool) -> FieldMasks {
         let mut builder = MaskBuilder::new();
@@ -287,8 +302,27 @@ mod tests {
         FieldMasks::new(read.clone(), read).unwrap()
     }
 
+    /// `role` is seen and may not be sent.
+    #[test]
+    fn p10_a_query_does_not_write_what_a_body_may_not() {
+        let mut builder = MaskBuilder::new();
+        let root = builder.add(Node { fields: vec![("role".into(), HIDE)], ..Node::open() });
+        let fields = FieldMasks::new(Mask::show(), builder.finish(root));
+        let allowed = |query, listed: &[&str], writes| {
+            check(Some(query), fields.as_ref(), listed, writes).is_ok()
+        };
+        for query in ["role=admin", "ROLE", "r%6fle=1", "user[role]=1", "role[]=1", "a;role=1"] {
+            assert!(!allowed(query, &[], true), "{query}");
+            assert!(allowed(query, &[], false), "{query}");
+        }
+        assert!(allowed("role=admin", &["role"], true));
+        for query in ["page=1", "sort=role", "q=role", "roles=1", "role_in=1"] {
+            assert!(allowed(query, &[], true), "{query}");
+        }
+    }
+
     fn allowed(query: &str, closed: bool) -> bool {
-        check(Some(query), Some(&fields(closed)), &[]).is_ok()
+        check(Some(query), Some(&fields(closed)), &[], false).is_ok()
     }
 
     #[test]
@@ -355,7 +389,7 @@ mod tests {
         {
             assert!(allowed(query, false), "{query}");
         }
-        assert!(check(Some("sort=ssn"), None, &[]).is_ok());
+        assert!(check(Some("sort=ssn"), None, &[], true).is_ok());
     }
 
     #[test]
@@ -382,7 +416,7 @@ mod tests {
         let card = builder.add(Node { fields: inner, others: HIDE, ..Node::open() });
         let root = builder.add(Node { fields: vec![("card".into(), card)], ..Node::open() });
         let fields = FieldMasks::new(builder.finish(root), crate::filter::mask::Mask::show());
-        let allowed = |query| check(Some(query), fields.as_ref(), &[]).is_ok();
+        let allowed = |query| check(Some(query), fields.as_ref(), &[], true).is_ok();
         assert!(allowed("card.brand=x&status=open&card__brand__like=x"));
         for query in ["card.number=4", "card[number]=4", "card__number=4", "filter[card.number]=4"]
         {

@@ -26,7 +26,7 @@ use judge::Chooser;
 use std::sync::Arc;
 
 /// What decides about the rows of one response.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct RowPlan {
     matches: Matches,
     /// The grants that hold whatever the row; empty where none does.
@@ -37,7 +37,7 @@ pub struct RowPlan {
 }
 
 /// A grant that holds for some rows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Rule {
     grant: Candidate,
     places: Vec<Path>,
@@ -45,7 +45,7 @@ struct Rule {
 }
 
 /// A value of a row, and what it must be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Test {
     at: Path,
     among: Arc<[Arc<str>]>,

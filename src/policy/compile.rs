@@ -21,7 +21,7 @@ use crate::policy::snapshot::{
     At, Denial, DenialId, Grant, GrantId, ResourceType, Role, Route, RouteId, RuleGroup,
     ShapeFacts, Snapshot,
 };
-use crate::source::Sources;
+use crate::source::{Sources, Span};
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::HashMap;
@@ -44,7 +44,7 @@ pub fn compile(
     report: &mut Report,
 ) -> Option<Snapshot> {
     let mut shapes = Shapes::default();
-    let routes = shapes.routes(&resolved);
+    let routes = shapes.routes(&resolved, sources);
     let ats = shapes.ats(&resolved);
     let grants = shapes.grants(&resolved, sources);
     let denials = shapes.denials(&resolved, sources);
@@ -82,6 +82,7 @@ pub fn compile(
         role_ids,
         limited: those(&roles, |role| !role.limits.is_empty()),
         enters_all: those(&roles, |role| role.app_access_all),
+        knows_filtered: those(&roles, |role| role.filtered_count),
         roles,
         routes,
         grants,
@@ -136,7 +137,7 @@ impl Shapes {
         &mut self.facts[id.0 as usize]
     }
 
-    fn routes(&mut self, resolved: &Resolved) -> Vec<Route> {
+    fn routes(&mut self, resolved: &Resolved, sources: &Sources) -> Vec<Route> {
         let mut routes = Vec::new();
         let asked = asked(resolved);
         for (at, route) in resolved.routes.iter().enumerate() {
@@ -150,6 +151,7 @@ impl Shapes {
             }
             routes.push(Route {
                 pattern: route.label().into(),
+                place: (route.span != Span::default()).then(|| sources.place(route.span)),
                 upstream: route.upstream,
                 request: route.request,
                 response: route.response,
@@ -410,6 +412,7 @@ fn compile_role(role: &ResolvedRole, resolved: &Resolved) -> Role {
         header: utf8_percent_encode(&role.id, ROLE_IN_HEADER).to_string().into(),
         app_scope: role.app_scope,
         app_access_all: role.app_access_all,
+        filtered_count: role.filtered_count,
         limits,
         schemas: role.schemas.iter().map(|schema| resolved.schemas[*schema].id.clone()).collect(),
     }

@@ -31,6 +31,8 @@ pub struct FieldMasks {
     /// What the values in request bodies must be, where `write` lets them be sent.
     pub values: Arc<Values>,
     names: Names,
+    /// Names of fields that are seen and may not be sent, folded.
+    unsent: HashSet<String>,
 }
 
 /// The names that the read mask speaks of, folded, for judging query parameters.
@@ -65,8 +67,10 @@ impl FieldMasks {
         // copy what its sender cannot see.
         write.get_or_insert_with(|| Arc::new(Mask::show()));
         let names = read.as_deref().map(Names::of).unwrap_or_default();
+        let mut unsent = write.as_deref().map(Names::of).unwrap_or_default().hidden;
+        unsent.retain(|name| !names.hidden.contains(name));
         let error = read.as_deref().and_then(place::unknown_shape).map(Arc::new);
-        Some(FieldMasks { read, error, write, values: Arc::new(values), names })
+        Some(FieldMasks { read, error, write, values: Arc::new(values), names, unsent })
     }
 
     /// Whether there is anything that may not be seen or written.
@@ -100,6 +104,11 @@ impl FieldMasks {
         }
         let is = |name: &String| stands_in(name, &folded) || plain(name).eq(plain(&folded));
         !is_shown && self.names.hidden.iter().any(is)
+    }
+
+    /// Whether a word is the name of a field that is seen and may not be sent.
+    pub fn is_unsent(&self, word: &str) -> bool {
+        !self.unsent.is_empty() && self.unsent.contains(&fold(word))
     }
 
     /// Whether a word in a parameter that sorts, filters or selects could be a hidden field's name.

@@ -10,7 +10,7 @@ use crate::policy::target::Target;
 use smallvec::SmallVec;
 
 /// Grants that match a path, for one access letter and the addressed organization and application.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Held {
     /// The roles whose grants these are.
     pub roles: RoleSet,
@@ -23,7 +23,7 @@ pub(crate) struct Held {
 }
 
 /// A grant that counts if its conditions hold.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub role: RoleId,
     /// All letters of the grant.
@@ -105,6 +105,23 @@ impl Snapshot {
     fn mapped(&self, matches: &Matches, shape: ShapeId, own: &RoleSet, roles: &RoleSet) -> RoleSet {
         let own = roles.iter().filter(|role| own.contains(*role));
         own.filter(|role| !self.is_unmapped(matches, shape, *role)).collect()
+    }
+
+    /// All grants here, whoever has them and whatever must hold, for explanations: with their letters,
+    /// in order of definition.
+    pub(crate) fn grants_here(
+        &self,
+        (matches, hosts): (&Matches, Hosts),
+        addressed: impl Fn(&GrantGroup) -> bool,
+    ) -> Vec<(GrantId, Access)> {
+        let groups = matches.iter().flat_map(|shape| on(&self.facts(*shape).groups, hosts));
+        let rules = groups
+            .filter(|group| addressed(group))
+            .flat_map(|group| group.rules.iter().chain(&group.conditional));
+        let mut all: Vec<_> = rules.map(|(_, access, grant)| (*grant, *access)).collect();
+        all.sort_unstable_by_key(|(grant, _)| *grant);
+        all.dedup();
+        all
     }
 
     /// The letters that some role has here, be it under a condition or in one organization alone.

@@ -225,6 +225,8 @@ pub struct RawRole {
     pub reach: Option<Span>,
     /// With `membership: both`, it counts where a credential claims it.
     pub from_token: bool,
+    /// Who acts by it is told how much was filtered.
+    pub filtered_count: bool,
     pub includes: Vec<Text>,
     pub grants: Vec<RawGrant>,
     /// `grants` was written, be it empty.

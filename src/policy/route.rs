@@ -8,6 +8,7 @@ use crate::policy::index::{Matches, ShapeId};
 pub use crate::policy::raw::{BodyKind, RequestKind, Update};
 use crate::policy::resolve::{Address, Carriage, MethodTable};
 use crate::policy::snapshot::{Snapshot, UpstreamId};
+use crate::source::Place;
 use http::HeaderValue;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct RouteId(pub u32);
 pub struct Route {
     /// The pattern as typed, after its host, if it names one.
     pub pattern: Arc<str>,
+    /// Where it stands in the files; `None` for the one that a policy without routes has.
+    pub place: Option<Place>,
     /// Where it goes.
     pub upstream: UpstreamId,
     /// How request bodies are read where the caller's mask limits something.

@@ -43,6 +43,8 @@ pub struct Snapshot {
     pub(super) limited: RoleSet,
     /// Roles that say `app_access: all`.
     pub(super) enters_all: RoleSet,
+    /// Roles that say `filtered_count`.
+    pub(super) knows_filtered: RoleSet,
     pub(super) people: People,
     pub(super) memo: FieldMemo,
 }
@@ -68,6 +70,7 @@ pub struct Role {
     pub(super) header: Arc<str>,
     pub(super) app_scope: bool,
     pub(super) app_access_all: bool,
+    pub(super) filtered_count: bool,
     /// The roles that it includes, directly and through others.
     pub(super) includes: Box<[RoleId]>,
     /// What its schemas leave of each type that they limit.
@@ -229,6 +232,11 @@ impl Snapshot {
     /// Roles that open every application of the organization.
     pub(crate) fn enters_all(&self) -> &RoleSet {
         &self.enters_all
+    }
+
+    /// Roles whose holders are told how much was filtered from a response.
+    pub(crate) fn knows_filtered(&self) -> &RoleSet {
+        &self.knows_filtered
     }
 
     /// A grant.

@@ -42,8 +42,9 @@ impl Way<'_> {
             Ok(found) => found,
             Err(_) => live.identity.unanswered(&credentials, in_vain, now),
         };
+        story.mark();
         let principal =
-            found.map_err(|unidentified| self.unidentified(unidentified, live, story.mark()))?;
+            found.map_err(|unidentified| self.unidentified(unidentified, live, story))?;
         story.record().user = Some(principal.user.clone());
         Ok(decide::decide(&live.snapshot, &question, routed, Some(principal), &mut ())?)
     }

@@ -3,6 +3,7 @@
 use super::failures::Source;
 use super::request::Way;
 use super::respond::Refused;
+use super::story::Story;
 use super::worker::Held;
 use crate::decide::{Reason, Refusal};
 use crate::identity::Unidentified;
@@ -28,17 +29,18 @@ impl Way<'_> {
         })
     }
 
-    /// What becomes of a caller who was not identified.
+    /// What becomes of a caller who has just not been identified.
     pub(super) fn unidentified(
         &self,
         unidentified: Unidentified,
         live: &Held,
-        now: Instant,
+        story: &mut Story,
     ) -> Refused {
         let Unidentified { reason, fault, challenge } = unidentified;
         self.worker.recorder.unidentified(fault);
+        story.record().fault = Some(fault.as_str());
         if let (true, Some(source)) = (fault.is_guess(), self.source(live)) {
-            self.worker.failures.count(source, now);
+            self.worker.failures.count(source, story.moment());
         }
         let retry_after = (reason == Reason::IntrospectionFailed).then_some(ASK_AGAIN);
         Refused { challenge: Some(challenge), retry_after, ..Refusal::because(reason).into() }

@@ -9,6 +9,7 @@ use crate::decide::{FieldMasks, Reason, query};
 use crate::identity::Identity;
 use crate::policy::header::is_same;
 use crate::policy::resolve::Carriage;
+use http::Version;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use smallvec::SmallVec;
@@ -141,12 +142,27 @@ pub(super) fn write_field(head: &mut Vec<u8>, name: &str, value: &HeaderValue) {
     head.extend_from_slice(b"\r\n");
 }
 
-/// Takes out what belongs to the connection that a response came over.
+/// Takes out what belongs to the connection that a response came over, and what is ours to say.
 pub(super) fn clean_response(headers: &mut HeaderMap) {
     let mut gone: Vec<HeaderName> = connection_options(headers).unwrap_or_default();
-    gone.extend(headers.keys().filter(|name| is_hop_by_hop(name.as_str())).cloned());
+    let ours = |name: &&HeaderName| is_hop_by_hop(name.as_str()) || **name == FILTERED;
+    gone.extend(headers.keys().filter(ours).cloned());
     for name in gone {
         headers.remove(name);
+    }
+}
+
+/// Whether the client takes trailers: always in HTTP/2, and in HTTP/1.1 where it says so (RFC 9110
+/// section 6.5.1).
+pub(super) fn takes_trailers(headers: &HeaderMap, version: Version) -> bool {
+    let says = |value: &HeaderValue| {
+        let codings = value.to_str().unwrap_or("").split(',');
+        codings.into_iter().any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
+    };
+    match version {
+        Version::HTTP_2 => true,
+        Version::HTTP_11 => headers.get_all(header::TE).iter().any(says),
+        _ => false,
     }
 }
 
@@ -370,6 +386,8 @@ const MAX_OPTIONS: usize = 12;
 const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b',');
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Says how much of a body was filtered, to callers who may know.
+pub(super) const FILTERED: HeaderName = HeaderName::from_static("x-portcullis-filtered");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 

@@ -94,6 +94,38 @@ mod tests {
         assert_eq!(whole(&bomb, Coding::Gzip, &tight), Err(Reason::BodyTooLarge));
     }
 
+    /// The other bound, with one below it, and each coding.
+    #[test]
+    fn p10_every_coding_is_taken_off_within_what_is_inflated() {
+        let text = [b'x'; 1_000];
+        let brotli = {
+            let mut coded = Vec::new();
+            let parameters = brotli::enc::BrotliEncoderParams::default();
+            brotli::BrotliCompress(&mut &text[..], &mut coded, &parameters).unwrap();
+            coded
+        };
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), Compression::best());
+        zlib.write_all(&text).unwrap();
+        for (coding, coded) in [
+            (Coding::Gzip, gzip(&text)),
+            (Coding::Deflate, zlib.finish().unwrap()),
+            (Coding::Brotli, brotli),
+            (Coding::Zstd, zstd::bulk::compress(&text, 1).unwrap()),
+        ] {
+            for (inflate, fits) in [(999, false), (1_000, true), (1_001, true)] {
+                let limits = Limits { inflate, ..Limits::default() };
+                let decoded = whole(&coded, coding, &limits);
+                match fits {
+                    true => assert_eq!(decoded.as_deref(), Ok(&text[..]), "{coding:?}"),
+                    false => assert_eq!(decoded, Err(Reason::BodyTooLarge), "{coding:?}"),
+                }
+            }
+            let of = |bytes: &[u8]| whole(bytes, coding, &Limits::default());
+            assert_eq!(of(&coded[..coded.len() - 1]), Err(Reason::BodyInvalid), "{coding:?}");
+            assert_eq!(of(&[&coded[..], b"x"].concat()), Err(Reason::BodyInvalid), "{coding:?}");
+        }
+    }
+
     #[test]
     fn p10_a_body_that_is_not_what_its_coding_says_is_invalid() {
         let coded = gzip(b"{}");

@@ -4,9 +4,10 @@
 //! in one function): [`canonical`] → decide → [`upload`] → [`outgoing`] → [`pool`] ([`sending`] →
 //! [`link`] → [`answer`], [`rest`]) → [`shape`] → [`reply`], or [`respond`] where it is refused; its
 //! [`story`] is handed over at the end. What a decision waits for is found out by [`ask`]. A request
-//! that opens a WebSocket connection goes through [`upgrade`] and lives on in a [`tunnel`]. Where a
-//! listener speaks TLS, [`tls`] stands before all of it.
+//! that opens a WebSocket connection goes through [`upgrade`] and lives on in a [`tunnel`]; whatever
+//! lasts is asked [`again`]. Where a listener speaks TLS, [`tls`] stands before all of it.
 
+mod again;
 mod answer;
 mod ask;
 mod asking;
@@ -20,6 +21,7 @@ mod dial;
 mod failures;
 mod frames;
 mod framing;
+mod guarded;
 mod guesses;
 mod headers;
 mod health;

@@ -1,11 +1,14 @@
 //! Response bodies on their way to a client, and the end of every story.
 
+use super::again::Lasting;
+use super::headers;
 use super::pool::Lease;
 use super::rest::{Rest, Taken};
 use super::sieve::Sieve;
 use super::story::Story;
 use super::watched::Watched;
 use bytes::Bytes;
+use http::HeaderMap;
 use hyper::body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -14,8 +17,10 @@ use std::time::{Duration, Instant};
 /// A response's body, and the story that ends with it.
 pub(super) struct Reply {
     source: Source,
-    /// None where it goes on after the response.
+    /// None where it goes on after the response, and while [`Reply::lasting`] is asked.
     story: Option<Box<Story>>,
+    /// What it has to be allowed by, where it lasts.
+    lasting: Option<Box<Lasting>>,
 }
 
 /// Where the bytes come from.
@@ -51,6 +56,8 @@ pub(super) struct Filtered {
     pub(super) rest: Download,
     /// What it passes through; `None` when it has finished.
     pub(super) sieve: Option<Sieve>,
+    /// How much was filtered, where that is said behind the body.
+    pub(super) count: Option<u64>,
 }
 
 /// The response cannot go on. The connection (or the HTTP/2 stream) is cut, so that nobody takes
@@ -63,6 +70,9 @@ pub(super) enum Cut {
     /// The body is not what it should be.
     #[error("the body cannot be filtered")]
     Filter,
+    /// It is no longer allowed.
+    #[error("the response is no longer allowed")]
+    Revoked,
 }
 
 type Chunk = Option<Result<Bytes, Cut>>;
@@ -73,12 +83,17 @@ impl Reply {
         if matches!(source, Source::Empty) {
             story.complete();
         }
-        Reply { source, story: Some(story) }
+        Reply { source, story: Some(story), lasting: None }
     }
 
     /// No body, and a story that goes on elsewhere.
     pub(super) fn nothing() -> Reply {
-        Reply { source: Source::Empty, story: None }
+        Reply { source: Source::Empty, story: None, lasting: None }
+    }
+
+    /// It goes on for as long as this says that it may.
+    pub(super) fn lasts(&mut self, lasting: Option<Box<Lasting>>) {
+        self.lasting = lasting;
     }
 }
 
@@ -212,6 +227,7 @@ impl Filtered {
         let mut out = Vec::new();
         sieve.finish(&mut out).map_err(|_| Cut::Filter)?;
         story.record().removed = sieve.removed();
+        self.count = self.count.map(|_| sieve.removed());
         Ok(out.into())
     }
 }
@@ -224,7 +240,14 @@ impl Body for Reply {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let Reply { source, story: Some(story) } = &mut *self else { return Poll::Ready(None) };
+        let Reply { source, story, lasting } = &mut *self;
+        if let Some(lasts) = lasting
+            && let Err(cut) = ready!(lasts.poll(cx, story))
+        {
+            *lasting = None;
+            return source.break_off(cut, cx);
+        }
+        let Some(story) = story else { return Poll::Ready(None) };
         story.taken();
         let chunk = match source {
             Source::Empty => None,
@@ -240,11 +263,7 @@ impl Body for Reply {
         };
         match &chunk {
             Some(Err(cut)) if !matches!(source, Source::Broken(_)) => {
-                // hyper drops what it has not written when a body fails. One turn of waiting makes
-                // it write what it was given, so that the client sees where the cut is.
-                *source = Source::Broken(*cut);
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                return source.break_off(*cut, cx);
             }
             Some(Ok(bytes)) => {
                 story.gave();
@@ -257,7 +276,10 @@ impl Body for Reply {
                 story.cut();
                 *source = Source::Empty;
             }
-            None => story.complete(),
+            None => {
+                story.complete();
+                return Poll::Ready(source.trailers().map(|fields| Ok(Frame::trailers(fields))));
+            }
         }
         Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
     }
@@ -282,6 +304,26 @@ impl Body for Reply {
 }
 
 impl Source {
+    /// Whether more is to come from elsewhere.
+    pub(super) fn goes_on(&self) -> bool {
+        matches!(self, Source::Stream(_) | Source::Filtered(_) | Source::Watched(_))
+    }
+
+    /// What is said behind the body, once.
+    fn trailers(&mut self) -> Option<HeaderMap> {
+        let Source::Filtered(filtered) = self else { return None };
+        let count = filtered.count.take()?;
+        Some(HeaderMap::from_iter([(headers::FILTERED, count.into())]))
+    }
+
+    /// hyper drops what it has not written when a body fails. One turn of waiting makes it write
+    /// what it was given, so that the client sees where the cut is.
+    fn break_off<T>(&mut self, cut: Cut, cx: &Context<'_>) -> Poll<T> {
+        *self = Source::Broken(cut);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
     fn is_over(&self) -> bool {
         match self {
             Source::Empty => true,

@@ -1,11 +1,13 @@
 //! A request's way through the proxy, in one straight line of named steps.
 
+use super::again::{Lasting, Question};
 use super::ask::Heard;
 use super::canonical::{Canonical, Wire};
 use super::coding::{Accepts, Bounds};
 use super::connection::Client;
 use super::cors;
 use super::deadline::Deadline;
+use super::guarded::guarded;
 use super::headers;
 use super::inflated;
 use super::outgoing::Outgoing;
@@ -13,7 +15,7 @@ use super::pool::To;
 use super::received::finish_reading;
 use super::reply::{Download, Reply, Source};
 use super::respond::{self, Asked, Refused};
-use super::shape::{self, View};
+use super::shape::{self, Tells, View};
 use super::story::Story;
 use super::told::Told;
 use super::tunnel::Tunnel;
@@ -32,11 +34,8 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use std::cell::OnceCell;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::UNIX_EPOCH;
 
 /// Answers a request. Whatever goes wrong on the way is a refusal; nothing is forwarded before the
@@ -66,7 +65,12 @@ pub(super) async fn handle(
     // Boxed where they begin: a future of some kilobytes inside this one would be copied each time
     // that this one moves, for every request.
     match guarded(Box::pin(way.walk(parts, &mut body, &mut story))).await {
-        Ok(Outcome::Answered(response)) => relay(response, &asked, story),
+        Ok(Outcome::Answered(response, lasting)) => {
+            relay(response, &asked, story).map(|mut reply| {
+                reply.lasts(lasting);
+                reply
+            })
+        }
         Ok(Outcome::Opened(head, opened)) => {
             story.answered(head.status());
             client.opens(Tunnel::new(opened, story));
@@ -81,8 +85,8 @@ pub(super) async fn handle(
 
 /// What comes of a request that is not refused.
 enum Outcome {
-    /// A response.
-    Answered(Response<Source>),
+    /// A response, and what it has to be allowed by where it lasts.
+    Answered(Response<Source>, Option<Box<Lasting>>),
     /// 101, and the connection that follows it.
     Opened(Response<()>, Box<Opened>),
 }
@@ -109,13 +113,14 @@ impl Way<'_> {
         if self.worker.budget.is_full() {
             return Err(Reason::Overloaded.into());
         }
+        let version = parts.version;
         let mut canonical = Canonical::read(parts, self.wire())?;
         self.client.is_for(&canonical.named_host())?;
         let live = self.worker.live();
         story.record().generation = live.snapshot.generation();
         let now = story.unix_seconds();
         if let Some(answer) = self.preflight(&canonical, &live, now, story)? {
-            return Ok(Outcome::Answered(answer));
+            return Ok(Outcome::Answered(answer, None));
         }
         let judged = match self.judge(&canonical, &live, now, story) {
             Err(Refused { ask: Some(ask), .. }) => {
@@ -149,12 +154,15 @@ impl Way<'_> {
             true => Accepts::read(canonical.headers()),
             false => Accepts::default(),
         };
+        let tells = Tells::of(&permit, canonical.headers(), version);
         if permit.rows().is_some() && !permit.is_monitored() {
             canonical.read_whole();
         }
         let asks_who = permit.principal().is_some();
         let (route, monitored) = (permit.route(), permit.is_monitored());
         let question = permit.upgrades().then(|| canonical.again());
+        let asked = (live.snapshot.route(route), self.request_id);
+        let lasts = Question::of_response(&canonical, &permit, &shown, asked);
         let outgoing = self.outgoing(canonical, body, &permit, &live, shown.is_limited())?;
         let response = match question {
             None => self.forward(permit, outgoing, &live, story).await?,
@@ -185,13 +193,16 @@ impl Way<'_> {
                 ratio: self.worker.limits.inflate_ratio,
             },
             accepts,
+            tells,
             vary: asks_who.then(|| live.identity.vary()),
         };
         let mut shown = shape::show(response, &view, story).await?;
         if let Some(vary) = &live.snapshot.route(route).vary {
             shown.headers_mut().append(header::VARY, vary.clone());
         }
-        Ok(Outcome::Answered(shown))
+        let lasts = lasts.filter(|_| shown.body().goes_on());
+        let lasting = lasts.map(|question| Lasting::new(self.worker, self.client, question));
+        Ok(Outcome::Answered(shown, lasting))
     }
 
     fn wire(&self) -> Wire {
@@ -221,7 +232,7 @@ impl Way<'_> {
         if *canonical.method() != Method::OPTIONS {
             return Ok(None);
         }
-        let found = decide::preflight(&live.snapshot, &self.question(canonical, now))?;
+        let found = decide::preflight(&live.snapshot, &self.question(canonical, now), &mut ())?;
         Ok(found.map(|found| {
             story.preflight(live.snapshot.route(found.route));
             cors::answer(found.fields)
@@ -277,8 +288,7 @@ impl Way<'_> {
         if routed.is_public() {
             return Ok(None);
         }
-        let moment = story.moment();
-        self.listens(live, moment)?;
+        self.listens(live, story.moment())?;
         let credentials = self.credentials(canonical, routed);
         match live.identity.identify_held(&credentials, self.holder(), now) {
             Ok(principal) => {
@@ -289,7 +299,7 @@ impl Way<'_> {
                 Err(match live.identity.ask(&credentials, unidentified.fault, now) {
                     // It is no failure before that is answered.
                     Some(ask) => Refused { ask: Some(Box::new(ask)), ..unidentified.reason.into() },
-                    None => self.unidentified(unidentified, live, moment),
+                    None => self.unidentified(unidentified, live, story),
                 })
             }
         }
@@ -415,17 +425,6 @@ impl Way<'_> {
         }
         sent.map_err(Refused::from)
     }
-}
-
-/// A panic on the way costs this request, which is refused, and nothing else.
-async fn guarded<T>(way: impl Future<Output = Result<T, Refused>>) -> Result<T, Refused> {
-    let mut way = pin!(way);
-    std::future::poll_fn(|cx| {
-        // The future is not polled again after a panic, so nobody sees what it left behind.
-        let polled = catch_unwind(AssertUnwindSafe(|| way.as_mut().poll(cx)));
-        polled.unwrap_or_else(|_| Poll::Ready(Err(Reason::Internal.into())))
-    })
-    .await
 }
 
 /// Sends the upstream's answer on.

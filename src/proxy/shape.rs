@@ -9,13 +9,13 @@ use super::sieve::{Reading, Sieve, Unfit};
 use super::story::Story;
 use super::totals;
 use super::watched::{self, Watched};
-use crate::decide::{Reason, body, media};
+use crate::decide::{Permit, Reason, body, media};
 use crate::filter::mask::Mask;
 use crate::filter::{Fault, Filter, Limits};
 use crate::policy::snapshot::{BodyKind, Route, Snapshot};
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Response, StatusCode, response};
+use http::{Method, Response, StatusCode, Version, response};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,8 +43,21 @@ pub(super) struct View<'a> {
     pub(super) inflate: Bounds,
     /// The codings that the client likes.
     pub(super) accepts: Accepts,
+    /// Whether the caller is told how much was filtered.
+    pub(super) tells: Tells,
     /// The headers that say who is calling; `None` where nobody was asked.
     pub(super) vary: Option<&'a HeaderValue>,
+}
+
+/// Whether the caller is told how much was filtered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tells {
+    /// It may not know.
+    No,
+    /// In the head, where that goes out last.
+    InHeads,
+    /// Elsewhere too: the client takes trailers.
+    Everywhere,
 }
 
 /// Makes the client's response of the upstream's.
@@ -81,6 +94,32 @@ pub(super) async fn show(
         StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => Err(Reason::Shape),
         status if status.is_success() => show_success(head, download, filter, view, story).await,
         _ => show_error(head, download, view.body.error(), view, story).await,
+    }
+}
+
+impl Tells {
+    /// For a request that this permit allows.
+    pub(super) fn of(permit: &Permit, headers: &HeaderMap, version: Version) -> Tells {
+        match permit.tells_filtered() {
+            false => Tells::No,
+            true if headers::takes_trailers(headers, version) => Tells::Everywhere,
+            true => Tells::InHeads,
+        }
+    }
+
+    /// Says it in the head.
+    fn count(self, head: &mut response::Parts, removed: u64) {
+        if self != Tells::No {
+            head.headers.insert(headers::FILTERED, removed.into());
+        }
+    }
+
+    /// Says that it will be said behind the body.
+    fn announce(self, head: &mut response::Parts) -> Option<u64> {
+        (self == Tells::Everywhere).then(|| {
+            head.headers.insert(header::TRAILER, headers::FILTERED.into());
+            0
+        })
     }
 }
 
@@ -137,7 +176,10 @@ async fn show_success(
     let begun = gather(&mut download).await.map_err(|_| Reason::UpstreamFailed)?;
     story.holds(begun.len());
     if begun.is_empty() && download.is_over() {
-        return show_nothing(head, view);
+        return match reading.is_none() && speaks_of_a_body(&head, &download, view) {
+            true => unshowable(head, view),
+            false => show_nothing(head, view),
+        };
     }
     if download.is_over() {
         // One that came with a coding is not read here: its totals go.
@@ -151,12 +193,23 @@ async fn show_success(
         let begun = left.take().unwrap_or_default();
         match read_ahead(&mut sieve, begun, &mut download, &mut passed, story).await? {
             Err(fault) => return unfit(fault, head, view),
-            Ok(true) => return Ok(Response::from_parts(head, Source::Whole(passed.into()))),
+            Ok(true) => {
+                view.tells.count(&mut head, sieve.removed());
+                return Ok(Response::from_parts(head, Source::Whole(passed.into())));
+            }
             Ok(false) => {}
         }
     }
-    let filtered = Filtered { passed, begun: left, rest: download, sieve: Some(sieve) };
+    let count = view.tells.announce(&mut head);
+    let filtered = Filtered { passed, begun: left, rest: download, sieve: Some(sieve), count };
     Ok(Response::from_parts(head, Source::Filtered(Box::new(filtered))))
+}
+
+/// Whether this answers a HEAD, and a GET would have had a body of the type that is told.
+fn speaks_of_a_body(head: &response::Parts, download: &Download, view: &View<'_>) -> bool {
+    *view.method == Method::HEAD
+        && download.announced() != Some(0)
+        && head.headers.contains_key(header::CONTENT_TYPE)
 }
 
 /// No body, or that of a HEAD, of which the head is that of a GET.
@@ -184,7 +237,9 @@ fn stream(
     let Some(sieve) = sieve(&mut head, filter, view, view.route.response) else {
         return unshowable(head, view);
     };
-    let filtered = Filtered { passed: Vec::new(), begun: None, rest: download, sieve: Some(sieve) };
+    let count = view.tells.announce(&mut head);
+    let filtered =
+        Filtered { passed: Vec::new(), begun: None, rest: download, sieve: Some(sieve), count };
     Ok(Response::from_parts(head, Source::Filtered(Box::new(filtered))))
 }
 
@@ -285,26 +340,34 @@ async fn show_error(
     let begun = gather(&mut download).await.map_err(|_| Reason::UpstreamFailed)?;
     story.holds(begun.len());
     if begun.is_empty() && download.is_over() {
-        return show_nothing(head, view);
+        let shown = mask.is_some() && Reading::of(&head.headers, BodyKind::Json).is_some();
+        return match !shown && speaks_of_a_body(&head, &download, view) {
+            true => Ok(generic(head)),
+            false => show_nothing(head, view),
+        };
     }
     let filter = mask.filter(|_| download.is_over());
     let filter = filter.map(|mask| Filter::new(mask.clone(), view.limits));
     let sieve = filter.and_then(|filter| sieve(&mut head, filter, view, BodyKind::Json));
     let shown = sieve.and_then(|sieve| pass_whole(sieve, begun, story));
     Ok(match shown {
-        Some(bytes) => Response::from_parts(head, Source::Whole(bytes)),
+        Some((bytes, removed)) => {
+            view.tells.count(&mut head, removed);
+            Response::from_parts(head, Source::Whole(bytes))
+        }
         None => generic(head),
     })
 }
 
-/// What passes of a body that is held whole; `None` where it cannot be shown, or is too large.
-fn pass_whole(mut sieve: Sieve, body: Bytes, story: &mut Story) -> Option<Bytes> {
+/// What passes of a body that is held whole, and how much did not; `None` where it cannot be shown,
+/// or is too large.
+fn pass_whole(mut sieve: Sieve, body: Bytes, story: &mut Story) -> Option<(Bytes, u64)> {
     let started = Instant::now();
     let mut passed = Vec::with_capacity(body.len());
     let read = pass_chunk(&mut sieve, body, &mut passed)
         .and_then(|all| finish_if(all, &mut sieve, &mut passed, story));
     story.record().filter += started.elapsed();
-    matches!(read, Ok(true)).then(|| passed.into())
+    matches!(read, Ok(true)).then(|| (passed.into(), sieve.removed()))
 }
 
 fn generic(mut head: response::Parts) -> Response<Source> {

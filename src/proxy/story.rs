@@ -51,6 +51,7 @@ impl Story {
             access: None,
             grant: None,
             reason: Reason::ClientTimeout,
+            fault: None,
             monitored: None,
             refused: true,
             status: 0,

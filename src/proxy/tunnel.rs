@@ -3,6 +3,7 @@
 //! It lasts as long as both ends want it, something passes, and it is allowed. A close frame cannot
 //! be put between two bytes of somebody else's frame, so that what is no longer allowed is cut.
 
+use super::again::Question;
 use super::connection::Client;
 use super::deadline::{Deadline, TICK};
 use super::io::ClientIo;
@@ -10,9 +11,9 @@ use super::link::Far;
 use super::request::Way;
 use super::respond::Refused;
 use super::story::Story;
-use super::upgrade::{Opened, Question};
+use super::upgrade::Opened;
 use super::worker::Worker;
-use crate::decide::{Decision, Reason};
+use crate::decide::Reason;
 use bytes::{Buf, Bytes};
 use std::cell::{Cell, OnceCell};
 use std::fmt;
@@ -22,7 +23,7 @@ use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A connection that is open towards the upstream and about to be towards the client. Dropped
@@ -135,8 +136,7 @@ impl fmt::Debug for Tunnel {
     }
 }
 
-/// Asks again, of what is live then, when that has changed and otherwise from time to time: a
-/// credential expires, a membership is over, an object changes hands. Ends with the refusal.
+/// Asks again when what is live has changed, and otherwise from time to time. Ends with the refusal.
 /// `verdict` passes where the last good answer is older than the limit.
 async fn stays_allowed(
     way: &Way<'_>,
@@ -157,41 +157,11 @@ async fn stays_allowed(
         })
         .await;
         let asked = Instant::now();
-        if let Err(refused) = ask_again(way, &mut question, story).await {
+        if let Err(refused) = way.ask_again(&mut question, story).await {
             return refused;
         }
         waited = asked.elapsed();
     }
-}
-
-async fn ask_again(
-    way: &Way<'_>,
-    question: &mut Question,
-    story: &mut Story,
-) -> Result<(), Refused> {
-    // What is trusted may have changed.
-    let way = &Way { holder: OnceCell::new(), ..*way };
-    let live = way.worker.live();
-    let time = way.worker.time_at(Instant::now());
-    let now = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    question.generation = live.snapshot.generation();
-    story.record().generation = question.generation;
-    let waited = story.record().upstream;
-    let judged = match way.judge(&question.canonical, &live, now, story) {
-        Err(Refused { ask: Some(ask), .. }) => {
-            way.judge_later(*ask, &question.canonical, &live, now, story).await?
-        }
-        judged => judged?,
-    };
-    let permit = match judged {
-        Decision::Allowed(permit) => permit,
-        Decision::Asks(inquiry) => {
-            let canonical = &mut question.canonical;
-            way.ask(*inquiry, canonical, &live, &mut None, now, story).await?.permit
-        }
-    };
-    story.record().upstream = waited;
-    question.is_met_by(&permit)
 }
 
 impl Pump {

@@ -4,6 +4,7 @@
 //! Nothing that the client sends behind its handshake is read before the upstream has answered 101
 //! and the client has been told so: until then it lies where HTTP reads from.
 
+use super::again::Question;
 use super::canonical::Canonical;
 use super::headers;
 use super::link::Far;
@@ -18,8 +19,7 @@ use crate::decide::{Permit, Reason, handshake};
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderValue, Response};
-use std::sync::Arc;
+use http::Response;
 
 /// What an upstream makes of a handshake.
 pub(super) enum Switch {
@@ -37,23 +37,6 @@ pub(super) struct Opened {
     pub(super) question: Question,
 }
 
-/// What an open connection has to be allowed by, for as long as it lasts.
-pub(super) struct Question {
-    pub(super) canonical: Canonical,
-    pub(super) request_id: HeaderValue,
-    /// The generation that decided last.
-    pub(super) generation: u64,
-    subject: Subject,
-}
-
-/// For whom the upstream was told that the connection is.
-#[derive(Debug, PartialEq, Eq)]
-struct Subject {
-    user: Option<Arc<str>>,
-    org: Option<Arc<str>>,
-    app: Option<Arc<str>>,
-}
-
 impl Way<'_> {
     /// Step 10 for a request that asks for a WebSocket connection. The permit ends here, as in
     /// [`Way::forward`].
@@ -64,9 +47,8 @@ impl Way<'_> {
         story: &mut Story,
     ) -> Result<Switch, Refused> {
         let accept = accept(&canonical)?;
-        let subject = Subject::of(&permit);
+        let question = Question::of_connection(canonical, &permit, self.request_id);
         let to = live.to(permit.upstream());
-        let generation = permit.generation();
         drop(permit);
         let started = story.moment();
         let switched = self.worker.pool.switch(to, outgoing).await;
@@ -83,26 +65,7 @@ impl Way<'_> {
             return Err(Reason::Overloaded.into());
         }
         headers::switch_response(head.headers_mut())?;
-        let request_id = self.request_id.clone();
-        let question = Question { canonical, request_id, generation, subject };
         Ok(Switch::Opened(head, Box::new(Opened { far, question })))
-    }
-}
-
-impl Question {
-    /// Refuses what this permit does not say of the connection that is open.
-    pub(super) fn is_met_by(&self, permit: &Permit) -> Result<(), Refused> {
-        match permit.upgrades() && Subject::of(permit) == self.subject {
-            true => Ok(()),
-            false => Err(Reason::NoGrant.into()),
-        }
-    }
-}
-
-impl Subject {
-    fn of(permit: &Permit) -> Subject {
-        let user = permit.principal().map(|principal| principal.user.clone());
-        Subject { user, org: permit.org().cloned(), app: permit.app().cloned() }
     }
 }
 

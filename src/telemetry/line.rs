@@ -36,6 +36,7 @@ impl Formatter {
         optional(out, "access", record.access.map(|access| access.as_str()));
         optional(out, "decision", Some(if record.refused { "refuse" } else { "allow" }));
         optional(out, "reason", Some(record.reason.as_str()));
+        optional(out, "fault", record.fault);
         optional(out, "monitored", record.monitored.map(|reason| reason.as_str()));
         optional(out, "grant", record.grant.as_deref());
         number(out, "status", record.status.into());
@@ -163,7 +164,7 @@ mod tests {
         let wanted = concat!(
             r#"{"time":"2027-01-15T08:00:00.123Z","request_id":"r-1","client":"192.0.2.1","#,
             r#""user":"ann","org":"acme","app":null,"method":"GET","route":"/customers/{id}","#,
-            r#""access":"read","decision":"allow","reason":"granted","monitored":null,"#,
+            r#""access":"read","decision":"allow","reason":"granted","fault":null,"monitored":null,"#,
             r#""grant":"support /customers/**","status":200,"#,
             r#""aborted":false,"removed":3,"bytes_in":12,"bytes_out":342,"total_us":1234,"#,
             r#""upstream_us":900,"decide_us":1,"filter_us":15,"generation":7}"#,

@@ -30,6 +30,8 @@ pub struct Record {
     pub grant: Option<Arc<str>>,
     /// Why it was allowed or refused.
     pub reason: Reason,
+    /// Why nobody was identified, in one word of a bounded set.
+    pub fault: Option<&'static str>,
     /// In monitor mode, what enforcing would have come to; `None` where the route is enforced.
     pub monitored: Option<Reason>,
     /// Whether `reason` is the policy's or the proxy's refusal, not an allowance.
@@ -74,6 +76,7 @@ pub(super) mod tests {
             access: Some(Access::READ),
             grant: Some("support /customers/**".into()),
             reason: Reason::Granted,
+            fault: None,
             monitored: None,
             refused: false,
             status: 200,

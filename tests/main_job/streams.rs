@@ -1,7 +1,10 @@
 //! Large bodies: they stream both ways, memory stays flat, and what breaks is never a whole.
 
 use super::Api;
-use crate::support::{Client, Upstream, client};
+use crate::support::upstream::Pieces;
+use crate::support::{Client, Upstream, client, eventually};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 const RULES: &str = r#"
 roles:
@@ -34,8 +37,9 @@ fn peak_kib(pid: u32) -> u64 {
     line.split_whitespace().nth(1).expect("a size").parse().expect("a number")
 }
 
-#[test]
-fn p11_p13_a_large_body_is_filtered_as_it_comes_and_memory_stays_flat() {
+/// Sends a list of this many blocks of [`items`] through the proxy, and says how much the proxy has
+/// grown by it, in KiB. The first of it is with the client before the last of it has been sent.
+fn grown_by(blocks: usize) -> u64 {
     let (upstream, pieces) = Upstream::in_pieces();
     let api = Api::over(upstream, RULES);
     let token = super::bearer("ana:support");
@@ -43,25 +47,78 @@ fn p11_p13_a_large_body_is_filtered_as_it_comes_and_memory_stays_flat() {
     client.send(client::head("GET", "/items", &[("Authorization", &token)], None));
     api.upstream.wait_for(1);
     let before = peak_kib(api.proxy.pid());
-    let sending = std::thread::spawn(move || {
-        pieces.send(HEAD);
-        pieces.send(chunk("["));
-        // 20 MB: far more than any buffer on the way.
-        for block in 0..320 {
-            pieces.send(chunk(&items(block * 256)));
+    pieces.send(HEAD.to_owned() + &chunk("[") + &chunk(&items(0)));
+    pieces.send(chunk(&items(256)));
+    assert_eq!(client.read_head().start, "HTTP/1.1 200 OK");
+    let mut seen = Seen::default();
+    seen.chunk(&client.read_chunk());
+    assert!(seen.items > 0, "nothing is out, and the last of it is far from in");
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counted = taken.clone();
+    let sending = std::thread::spawn(move || send_rest(pieces, blocks, &counted));
+    loop {
+        let chunk = client.read_chunk();
+        if chunk.is_empty() {
+            break;
         }
-        pieces.send(chunk("{\"id\":-1,\"key\":\"CANARY\"}]"));
-        pieces.send("0\r\n\r\n");
-        pieces.done();
-        pieces
-    });
-    let answer = client.read();
+        seen.chunk(&chunk);
+        taken.store(seen.items, Relaxed);
+    }
     let grown = peak_kib(api.proxy.pid()).saturating_sub(before);
     let _kept_until_here = sending.join().expect("all pieces sent");
+    assert!(!seen.canary);
+    assert_eq!(seen.items, blocks * 256 + 1);
+    grown
+}
+
+/// The blocks from the third on, a few ahead of those that the client has: what is on the way is
+/// held here, so that the proxy alone is measured.
+fn send_rest(pieces: Pieces, blocks: usize, taken: &AtomicUsize) -> Pieces {
+    for block in 2..blocks {
+        pieces.send(chunk(&items(block * 256)));
+        eventually(|| match taken.load(Relaxed) / 256 + AHEAD > block {
+            true => Ok(()),
+            false => Err(format!("{block} blocks sent, {} items taken", taken.load(Relaxed))),
+        });
+    }
+    pieces.send(chunk("{\"id\":-1,\"key\":\"CANARY\"}]") + "0\r\n\r\n");
+    pieces.done();
+    pieces
+}
+
+/// What has come of a list, without holding it.
+#[derive(Default)]
+struct Seen {
+    items: usize,
+    canary: bool,
+}
+
+impl Seen {
+    /// Each item ends with the only brace that closes.
+    fn chunk(&mut self, bytes: &[u8]) {
+        self.items += bytes.iter().filter(|byte| **byte == b'}').count();
+        // Names and values are shorter than a chunk: one of many would be whole in one.
+        self.canary |= bytes.windows(6).any(|six| six == b"CANARY");
+    }
+}
+
+/// Blocks that the upstream is ahead of the client: more than fits into sockets and buffers.
+const AHEAD: usize = 256;
+
+#[test]
+fn p11_p13_a_large_body_is_filtered_as_it_comes_and_memory_stays_flat() {
+    let grown = grown_by(320);
     assert!(grown < 4 * 1024, "{grown} KiB more for a body of 20 MB");
-    assert!(answer.body.len() > 15_000_000, "{}", answer.body.len());
-    assert!(!answer.text().contains("CANARY"));
-    assert_eq!(answer.json().as_array().expect("a list").len(), 320 * 256 + 1);
+}
+
+/// The figure that is promised (docs/testing.md has the command).
+#[test]
+#[ignore = "a minute without optimization"]
+#[expect(clippy::print_stdout, reason = "the figure is what it is run for")]
+fn p11_p13_200_megabytes_pass_in_flat_memory() {
+    let grown = grown_by(3_250);
+    println!("200 MB: the proxy has grown by {grown} KiB");
+    assert!(grown < 20 * 1024, "{grown} KiB more for a body of 200 MB");
 }
 
 /// What has begun to go out cannot become a 502: it is cut, and never ends well.
@@ -126,7 +183,7 @@ fn uploads_that_nothing_limits_stream() {
     let half = "x".repeat(100_000);
     client.send(client::head("POST", "/items", &[("Authorization", &token)], Some(200_000)));
     client.send(&half);
-    crate::support::eventually(|| {
+    eventually(|| {
         let came: usize = api.upstream.bytes().iter().map(Vec::len).sum();
         if came > 100_000 { Ok(()) } else { Err(came) }
     });

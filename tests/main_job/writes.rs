@@ -3,7 +3,7 @@
 
 use super::Api;
 use crate::support::upstream::response;
-use crate::support::{Client, Upstream, client};
+use crate::support::{Client, Upstream, client, h2};
 use serde_json::json;
 
 const RULES: &str = r#"
@@ -251,6 +251,54 @@ fn p13_a_body_that_must_be_read_has_a_limit() {
     };
     assert_eq!([4095, 4096, 4097].map(send), [200, 200, 413]);
     assert_eq!(upstream.requests().len(), 2);
+}
+
+/// What HTTP/1.1 is refused, HTTP/2 is; and what is checked there goes on as it does here.
+#[test]
+fn p10_bodies_over_http_2_are_checked_alike() {
+    let api = Api::start(RULES);
+    let token = super::bearer("ana:support");
+    let call = |method: &str, kind: &str, body: &str| {
+        let fields = [("authorization", token.as_str()), ("content-type", kind)];
+        let request = h2::request(api.proxy.address, method, TARGET, &fields, body);
+        h2::call_all(api.proxy.address, vec![request]).remove(0).unwrap().status
+    };
+    let (json, patch) = ("application/json", "application/json-patch+json");
+    for (method, kind, body, status) in [
+        ("POST", json, r#"{"ssn": 1}"#, 403),
+        ("DELETE", json, r#"{"ssn": 1}"#, 403),
+        ("GET", json, r#"{"ssn": 1}"#, 403),
+        ("PUT", json, r#"{"name": "x"}"#, 409),
+        ("POST", json, r#"{"age": "x"}"#, 422),
+        ("POST", json, r#"{"a": 1, "\u0061": 2}"#, 400),
+        ("POST", "text/plain", "ssn", 415),
+        ("PATCH", patch, r#"[{"op": "add", "path": "/ssn", "value": 1}]"#, 403),
+    ] {
+        assert_eq!(call(method, kind, body), status, "{method} {body}");
+    }
+    api.upstream.assert_untouched();
+    assert_eq!(call("POST", json, r#"{"name": "x"}"#), 200);
+    let seen = api.upstream.requests().pop().unwrap();
+    assert_eq!(
+        (&seen.body[..], seen.fields.get("content-length")),
+        (&br#"{"name": "x"}"#[..], Some("13"))
+    );
+}
+
+/// A parameter that a server may take for a member of the body is held to the same mask.
+#[test]
+fn p10_a_query_writes_no_hidden_and_no_read_only_field() {
+    let api = Api::start(RULES);
+    for query in ["ssn=1", "id=7", "ID=7", "customer[id]=7", "zip=1"] {
+        for method in ["POST", "PATCH"] {
+            let target = format!("{TARGET}?{query}");
+            api.refused(method, 403, || api.send("ana:support", method, &target, "{}"));
+        }
+    }
+    for (method, query) in [("GET", "id=7"), ("DELETE", "id=7"), ("POST", "name=x")] {
+        let target = format!("{TARGET}?{query}");
+        assert_eq!(api.call("ana:support", method, &target).status, 200, "{method} {query}");
+    }
 }
 
 /// A coding is refused, unless the settings have it taken off: then the decoded bytes are checked, and

@@ -7,7 +7,7 @@ mod compare;
 mod compiled;
 mod conditions;
 mod coverage;
-mod dice;
+pub(crate) mod dice;
 mod fields;
 mod generate;
 mod hosts;

@@ -14,6 +14,7 @@ pub struct Whole {
     pub status: u16,
     pub headers: http::HeaderMap,
     pub body: Bytes,
+    pub trailers: Option<http::HeaderMap>,
 }
 
 /// What one exchange came to: a whole response, or the text of the error that cut it.
@@ -77,6 +78,7 @@ async fn one(
 ) -> Outcome {
     let response = sender.send_request(request).await.map_err(|error| format!("{error:?}"))?;
     let (head, body) = response.into_parts();
-    let body = body.collect().await.map_err(|error| format!("{error:?}"))?.to_bytes();
-    Ok(Whole { status: head.status.as_u16(), headers: head.headers, body })
+    let whole = body.collect().await.map_err(|error| format!("{error:?}"))?;
+    let (status, trailers) = (head.status.as_u16(), whole.trailers().cloned());
+    Ok(Whole { status, headers: head.headers, body: whole.to_bytes(), trailers })
 }

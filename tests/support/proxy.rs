@@ -3,7 +3,7 @@
 use super::{DEADLINE, TempPolicy, Upstream, client, eventually::within, wire::Response};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -264,6 +264,24 @@ pub fn run_in<T: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item 
     let mut command = binary();
     command.args(arguments).current_dir(folder);
     run_to_end(command)
+}
+
+/// The same, with this on its standard input.
+#[track_caller]
+pub fn run_with<T: AsRef<OsStr>>(
+    folder: &Path,
+    arguments: impl IntoIterator<Item = T>,
+    input: impl Into<Vec<u8>>,
+) -> Output {
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    let mut command = binary();
+    command.args(arguments).current_dir(folder).stdin(reader);
+    let input = input.into();
+    // Whoever does not read to the end closes its side, and that is no failure of the test.
+    let writing = std::thread::spawn(move || drop(writer.write_all(&input)));
+    let output = run_to_end(command);
+    writing.join().expect("what writes");
+    output
 }
 
 /// Reads the addresses out of `portcullis: listening on A, admin on B, …`. Knows no more of that

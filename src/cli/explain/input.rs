@@ -6,19 +6,43 @@ use crate::policy::Host;
 use crate::policy::snapshot::Snapshot;
 use crate::principal::Principal;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 /// A file with a body.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("cannot read `{}`: {error}", path.display());
-    let mut body = Vec::new();
     let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(MAX_BODY + 1).read_to_end(&mut body).map_err(failed)?;
-    match body.len() as u64 > MAX_BODY {
-        true => Err(format!("`{}` is larger than {MAX_BODY} bytes", path.display())),
-        false => Ok(body),
+    let mut body = Vec::new();
+    let name = format!("`{}`", path.display());
+    pieces(file, &name, |piece| -> Result<(), String> {
+        body.extend_from_slice(piece);
+        Ok(())
+    })?;
+    Ok(body)
+}
+
+/// Reads what is called `name` piece by piece to its end, or to an error of `take`.
+pub(in crate::cli) fn pieces<E: From<String>>(
+    mut from: impl Read,
+    name: &str,
+    mut take: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let (mut room, mut all) = (vec![0; PIECE], 0);
+    loop {
+        let read = match from.read(&mut room) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            read => read.map_err(|error| format!("cannot read {name}: {error}"))?,
+        };
+        all += read;
+        match read {
+            0 => return Ok(()),
+            _ if all > MAX_BODY => {
+                return Err(format!("{name} is larger than {MAX_BODY} bytes").into());
+            }
+            _ => take(&room[..read])?,
+        }
     }
 }
 
@@ -104,5 +128,8 @@ pub(super) fn unknown_roles(snapshot: &Snapshot, caller: &Principal) -> Vec<Stri
         .collect()
 }
 
-/// Bytes of a body that is explained; also what a file without an end is read to.
-const MAX_BODY: u64 = 64 * 1024 * 1024;
+/// Bytes of a body that a command reads; also what a file without an end is read to.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+
+/// Bytes that are read at a time.
+const PIECE: usize = 64 * 1024;

@@ -16,20 +16,49 @@ pub(super) struct Shown {
     pub(super) dropped: u64,
 }
 
-/// Filters a response as the proxy would on this route. Of records, the kind is told by how they
-/// begin.
-pub(super) fn filter(mut filter: Filter, response: &[u8], route: &Route) -> Shown {
-    let mut text = Vec::with_capacity(response.len());
-    if route.response != BodyKind::Events {
-        let end = filter.push(response, &mut text).and_then(|()| filter.finish(&mut text));
-        let (removed, dropped) = (filter.pointers().to_vec(), filter.dropped());
-        return Shown { text, end, removed, dropped };
+/// A response on its way, as the proxy would show it on a route.
+pub(in crate::cli) enum Reader {
+    Document(Box<Filter>),
+    Records(Box<Records>),
+}
+
+impl Reader {
+    /// For a response that begins so. Of records, the kind is told by how they begin.
+    pub(in crate::cli) fn of(filter: Filter, beginning: &[u8], route: &Route) -> Reader {
+        if route.response != BodyKind::Events {
+            return Reader::Document(Box::new(filter));
+        }
+        let (framing, sentinels) = (framing(beginning), route.sentinels.clone());
+        Reader::Records(Box::new(Records::new(filter, framing, sentinels, Limits::default())))
     }
-    let framing = framing(response);
-    let mut records = Records::new(filter, framing, route.sentinels.clone(), Limits::default());
-    let end = records.push(response, &mut text).and_then(|()| records.finish(&mut text));
-    let (removed, dropped) = (records.pointers().to_vec(), records.dropped());
-    Shown { text, end, removed, dropped }
+
+    /// Takes a piece and gives out what passes of it.
+    pub(in crate::cli) fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        match self {
+            Reader::Document(filter) => filter.push(piece, out),
+            Reader::Records(records) => records.push(piece, out),
+        }
+    }
+
+    /// The response has ended.
+    pub(in crate::cli) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        match self {
+            Reader::Document(filter) => filter.finish(out),
+            Reader::Records(records) => records.finish(out),
+        }
+    }
+}
+
+/// Filters a whole response as the proxy would on this route.
+pub(super) fn filter(filter: Filter, response: &[u8], route: &Route) -> Shown {
+    let mut text = Vec::with_capacity(response.len());
+    let mut reader = Reader::of(filter, response, route);
+    let end = reader.push(response, &mut text).and_then(|()| reader.finish(&mut text));
+    let (removed, dropped) = match &reader {
+        Reader::Document(filter) => (filter.pointers(), filter.dropped()),
+        Reader::Records(records) => (records.pointers(), records.dropped()),
+    };
+    Shown { text, end, removed: removed.to_vec(), dropped }
 }
 
 /// No field of an event begins as JSON does, and every line of NDJSON is JSON.

@@ -1,8 +1,9 @@
 //! What is said about one request.
 
-use super::Args;
+use super::About;
 use crate::decide::{Permit, Preflight, Reason, Refusal, Trace};
-use crate::policy::snapshot::{DenialId, GrantId, Snapshot};
+use crate::policy::roleset::RoleSet;
+use crate::policy::snapshot::{DenialId, GrantId, RouteId, Snapshot};
 use crate::principal::Principal;
 use http::{HeaderName, HeaderValue};
 use serde::Serialize;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 /// Everything that is said about one request. The keys of its JSON are a promise.
 #[derive(Debug, Default)]
-pub(super) struct Story {
+pub(in crate::cli) struct Story {
     pub(super) refusal: Option<Refusal>,
     /// In monitor mode nothing is refused from here on.
     pub(super) monitored: bool,
@@ -22,6 +23,8 @@ pub(super) struct Story {
     pub(super) digest: Arc<str>,
     pub(super) principal: Option<Caller>,
     pub(super) route: Option<Arc<str>>,
+    /// Where the route stands in the files.
+    pub(super) route_at: Option<String>,
     pub(super) access: Option<&'static str>,
     pub(super) public: bool,
     /// It is what a browser asks for a page of another origin.
@@ -34,7 +37,7 @@ pub(super) struct Story {
     pub(super) schemas: Vec<Arc<str>>,
     pub(super) removed: Vec<String>,
     pub(super) body: Option<String>,
-    pub(super) notes: Vec<String>,
+    pub(in crate::cli) notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -43,6 +46,9 @@ pub(super) struct Caller {
     org: Option<Arc<str>>,
     app: Option<Arc<str>>,
     roles: Vec<Arc<str>>,
+    /// It has been found where the caller stands: these are its roles there, and no claims of it.
+    #[serde(skip)]
+    stands: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -69,6 +75,7 @@ impl Caller {
             org: principal.org.clone(),
             app: principal.app.clone(),
             roles: principal.roles.clone().unwrap_or_default(),
+            stands: false,
         }
     }
 }
@@ -81,6 +88,12 @@ pub(super) struct Heard<'a> {
 
 impl Trace for Heard<'_> {
     const LISTENS: bool = true;
+
+    fn stands(&mut self, org: Option<&str>, app: Option<&str>, roles: &RoleSet) {
+        let Some(caller) = &mut self.story.principal else { return };
+        (caller.org, caller.app, caller.stands) = (org.map(Arc::from), app.map(Arc::from), true);
+        caller.roles = roles.iter().map(|role| self.snapshot.role(role).id().clone()).collect();
+    }
 
     fn grant(&mut self, grant: GrantId) {
         let grant = self.snapshot.grant(grant);
@@ -133,7 +146,7 @@ impl Story {
         self.refusal.is_none()
     }
 
-    pub(super) fn allow(&mut self, permit: &Permit, snapshot: &Snapshot) {
+    pub(super) fn allow(&mut self, permit: &Permit) {
         self.public = permit.principal().is_none();
         self.filtered = permit.fields().is_some();
         self.monitored = permit.is_monitored();
@@ -147,18 +160,19 @@ impl Story {
         if self.public {
             self.principal = None;
         }
-        if let Some(caller) = &mut self.principal {
-            caller.org = permit.org().cloned();
-            caller.app = permit.app().cloned();
-            let roles = permit.roles().iter();
-            caller.roles = roles.map(|role| snapshot.role(role).id().clone()).collect();
-        }
+    }
+
+    /// The route that a request is on, if it is on one.
+    pub(super) fn on(&mut self, route: Option<RouteId>, snapshot: &Snapshot) {
+        let route = route.map(|route| snapshot.route(route));
+        self.route = route.map(|route| route.pattern.clone());
+        self.route_at = route.and_then(|route| Some(route.place.as_ref()?.to_string()));
     }
 
     /// The proxy answers by itself.
     pub(super) fn answer(&mut self, found: &Preflight, snapshot: &Snapshot) {
         self.preflight = true;
-        self.route = Some(snapshot.route(found.route).pattern.clone());
+        self.on(Some(found.route), snapshot);
         let said = |(name, value): &(HeaderName, HeaderValue)| {
             format!("`{name}: {}` is answered", value.to_str().unwrap_or_default())
         };
@@ -167,6 +181,8 @@ impl Story {
 
     pub(super) fn refuse(&mut self, refusal: Refusal) {
         if !self.monitored {
+            let allow = refusal.allow.map(|allow| format!("methods that have a letter: {allow}"));
+            self.notes.extend(allow);
             self.refusal = Some(refusal);
         } else if !self.would_refuse {
             self.would_refuse = true;
@@ -201,6 +217,7 @@ impl Story {
             digest: &self.digest,
             principal: self.principal.as_ref(),
             route: self.route.as_deref(),
+            route_at: self.route_at.as_deref(),
             access: self.access,
             reason: self.reason().as_str(),
             filtered: self.filtered,
@@ -215,15 +232,32 @@ impl Story {
         serde_json::to_string(&told).map(|text| text + "\n").unwrap_or_default()
     }
 
-    pub(super) fn human(&self, args: &Args) -> String {
+    /// What of the policy decided, each with its place in the files.
+    fn because(&self) -> Vec<String> {
+        let route = match self.reason() {
+            Reason::Public => "is public for this",
+            Reason::OriginNotAllowed => "does not list this origin",
+            Reason::Preflight => "says what pages of other origins may do",
+            Reason::Monitored => "is in monitor mode",
+            _ => "",
+        };
+        let at = self.route_at.as_ref().filter(|_| !route.is_empty());
+        let route = at.map(|at| format!("the route {route} ({at})"));
+        let denial = |one: &Denied| format!("{} denies {} ({})", one.restriction, one.path, one.at);
+        let grant = |one: &Granted| format!("{} has {} ({})", one.role, one.path, one.at);
+        let denials = self.restrictions.iter().map(denial);
+        route.into_iter().chain(self.grants.iter().map(grant)).chain(denials).collect()
+    }
+
+    pub(super) fn human(&self, about: &About) -> String {
         let mut text = String::new();
         let verdict = if self.allowed() { "ALLOW" } else { "REFUSE" };
         let (reason, status) = (self.reason(), self.reason().status());
         let _ = writeln!(
             text,
             "{verdict} {} {}: {reason}{}",
-            args.method,
-            args.target,
+            about.method,
+            about.target,
             match self.allowed() {
                 true => String::new(),
                 false => format!(" ({status})"),
@@ -242,13 +276,8 @@ impl Story {
             (None, _) => line("route", "none".into()),
             (Some(route), None) => line("route", route.to_string()),
         }
-        for (at, grant) in self.grants.iter().enumerate() {
-            let label = if at == 0 { "because" } else { "" };
-            line(label, format!("{} has {} ({})", grant.role, grant.path, grant.at));
-        }
-        for denied in &self.restrictions {
-            let text = format!("{} denies {} ({})", denied.restriction, denied.path, denied.at);
-            line("because", text);
+        for (at, because) in self.because().into_iter().enumerate() {
+            line(if at == 0 { "because" } else { "" }, because);
         }
         if !self.schemas.is_empty() {
             line("schemas", self.schemas.join(", "));
@@ -279,7 +308,8 @@ impl Caller {
             }
         }
         match self.roles.as_slice() {
-            [] => text + ", no roles",
+            [] if self.stands => text + ", no roles",
+            [] => text,
             roles => format!("{text}, roles {}", roles.join(", ")),
         }
     }
@@ -294,6 +324,7 @@ struct Told<'a> {
     digest: &'a str,
     principal: Option<&'a Caller>,
     route: Option<&'a str>,
+    route_at: Option<&'a str>,
     access: Option<&'static str>,
     reason: &'static str,
     filtered: bool,

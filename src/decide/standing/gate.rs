@@ -35,11 +35,21 @@ impl<'p> Seeker<'p> {
             trace.note(|| format!("the credential acts in the application `{own}` alone"));
             return Err(Reason::NoAppAccess);
         };
-        let app = self.people.app_id(id).ok_or(Reason::AppNotAssigned)?;
-        if self.acts_elsewhere(app) {
-            trace.note(|| "the credential acts in another application alone".into());
-        }
-        let entry = self.entry(app, entered, ground, org_roles)?;
+        let Some(app) = self.people.app_id(id) else {
+            trace.note(|| format!("the policy has no application `{id}`"));
+            return Err(Reason::AppNotAssigned);
+        };
+        let entry = self.entry(app, entered, ground, org_roles);
+        let entry = entry.inspect_err(|reason| {
+            trace.note(|| match reason {
+                Reason::AppNotAssigned => format!("the organization does not have `{id}`"),
+                Reason::AppInactive => format!("`{id}` says `active: false`"),
+                _ if self.acts_elsewhere(app) => {
+                    "the credential acts in another application alone".into()
+                }
+                _ => format!("nobody gave `{id}` to `{}`", self.principal.user),
+            })
+        })?;
         if entry.derived {
             trace.note(|| "nobody assigned the application: entry is derived".into());
         }

@@ -4,7 +4,7 @@ use super::{Entered, Ground, Place, Seeker};
 use crate::decide::{Reason, Trace};
 use crate::policy::people::Membership;
 use crate::policy::roleset::{RoleId, RoleSet};
-use crate::principal::AuthMethod;
+use crate::principal::{AuthMethod, Principal};
 use std::sync::Arc;
 
 /// What the caller has in the organization that it entered.
@@ -39,7 +39,10 @@ impl<'p> Seeker<'p> {
             (None, None) => return Ok((Entered::Nowhere, Footing::default())),
             (Some(id), _) => match self.people.org(id) {
                 Some(org) => Entered::Known(org),
-                None if self.people.lists_orgs() => return Err(Reason::NotAMember),
+                None if self.people.lists_orgs() => {
+                    trace.note(|| format!("the policy has no organization `{id}`"));
+                    return Err(Reason::NotAMember);
+                }
                 None => Entered::Claimed,
             },
         };
@@ -50,7 +53,7 @@ impl<'p> Seeker<'p> {
         match self.footing(entered, id, trace) {
             Some(footing) => Ok((entered, footing)),
             None => {
-                self.explain_absence(id, trace);
+                self.explain_absence(entered, id, trace);
                 Err(Reason::NotAMember)
             }
         }
@@ -208,23 +211,33 @@ impl<'p> Seeker<'p> {
         roles
     }
 
-    fn explain_absence(&self, id: Option<&str>, trace: &mut impl Trace) {
-        let Some(own) = self.principal.org.as_deref().filter(|own| Some(*own) != id) else {
-            let names_none = self.principal.org.is_none() && id.is_some();
-            if names_none && self.people.membership() != Membership::Directory {
-                trace.note(|| {
-                    "the credential names no organization, so it makes a member of none".into()
-                });
-            }
-            return;
-        };
-        trace.note(|| match id {
-            Some(_) => format!("the credential acts in the organization `{own}` alone"),
-            None => format!(
-                "the credential names the organization `{own}`, but no route of this policy \
-                 names one: let a route say `org: claims.org`, or map no claim to `org`"
-            ),
-        });
+    fn explain_absence(&self, entered: Entered<'_>, id: Option<&str>, trace: &mut impl Trace) {
+        let Principal { user, org, .. } = self.principal;
+        if let Some(own) = org.as_deref().filter(|own| Some(*own) != id) {
+            return trace.note(|| match id {
+                Some(_) => format!("the credential acts in the organization `{own}` alone"),
+                None => format!(
+                    "the credential names the organization `{own}`, but no route of this policy \
+                     names one: let a route say `org: claims.org`, or map no claim to `org`"
+                ),
+            });
+        }
+        if self.people.membership() != Membership::Token
+            && let Entered::Known(listed) = entered
+        {
+            let what = match listed.member(user) {
+                Some(_) => {
+                    "is a member there, but suspended, or outside of the time that it is bound to"
+                }
+                None => "is not listed as a member there",
+            };
+            trace.note(|| format!("`{user}` {what}"));
+        }
+        if org.is_none() && id.is_some() && self.people.membership() != Membership::Directory {
+            trace.note(|| {
+                "the credential names no organization, so it makes a member of none".into()
+            });
+        }
     }
 
     /// `a` and `b` reach: the roles that do so by themselves.

@@ -126,8 +126,8 @@ impl Head {
 }
 
 /// The name of a field, and whether there is a file's: `form-data; name="a"; filename="b"`. Nothing
-/// in it can be read in two ways: no escapes (some servers know `\"`, some `%22`), no parameter twice
-/// and none with a `*`.
+/// in it can be read in two ways: no escapes (some servers know `\"`, some `%22`), no parameter twice,
+/// none with a `*`, and none that stands in another one's quotes.
 fn named(disposition: &str) -> Option<(String, bool)> {
     let (kind, mut rest) = disposition.split_once(';')?;
     if !kind.trim_end().eq_ignore_ascii_case("form-data") {
@@ -137,6 +137,9 @@ fn named(disposition: &str) -> Option<(String, bool)> {
     loop {
         let (key, after) = rest.trim_start().split_once('=')?;
         let (value, after) = parameter(after)?;
+        if has_a_name(value) {
+            return None;
+        }
         let slot = match key {
             _ if key.eq_ignore_ascii_case("name") => &mut name,
             _ if key.eq_ignore_ascii_case("filename") => &mut file,
@@ -152,6 +155,13 @@ fn named(disposition: &str) -> Option<(String, bool)> {
     }
     let name = name.filter(|name| !name.contains('%'))?;
     Some((name.to_owned(), file.is_some()))
+}
+
+/// Whether a value has in it what a reader that looks for `name=` takes for a parameter of its own.
+fn has_a_name(value: &str) -> bool {
+    let mut squeezed = value.to_ascii_lowercase();
+    squeezed.retain(|c| !c.is_whitespace() && c != '*');
+    squeezed.contains("name=")
 }
 
 /// A value, with or without quotes, and what follows it.

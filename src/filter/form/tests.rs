@@ -264,6 +264,8 @@ fn p10_heads_of_parts_say_one_thing() {
         "; size=7",
         "; filename=\"a\\\"\"",
         "; filename=\"a",
+        "; filename=\"x name=ssn\"",
+        "; filename=\"x; Name*= utf-8''ssn\"",
         "; filename",
         ";",
         "\r\nContent-Transfer-Encoding: base64",
@@ -284,6 +286,7 @@ fn p10_heads_of_parts_say_one_thing() {
         "Content-Type: text/plain",
         "Content-Disposition: attachment; name=\"a\"",
         "Content-Disposition: form-data",
+        "Content-Disposition: form-data; name=\"a;name =ssn\"",
     ] {
         assert_eq!(whole(head), None, "{head}");
     }

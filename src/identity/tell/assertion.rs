@@ -56,6 +56,8 @@ struct Caller {
     app: Option<Arc<str>>,
     roles: Arc<str>,
     audience: Arc<str>,
+    /// When the credential ends, where the statement must end with it.
+    ends: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -92,17 +94,12 @@ impl Assertion {
     /// A statement that is good at this second and for half of its life at least, or for as long
     /// as the caller's credential. `None` where it cannot be signed.
     pub fn value(&self, said: &Stated<'_>, now: u64) -> Option<HeaderValue> {
-        // The statement ends with the credential, which is not a part of what it says.
-        let short = said.expires.filter(|end| *end < now + self.ttl);
-        if let Some(end) = short {
-            return self.make(&self.caller(said), now, end);
-        }
-        let caller = self.caller(said);
+        let caller = self.caller(said, now);
         if let Some(made) = self.made.get(&caller).filter(|made| now < made.stale) {
             return Some(made.value);
         }
-        let value = self.make(&caller, now, now + self.ttl)?;
-        let stale = now + self.ttl.div_ceil(2);
+        let value = self.make(&caller, now)?;
+        let stale = caller.ends.unwrap_or(now + self.ttl.div_ceil(2));
         self.made.insert(caller, Made { value: value.clone(), stale });
         Some(value)
     }
@@ -113,8 +110,9 @@ impl Assertion {
         format!("{}\n", json!({ "keys": keys }))
     }
 
-    fn caller(&self, said: &Stated<'_>) -> Caller {
+    fn caller(&self, said: &Stated<'_>, now: u64) -> Caller {
         Caller {
+            ends: said.expires.filter(|end| *end < now + self.ttl),
             user: said.user.clone(),
             org: said.org.cloned(),
             app: said.app.cloned(),
@@ -123,7 +121,7 @@ impl Assertion {
         }
     }
 
-    fn make(&self, caller: &Caller, now: u64, end: u64) -> Option<HeaderValue> {
+    fn make(&self, caller: &Caller, now: u64) -> Option<HeaderValue> {
         let mut claims = Map::new();
         for (name, value) in [
             ("iss", Some(json!(self.issuer))),
@@ -133,7 +131,7 @@ impl Assertion {
             ("app", caller.app.as_ref().map(|app| json!(app))),
             ("roles", Some(role_names(&caller.roles)?)),
             ("iat", Some(json!(now))),
-            ("exp", Some(json!(end))),
+            ("exp", Some(json!(caller.ends.unwrap_or(now + self.ttl)))),
         ] {
             claims.extend(value.map(|value| (name.to_owned(), value)));
         }
@@ -316,6 +314,18 @@ mod tests {
     }
 
     #[test]
+    fn a_statement_that_ends_with_its_credential_is_remembered_as_long() {
+        let assertion = assertion(60);
+        let ann = ("ann", "a", None);
+        let first = say_until(&assertion, ann, Some(1_050), 1_000);
+        assert_eq!(say_until(&assertion, ann, Some(1_050), 1_049), first);
+        assert_ne!(say_until(&assertion, ann, Some(1_050), 1_050), first);
+        let other = say_until(&assertion, ann, Some(1_051), 1_000);
+        assert_eq!(claims(&other)["exp"], 1_051, "another credential of the same caller");
+        assert_eq!(claims(&say(&assertion, ann, 1_000))["exp"], 1_060);
+    }
+
+    #[test]
     fn p13_so_many_statements_are_remembered() {
         let assertion = assertion(60);
         let made = Made { value: HeaderValue::from_static("x"), stale: 1 };
@@ -326,6 +336,7 @@ mod tests {
                 app: None,
                 roles: "".into(),
                 audience: "a".into(),
+                ends: None,
             };
             assertion.made.insert(caller, made.clone());
             if [MAX_ASSERTIONS - 1, MAX_ASSERTIONS, MAX_ASSERTIONS + 1].contains(&n)

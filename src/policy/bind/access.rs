@@ -23,6 +23,7 @@ pub(super) const ROLE: Shape = Shape {
         "app_access",
         "reach",
         "from_token",
+        "filtered_count",
         "default",
         // These direct administration.
         "visible_to",
@@ -106,6 +107,7 @@ pub(super) fn role(node: &Node, report: &mut Report) -> Option<RawRole> {
             .filter(|all| all.value)
             .map(|all| all.span),
         from_token: fields.flag("from_token").is_some_and(|token| token.value),
+        filtered_count: fields.flag("filtered_count").is_some_and(|count| count.value),
         includes: fields.texts("includes"),
         grants: fields.list("grants", grant).unwrap_or_default(),
         grants_listed: fields.node("grants").is_some(),

@@ -30,6 +30,8 @@ pub struct ResolvedRole {
     pub reach: bool,
     /// With `membership: both`, it counts where a credential claims it.
     pub from_token: bool,
+    /// Where its grants let a body through, the caller is told how much was filtered.
+    pub filtered_count: bool,
     /// Indices of the roles that it includes, directly and through others.
     pub includes: Vec<usize>,
     pub grants: Vec<ResolvedGrant>,
@@ -124,6 +126,7 @@ pub(super) fn these(
             app_access_all: app_access_all(role, report),
             reach: reach::of(role, report),
             from_token: role.from_token,
+            filtered_count: role.filtered_count,
             includes,
             grants: rules(&role.grants, types, report),
             schemas: role

@@ -2,6 +2,7 @@
 
 mod coded;
 mod records;
+mod script;
 
 use super::{Api, with_tokens};
 use crate::support::proxy::Start;
@@ -9,10 +10,10 @@ use crate::support::{TempPolicy, Upstream, tokens};
 use std::io::{Read, Write};
 
 /// The codings that are written as well as read.
-const WRITTEN: [&str; 3] = ["gzip", "br", "zstd"];
+pub(crate) const WRITTEN: [&str; 3] = ["gzip", "br", "zstd"];
 
 /// The codings that are read.
-const READ: [&str; 4] = ["gzip", "deflate", "br", "zstd"];
+pub(crate) const READ: [&str; 4] = ["gzip", "deflate", "br", "zstd"];
 
 /// A proxy with these settings before this upstream.
 #[track_caller]
@@ -27,7 +28,7 @@ fn started(upstream: Upstream, rules: &str, settings: &[(&str, &str)]) -> Api {
 }
 
 /// A body with this coding.
-fn coded(coding: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn coded(coding: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let level = flate2::Compression::best();
     match coding {
@@ -53,7 +54,7 @@ fn coded(coding: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
 
 /// What a body with this coding says.
 #[track_caller]
-fn plain(coding: Option<&str>, body: &[u8]) -> String {
+pub(crate) fn plain(coding: Option<&str>, body: &[u8]) -> String {
     let mut text = Vec::new();
     let read = match coding {
         Some("gzip") => flate2::read::GzDecoder::new(body).read_to_end(&mut text),
@@ -92,7 +93,7 @@ fn begun(coding: &str, body: &[u8]) -> String {
 }
 
 /// A response with a length whose body is any bytes.
-fn answer(status: u16, fields: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+pub(crate) fn answer(status: u16, fields: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut bytes = format!("HTTP/1.1 {status} Scripted\r\n").into_bytes();
     let length = body.len().to_string();
     for (name, value) in fields.iter().chain(&[("Content-Length", length.as_str())]) {
@@ -104,7 +105,7 @@ fn answer(status: u16, fields: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
 }
 
 /// One chunk of a chunked body.
-fn chunk(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn chunk(bytes: &[u8]) -> Vec<u8> {
     let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
     chunk.extend(bytes);
     chunk.extend(b"\r\n");

@@ -46,6 +46,11 @@ pub(super) const ROWS: &[Row] = &[
                 Flag,
                 "With `membership: both`: also counts where a credential claims it",
             ),
+            may(
+                "filtered_count",
+                Flag,
+                "Whoever acts by its grants is told how much was filtered from a response",
+            ),
         ],
     ),
     (

@@ -1,0 +1,241 @@
+//! Through the proxy, in every kind and coding, chunked anywhere, and where the upstream fails.
+
+use super::documents::{SHAPES, Value, document, without_mistyped};
+use super::pure::{read_back, record};
+use super::texts::{Spelling, left};
+use super::{POLICY, leaks};
+use crate::main_job::kinds::{READ, WRITTEN, chunk, coded, plain};
+use crate::proxy::support::{Answer, Proxy, Upstream};
+use crate::reference::dice::Dice;
+use crate::support::tokens::key_digest;
+use crate::support::{Client, client};
+use portcullis::filter::records::Framing;
+use portcullis::settings::Limits;
+use std::sync::{Arc, Mutex};
+
+/// A proxy and what its upstream answers next.
+struct Line {
+    proxy: Proxy,
+    next: Arc<Mutex<Vec<u8>>>,
+}
+
+/// What an upstream says, and what is to come of it.
+struct Case {
+    path: String,
+    sent: Vec<u8>,
+    status: u16,
+    wanted: Wanted,
+}
+
+enum Wanted {
+    /// These documents, one or several, in the status that came.
+    Documents(Vec<serde_json::Value>),
+    /// Anything that says nothing.
+    Silence,
+    /// A refusal, or a cut.
+    Refusal,
+}
+
+const KINDS: [(&str, Framing); 3] = [
+    ("application/x-ndjson", Framing::Lines),
+    ("application/json-seq", Framing::Sequence),
+    ("text/event-stream", Framing::Events),
+];
+
+impl Line {
+    fn new() -> Line {
+        let next: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let answer = next.clone();
+        let upstream =
+            Upstream::scripted(move |_, _| Answer::Bytes(answer.lock().unwrap().clone()));
+        let digest = key_digest("ana");
+        let key = format!("{{user: ana, sha256: \"{digest}\", roles: [seer, mine]}}");
+        let policy = format!("policy: 1\nidentity: {{api_keys: {{keys: [{key}]}}}}\n{POLICY}");
+        let proxy =
+            Proxy::with(&policy, &format!("http://{}", upstream.address), Limits::default());
+        Line { proxy, next }
+    }
+
+    fn run(&self, seed: u64) {
+        let dice = &mut Dice::new(seed);
+        let case = Case::new(dice);
+        *self.next.lock().unwrap() = case.sent.clone();
+        let accept = dice.pick(&["identity", WRITTEN[0], WRITTEN[1], WRITTEN[2], "gzip, br, zstd"]);
+        let fields = [("X-Api-Key", "ana"), ("Accept-Encoding", accept), ("TE", "trailers")];
+        let mut client = Client::connect(self.proxy.address);
+        client.send(client::head("GET", &case.path, &fields, None));
+        let told = format!("seed {seed}, {}: {}", case.path, case.sent.escape_ascii());
+        match client.try_read() {
+            Ok(whole) => {
+                assert!(
+                    !leaks(format!("{:?}{:?}", whole.head, whole.trailers).as_bytes()),
+                    "{told}"
+                );
+                let body = plain(whole.header("content-encoding"), &whole.body);
+                assert!(!leaks(body.as_bytes()), "{told}\ngave {body}");
+                case.judge(whole.status, &body, &told);
+            }
+            Err(broken) => {
+                assert!(!leaks(&broken.body), "{told}\nwas cut after {broken}");
+                assert!(matches!(case.wanted, Wanted::Refusal), "{told}\nwas cut: {broken}");
+            }
+        }
+    }
+}
+
+impl Case {
+    fn new(dice: &mut Dice) -> Case {
+        match dice.below(10) {
+            0..4 => Case::document(dice),
+            4..7 => Case::stream(dice),
+            7 => Case::error(dice),
+            8 => Case::redirect(dice),
+            _ => Case::bad(dice),
+        }
+    }
+
+    fn document(dice: &mut Dice) -> Case {
+        let shape = dice.pick(&SHAPES);
+        let value = document(shape, dice);
+        let text = Spelling::dressed(dice).all(&value);
+        let sent = response(200, "application/json", &[], coding(dice), text.as_bytes(), dice);
+        let wanted = Wanted::Documents(vec![left(&value)]);
+        Case { path: shape.into(), sent, status: 200, wanted }
+    }
+
+    fn stream(dice: &mut Dice) -> Case {
+        let shape = dice.pick(&SHAPES[..6]);
+        let (kind, framing) = dice.pick(&KINDS);
+        let values: Vec<Value> = dice.some(1..5, |dice| document(shape, dice));
+        let text: String = values.iter().map(|value| record(framing, value, dice)).collect();
+        let sent = response(200, kind, &[], coding(dice), text.as_bytes(), dice);
+        let wanted = Wanted::Documents(values.iter().map(left).collect());
+        Case { path: format!("/ev{shape}"), sent, status: 200, wanted }
+    }
+
+    /// An error has any shape: what the policy names is hidden wherever it stands.
+    fn error(dice: &mut Dice) -> Case {
+        let shape = dice.pick(&SHAPES);
+        let value = without_mistyped(&document(shape, dice));
+        let text = Spelling::dressed(dice).all(&value);
+        let status = dice.pick(&[400, 404, 409, 422, 500, 503]);
+        let kind = dice.pick(&[
+            "application/json",
+            "application/problem+json",
+            "text/html",
+            "application/x-ndjson",
+        ]);
+        let sent = response(status, kind, &[], coding(dice), text.as_bytes(), dice);
+        Case { path: shape.into(), sent, status, wanted: Wanted::Silence }
+    }
+
+    fn redirect(dice: &mut Dice) -> Case {
+        let shape = dice.pick(&["/plain", "/nulls", "/cased"]);
+        let place = dice.pick(&[
+            "/x?ssn=CANARY",
+            "/x?page=2&SSN=CANARY",
+            "https://e/x?number=1&s%73n=CANARY#a",
+        ]);
+        let fields = [
+            ("Location", place),
+            ("Content-Location", place),
+            ("ETag", "\"CANARY\""),
+            ("Link", "</x?ssn=CANARY>; rel=next"),
+        ];
+        let value = without_mistyped(&document(shape, dice));
+        let text = Spelling::dressed(dice).all(&value);
+        let status = dice.pick(&[301, 302, 303, 307, 308]);
+        let sent =
+            response(status, "application/json", &fields, coding(dice), text.as_bytes(), dice);
+        Case { path: shape.into(), sent, status, wanted: Wanted::Silence }
+    }
+
+    /// What the filter cannot read.
+    fn bad(dice: &mut Dice) -> Case {
+        let shape = dice.pick(&SHAPES);
+        let value = document(shape, dice);
+        let text = Spelling::dressed(dice).all(&value);
+        let path = match shape == "/rows" || dice.percent(50) {
+            true => shape.to_owned(),
+            false => format!("/ev{shape}"),
+        };
+        let (kind, coding, text) = match dice.below(5) {
+            0 => ("application/json", "gzip, br", coded("br", coded("gzip", &text))),
+            1 => ("application/json", "exi", text.into_bytes()),
+            2 => ("text/plain", "identity", text.into_bytes()),
+            3 => ("application/javascript", "identity", format!("cb({text})").into_bytes()),
+            _ => (
+                "application/json",
+                "identity",
+                format!("{}\u{feff}", text.trim_end()).into_bytes(),
+            ),
+        };
+        let coded = (coding, text);
+        let sent = response_coded(200, kind, &[], coded, dice);
+        Case { path, sent, status: 502, wanted: Wanted::Refusal }
+    }
+
+    #[track_caller]
+    fn judge(&self, status: u16, body: &str, told: &str) {
+        assert_eq!(status, self.status, "{told}\ngave {body}");
+        if let Wanted::Documents(wanted) = &self.wanted {
+            assert_eq!(read_back(body.as_bytes()), *wanted, "{told}\ngave {body}");
+        }
+    }
+}
+
+fn coding(dice: &mut Dice) -> &'static str {
+    dice.pick(&["identity", "identity", READ[0], READ[1], READ[2], READ[3]])
+}
+
+fn response(
+    status: u16,
+    kind: &str,
+    fields: &[(&str, &str)],
+    coding: &'static str,
+    body: &[u8],
+    dice: &mut Dice,
+) -> Vec<u8> {
+    response_coded(status, kind, fields, (coding, coded(coding, body)), dice)
+}
+
+/// Sized, or in chunks that are cut anywhere, with a trailer.
+fn response_coded(
+    status: u16,
+    kind: &str,
+    fields: &[(&str, &str)],
+    (coding, body): (&str, Vec<u8>),
+    dice: &mut Dice,
+) -> Vec<u8> {
+    let mut head = format!("HTTP/1.1 {status} CANARY\r\nContent-Type: {kind}\r\n");
+    fields.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
+    if coding != "identity" {
+        head += &format!("Content-Encoding: {coding}\r\n");
+    }
+    if dice.percent(40) {
+        let head = format!("{head}Content-Length: {}\r\n\r\n", body.len());
+        return [head.into_bytes(), body].concat();
+    }
+    let mut sent = format!("{head}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
+    let mut rest = &body[..];
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(1 + dice.below(rest.len().min(60)));
+        sent.extend(chunk(now));
+        rest = later;
+    }
+    sent.extend(b"0\r\nX-Trailer: CANARY\r\n\r\n");
+    sent
+}
+
+#[test]
+fn p11_no_canary_leaves_the_proxy() {
+    let line = Line::new();
+    (0..500).for_each(|seed| line.run(seed));
+}
+
+#[test]
+#[ignore = "minutes: cargo test --test transcripts canary -- --ignored"]
+fn p11_no_canary_leaves_the_proxy_in_the_long_run() {
+    let line = Line::new();
+    (500..50_000).for_each(|seed| line.run(seed));
+}
