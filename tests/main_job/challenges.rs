@@ -65,6 +65,44 @@ fn p07_p08_a_401_names_the_schemes_that_are_accepted_as_the_manual_says() {
     }
 }
 
+/// Strangers do not learn which paths, organizations or applications there are, nor do callers of
+/// those that are none of theirs.
+#[test]
+fn p07_p09_each_of_401_403_and_404_has_its_place() {
+    let api = Api::start(
+        "routes: [{match: \"/orgs/{org}/apps/{app}/**\"}, {match: \"/orgs/{org}/**\"}, \
+         {match: /open, public: r}]\n\
+         organizations: [{id: acme, apps: [crm]}, {id: beta, apps: [crm]}, {id: gone, status: suspended}]\n\
+         applications: [{id: crm}, {id: off, active: false}]\n\
+         roles: [{id: reads, grants: [{path: \"/orgs/{org}/**\", access: r}]}]\n\
+         members: [{user: ana, org: acme, roles: [reads]}, {user: ana, org: gone, roles: [reads]}]\n",
+    );
+    let bad = ("Authorization", "Bearer made.up.token");
+    for path in ["/orgs/acme/x", "/orgs/beta/x", "/orgs/none/x", "/none", "/orgs/acme/apps/crm/x"] {
+        api.refuses("", "GET", path, 401);
+        api.refused("GET", 401, || api.call_with("", "GET", path, &[bad]));
+    }
+    let mut told: Vec<_> = [
+        "/none",
+        "/orgs/beta/x",
+        "/orgs/none/x",
+        "/orgs/gone/x",
+        "/orgs/acme/apps/crm/x",
+        "/orgs/acme/apps/off/x",
+        "/orgs/acme/apps/none/x",
+    ]
+    .map(|path| api.refuses("ana", "GET", path, 404).text().to_owned())
+    .to_vec();
+    told.dedup();
+    assert_eq!(told.len(), 1, "nothing tells them apart: {told:?}");
+    let answer = api.refuses("ana", "DELETE", "/orgs/acme/x", 403);
+    assert_eq!(answer.header("www-authenticate"), None);
+    assert_eq!(api.call("ana", "GET", "/orgs/acme/x").status, 200);
+    // What is public asks nobody, and a bad credential does not close it.
+    assert_eq!(api.call_with("", "GET", "/open", &[bad]).status, 200);
+    api.refuses("", "DELETE", "/open", 401);
+}
+
 /// One word, in the log and in the metrics alike. Nothing else speaks of why: all answers are the same.
 #[test]
 fn p07_p08_each_failure_is_counted_and_logged_by_its_reason() {
