@@ -163,6 +163,9 @@ impl Download {
 
 /// Waits for more of a body, or for its end where that is the connection's.
 fn poll_more(lease: &mut Lease, rest: &mut Rest, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
+    if lease.is_late() {
+        return Poll::Ready(Err(Cut::Upstream));
+    }
     let Poll::Ready(read) = lease.link.poll_read(cx) else {
         lease.wait();
         return lease.link.deadline.poll(cx).map(|()| Err(Cut::Upstream));
