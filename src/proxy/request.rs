@@ -84,6 +84,7 @@ pub(super) async fn handle(
 }
 
 /// What comes of a request that is not refused.
+#[expect(clippy::large_enum_variant, reason = "the common one costs no allocation")]
 enum Outcome {
     /// A response, and what it has to be allowed by where it lasts.
     Answered(Response<Source>, Option<Box<Lasting>>),

@@ -301,3 +301,19 @@ fn p13_the_body_has_a_limit() {
         assert_eq!(output.stdout.len(), if status == 0 { length } else { 0 });
     }
 }
+
+/// A total before its rows is put right where the body is whole by the time that it is begun, as the
+/// proxy has it; of a longer one it goes.
+#[test]
+fn p11_a_total_is_put_right_in_what_is_held() {
+    const HELD: usize = 64 * 1024;
+    let command = Command::new();
+    let list = r#"{"total":2,"data":[{"owner":"bob"},{"owner":"ana"}]}"#;
+    for (length, total) in [(HELD - 1, true), (HELD, true), (HELD + 1, false)] {
+        let body = list.to_owned() + &" ".repeat(length - list.len());
+        let output = command.run("ana:mine", &["GET", "/customers"], body);
+        let (text, said) = texts(&output);
+        let begins = if total { r#"{"total":1,"data":[{"# } else { r#"{"data":[{"# };
+        assert!(text.starts_with(begins), "{length}: {} {said}", &text[..60.min(text.len())]);
+    }
+}
