@@ -3,12 +3,10 @@
 use super::canonical::Canonical;
 use super::coding::{Bounds, Coding, Decoder, Undecodable};
 use super::worker::Held;
-use crate::decide::body::BodyCheck;
-use crate::decide::{Permit, Reason, Refusal};
+use crate::decide::{Permit, Reason};
 use crate::policy::snapshot::RequestKind;
 use crate::settings::Limits;
 use bytes::Bytes;
-use http::header;
 
 /// The coding to take off a body before it is checked; `None` where there is none, where nothing
 /// reads the body, or where a coding is refused.
@@ -23,21 +21,6 @@ pub(super) fn coding(
         return None;
     }
     Coding::of(canonical.headers()).ok().flatten()
-}
-
-/// How the body is checked, without the coding that is taken off.
-pub(super) fn check(
-    canonical: &Canonical,
-    (permit, live): (&Permit, &Held),
-    coding: Option<Coding>,
-) -> Result<Option<BodyCheck>, Refusal> {
-    let of = |headers| BodyCheck::of(permit, &live.snapshot, canonical.method(), headers);
-    if coding.is_none() {
-        return of(canonical.headers());
-    }
-    let mut plain = canonical.headers().clone();
-    plain.remove(header::CONTENT_ENCODING);
-    of(&plain)
 }
 
 /// A body without its coding, within the limits of what is decoded and of what is read.

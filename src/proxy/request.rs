@@ -22,7 +22,7 @@ use super::tunnel::Tunnel;
 use super::upgrade::{Opened, Switch};
 use super::upload::RequestBody;
 use super::worker::{Held, Worker};
-use crate::decide::body;
+use crate::decide::body::{self, BodyCheck};
 use crate::decide::{self, Decision, Permit, Reason, Routed};
 use crate::filter::Limits;
 use crate::identity::{Credentials, Holder};
@@ -320,7 +320,11 @@ impl Way<'_> {
             return Ok(RequestBody::Empty);
         }
         let coding = inflated::coding(canonical, (permit, live), &self.worker.limits);
-        let check = match inflated::check(canonical, (permit, live), coding) {
+        if coding.is_some() {
+            canonical.without_coding();
+        }
+        let (method, headers) = (canonical.method(), canonical.headers());
+        let check = match BodyCheck::of(permit, &live.snapshot, method, headers) {
             Err(refusal) if permit.is_monitored() => {
                 story.would_refuse(refusal.reason);
                 None
@@ -346,9 +350,6 @@ impl Way<'_> {
                 whole
             }
         };
-        if coding.is_some() {
-            canonical.without_coding();
-        }
         if whole.is_empty() {
             return Ok(RequestBody::Empty);
         }

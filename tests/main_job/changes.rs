@@ -1,6 +1,6 @@
 //! JSON Patch (RFC 6902), end to end.
 
-use super::Api;
+use super::{Api, pointers};
 use crate::support::Response;
 use serde_json::{Value, json};
 
@@ -29,11 +29,6 @@ resource_types:
 
 const TARGET: &str = "/customers/1";
 const PATCH: &str = "application/json-patch+json";
-
-fn pointers(answer: &Response) -> Vec<String> {
-    let errors = answer.json()["errors"].as_array().cloned().unwrap_or_default();
-    errors.iter().filter_map(|error| error["pointer"].as_str().map(str::to_owned)).collect()
-}
 
 fn send(api: &Api, who: &str, target: &str, patch: &Value) -> Response {
     api.send_as(who, "PATCH", target, PATCH, &patch.to_string())

@@ -1,7 +1,6 @@
 //! Forms on routes that say so, end to end.
 
-use super::Api;
-use crate::support::Response;
+use super::{Api, pointers};
 
 const RULES: &str = r#"
 routes:
@@ -29,11 +28,6 @@ resource_types:
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const PARTS: &str = "multipart/form-data; boundary=b";
-
-fn pointers(answer: &Response) -> Vec<String> {
-    let errors = answer.json()["errors"].as_array().cloned().unwrap_or_default();
-    errors.iter().filter_map(|error| error["pointer"].as_str().map(str::to_owned)).collect()
-}
 
 fn parts(fields: &[(&str, &str)]) -> String {
     let part = |(name, content): &(&str, &str)| {

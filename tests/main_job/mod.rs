@@ -170,6 +170,12 @@ fn bearer(who: &str) -> String {
     tokens::bearer(&tokens::claims(user, &roles))
 }
 
+/// What an answer says is at fault, by pointers.
+fn pointers(answer: &Response) -> Vec<String> {
+    let errors = answer.json()["errors"].as_array().cloned().unwrap_or_default();
+    errors.iter().filter_map(|error| error["pointer"].as_str().map(str::to_owned)).collect()
+}
+
 /// RFC 9457, with the members that it may have and no others.
 #[track_caller]
 fn assert_problem(method: &str, answer: &Response) {

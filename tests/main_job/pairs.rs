@@ -1,8 +1,8 @@
 //! Objects that stand in a body as lists of pairs: `[{"key": …, "value": …}]`.
 
-use super::Api;
+use super::{Api, pointers};
 use crate::support::{Upstream, client};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// As EVRYTHNG has it: properties of a thing in both forms, one schema for each.
 const RULES: &str = r#"
@@ -27,11 +27,6 @@ schemas:
 const LIST: &str = "/thngs/1/properties";
 
 const STORED: &str = r#"[{"key":"temperature","value":7.50,"timestamp":1},{"value":"CANARY","key":"secret"},{"key":"serial","value":"S1"},{"key":"temperature2","value":"CANARY"},{"value":"CANARY"}]"#;
-
-fn pointers(answer: &crate::support::Response) -> Vec<String> {
-    let errors = answer.json()["errors"].as_array().cloned().unwrap_or_default();
-    errors.iter().map(|error: &Value| error["pointer"].as_str().unwrap().to_owned()).collect()
-}
 
 #[test]
 fn e24_a_schema_hides_pairs_by_the_properties_that_they_name() {

@@ -1,9 +1,8 @@
 //! Objects that say by a tag what they are, as FHIR's resources do.
 
-use super::Api;
+use super::{Api, pointers};
+use crate::support::Upstream;
 use crate::support::upstream::response;
-use crate::support::{Response, Upstream};
-use serde_json::Value;
 
 /// Everything under `/fhir` has resources anywhere; `/search` has them in the entries of a bundle.
 const RULES: &str = r#"
@@ -30,11 +29,6 @@ schemas:
 "#;
 
 const BUNDLE: &str = r#"{"resourceType":"Bundle","total":3,"entry":[{"fullUrl":"u1","resource":{"id":"1","ssn":"CANARY","name":[{"family":"A"}],"contained":[{"note":"CANARY","value":7,"resourceType":"Observation"}],"resourceType":"Patient"}},{"resource":{"resourceType":"Observation","note":"CANARY","value":8}},{"resource":{"resourceType":"Organization","note":"public"}}]}"#;
-
-fn pointers(answer: &Response) -> Vec<String> {
-    let errors = answer.json()["errors"].as_array().cloned().unwrap_or_default();
-    errors.iter().map(|error: &Value| error["pointer"].as_str().unwrap().to_owned()).collect()
-}
 
 #[test]
 fn p11_each_object_gets_the_mask_of_its_tag_wherever_it_stands() {

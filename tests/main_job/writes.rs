@@ -1,7 +1,7 @@
 //! What a caller may send: checked field by field before a byte goes out, and what goes out is
 //! what was checked.
 
-use super::Api;
+use super::{Api, pointers};
 use crate::support::upstream::response;
 use crate::support::{Client, Upstream, client, h2};
 use serde_json::json;
@@ -28,12 +28,6 @@ resource_types:
 "#;
 
 const TARGET: &str = "/customers/1";
-
-fn pointers(answer: &crate::support::Response) -> Vec<String> {
-    let errors = answer.json()["errors"].as_array().cloned().unwrap_or_default();
-    let pointer = |error: &serde_json::Value| error["pointer"].as_str().map(str::to_owned);
-    errors.iter().filter_map(pointer).collect()
-}
 
 /// Every field at fault is named, by pointers into what the caller itself sent.
 #[test]
