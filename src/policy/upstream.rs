@@ -11,9 +11,14 @@ pub struct Upstream {
     pub id: Arc<str>,
     /// Where it listens.
     pub address: UpstreamAddress,
+    /// Its other endpoints, if it has several. All of them speak TLS, or none.
+    pub others: Box<[UpstreamAddress]>,
     /// The Host to send instead of the client's.
     pub host: Option<Arc<str>>,
 }
+
+/// Endpoints of one upstream.
+pub const MAX_ENDPOINTS: usize = 64;
 
 /// The address in an upstream's URL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -14,6 +14,7 @@ use hyper::ext::ReasonPhrase;
 use smallvec::SmallVec;
 use std::mem::MaybeUninit;
 use std::ops::Range;
+use std::time::Duration;
 
 /// A response's head, and how its body is to be read.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(super) struct Answer {
     pub(super) announced: Option<u64>,
     /// Whether another response may come on this connection.
     pub(super) keeps_alive: bool,
+    /// How long the upstream keeps it, where it says so.
+    pub(super) keeps_for: Option<Duration>,
 }
 
 /// What came is no HTTP, or says two things about its end, or is over a limit.
@@ -51,6 +54,7 @@ struct Said {
     chunked: bool,
     close: bool,
     keep_alive: bool,
+    keeps_for: Option<Duration>,
 }
 
 /// Takes a complete head off the front of the buffer; `None` where more must come first. `headers`
@@ -76,7 +80,8 @@ pub(super) fn take(
     let rest = said.rest(raw.status, method);
     let keeps_alive = !said.close && (raw.is_http11 || said.keep_alive) && rest.has_own_end();
     let (status, reason, announced) = (raw.status, raw.reason, said.length);
-    Ok(Some(Answer { status, reason, headers, rest, announced, keeps_alive }))
+    let keeps_for = said.keeps_for;
+    Ok(Some(Answer { status, reason, headers, rest, announced, keeps_alive, keeps_for }))
 }
 
 /// httparse's reading, by places, so that the fields can share the buffer's memory.
@@ -126,6 +131,8 @@ fn collect(
             name => {
                 if name == header::CONNECTION {
                     said.connection(&value);
+                } else if name == KEEP_ALIVE {
+                    said.keeps(&value);
                 }
                 let value = HeaderValue::from_maybe_shared(value).map_err(|_| Malformed)?;
                 headers.try_append(name, value).map_err(|_| Malformed)?;
@@ -162,6 +169,14 @@ impl Said {
         }
     }
 
+    /// `timeout=5, max=100` (RFC 2068 section 19.7.1.1): in how many seconds the upstream closes.
+    fn keeps(&mut self, value: &[u8]) {
+        for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            let seconds = option.strip_prefix(b"timeout=").and_then(decimal);
+            self.keeps_for = seconds.map(Duration::from_secs).or(self.keeps_for);
+        }
+    }
+
     /// Where the body ends (RFC 9112 section 6.3).
     fn rest(&self, status: StatusCode, method: &Method) -> Rest {
         let bodiless = *method == Method::HEAD
@@ -181,6 +196,8 @@ fn decimal(digits: &[u8]) -> Option<u64> {
     let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(digits).ok().filter(|_| plain)?.parse().ok()
 }
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// Fields that a response's head may have.
 const MAX_FIELDS: usize = 100;
@@ -210,6 +227,21 @@ mod tests {
             if !matches!(alone, Ok(None)) {
                 prop_assert_eq!(alone, followed);
             }
+        }
+    }
+
+    #[test]
+    fn p14_how_long_a_connection_is_kept_is_read() {
+        for (fields, seconds) in [
+            ("", None),
+            ("Keep-Alive: timeout=5\r\n", Some(5)),
+            ("keep-alive: max=100, timeout=15\r\n", Some(15)),
+            ("Keep-Alive: timeout=0\r\n", Some(0)),
+            ("Keep-Alive: timeout=soon\r\n", None),
+            ("Keep-Alive: 5\r\n", None),
+        ] {
+            let answer = got(&format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n"));
+            assert_eq!(answer.keeps_for, seconds.map(Duration::from_secs), "{fields}");
         }
     }
 

@@ -39,6 +39,16 @@ impl Clock {
         deadline
     }
 
+    /// Ticks since the worker has started.
+    pub(super) fn now(&self) -> u64 {
+        self.now.get()
+    }
+
+    /// The tick at which so long is over, counted from now.
+    pub(super) fn tick_after(&self, after: Duration) -> u64 {
+        tick_after(self.now(), after)
+    }
+
     /// Moves the clock on and wakes those whose time has come. Called every [`TICK`].
     pub(super) fn tick(&self) {
         self.now.set(self.now.get() + 1);
@@ -66,10 +76,17 @@ impl Clock {
 impl Deadline {
     /// Passes after this long, counted from now.
     pub(super) fn set(&self, after: Duration) {
-        let ticks = after.as_nanos().div_ceil(TICK.as_nanos());
-        // The present tick is partly over, so one more.
-        let ticks = u64::try_from(ticks).unwrap_or(NEVER).saturating_add(1);
-        self.at.set(self.now.get().saturating_add(ticks));
+        self.at.set(self.tick_after(after));
+    }
+
+    /// The same, and no later than this tick.
+    pub(super) fn set_until(&self, after: Duration, end: u64) {
+        self.at.set(self.tick_after(after).min(end));
+    }
+
+    /// The tick at which so long is over, counted from now.
+    pub(super) fn tick_after(&self, after: Duration) -> u64 {
+        tick_after(self.now(), after)
     }
 
     /// The same, unless it is set already: the first of several events counts.
@@ -119,6 +136,12 @@ impl Deadline {
     }
 }
 
+fn tick_after(now: u64, after: Duration) -> u64 {
+    let ticks = after.as_nanos().div_ceil(TICK.as_nanos());
+    // The present tick is partly over, so one more.
+    now.saturating_add(u64::try_from(ticks).unwrap_or(NEVER).saturating_add(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +167,21 @@ mod tests {
             assert!(!deadline.passed());
         }
         clock.tick();
+        assert!(deadline.passed());
+    }
+
+    #[test]
+    fn what_has_an_end_passes_by_then() {
+        let clock = Clock::default();
+        let deadline = clock.deadline();
+        let end = deadline.tick_after(TICK * 2);
+        deadline.set_until(TICK, end);
+        assert_eq!(deadline.at.get(), deadline.tick_after(TICK));
+        for _ in 0..3 {
+            assert!(!deadline.passed());
+            deadline.set_until(TICK * 100, end);
+            clock.tick();
+        }
         assert!(deadline.passed());
     }
 

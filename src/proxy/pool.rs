@@ -6,6 +6,8 @@
 
 use super::answer::Answer;
 use super::deadline::Clock;
+use super::dial::connect;
+use super::health::Health;
 use super::io::Socket;
 use super::link::{Far, Link, Unanswered, Unfinished};
 use super::outgoing::Outgoing;
@@ -21,12 +23,9 @@ use foldhash::fast::RandomState;
 use http::{Response, StatusCode};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::{TcpStream, UnixStream};
 
 /// Idle connections that a worker keeps to one upstream; more are closed.
 pub(super) const MAX_IDLE: usize = 256;
@@ -41,6 +40,8 @@ pub(super) struct Pool {
     /// Those under TLS, by all that their trust came from: what changes it makes another one.
     secure: RefCell<HashMap<[u8; 32], Rc<Endpoint>, RandomState>>,
     clock: Rc<Clock>,
+    /// With which endpoint the next search begins, where an upstream has several.
+    next: Cell<usize>,
     times: Times,
     recorder: Rc<dyn Recorder>,
 }
@@ -50,8 +51,13 @@ struct Times {
     connect: Duration,
     handshake: Duration,
     head: Duration,
+    total: Duration,
     idle: Duration,
     max_header_bytes: usize,
+    /// Requests of one endpoint that may be under way.
+    requests: usize,
+    eject_after: u32,
+    ejection: Duration,
 }
 
 /// One upstream and the connections to it that lie unused, the oldest first.
@@ -62,6 +68,9 @@ struct Endpoint {
     idle: RefCell<Vec<Link>>,
     /// When it was last told why it cannot be spoken to.
     told: Cell<Option<Instant>>,
+    /// Requests that are under way.
+    requests: Cell<usize>,
+    health: Health,
 }
 
 /// Where a request goes: an address, and how to speak TLS there where its scheme is `https`.
@@ -69,20 +78,28 @@ struct Endpoint {
 pub(super) struct To<'a> {
     pub(super) address: &'a UpstreamAddress,
     pub(super) tls: Option<&'a Arc<UpstreamTls>>,
+    /// The upstream's other endpoints, each of which is as good.
+    pub(super) others: &'a [UpstreamAddress],
 }
 
 /// A connection that carries a request. Dropped before [`Lease::give_back`], it is closed.
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) link: Link,
-    endpoint: Rc<Endpoint>,
+    endpoint: Used,
     pause: Duration,
+    /// The tick by which the response has to be over.
+    end: u64,
     idle: Duration,
     /// Whether another request may follow on the connection, once this response is over.
     reusable: bool,
     /// What of the request was left when the answer came.
     _unfinished: Option<Unfinished>,
 }
+
+/// An endpoint, and one request more that is under way there for as long as this lives.
+#[derive(Debug)]
+struct Used(Rc<Endpoint>);
 
 /// What came of asking an upstream for another protocol.
 pub(super) enum Switched {
@@ -99,6 +116,8 @@ pub(super) enum SendError {
     Failed,
     /// The upstream was waited for too long.
     Timeout,
+    /// As many requests as may be are under way there.
+    Full,
     /// The client was waited for too long, went away, or sent what is no body.
     Client(Reason),
 }
@@ -110,11 +129,15 @@ impl Pool {
             connect: limits.connect,
             handshake: limits.handshake,
             head: limits.upstream_head,
+            total: limits.upstream_total,
             idle: limits.upstream_idle,
             max_header_bytes: limits.max_header_bytes,
+            requests: limits.upstream_requests,
+            eject_after: limits.eject_after,
+            ejection: limits.ejection,
         };
         let (endpoints, secure) = (RefCell::default(), RefCell::default());
-        Pool { endpoints, secure, clock, times, recorder }
+        Pool { endpoints, secure, clock, next: Cell::new(0), times, recorder }
     }
 
     /// Sends a request and waits for the head of the response.
@@ -127,23 +150,29 @@ impl Pool {
         to: To<'_>,
         outgoing: Outgoing,
     ) -> Result<Response<Download>, SendError> {
-        let endpoint = self.endpoint(to);
+        let mut used = self.choose(to)?;
         let mut sending = outgoing.into_sending();
-        if let Some(link) = endpoint.reusable() {
+        if let Some(link) = used.0.reusable() {
             self.recorder.upstream_reused();
-            let mut lease = self.lease(link, &endpoint);
+            let mut lease = self.lease(link, used);
             match self.exchange(&mut lease, &mut sending).await {
                 Ok(answer) => return Ok(lease.answer(answer, sending)),
-                Err(Unanswered::Died) if sending.rewind() => {}
+                Err(Unanswered::Died) if sending.rewind() => used = lease.endpoint,
                 Err(unanswered) => return Err(sending_failed(unanswered, &sending)),
             }
         }
         // Boxed, because it is rare and what it needs is large.
-        let link = Box::pin(self.open(&endpoint)).await?;
-        let mut lease = self.lease(link, &endpoint);
+        let (link, used) = Box::pin(self.open_one(to, used)).await?;
+        let mut lease = self.lease(link, used);
         match self.exchange(&mut lease, &mut sending).await {
             Ok(answer) => Ok(lease.answer(answer, sending)),
-            Err(unanswered) => Err(sending_failed(unanswered, &sending)),
+            Err(unanswered) => {
+                if unanswered == Unanswered::Died {
+                    // A new connection, and no word.
+                    self.ails(&lease.endpoint.0);
+                }
+                Err(sending_failed(unanswered, &sending))
+            }
         }
     }
 
@@ -154,10 +183,10 @@ impl Pool {
         to: To<'_>,
         outgoing: Outgoing,
     ) -> Result<Switched, SendError> {
-        let endpoint = self.endpoint(to);
+        let used = self.choose(to)?;
         let mut sending = outgoing.into_sending();
-        let link = Box::pin(self.open(&endpoint)).await?;
-        let mut lease = self.lease(link, &endpoint);
+        let (link, used) = Box::pin(self.open_one(to, used)).await?;
+        let mut lease = self.lease(link, used);
         let answer = match self.exchange(&mut lease, &mut sending).await {
             Ok(answer) => answer,
             Err(unanswered) => return Err(sending_failed(unanswered, &sending)),
@@ -179,8 +208,58 @@ impl Pool {
     /// from what nobody uses. Called every tick, so that an upstream that nobody uses any more
     /// loses its connections too.
     pub(super) fn evict(&self) {
-        self.endpoints.borrow_mut().retain(|_, endpoint| endpoint.evict());
-        self.secure.borrow_mut().retain(|_, endpoint| endpoint.evict());
+        let now = self.clock.now();
+        self.endpoints.borrow_mut().retain(|_, endpoint| endpoint.evict(now));
+        self.secure.borrow_mut().retain(|_, endpoint| endpoint.evict(now));
+    }
+
+    /// The endpoint for a request: the only one, or of those that are well the one with the least
+    /// to do.
+    fn choose(&self, to: To<'_>) -> Result<Used, SendError> {
+        let endpoint = match to.others {
+            [] => self.endpoint(to),
+            others => self.best(to, others.len() + 1, None),
+        };
+        Used::new(endpoint, self.times.requests)
+    }
+
+    /// Where none is well, all are asked in turn: to refuse would be no better than to try.
+    fn best(&self, to: To<'_>, count: usize, but: Option<&Rc<Endpoint>>) -> Rc<Endpoint> {
+        let first = self.next.replace(self.next.get().wrapping_add(1));
+        let now = self.clock.now();
+        let each = (0..count).map(|at| self.endpoint(to.nth(first.wrapping_add(at) % count)));
+        let worth = |one: &Rc<Endpoint>| {
+            let tried = but.is_some_and(|but| Rc::ptr_eq(but, one));
+            (tried, one.health.is_out(now), one.requests.get())
+        };
+        each.min_by_key(worth).unwrap_or_else(|| self.endpoint(to))
+    }
+
+    /// A connection to the endpoint; or, where none comes about, to another one, once: nothing of
+    /// the request has left us.
+    async fn open_one(&self, to: To<'_>, used: Used) -> Result<(Link, Used), SendError> {
+        let failed = match self.open(&used.0).await {
+            Ok(link) => return Ok((link, used)),
+            Err(failed) => failed,
+        };
+        self.ails(&used.0);
+        if to.others.is_empty() {
+            return Err(failed);
+        }
+        let other = self.best(to, to.others.len() + 1, Some(&used.0));
+        drop(used);
+        let used = Used::new(other, self.times.requests)?;
+        let link = self.open(&used.0).await.inspect_err(|_| self.ails(&used.0))?;
+        Ok((link, used))
+    }
+
+    /// An endpoint has failed.
+    fn ails(&self, endpoint: &Endpoint) {
+        let Times { eject_after, ejection, .. } = self.times;
+        let (now, until) = (self.clock.now(), self.clock.tick_after(ejection));
+        if endpoint.health.failed(eject_after, now, until) {
+            tracing::warn!(upstream = %endpoint.address, "fails again and again; it has a rest");
+        }
     }
 
     fn endpoint(&self, to: To<'_>) -> Rc<Endpoint> {
@@ -203,17 +282,33 @@ impl Pool {
         sending: &mut Sending,
     ) -> Result<Answer, Unanswered> {
         let link = &mut lease.link;
-        link.deadline.set(self.times.head);
+        link.deadline.set_until(self.times.head, lease.end);
         if let Some(upload) = sending.upload() {
-            upload.follow(&link.deadline);
+            upload.follow(&link.deadline, lease.end);
         }
         let max_bytes = self.times.max_header_bytes;
-        std::future::poll_fn(|cx| link.poll_answer(cx, sending, max_bytes)).await
+        let answer = std::future::poll_fn(|cx| link.poll_answer(cx, sending, max_bytes)).await;
+        self.learn(&lease.endpoint.0, &answer, sending);
+        answer
     }
 
-    fn lease(&self, link: Link, endpoint: &Rc<Endpoint>) -> Lease {
-        let (endpoint, Times { head, idle, .. }) = (endpoint.clone(), self.times);
-        Lease { link, endpoint, pause: head, idle, reusable: false, _unfinished: None }
+    /// What an answer, or that there is none, says of an endpoint. That an unused connection was
+    /// closed says nothing, nor does what the client did.
+    fn learn(&self, endpoint: &Endpoint, answer: &Result<Answer, Unanswered>, sending: &Sending) {
+        let clients = || sending.upload().is_some_and(|upload| upload.clients_fault().is_some());
+        match answer {
+            Ok(answer) if is_of_a_gateway(answer.status) => self.ails(endpoint),
+            Ok(_) => endpoint.health.answered(),
+            Err(Unanswered::Client | Unanswered::Died) => {}
+            Err(Unanswered::Late) if clients() => {}
+            Err(Unanswered::Late | Unanswered::Failed) => self.ails(endpoint),
+        }
+    }
+
+    fn lease(&self, link: Link, endpoint: Used) -> Lease {
+        let Times { head, total, idle, .. } = self.times;
+        let end = link.deadline.tick_after(total);
+        Lease { link, endpoint, pause: head, end, idle, reusable: false, _unfinished: None }
     }
 
     async fn open(&self, endpoint: &Endpoint) -> Result<Link, SendError> {
@@ -253,15 +348,18 @@ impl Pool {
 impl Endpoint {
     fn new(to: To<'_>) -> Rc<Endpoint> {
         let (address, tls) = (to.address.clone(), to.tls.cloned());
-        Rc::new(Endpoint { address, tls, idle: RefCell::default(), told: Cell::default() })
+        let (idle, told) = (RefCell::default(), Cell::default());
+        let (requests, health) = (Cell::default(), Health::default());
+        Rc::new(Endpoint { address, tls, idle, told, requests, health })
     }
 
     /// Says whether it is still needed.
-    fn evict(self: &Rc<Endpoint>) -> bool {
+    fn evict(self: &Rc<Endpoint>, now: u64) -> bool {
         let mut idle = self.idle.borrow_mut();
         idle.retain(|link| !link.deadline.passed() && link.is_quiet());
         idle.iter_mut().for_each(Link::shrink);
-        !idle.is_empty() || Rc::strong_count(self) > 1 || self.has_told(Instant::now())
+        let known = self.health.is_known(now) || self.has_told(Instant::now());
+        !idle.is_empty() || Rc::strong_count(self) > 1 || known
     }
 
     /// Whether it has been logged a moment ago.
@@ -295,7 +393,8 @@ impl Lease {
     /// all was sent, the rest goes on beside it, and the connection is not used again.
     fn answer(mut self, answer: Answer, sending: Box<Sending>) -> Response<Download> {
         self.link.deadline.clear();
-        self.reusable = answer.keeps_alive && sending.is_done();
+        self.idle = answer.keeps_for.map_or(self.idle, |keeps| self.idle.min(under(keeps)));
+        self.reusable = answer.keeps_alive && sending.is_done() && !self.idle.is_zero();
         if !sending.is_done() {
             self._unfinished = Some(self.link.finish(sending));
         }
@@ -310,12 +409,21 @@ impl Lease {
 
     /// The upstream is waited for, from now on unless it has been already.
     pub(super) fn wait(&self) {
-        self.link.deadline.set_once(self.pause);
+        let deadline = &self.link.deadline;
+        if !deadline.is_set() {
+            deadline.set_until(self.pause, self.end);
+        }
     }
 
-    /// It may be waited for so long between two pieces.
+    /// Whether the response should have been over by now.
+    pub(super) fn is_late(&self) -> bool {
+        self.link.deadline.now() >= self.end
+    }
+
+    /// It may be waited for so long between two pieces, and goes on for as long as it likes.
     pub(super) fn may_pause(&mut self, pause: Duration) {
         self.pause = pause;
+        self.end = u64::MAX;
     }
 
     /// The upstream has delivered.
@@ -326,13 +434,55 @@ impl Lease {
     /// The response is over. The connection can be used again if the request was over before: an
     /// early answer leaves the rest of a body unsent. Bytes behind the response belong to nothing.
     pub(super) fn give_back(mut self) {
-        let mut idle = self.endpoint.idle.borrow_mut();
+        let mut idle = self.endpoint.0.idle.borrow_mut();
         if self.reusable && self.link.buffer.is_empty() && idle.len() < MAX_IDLE {
             self.link.put_down();
             self.link.deadline.set(self.idle);
             idle.push(self.link);
         }
     }
+}
+
+/// Who closes at the moment at which we send has not taken the request; so we close before.
+fn under(keeps: Duration) -> Duration {
+    keeps.saturating_sub(MARGIN)
+}
+
+/// By so much we close an unused connection before its upstream does.
+const MARGIN: Duration = Duration::from_secs(1);
+
+impl<'a> To<'a> {
+    /// One of several endpoints; 0 is the first.
+    fn nth(self, at: usize) -> To<'a> {
+        let Some(other) = at.checked_sub(1) else { return self };
+        let tls = self.tls.and_then(|tls| tls.others.get(other));
+        To { address: self.others.get(other).unwrap_or(self.address), tls, ..self }
+    }
+}
+
+impl Used {
+    fn new(endpoint: Rc<Endpoint>, most: usize) -> Result<Used, SendError> {
+        let requests = endpoint.requests.get();
+        if requests >= most {
+            return Err(SendError::Full);
+        }
+        endpoint.requests.set(requests + 1);
+        Ok(Used(endpoint))
+    }
+}
+
+impl Drop for Used {
+    fn drop(&mut self) {
+        self.0.requests.set(self.0.requests.get() - 1);
+    }
+}
+
+/// The endpoint says that it cannot serve, whatever the request.
+fn is_of_a_gateway(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+    )
 }
 
 fn sending_failed(unanswered: Unanswered, sending: &Sending) -> SendError {
@@ -342,30 +492,4 @@ fn sending_failed(unanswered: Unanswered, sending: &Sending) -> SendError {
         Unanswered::Client => SendError::Client(clients_fault().unwrap_or(Reason::BadRequest)),
         Unanswered::Late => clients_fault().map_or(SendError::Timeout, SendError::Client),
     }
-}
-
-async fn connect(address: &UpstreamAddress) -> io::Result<Socket> {
-    match address {
-        UpstreamAddress::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await?)),
-        UpstreamAddress::Tcp { host, port } | UpstreamAddress::Tls { host, port } => {
-            let stream = match host.parse::<IpAddr>() {
-                Ok(address) => TcpStream::connect(SocketAddr::new(address, *port)).await?,
-                Err(_) => connect_by_name(host, *port).await?,
-            };
-            stream.set_nodelay(true)?;
-            Ok(Socket::Tcp(stream))
-        }
-    }
-}
-
-/// Looks a name up anew for every connection, and tries the addresses in the resolver's order.
-async fn connect_by_name(host: &Arc<str>, port: u16) -> io::Result<TcpStream> {
-    let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for address in tokio::net::lookup_host((&**host, port)).await? {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }

@@ -61,6 +61,7 @@ impl From<SendError> for Refused {
         let reason = match error {
             SendError::Failed => Reason::UpstreamFailed,
             SendError::Timeout => Reason::UpstreamTimeout,
+            SendError::Full => Reason::Overloaded,
             SendError::Client(reason) => reason,
         };
         reason.into()

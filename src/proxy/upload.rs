@@ -32,6 +32,8 @@ pub(super) enum RequestBody {
 #[derive(Debug)]
 pub(super) struct Upload {
     deadline: RefCell<Option<Rc<Deadline>>>,
+    /// The tick by which all of the exchange has to be over.
+    end: Cell<u64>,
     patience: Patience,
     upstream_idle: Duration,
     waiting_for_client: Cell<bool>,
@@ -56,6 +58,7 @@ impl RequestBody {
         }
         let upload = Upload {
             deadline: RefCell::new(None),
+            end: Cell::new(u64::MAX),
             patience,
             upstream_idle,
             waiting_for_client: Cell::new(false),
@@ -75,8 +78,9 @@ impl RequestBody {
 }
 
 impl Upload {
-    /// Every wait is held against this deadline from now on.
-    pub(super) fn follow(&self, deadline: &Rc<Deadline>) {
+    /// Every wait is held against this deadline from now on, and over by this tick.
+    pub(super) fn follow(&self, deadline: &Rc<Deadline>, end: u64) {
+        self.end.set(end);
         *self.deadline.borrow_mut() = Some(deadline.clone());
     }
 
@@ -98,10 +102,11 @@ impl Upload {
             return;
         }
         if let Some(deadline) = &*self.deadline.borrow() {
-            deadline.set(match for_client {
+            let limit = match for_client {
                 true => self.patience.begin(deadline.now()),
                 false => self.upstream_idle,
-            });
+            };
+            deadline.set_until(limit, self.end.get());
         }
     }
 

@@ -18,6 +18,7 @@ use crate::control::store::LiveTls;
 use crate::control::{Live, Reader};
 use crate::identity::Peer;
 use crate::policy::snapshot::UpstreamId;
+use crate::policy::upstream::Upstream;
 use crate::settings::Limits;
 use http::HeaderValue;
 use std::cell::{Cell, RefCell};
@@ -89,7 +90,8 @@ impl Held {
 
     /// Where an upstream is, and how to speak to it.
     pub(super) fn to(&self, upstream: UpstreamId) -> To<'_> {
-        To { address: &self.snapshot.upstream(upstream).address, tls: self.secure(upstream) }
+        let Upstream { address, others, .. } = self.snapshot.upstream(upstream);
+        To { address, tls: self.secure(upstream), others }
     }
 }
 

@@ -15,6 +15,10 @@ pub(super) const LIMITS: Shape = Shape {
         "write_idle",
         "connect",
         "upstream_head",
+        "upstream_total",
+        "upstream_requests",
+        "eject_after",
+        "ejection",
         "upstream_idle",
         "handshake",
         "drain",
@@ -68,6 +72,8 @@ const RESETS: RangeInclusive<u64> = 1..=100_000;
 /// A connection needs some to come about.
 const CONTROL: RangeInclusive<u64> = 100..=10_000_000;
 
+const EJECT_AFTER: RangeInclusive<u64> = 1..=1_000;
+
 /// 0 asks for none.
 const MIN_RATE: RangeInclusive<u64> = 0..=1024 * 1024 * KIB;
 const IN_FLIGHT: RangeInclusive<u64> = 1024 * KIB..=1024 * 1024 * 1024 * KIB;
@@ -97,6 +103,8 @@ fn limits(node: &Node, report: &mut Report) -> Limits {
         ("write_idle", &mut limits.write_idle),
         ("connect", &mut limits.connect),
         ("upstream_head", &mut limits.upstream_head),
+        ("upstream_total", &mut limits.upstream_total),
+        ("ejection", &mut limits.ejection),
         ("upstream_idle", &mut limits.upstream_idle),
         ("handshake", &mut limits.handshake),
         ("drain", &mut limits.drain),
@@ -122,6 +130,8 @@ fn limits(node: &Node, report: &mut Report) -> Limits {
     set(&mut limits.auth_failures, count(&mut fields, "auth_failures", FAILURES));
     set(&mut limits.auth_window, duration(&mut fields, "auth_window", WINDOW));
     set(&mut limits.connections, count(&mut fields, "connections", CONNECTIONS));
+    set(&mut limits.upstream_requests, count(&mut fields, "upstream_requests", CONNECTIONS));
+    set(&mut limits.eject_after, count(&mut fields, "eject_after", EJECT_AFTER));
     set(&mut limits.source_connections, count(&mut fields, "source_connections", CONNECTIONS));
     set(&mut limits.body_min_rate, rate(&mut fields, "body_min_rate", MIN_RATE));
     limits.in_flight_bytes = in_flight(&mut fields);

@@ -114,6 +114,15 @@ pub struct Limits {
     pub connect: Duration,
     /// From the request's last byte to the upstream's head, and between two pieces of its body.
     pub upstream_head: Duration,
+    /// From a request's first byte to its upstream until the response's last, save of streams of
+    /// records.
+    pub upstream_total: Duration,
+    /// Requests under way at one endpoint of an upstream, for each worker (503 beyond).
+    pub upstream_requests: usize,
+    /// Failures in a row after which an endpoint has a rest, where its upstream has others.
+    pub eject_after: u32,
+    /// How long that is.
+    pub ejection: Duration,
     /// How long an upstream connection may lie unused.
     pub upstream_idle: Duration,
     /// A TLS handshake, with a client or an upstream.
@@ -173,6 +182,10 @@ impl Default for Limits {
             write_idle: Duration::from_secs(30),
             connect: Duration::from_secs(2),
             upstream_head: Duration::from_secs(30),
+            upstream_total: Duration::from_secs(3_600),
+            upstream_requests: 1_024,
+            eject_after: 5,
+            ejection: Duration::from_secs(30),
             upstream_idle: Duration::from_secs(45),
             handshake: Duration::from_secs(5),
             drain: Duration::from_secs(30),

@@ -25,6 +25,8 @@ pub struct UpstreamTls {
     /// Over everything that a connection's trust came from, and where it leads: connections with
     /// another one are not used in its place.
     pub digest: [u8; 32],
+    /// The same for the upstream's other endpoints, in their order.
+    pub others: Box<[Arc<UpstreamTls>]>,
 }
 
 /// What the settings of upstreams are made of besides the policy's text.
@@ -64,8 +66,19 @@ type Shown = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 impl Compiler<'_> {
     fn upstream(&mut self, to: &Upstream, raw: Option<&RawUpstream>) -> Option<UpstreamTls> {
+        let first = self.endpoint(&to.address, to, raw)?;
+        let others = to.others.iter().map(|one| self.endpoint(one, to, raw).map(Arc::new));
+        Some(UpstreamTls { others: others.collect::<Option<_>>()?, ..first })
+    }
+
+    fn endpoint(
+        &mut self,
+        address: &UpstreamAddress,
+        to: &Upstream,
+        raw: Option<&RawUpstream>,
+    ) -> Option<UpstreamTls> {
         let tls = raw.and_then(|raw| raw.tls.as_ref());
-        let UpstreamAddress::Tls { host, port } = &to.address else {
+        let UpstreamAddress::Tls { host, port } = address else {
             if let Some(tls) = tls {
                 let message = format!("`{}` has `tls`, but its URL is not `https`", to.id);
                 self.error(tls.span, message, "write `https://HOST:PORT`, or take `tls` out");
@@ -90,7 +103,8 @@ impl Compiler<'_> {
             _ => None,
         };
         let config = self.config(roots, shown)?;
-        Some(UpstreamTls { config: Arc::new(config), name, digest: digest.finish() })
+        let (config, others) = (Arc::new(config), Box::default());
+        Some(UpstreamTls { config, name, digest: digest.finish(), others })
     }
 
     fn roots(&mut self, ca: Option<&Text>, at: Span, digest: &mut Digest) -> Option<RootCertStore> {

@@ -262,3 +262,63 @@ fn idle_connections_are_closed_by_the_clock() {
     assert_eq!(proxy.once(GET).status, 200);
     eventually("the idle connection closes", || upstream.closed() == 1);
 }
+
+/// The upstream keeps connections for two seconds, so we keep them for one.
+#[test]
+fn p14_an_unused_connection_is_closed_before_its_upstream_would() {
+    let answer = |timeout: u32| {
+        format!("HTTP/1.1 200 OK\r\nKeep-Alive: timeout={timeout}\r\nContent-Length: 0\r\n\r\n")
+    };
+    let upstream = Upstream::answering(&answer(2));
+    let proxy = over(&upstream, Limits::default());
+    let mut client = proxy.connect();
+    for _ in 0..2 {
+        client.send(GET);
+        assert_eq!(client.response().header("keep-alive"), None);
+    }
+    assert_eq!(upstream.connections(), 1, "it is used again");
+    eventually("it is closed", || upstream.closed() == 1);
+    client.send(GET);
+    assert_eq!(client.response().status, 200);
+    // One that is kept for no longer than our margin is not used twice.
+    let hasty = Upstream::answering(&answer(1));
+    let proxy = over(&hasty, Limits::default());
+    for _ in 0..2 {
+        assert_eq!(proxy.once(GET).status, 200);
+    }
+    assert_eq!(hasty.connections(), 2);
+}
+
+#[test]
+fn p14_an_exchange_that_never_pauses_long_has_an_end_nevertheless() {
+    let limits = Limits { upstream_total: Duration::from_millis(500), ..Limits::default() };
+    for (head, status) in
+        [("", 504), ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 200)]
+    {
+        let upstream = Upstream::scripted(move |_, _| {
+            let (more, pieces) = channel();
+            std::thread::spawn(move || {
+                // An interim response, or a chunk, each 50 ms.
+                let piece = if head.is_empty() { "HTTP/1.1 102 P\r\n\r\n" } else { "1\r\nx\r\n" };
+                let mut next = head.to_owned();
+                while more.send(std::mem::replace(&mut next, piece.to_owned()).into_bytes()).is_ok()
+                {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+            });
+            Answer::Pieces(pieces)
+        });
+        let proxy = over(&upstream, limits.clone());
+        let mut client = proxy.connect();
+        let begun = std::time::Instant::now();
+        client.send(GET);
+        if status == 200 {
+            let (_, bytes) = client.rest();
+            assert!(bytes.starts_with(b"HTTP/1.1 200") && !bytes.ends_with(b"0\r\n\r\n"));
+        } else {
+            assert_eq!(client.response().status, 504);
+        }
+        assert!(begun.elapsed() > Duration::from_millis(400), "{:?}", begun.elapsed());
+        assert_eq!(proxy.record().aborted, status == 200);
+    }
+}

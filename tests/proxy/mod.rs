@@ -2,6 +2,7 @@
 
 mod bodies;
 mod cors;
+mod endpoints;
 mod exhaustion;
 mod faults;
 mod floods;

@@ -2,7 +2,7 @@
 
 use super::{Fields, Harmless, Shape, condition, tell, text};
 use crate::diag::Report;
-use crate::policy::node::Node;
+use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::{
     BodyKind, MODES, RawCors, RawHeaders, RawRoute, RawUpstream, RawUpstreamTls, RequestKind,
     Update,
@@ -55,7 +55,11 @@ pub(super) const HEADERS: Shape =
 
 pub(super) fn upstream(node: &Node, report: &mut Report) -> Option<RawUpstream> {
     let mut fields = Fields::open(node, &UPSTREAM, report)?;
-    let (id, url) = (fields.required_text("id"), fields.required_text("url"));
+    let (id, mut urls) = (fields.required_text("id"), fields.one_or_more("url").into_iter());
+    let (url, others) = (urls.next(), urls.collect());
+    if url.is_none() && fields.node("url").is_none_or(|node| node.kind == NodeKind::List(vec![])) {
+        fields.missing("url");
+    }
     let host = fields.text("host");
     let credential = fields.node("credential");
     let credential = credential.and_then(|node| tell::credential(node, fields.report()));
@@ -64,7 +68,7 @@ pub(super) fn upstream(node: &Node, report: &mut Report) -> Option<RawUpstream> 
         Some(node) => Some(upstream_tls(node, fields.report())?),
         None => None,
     };
-    Some(RawUpstream { span: node.span, id: id?, url: url?, host, credential, tls })
+    Some(RawUpstream { span: node.span, id: id?, url: url?, others, host, credential, tls })
 }
 
 fn upstream_tls(node: &Node, report: &mut Report) -> Option<RawUpstreamTls> {

@@ -8,6 +8,8 @@ pub struct RawUpstream {
     pub span: Span,
     pub id: Text,
     pub url: Text,
+    /// Where it is as well.
+    pub others: Vec<Text>,
     pub host: Option<Text>,
     pub credential: Option<RawCredential>,
     pub tls: Option<RawUpstreamTls>,

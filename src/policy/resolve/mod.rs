@@ -23,6 +23,7 @@ mod restrictions;
 mod roles;
 mod selectors;
 mod sentinels;
+mod upstreams;
 
 pub use address::Address;
 pub use carriage::{Carriage, MAX_HEADERS};
@@ -289,27 +290,8 @@ fn upstreams<'a>(raw: &'a RawPolicy, around: &Surroundings, report: &mut Report)
         .default_upstream
         .clone()
         .unwrap_or_else(|| UpstreamAddress::Tcp { host: "upstream.invalid".into(), port: 80 });
-    let mut list = vec![Upstream { id: "default".into(), address: default, host: None }];
-    for upstream in &raw.upstreams {
-        let address = upstream.url.value.parse().unwrap_or_else(|error| {
-            let message = format!("`{}` is no upstream URL: {error}", upstream.url.value);
-            report
-                .push(Diagnostic::error(Code::BadValue, upstream.url.span, message).help(
-                    "write `http://HOST:PORT`, `https://HOST`, or `unix:/PATH` for a socket",
-                ));
-            list[0].address.clone()
-        });
-        let host =
-            upstream.host.as_ref().map(|host| {
-                if host.value.parse::<http::uri::Authority>().is_err() || host.value.contains('@') {
-                    let message = format!("`{}` is no host", host.value);
-                    report.push(Diagnostic::error(Code::BadValue, host.span, message).help(
-                        "write what the upstream takes as `Host`: a name, or a name and a port",
-                    ));
-                }
-                Arc::from(host.value.as_str())
-            });
-        list.push(Upstream { id: upstream.id.value.as_str().into(), address, host });
-    }
+    let others = Box::default();
+    let mut list = vec![Upstream { id: "default".into(), address: default, others, host: None }];
+    list.extend(raw.upstreams.iter().map(|upstream| upstreams::resolve(upstream, report)));
     Upstreams { list, names, first: 1 }
 }

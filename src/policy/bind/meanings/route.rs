@@ -13,8 +13,8 @@ pub(super) const ROWS: &[Row] = &[
             must("id", Id, "What routes call it"),
             must(
                 "url",
-                Matching("^(https?://.+|unix:/.+)$"),
-                "`http://host:port`, `https://host`, or `unix:/path`",
+                TextOrTexts,
+                "`http://host:port`, `https://host`, or `unix:/path`; or a list of endpoints, all of them alike",
             ),
             may("host", Text, "The Host to send; without it, the client's"),
             may("tls", One(&UPSTREAM_TLS), "How to speak to an `https` upstream"),
