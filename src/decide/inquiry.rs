@@ -156,8 +156,7 @@ impl Inquiry {
 
     /// In monitor mode: a permit although this refuses the request.
     pub fn let_through(&self, snapshot: &Snapshot, refusal: Refusal) -> Permit {
-        let permit = self.permit_to_look(snapshot, self.route);
-        Permit { access: self.access, upgrade: self.upgrade, ..permit }.although(refusal)
+        self.permit_through(snapshot).although(refusal)
     }
 
     /// Judges what was found. `request` is the one that was asked about.
@@ -172,8 +171,7 @@ impl Inquiry {
         if !self.monitor {
             return self.judge(snapshot, request, facts, limits, trace);
         }
-        let look = self.permit_to_look(snapshot, self.route);
-        let through = Permit { access: self.access, upgrade: self.upgrade, ..look };
+        let through = self.permit_through(snapshot);
         match self.judge(snapshot, request, facts, limits, trace) {
             Err(refusal) if refusal.reason != Reason::BadRequest => Ok(through.although(refusal)),
             judged => judged,
@@ -294,23 +292,18 @@ impl Inquiry {
         // The object's path may have a route of its own, which may address no application.
         let app = self.app.as_deref().filter(|_| snapshot.route(route).app != Address::None);
         Permit {
-            generation: snapshot.generation(),
             principal: Some(self.principal.clone()),
-            upstream: snapshot.upstream_for(snapshot.route(route), app),
-            route,
-            access: Access::READ,
-            upgrade: false,
             org: self.org.clone(),
             app: self.app.clone(),
             roles: self.roles.clone(),
-            fields: None,
-            grant: None,
-            erases_hidden: false,
-            restores_hidden: false,
-            tells_filtered: false,
-            rows: None,
-            monitor: None,
+            ..Permit::plain(snapshot, route, Access::READ, app)
         }
+    }
+
+    /// In monitor mode, whatever is found out.
+    fn permit_through(&self, snapshot: &Snapshot) -> Permit {
+        let look = self.permit_to_look(snapshot, self.route);
+        Permit { access: self.access, upgrade: self.upgrade, ..look }
     }
 
     /// Nothing is waited for any more.

@@ -296,25 +296,7 @@ fn public_permit(
 }
 
 fn plain_permit(snapshot: &Snapshot, route: RouteId, routed: &Routed, app: Option<&str>) -> Permit {
-    let to = snapshot.route(route);
-    Permit {
-        generation: snapshot.generation(),
-        principal: None,
-        upstream: snapshot.upstream_for(to, app),
-        route,
-        access: routed.access,
-        upgrade: routed.upgrade,
-        org: None,
-        app: None,
-        roles: Default::default(),
-        fields: None,
-        grant: None,
-        erases_hidden: false,
-        restores_hidden: false,
-        tells_filtered: false,
-        rows: None,
-        monitor: None,
-    }
+    Permit { upgrade: routed.upgrade, ..Permit::plain(snapshot, route, routed.access, app) }
 }
 
 /// Step 7, before any grant: what a restriction denies stays denied, whatever the order.

@@ -38,6 +38,33 @@ pub(super) struct Monitor {
 }
 
 impl Permit {
+    /// Of a request on a route, in nobody's name, whose bodies nothing limits.
+    pub(super) fn plain(
+        snapshot: &Snapshot,
+        route: RouteId,
+        access: Access,
+        app: Option<&str>,
+    ) -> Permit {
+        Permit {
+            generation: snapshot.generation(),
+            principal: None,
+            upstream: snapshot.upstream_for(snapshot.route(route), app),
+            route,
+            access,
+            upgrade: false,
+            org: None,
+            app: None,
+            roles: RoleSet::new(),
+            fields: None,
+            grant: None,
+            erases_hidden: false,
+            restores_hidden: false,
+            tells_filtered: false,
+            rows: None,
+            monitor: None,
+        }
+    }
+
     /// Of a request in monitor mode that would have been refused.
     pub(super) fn although(self, refusal: Refusal) -> Permit {
         Permit { monitor: Some(Monitor { would: Some(refusal) }), ..self }

@@ -9,6 +9,7 @@ use super::follow::{Follow, Spelling, Step};
 use super::mask::Mask;
 use super::pick::Path;
 use super::scan::Input;
+use super::total::Counted;
 use std::sync::Arc;
 
 /// Chooses how a document is filtered.
@@ -21,6 +22,11 @@ pub trait Choose: Send {
 
     /// Nothing has been found: another document begins.
     fn forget(&mut self);
+
+    /// Whether what may be chosen puts totals right, see [`Filter::counts`].
+    fn has_totals(&self) -> bool {
+        false
+    }
 
     /// How the document is filtered, by what has been found.
     fn choose(&self) -> Result<Filter, Fault>;
@@ -50,6 +56,7 @@ impl Filter {
             most: limits.object,
             held: Vec::new(),
             at: None,
+            foretold: None,
         };
         let nothing = Engine::new(Arc::new(Mask::hide()), &limits, false);
         Filter { choosing: Some(Box::new(choosing)), ..Filter::with(nothing) }
@@ -66,6 +73,10 @@ impl Filter {
         // The first choice is the one that the next document begins with.
         self.made = self.made.take().or(made);
         (self.engine, self.rows, self.ahead) = (chosen.engine, chosen.rows, chosen.ahead);
+        let foretold = self.made.as_ref().and_then(|made| made.foretold);
+        if foretold.is_some() {
+            self.know_rows(foretold);
+        }
         self.text(&held, 0, out)
     }
 }
@@ -80,6 +91,8 @@ pub(super) struct Choosing {
     held: Vec<u8>,
     /// The place of the value that is being read, and where in the document it begins.
     at: Option<(usize, usize)>,
+    /// The rows of the document, where they have been counted before it comes.
+    pub foretold: Option<Counted>,
 }
 
 impl Choosing {
@@ -112,8 +125,14 @@ impl Choosing {
         }
     }
 
+    /// Whether what may be chosen puts totals right.
+    pub fn counts(&self) -> bool {
+        self.choice.has_totals()
+    }
+
     /// Ready for another document.
     pub fn restart(&mut self) {
+        self.foretold = None;
         self.follow.restart();
         self.choice.forget();
         self.held.clear();

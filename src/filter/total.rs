@@ -63,13 +63,24 @@ fn lead(builder: &mut MaskBuilder, token: Token, next: NodeId) -> NodeId {
 impl Filter {
     /// Whether totals are put right, so that it helps to know the number of rows from the start.
     pub fn counts(&self) -> bool {
-        self.rows.as_ref().is_some_and(|rows| rows.counts())
+        match &self.choosing {
+            Some(choosing) => choosing.counts(),
+            None => self.rows.as_ref().is_some_and(|rows| rows.counts()),
+        }
     }
 
     /// The rows of the document that comes are those that `read`, a filter of the same kind, has read
     /// to the end.
     pub fn foretell(&mut self, read: &Filter) {
-        self.engine.know_rows(read.rows.as_ref().and_then(|rows| rows.counted()));
+        self.know_rows(read.rows.as_ref().and_then(|rows| rows.counted()));
+    }
+
+    /// Likewise, where the number is known.
+    pub(super) fn know_rows(&mut self, counted: Option<Counted>) {
+        match &mut self.choosing {
+            Some(choosing) => choosing.foretold = counted,
+            None => self.engine.know_rows(counted),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::support::upstream::chunked_response;
 const RULES: &str = r#"
 roles:
   - {id: member, grants: [{path: /tickets, access: r, keep: {field: /by, in: [subject.id]}}]}
+  - {id: peer, grants: [{path: /tickets, access: r, keep: {field: /by, in: bob}}]}
   - {id: admin, grants: [{path: /tickets, access: r}]}
 resource_types:
   - {id: ticket, count: [/total, /page/size], at: [{path: /tickets, pointer: "/data/*"}]}
@@ -27,6 +28,21 @@ fn p11_totals_of_a_whole_list_are_put_right() {
     );
     assert_eq!(api.call("ana:admin", "GET", "/tickets").text(), WHOLE);
     assert_eq!(api.call("ana:admin,member", "GET", "/tickets").text(), WHOLE);
+}
+
+/// Also where which filter it is hangs on what the body has: with rows of several roles.
+#[test]
+fn p11_totals_before_the_rows_of_several_roles_are_put_right() {
+    let api = Api::over(Upstream::json(WHOLE), RULES);
+    assert_eq!(api.call("ana:member,peer", "GET", "/tickets").text(), WHOLE);
+    let one = r#"{"total":1,"data":[{"by":"bob"}],"page":{"size":1,"no":1}}"#;
+    for _ in 0..2 {
+        assert_eq!(api.call("eve:member,peer", "GET", "/tickets").text(), one);
+    }
+    let page = WHOLE.replace("\"total\":3", "\"total\":41");
+    let api = Api::over(Upstream::json(&page), RULES);
+    let seen = api.call("eve:member,peer", "GET", "/tickets");
+    assert_eq!(seen.text(), r#"{"data":[{"by":"bob"}],"page":{"size":1,"no":1}}"#);
 }
 
 #[test]

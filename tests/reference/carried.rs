@@ -137,6 +137,7 @@ fn sendable(mut request: Request) -> Request {
     if let Some(caller) = &mut request.caller {
         caller.api_key = false;
         caller.claims.clear();
+        caller.roles_by_org.clear();
         caller.roles = caller.roles.take().filter(|roles| !roles.is_empty());
     }
     request

@@ -288,11 +288,6 @@ impl Seen {
         self.answer
     }
 
-    /// The status that the client got.
-    pub fn status(&self) -> u16 {
-        self.answer.status
-    }
-
     /// What the upstream was told of the caller: `user`, `org`, `app` or `roles`.
     #[track_caller]
     pub fn told(&self, name: &str) -> Option<&str> {

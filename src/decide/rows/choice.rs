@@ -75,6 +75,11 @@ impl Choose for Choice {
         self.gone = self.foreign;
     }
 
+    /// Where some grants hold for all rows, none goes.
+    fn has_totals(&self) -> bool {
+        self.plan.base.is_empty() && self.snapshot.totals(&self.plan.matches).is_some()
+    }
+
     fn is_made(&self) -> bool {
         self.counts.iter().all(Option::is_some)
     }
