@@ -84,6 +84,10 @@ pub(super) async fn handle(
 }
 
 /// What comes of a request that is not refused.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the large one is the rule, and there is one a request"
+)]
 enum Outcome {
     /// A response, and what it has to be allowed by where it lasts.
     Answered(Response<Source>, Option<Box<Lasting>>),
