@@ -9,6 +9,8 @@ const KINDS = {
   ES256: () => generateKeyPairSync('ec', {namedCurve: 'P-256'}),
   RS256: () => generateKeyPairSync('rsa', {modulusLength: 2048}),
   PS256: () => generateKeyPairSync('rsa', {modulusLength: 2048}),
+  ES384: () => generateKeyPairSync('ec', {namedCurve: 'P-384'}),
+  ES512: () => generateKeyPairSync('ec', {namedCurve: 'P-521'}),
   EdDSA: () => generateKeyPairSync('ed25519'),
 };
 
@@ -46,7 +48,7 @@ function provider(Provider, issuer, keys, alg) {
       },
     ],
     enabledJWA: {
-      idTokenSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+      idTokenSigningAlgValues: ['RS256', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA'],
     },
     scopes: ['reads'],
     features: {

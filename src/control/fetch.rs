@@ -11,11 +11,16 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use std::error::Error;
 use std::fmt::Write as _;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long an unused connection is kept: less than most servers keep theirs.
 const IDLE: Duration = Duration::from_secs(10);
+
+/// How often the same is asked where the server closes the connection without an answer. To ask for
+/// keys, or about a token, changes nothing, so it may be asked twice.
+pub const MAX_TRIES: usize = 2;
 
 /// Bytes of the reason that a failure is told with: parts of it may be the server's.
 const MAX_REASON: usize = 300;
@@ -87,7 +92,15 @@ impl Client {
         request: Request<Full<Bytes>>,
         max_bytes: usize,
     ) -> Result<(StatusCode, Bytes), FetchError> {
-        let answer = self.inner.request(request).await;
+        let mut answer = self.inner.request(request.clone()).await;
+        for _ in 1..MAX_TRIES {
+            match &answer {
+                Err(error) if is_closed(error) => {
+                    answer = self.inner.request(request.clone()).await;
+                }
+                _ => break,
+            }
+        }
         let (head, body) = answer.map_err(|error| FetchError::Failed(reason(&error)))?.into_parts();
         match Limited::new(body, max_bytes).collect().await {
             Ok(whole) => Ok((head.status, whole.to_bytes())),
@@ -95,6 +108,17 @@ impl Client {
             Err(error) => Err(FetchError::Failed(reason(&*error))),
         }
     }
+}
+
+/// Whether the server has closed the connection without a word: one that was kept open may be closed
+/// while the next request is on its way.
+fn is_closed(error: &(dyn Error + 'static)) -> bool {
+    let ends = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::UnexpectedEof];
+    let mut causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.any(|error| match error.downcast_ref::<hyper::Error>() {
+        Some(error) => error.is_incomplete_message(),
+        None => error.downcast_ref::<io::Error>().is_some_and(|error| ends.contains(&error.kind())),
+    })
 }
 
 fn system_roots() -> Result<RootCertStore, FetchError> {

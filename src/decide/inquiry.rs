@@ -81,7 +81,11 @@ impl Inquiry {
             org: standing.org.map(Arc::from),
             app: standing.app.map(Arc::from),
             roles: standing.roles.clone(),
-            matches: routed.matches,
+            matches: snapshot.addressed(
+                routed.matches,
+                request.target,
+                (standing.org, standing.app),
+            ),
             hosts: routed.hosts,
             monitor: snapshot.route(route).monitor,
             letters: SmallVec::new(),

@@ -14,6 +14,7 @@ pub mod algebra;
 pub mod alike;
 pub mod anywhere;
 mod blind;
+mod called;
 pub mod changes;
 pub mod choosing;
 mod engine;

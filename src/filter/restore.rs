@@ -7,6 +7,7 @@
 //! which nothing is left in the body.
 
 use super::Limits;
+use super::called;
 use super::engine::type_of;
 use super::fault::Fault;
 use super::mask::{HIDE, Mask, NodeId, SHOW, Types};
@@ -83,6 +84,9 @@ impl Sides<'_> {
         node: Pair,
         out: &mut Vec<u8>,
     ) -> Result<(), AtRisk> {
+        if self.is_renamed(stored, body, node)? {
+            return Err(AtRisk::Erased);
+        }
         let kept = parts(stored).map_err(AtRisk::Stored)?;
         let mut list = List::new(out, b'{');
         let mut named = HashSet::new();
@@ -146,6 +150,26 @@ impl Sides<'_> {
         }
         list.end(b']');
         Ok(())
+    }
+
+    /// Whether a body that says what its object is says another thing than what is stored: what is put
+    /// back might be seen there.
+    fn is_renamed(&self, stored: &[u8], body: &[u8], (read, write): Pair) -> Result<bool, AtRisk> {
+        let tags = called::tags(self.read, read).into_iter().chain(called::tags(self.write, write));
+        for tags in tags {
+            let find = |text| pair::find_only(text, &tags.field, self.limits.key);
+            match find(body).map_err(|_| AtRisk::Erased)? {
+                Found::Nothing => {}
+                Found::Variant => return Ok(true),
+                Found::At(_) => {
+                    let said = self.text_at(body, &tags.field)?;
+                    if said.is_none() || said != self.text_at(stored, &tags.field)? {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// What is stored and not in the body: hidden, so it is put back; seen and left out, so it goes,

@@ -9,6 +9,7 @@ mod pairs;
 
 use super::Limits;
 use super::blind::DEEPEST;
+use super::called;
 use super::fault::Fault;
 use super::key::Key;
 use super::mask::{HIDE, Mask, NodeId, SHOW, Types};
@@ -166,6 +167,18 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// A merge patch that has been read from `start` on gives the object no other tag.
+    fn keeps_tags(&mut self, node: NodeId, start: usize) -> Result<(), Fault> {
+        let object = &self.input.bytes[start..self.pos];
+        for tags in called::tags(self.mask, node) {
+            let Some(way) = tags.changed_by(object, self.limits.key)? else { continue };
+            way.iter().for_each(|name| self.way.member(name));
+            self.fields.add_once(self.way.as_str());
+            way.iter().for_each(|_| self.way.up());
+        }
+        Ok(())
+    }
+
     fn verdict(mut self) -> Result<(), WriteFault> {
         if !self.fields.as_slice().is_empty() {
             return Err(WriteFault::Fields(self.fields.into_vec()));
@@ -186,8 +199,12 @@ impl<'a> Check<'a> {
         match is {
             Types::OBJECT => {
                 let node = self.by_tag(node, patch);
-                let node = self.judge(node, is, patch);
-                self.object(node, patch)
+                let (start, inside) = (self.pos, self.judge(node, is, patch));
+                self.object(inside, patch)?;
+                match patch {
+                    Patch::No => Ok(()),
+                    Patch::Merge => self.keeps_tags(node, start),
+                }
             }
             Types::ARRAY => {
                 let node = self.judge(node, is, patch);

@@ -3,8 +3,7 @@
 use super::introspect::{Answer, Introspector};
 use super::jwks::KeySet;
 use super::remote::KeySource;
-use super::verdicts::Digest;
-use super::{ASKED, Credentials, Fault, Identity, TokenFault, Unidentified, jwt, sha256};
+use super::{Credentials, Fault, Identity, TokenFault, Unidentified, jwt, sha256};
 use crate::principal::Principal;
 use std::fmt;
 use std::future::Future;
@@ -21,12 +20,7 @@ pub enum Ask {
 }
 
 /// A question about an opaque token.
-pub struct Asked {
-    answer: watch::Receiver<Option<Answer>>,
-    sha256: Digest,
-    /// The token's, in bytes.
-    length: usize,
-}
+pub struct Asked(watch::Receiver<Option<Answer>>);
 
 /// An issuer none of whose tokens hold at present.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,9 +60,7 @@ impl Identity {
         if jwt::named_issuer(&self.issuers, token).is_some() {
             return None;
         }
-        let sha256 = sha256(token);
-        let answer = introspector.ask(token, sha256, now)?;
-        Some(Ask::Introspection(Asked { answer, sha256, length: token.len() }))
+        introspector.ask(token, sha256(token), now).map(Asked).map(Ask::Introspection)
     }
 
     /// Waits, and identifies the caller of the same request by what is known then.
@@ -84,7 +76,8 @@ impl Identity {
                 self.identify(request, now)
             }
             Ask::Introspection(asked) => {
-                self.heard(asked).await.map_err(|fault| self.unidentified(fault, request))
+                let heard = asked.heard().await.inspect(|caller| self.strangers.tell(caller));
+                heard.map_err(|fault| self.unidentified(fault, request))
             }
         }
     }
@@ -92,20 +85,9 @@ impl Identity {
     /// Asks about a token outside of a request; `None` where nobody is to be asked.
     pub async fn ask_about(&self, token: &str, now: u64) -> Option<Answer> {
         match self.ask_issuer(token, now)? {
-            Ask::Introspection(asked) => Some(self.heard(asked).await),
+            Ask::Introspection(asked) => Some(asked.heard().await),
             Ask::Keys(_) => None,
         }
-    }
-
-    async fn heard(&self, mut asked: Asked) -> Answer {
-        let answered = asked.answer.wait_for(Option::is_some).await;
-        // An error: the question was dropped, because nobody answers.
-        let answer = answered.ok().and_then(|answer| answer.clone());
-        let principal = answer.unwrap_or(Err(Fault::NotAnswered))?;
-        if let Some(verdicts) = &self.verdicts {
-            verdicts.put(asked.sha256, asked.length, (principal.clone(), ASKED, 0));
-        }
-        Ok(principal)
     }
 
     /// What becomes of a request that has waited long enough.
@@ -119,6 +101,15 @@ impl Identity {
             Some(fault) => Err(self.unidentified(fault, request)),
             None => self.identify(request, now),
         }
+    }
+}
+
+impl Asked {
+    async fn heard(mut self) -> Answer {
+        let answered = self.0.wait_for(Option::is_some).await;
+        // An error: the question was dropped, because nobody answers.
+        let answer = answered.ok().and_then(|answer| answer.clone());
+        answer.unwrap_or(Err(Fault::NotAnswered))
     }
 }
 

@@ -7,8 +7,8 @@
 
 use super::claims::ClaimMap;
 use super::json::{self, Kind, Object};
-use super::verdicts::Digest;
-use super::{Fault, TokenFault, jwt};
+use super::verdicts::{Digest, Verdicts};
+use super::{ASKED, Fault, TokenFault, jwt};
 use crate::principal::{AuthMethod, Principal};
 use quick_cache::sync::Cache;
 use rustls::RootCertStore;
@@ -46,7 +46,9 @@ pub struct Introspector {
     pub(super) settings: Arc<IntrospectionUrl>,
     pub(super) rules: Rules,
     /// Until when a token is refused without a question, in seconds since 1970.
-    inactive: Cache<Digest, u64>,
+    pub(super) inactive: Cache<Digest, u64>,
+    /// Where callers are remembered: those of the policy's tokens, whoever vouches.
+    verdicts: Arc<Verdicts>,
     asking: Mutex<HashMap<Digest, watch::Receiver<Option<Answer>>>>,
     questions: mpsc::Sender<Question>,
     /// Taken once, by whoever sends.
@@ -92,12 +94,17 @@ pub enum Said {
 }
 
 impl Introspector {
-    pub(super) fn new(settings: IntrospectionUrl, rules: Rules) -> Introspector {
+    pub(super) fn new(
+        settings: IntrospectionUrl,
+        rules: Rules,
+        verdicts: Arc<Verdicts>,
+    ) -> Introspector {
         let (questions, waiting) = mpsc::channel(MAX_QUESTIONS);
         Introspector {
             settings: Arc::new(settings),
             rules,
             inactive: Cache::new(MAX_INACTIVE),
+            verdicts,
             asking: Mutex::default(),
             questions,
             waiting: Mutex::new(Some(waiting)),
@@ -192,14 +199,21 @@ impl Question {
         self.answer.receiver_count() <= 1
     }
 
-    /// Takes what the issuer answered with 200, at this time.
+    /// Takes what the issuer answered with 200, at this time. It is remembered before this question
+    /// is gone, so that nobody asks again in between.
     pub fn answered(self, text: &[u8], now: u64) -> Said {
-        let rules = &self.of.rules;
+        let Introspector { rules, inactive, verdicts, .. } = &*self.of;
         let Some(answer) = rules.read(text, now) else { return Said::Nonsense };
-        let said = if answer.is_ok() { Said::Active } else { Said::Inactive };
-        if said == Said::Inactive {
-            self.of.inactive.insert(self.sha256, now.saturating_add(rules.negative));
-        }
+        let said = match &answer {
+            Ok(principal) => {
+                verdicts.put(self.sha256, self.token.len(), (principal.clone(), ASKED, 0));
+                Said::Active
+            }
+            Err(_) => {
+                inactive.insert(self.sha256, now.saturating_add(rules.negative));
+                Said::Inactive
+            }
+        };
         self.answer.send_replace(Some(answer));
         said
     }

@@ -79,7 +79,7 @@ pub struct Identity {
     /// Who is asked about tokens that none of these issuers has signed.
     introspectors: Vec<Arc<Introspector>>,
     /// Verdicts on the tokens of these issuers under these keys; `None` without issuers.
-    verdicts: Option<Verdicts>,
+    verdicts: Option<Arc<Verdicts>>,
     api_keys: Option<ApiKeys>,
     forwarded: Option<Forwarded>,
     cookies: Vec<Cookie>,

@@ -18,7 +18,7 @@ use crate::policy::roleset::{RoleId, RoleSet};
 use crate::policy::route::HostRoutes;
 use crate::policy::schema::SchemaMasks;
 use crate::policy::snapshot::{
-    At, Denial, DenialId, Grant, GrantId, ResourceType, Role, Route, RouteId, RuleGroup,
+    At, Binding, Denial, DenialId, Grant, GrantId, ResourceType, Role, Route, RouteId, RuleGroup,
     ShapeFacts, Snapshot,
 };
 use crate::source::{Sources, Span};
@@ -51,6 +51,7 @@ pub fn compile(
     let types = types(&resolved);
     shapes.near(&resolved, &types);
     shapes.sort_groups();
+    shapes.bind_ats();
     let index = match shapes.builder.build() {
         Ok(index) => index,
         Err(error) => {
@@ -108,6 +109,9 @@ struct Shapes {
     /// Which pattern a shape came from, for finding what lies near.
     patterns: Vec<Pattern>,
     hosts: HostRoutes,
+    /// Places, by their positions in the list of all, that are those of an addressed organization or
+    /// application alone.
+    bound_ats: Vec<(ShapeId, Binding, u32)>,
     /// Where the groups of grants, and of denials, stand in the list of their shape.
     group_at: HashMap<GroupKey, usize>,
     denials_at: HashMap<GroupKey, usize>,
@@ -118,8 +122,7 @@ struct Shapes {
 struct GroupKey {
     shape: ShapeId,
     host: Option<HostId>,
-    org_at: Option<usize>,
-    app_at: Option<usize>,
+    binding: Binding,
 }
 
 impl Shapes {
@@ -130,11 +133,6 @@ impl Shapes {
             self.patterns.push(pattern.clone());
         }
         id
-    }
-
-    fn facts(&mut self, pattern: &Pattern) -> &mut ShapeFacts {
-        let id = self.shape(pattern);
-        &mut self.facts[id.0 as usize]
     }
 
     fn routes(&mut self, resolved: &Resolved, sources: &Sources) -> Vec<Route> {
@@ -178,7 +176,13 @@ impl Shapes {
         let mut ats = Vec::new();
         for (kind, resource) in resolved.types.iter().enumerate() {
             for at in &resource.ats {
-                self.facts(&at.pattern).ats.push(ats.len() as u32);
+                let (shape, id) = (self.shape(&at.pattern), ats.len() as u32);
+                match Binding::of(&at.pattern) {
+                    binding if binding == Binding::default() => {
+                        self.facts[shape.0 as usize].ats.push(id);
+                    }
+                    binding => self.bound_ats.push((shape, binding, id)),
+                }
                 let rows = rows(&at.pointer);
                 ats.push(At {
                     kind: kind as u32,
@@ -257,8 +261,24 @@ impl Shapes {
         GroupKey {
             shape: self.shape(&rule.pattern),
             host: rule.host.as_ref().map(|host| self.hosts.table.add(host)),
-            org_at: rule.pattern.param("org"),
-            app_at: rule.pattern.param("app"),
+            binding: Binding::of(&rule.pattern),
+        }
+    }
+
+    /// Gives bound places shapes of their own, once all shapes of paths are known.
+    fn bind_ats(&mut self) {
+        for (shape, binding, at) in std::mem::take(&mut self.bound_ats) {
+            let next = ShapeId(self.facts.len() as u32);
+            let bound = &mut self.facts[shape.0 as usize].bound;
+            let variant = match bound.iter().find(|(other, _)| *other == binding) {
+                Some((_, variant)) => *variant,
+                None => {
+                    bound.push((binding, next));
+                    self.facts.push(ShapeFacts { variant_of: Some(shape), ..Default::default() });
+                    next
+                }
+            };
+            self.facts[variant.0 as usize].ats.push(at);
         }
     }
 
@@ -319,6 +339,12 @@ fn header_of(test: &Test) -> Option<&str> {
     }
 }
 
+impl Binding {
+    fn of(pattern: &Pattern) -> Binding {
+        Binding { org_at: pattern.param("org"), app_at: pattern.param("app") }
+    }
+}
+
 /// The group that a rule belongs to.
 fn group<'g, Id>(
     groups: &'g mut Vec<RuleGroup<Id>>,
@@ -327,11 +353,10 @@ fn group<'g, Id>(
 ) -> &'g mut RuleGroup<Id> {
     let at = *places.entry(key).or_insert(groups.len());
     if at == groups.len() {
-        let GroupKey { host, org_at, app_at, .. } = key;
+        let GroupKey { host, binding, .. } = key;
         groups.push(RuleGroup {
             host,
-            org_at,
-            app_at,
+            binding,
             letters: Default::default(),
             rules: Vec::new(),
             conditional_letters: Default::default(),

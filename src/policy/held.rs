@@ -5,7 +5,7 @@ use crate::policy::condition::Conditions;
 use crate::policy::host::{HostId, Hosts};
 use crate::policy::index::{Matches, ShapeId};
 use crate::policy::roleset::{RoleId, RoleSet};
-use crate::policy::snapshot::{DenialId, GrantGroup, GrantId, RuleGroup, Snapshot};
+use crate::policy::snapshot::{Binding, DenialId, GrantGroup, GrantId, RuleGroup, Snapshot};
 use crate::policy::target::Target;
 use smallvec::SmallVec;
 
@@ -236,8 +236,15 @@ impl RuleGroup<GrantId> {
 }
 
 impl<Id> RuleGroup<Id> {
-    /// Whether the segments that `{org}` and `{app}` capture are the addressed ones.
+    /// Whether these rules speak of the addressed organization and application.
     pub fn addresses(&self, target: &Target, org: Option<&str>, app: Option<&str>) -> bool {
+        self.binding.addresses(target, org, app)
+    }
+}
+
+impl Binding {
+    /// Whether the segments that `{org}` and `{app}` capture are the addressed ones.
+    pub fn addresses(self, target: &Target, org: Option<&str>, app: Option<&str>) -> bool {
         let is = |at: Option<usize>, id: Option<&str>| match at {
             None => true,
             Some(at) => id.is_some_and(|id| target.segment(at) == id),

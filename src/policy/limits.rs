@@ -66,7 +66,7 @@ impl Snapshot {
         let mut best: smallvec::SmallVec<[(u32, u32); 4]> = smallvec::SmallVec::new();
         let kind_of = |at: u32| self.ats[at as usize].kind;
         for shape in matches {
-            let rank = self.index.rank(*shape);
+            let rank = self.rank(*shape);
             for at in &self.facts(*shape).ats {
                 match best.iter_mut().find(|(kind, _)| *kind == kind_of(*at)) {
                     Some((_, least)) => *least = rank.min(*least),
@@ -76,7 +76,7 @@ impl Snapshot {
         }
         let mut found: smallvec::SmallVec<[u32; 8]> = smallvec::SmallVec::new();
         for shape in matches {
-            let rank = self.index.rank(*shape);
+            let rank = self.rank(*shape);
             let of_best = |at: &&u32| best.contains(&(kind_of(**at), rank));
             found.extend(self.facts(*shape).ats.iter().filter(of_best).copied());
         }

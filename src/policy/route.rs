@@ -102,7 +102,7 @@ impl Snapshot {
         matches: &Matches,
         route: impl Fn(ShapeId) -> Option<RouteId>,
     ) -> Option<RouteId> {
-        let with_route = |shape: &ShapeId| Some((self.index.rank(*shape), route(*shape)?));
+        let with_route = |shape: &ShapeId| Some((self.rank(*shape), route(*shape)?));
         matches.iter().filter_map(with_route).min().map(|(_, route)| route)
     }
 }

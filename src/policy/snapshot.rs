@@ -121,9 +121,21 @@ pub(crate) struct ShapeFacts {
     pub(super) denials: Vec<RuleGroup<DenialId>>,
     /// Places of resource types, as indices into `ats`.
     pub(super) ats: Vec<u32>,
+    /// Places that are those of the addressed organization or application alone, each set under a
+    /// shape of its own that matches where they do, see [`Snapshot::addressed`].
+    pub(super) bound: Vec<(Binding, ShapeId)>,
+    /// Of such a shape: the one that the index knows.
+    pub(super) variant_of: Option<ShapeId>,
     /// Roles that limit a type whose objects may be somewhere under this shape, and which does not
     /// say `elsewhere: pass`.
     pub(super) near: RoleSet,
+}
+
+/// The segments that `{org}` and `{app}` capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Binding {
+    pub(super) org_at: Option<usize>,
+    pub(super) app_at: Option<usize>,
 }
 
 /// Rules of one shape that bind the same segments to the addressed organization and application,
@@ -132,8 +144,7 @@ pub(crate) struct ShapeFacts {
 pub(crate) struct RuleGroup<Id> {
     /// Every host where absent.
     pub(super) host: Option<HostId>,
-    pub(super) org_at: Option<usize>,
-    pub(super) app_at: Option<usize>,
+    pub(super) binding: Binding,
     /// By position of the letter: the roles (or restrictions) that have it here.
     pub(super) letters: [RoleSet; 4],
     /// Sorted by role (or restriction).
@@ -267,6 +278,27 @@ impl Snapshot {
     /// The host patterns that match a host.
     pub(crate) fn hosts(&self, host: Host<'_>) -> Hosts {
         self.hosts.table.find(host)
+    }
+
+    /// What matches a path, with the places that are those of the addressed organization and
+    /// application: `{org}` and `{app}` match nothing else.
+    pub(crate) fn addressed(
+        &self,
+        mut matches: Matches,
+        target: &Target,
+        (org, app): (Option<&str>, Option<&str>),
+    ) -> Matches {
+        for at in 0..matches.len() {
+            let bound = &self.facts(matches[at]).bound;
+            let here = bound.iter().filter(|(binding, _)| binding.addresses(target, org, app));
+            matches.extend(here.map(|(_, shape)| *shape));
+        }
+        matches
+    }
+
+    /// Place of a shape in the order of specificity, the lowest first.
+    pub(crate) fn rank(&self, shape: ShapeId) -> u32 {
+        self.index.rank(self.facts(shape).variant_of.unwrap_or(shape))
     }
 
     pub(crate) fn facts(&self, shape: ShapeId) -> &ShapeFacts {

@@ -21,7 +21,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Instant, UNIX_EPOCH};
 
 /// What something that lasts has to be allowed by.
@@ -186,39 +186,45 @@ impl Lasting {
         story: &mut Option<Box<Story>>,
     ) -> Poll<Result<(), Cut>> {
         loop {
-            match std::mem::replace(&mut self.state, State::Over) {
-                State::Allowed(question) => {
-                    let due = self.is_due(&question, cx);
-                    match story.take_if(|_| due) {
-                        Some(story) => self.state = State::Asks(self.ask(question, story)),
-                        None => {
-                            self.state = State::Allowed(question);
-                            return Poll::Ready(Ok(()));
-                        }
-                    }
-                }
-                State::Asks(mut asking) => {
-                    let Poll::Ready((question, told, answer)) = asking.as_mut().poll(cx) else {
-                        self.state = State::Asks(asking);
-                        return Poll::Pending;
-                    };
-                    let told = story.insert(told);
-                    match answer {
-                        Ok(()) => {
-                            self.next.set(self.worker.limits.stream_revocation / 2);
-                            self.state = State::Allowed(question);
-                        }
-                        Err(refused) => told.refused(&refused.refusal),
-                    }
-                }
+            let due = self.is_due(cx);
+            match &mut self.state {
                 State::Over => return Poll::Ready(Err(Cut::Revoked)),
+                State::Allowed(_) if !due => return Poll::Ready(Ok(())),
+                State::Allowed(_) => self.begin(story),
+                State::Asks(asking) => {
+                    let answer = ready!(asking.as_mut().poll(cx));
+                    self.hear(answer, story);
+                }
             }
         }
     }
 
-    fn is_due(&self, question: &Question, cx: &Context<'_>) -> bool {
+    fn is_due(&self, cx: &Context<'_>) -> bool {
+        let State::Allowed(question) = &self.state else { return false };
         let generation = self.worker.live().snapshot.generation();
         self.next.poll(cx).is_ready() || generation != question.generation
+    }
+
+    /// Without a story, which is always there, nobody could be asked.
+    fn begin(&mut self, story: &mut Option<Box<Story>>) {
+        let state = std::mem::replace(&mut self.state, State::Over);
+        if let (State::Allowed(question), Some(story)) = (state, story.take()) {
+            self.state = State::Asks(self.ask(question, story));
+        }
+    }
+
+    fn hear(&mut self, (question, told, answer): Asked, story: &mut Option<Box<Story>>) {
+        let told = story.insert(told);
+        self.state = match answer {
+            Ok(()) => {
+                self.next.set(self.worker.limits.stream_revocation / 2);
+                State::Allowed(question)
+            }
+            Err(refused) => {
+                told.refused(&refused.refusal);
+                State::Over
+            }
+        };
     }
 
     /// An answer that does not come in time is none: the last one is too old by then.

@@ -17,6 +17,7 @@ pub(super) fn ask_for_readable(
     };
     headers.remove(header::RANGE);
     headers.remove(header::IF_RANGE);
+    headers.remove(A_IM);
     for name in CONDITIONS.into_iter().filter(|_| safe) {
         headers.remove(name);
     }
@@ -32,6 +33,9 @@ pub(super) fn ask_for_plain(headers: &mut HeaderMap) -> Result<(), Reason> {
     let set = headers.try_insert(header::ACCEPT_ENCODING, identity);
     set.map(drop).map_err(|_| Reason::HeadersTooLarge)
 }
+
+/// Asks for what has changed since an earlier answer (RFC 3229 section 10.5.3).
+const A_IM: HeaderName = HeaderName::from_static("a-im");
 
 /// Asks for a representation on a condition (RFC 9110 section 13.1).
 const CONDITIONS: [HeaderName; 4] = [
@@ -50,6 +54,7 @@ mod tests {
         for (name, value) in [
             (header::IF_MATCH, "x"),
             (header::RANGE, "bytes=0-1"),
+            (A_IM, "diffe"),
             (header::ACCEPT, "text/event-stream, */*"),
             (header::ACCEPT_ENCODING, "gzip"),
         ] {
@@ -64,7 +69,7 @@ mod tests {
         for (safe, kept) in [(true, false), (false, true)] {
             let headers = asked(BodyKind::Json, safe);
             assert_eq!(headers.contains_key("if-match"), kept);
-            assert!(!headers.contains_key("range"));
+            assert!(!headers.contains_key("range") && !headers.contains_key("a-im"));
             assert_eq!(headers["accept"], "application/json");
             assert_eq!(headers["accept-encoding"], "identity");
         }

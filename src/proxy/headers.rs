@@ -172,6 +172,15 @@ pub(super) fn mark_filtered(headers: &mut HeaderMap, fields: Option<&FieldMasks>
     let for_caches = |name: &&HeaderName| is_for_caches(name.as_str());
     let mut gone: Vec<HeaderName> = headers.keys().filter(for_caches).cloned().collect();
     gone.extend(ABOUT_THE_BYTES);
+    // Of items it may stay: nothing is said of their bytes.
+    let is_bytes = |value: &HeaderValue| !value.as_bytes().starts_with(b"items ");
+    gone.extend(
+        headers
+            .get_all(header::CONTENT_RANGE)
+            .iter()
+            .any(is_bytes)
+            .then_some(header::CONTENT_RANGE),
+    );
     let names_hidden = |value: &HeaderValue| match (value.to_str(), fields) {
         (Ok(text), Some(fields)) => query::mentions_hidden(text, fields),
         (Ok(_), None) => false,

@@ -241,6 +241,9 @@ impl Body for Reply {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let Reply { source, story, lasting } = &mut *self;
+        if let Some(story) = story {
+            story.taken();
+        }
         if let Some(lasts) = lasting
             && let Err(cut) = ready!(lasts.poll(cx, story))
         {
@@ -248,19 +251,7 @@ impl Body for Reply {
             return source.break_off(cut, cx);
         }
         let Some(story) = story else { return Poll::Ready(None) };
-        story.taken();
-        let chunk = match source {
-            Source::Empty => None,
-            Source::Whole(bytes) => {
-                let bytes = std::mem::take(bytes);
-                *source = Source::Empty;
-                Some(Ok(bytes))
-            }
-            Source::Stream(download) => ready!(download.poll_chunk(cx)),
-            Source::Filtered(filtered) => ready!(filtered.poll_chunk(cx, story)),
-            Source::Watched(watched) => ready!(watched.poll_chunk(cx, story)),
-            Source::Broken(cut) => Some(Err(*cut)),
-        };
+        let chunk = ready!(source.poll_chunk(cx, story));
         match &chunk {
             Some(Err(cut)) if !matches!(source, Source::Broken(_)) => {
                 return source.break_off(*cut, cx);
@@ -307,6 +298,22 @@ impl Source {
     /// Whether more is to come from elsewhere.
     pub(super) fn goes_on(&self) -> bool {
         matches!(self, Source::Stream(_) | Source::Filtered(_) | Source::Watched(_))
+    }
+
+    #[inline]
+    fn poll_chunk(&mut self, cx: &mut Context<'_>, story: &mut Story) -> Poll<Chunk> {
+        match self {
+            Source::Empty => Poll::Ready(None),
+            Source::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Source::Empty;
+                Poll::Ready(Some(Ok(bytes)))
+            }
+            Source::Stream(download) => download.poll_chunk(cx),
+            Source::Filtered(filtered) => filtered.poll_chunk(cx, story),
+            Source::Watched(watched) => watched.poll_chunk(cx, story),
+            Source::Broken(cut) => Poll::Ready(Some(Err(*cut))),
+        }
     }
 
     /// What is said behind the body, once.

@@ -91,7 +91,7 @@ pub(super) async fn show(
     match head.status {
         // As for a row that is not the caller's: nobody can tell the two apart.
         StatusCode::NOT_FOUND if view.body.is_of_rows_alone() => Err(Reason::NotOwner),
-        StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => Err(Reason::Shape),
+        status if is_of_another(status) => Err(Reason::Shape),
         status if status.is_success() => show_success(head, download, filter, view, story).await,
         _ => show_error(head, download, view.body.error(), view, story).await,
     }
@@ -203,6 +203,12 @@ async fn show_success(
     let count = view.tells.announce(&mut head);
     let filtered = Filtered { passed, begun: left, rest: download, sieve: Some(sieve), count };
     Ok(Response::from_parts(head, Source::Filtered(Box::new(filtered))))
+}
+
+/// Whether a response speaks of another one: of a part of it, of what the client has of it, of how it
+/// differs from an earlier one (RFC 3229 section 10.4.1). Nothing of the kind is asked for.
+pub(super) fn is_of_another(status: StatusCode) -> bool {
+    matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::IM_USED)
 }
 
 /// Whether this answers a HEAD, and a GET would have had a body of the type that is told.

@@ -2,6 +2,7 @@
 //! have changed them, for what it would have removed.
 
 use super::reply::{Cut, Download};
+use super::shape::is_of_another;
 use super::sieve::{Reading, Sieve, Unfit};
 use super::story::Story;
 use crate::decide::Reason;
@@ -99,7 +100,7 @@ pub(super) fn reading(
     (kind, safe): (BodyKind, bool),
     story: &mut Story,
 ) -> Option<Reading> {
-    let partial = matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED);
+    let partial = is_of_another(status);
     let reading = Reading::of(headers, kind);
     if partial || status.is_success() && safe && reading.is_none() {
         story.would_refuse(Reason::Shape);

@@ -4,4 +4,5 @@ mod heads;
 mod owners;
 mod policies;
 mod roles;
+mod tokens;
 mod upstreams;

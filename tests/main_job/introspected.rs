@@ -5,6 +5,8 @@ use crate::support::issuer::Issuer;
 use crate::support::proxy::run_in;
 use crate::support::upstream::json_response;
 use crate::support::{TempPolicy, Upstream, client, eventually};
+use portcullis::control::fetch::MAX_TRIES;
+use portcullis::identity::MAX_ANSWER;
 use serde_json::json;
 
 fn policy(url: &str, more: &str) -> TempPolicy {
@@ -46,11 +48,12 @@ fn p07_an_opaque_token_is_asked_about_once_and_remembered() {
     assert_eq!(body, "token=canary%2Btoken%2F1&token_type_hint=access_token");
     assert_eq!(api.upstream.requests()[0].fields.get("x-portcullis-user"), Some("ana"));
     assert_eq!(api.upstream.requests()[0].fields.get("authorization"), None);
-    let metrics = String::from_utf8(api.proxy.admin("/metrics").body).unwrap();
-    assert!(
-        metrics.contains("portcullis_introspections_total{result=\"active\"} 1\n"),
-        "{metrics}"
-    );
+    // It is counted when the callers have their answer.
+    let metrics = eventually(|| {
+        let metrics = String::from_utf8(api.proxy.admin("/metrics").body).unwrap();
+        let counted = "portcullis_introspections_total{result=\"active\"} 1\n";
+        if metrics.contains(counted) { Ok(metrics) } else { Err(metrics) }
+    });
     let all = format!("{}{metrics}", api.proxy.printed().join("\n"));
     assert!(!all.contains("canary"), "p16: {all}");
 }
@@ -92,6 +95,32 @@ fn p07_an_issuer_that_cannot_be_asked_is_503_and_never_allows() {
         other => Err(other),
     });
     api.proxy.wait_for_line("tokens can be asked about again");
+}
+
+/// A connection that was kept open is closed while the next question is on its way.
+#[test]
+fn a_question_that_nobody_has_heard_is_put_again_and_no_more_often() {
+    let issuer = Issuer::publishing("");
+    let api = start(&issuer, "");
+    issuer.answers("");
+    let answer = api.refused("GET", 503, || get(&api, "opaque-1"));
+    assert_eq!(answer.header("retry-after"), Some("5"));
+    assert_eq!(issuer.asked(), MAX_TRIES);
+    issuer.answers_once_nothing_then(&active());
+    assert_eq!(get(&api, "opaque-2").status, 200);
+    assert_eq!(issuer.asked(), 2 * MAX_TRIES);
+}
+
+#[test]
+fn p07_an_answer_may_be_as_long_as_its_limit() {
+    let issuer = Issuer::publishing("");
+    let api = start(&issuer, "");
+    for (length, status) in [(MAX_ANSWER - 1, 200), (MAX_ANSWER, 200), (MAX_ANSWER + 1, 503)] {
+        let answer = active();
+        issuer.publish(&(" ".repeat(length - answer.len()) + &answer));
+        assert_eq!(get(&api, &format!("opaque-{length}")).status, status, "{length}");
+    }
+    assert_eq!(api.upstream.requests().len(), 2);
 }
 
 #[test]

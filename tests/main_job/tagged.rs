@@ -1,6 +1,7 @@
 //! Objects that say by a tag what they are, as FHIR's resources do.
 
 use super::Api;
+use crate::support::upstream::response;
 use crate::support::{Response, Upstream};
 use serde_json::Value;
 
@@ -156,9 +157,114 @@ fn p10_a_merge_patch_does_not_say_what_is_stored() {
     // Pointers say what is stored on a path.
     let patch = |body| api.send("ana:nurse", "PATCH", "/patients/1", body);
     let other = r#"{"resourceType":"Organization","ssn":1}"#;
-    assert_eq!(pointers(&api.refused("PATCH", 403, || patch(other))), ["/ssn"]);
+    let found = pointers(&api.refused("PATCH", 403, || patch(other)));
+    assert_eq!(found, ["/ssn", "/resourceType"]);
     assert_eq!(patch(r#"{"name":["A"]}"#).status, 200);
     assert_eq!(pointers(&patch(r#"{"contained":[]}"#)), ["/contained"]);
+}
+
+/// Under another tag, what is hidden would be seen: whoever sends a part of an object, or keeps some of
+/// it, leaves the tag as it is.
+#[test]
+fn p10_a_change_gives_no_object_another_tag() {
+    const RULES: &str = r#"
+routes:
+  - {match: "/**", update: merge}
+  - {match: "/kept/**", update: merge_hidden}
+roles:
+  - {id: nurse, grants: [{path: "/{in}/{id}", access: crud}], schemas: [patient]}
+schemas:
+  - {id: patient, type: patient, body: {type: object, additionalProperties: true, properties: {ssn: false}}}
+resource_types:
+  - {id: patient, at: [{path: "/{in}/{id}", pointer: "", is: {field: /meta/kind, value: patient}}]}
+"#;
+    const PATCH: &str = "application/json-patch+json";
+    let stored = r#"{"meta": {"kind": "patient"}, "ssn": "CANARY"}"#;
+    let upstream = Upstream::with(move |_| {
+        response(200, &[("Content-Type", "application/json"), ("ETag", "\"v1\"")], stored)
+    });
+    let api = Api::over(upstream, RULES);
+    for (body, at_fault) in [
+        (r#"{"meta":{"kind":"note"}}"#, Some("/meta/kind")),
+        (r#"{"meta":{"kind":null}}"#, Some("/meta/kind")),
+        (r#"{"meta":null}"#, Some("/meta")),
+        (r#"{"META":{"kind":"note"}}"#, Some("")),
+        (r#"{"meta":{"Kind":"note"}}"#, Some("/meta")),
+        (r#"{"meta":{"kind":"patient","x":1},"name":"x"}"#, None),
+        (r#"{"part":{"meta":{"kind":"note"}}}"#, None),
+    ] {
+        for method in ["PATCH", "PUT"] {
+            let send = || api.send("ana:nurse", method, "/a/1", body);
+            match at_fault {
+                Some(at) => assert_eq!(pointers(&api.refused(method, 403, send)), [at], "{body}"),
+                None => assert_eq!(send().status, 200, "{body}"),
+            }
+        }
+    }
+    for (change, at_fault) in [
+        (r#"{"op":"add","path":"/meta/kind","value":"note"}"#, Some("/0/path")),
+        (r#"{"op":"replace","path":"/META/Kind","value":"note"}"#, Some("/0/path")),
+        (r#"{"op":"add","path":"/meta","value":{"kind":"patient"}}"#, Some("/0/path")),
+        (r#"{"op":"remove","path":"/meta"}"#, Some("/0/path")),
+        (r#"{"op":"move","from":"/meta/kind","path":"/x"}"#, Some("/0/from")),
+        (r#"{"op":"copy","from":"/name","path":"/meta/kind"}"#, Some("/0/path")),
+        (r#"{"op":"replace","path":"/meta/kind","value":"patient"}"#, None),
+        (r#"{"op":"test","path":"/meta/kind","value":"note"}"#, None),
+        (r#"{"op":"add","path":"/meta/x","value":1}"#, None),
+    ] {
+        let send = || api.send_as("ana:nurse", "PATCH", "/a/1", PATCH, &format!("[{change}]"));
+        match at_fault {
+            Some(at) => assert_eq!(pointers(&api.refused("PATCH", 403, send)), [at], "{change}"),
+            None => assert_eq!(send().status, 200, "{change}"),
+        }
+    }
+    let puts = || api.upstream.requests().iter().filter(|seen| seen.method == "PUT").count();
+    let before = puts();
+    for (body, status) in [
+        (r#"{"meta":{"kind":"note"}}"#, 409),
+        (r#"{"meta":{"Kind":"note"}}"#, 409),
+        (r#"{"meta":{"kind":"patient"},"name":"x"}"#, 200),
+        (r#"{"name":"x"}"#, 200),
+    ] {
+        assert_eq!(api.send("ana:nurse", "PUT", "/kept/1", body).status, status, "{body}");
+    }
+    assert_eq!(puts() - before, 2);
+}
+
+/// An object on the way of a change may be one that a tag means, wherever it is.
+#[test]
+fn p10_a_json_patch_is_judged_by_what_an_object_anywhere_may_be() {
+    const RULES: &str = r#"
+roles:
+  - {id: nurse, grants: [{path: "/{in}/{id}", access: crud}], schemas: [patient]}
+schemas:
+  - {id: patient, type: patient, body: {additionalProperties: true, properties: {age: {maximum: 150}}}}
+resource_types:
+  - {id: patient, at: [{path: "/{in}/{id}", pointer: "/**", is: {field: /kind, value: patient}}]}
+"#;
+    let api = Api::start(RULES);
+    let send = |change: &str| {
+        let patch = format!("[{change}]");
+        api.send_as("ana:nurse", "PATCH", "/a/1", "application/json-patch+json", &patch)
+    };
+    for (change, at_fault) in [
+        (r#"{"op":"add","path":"/x","value":{"kind":"patient","age":151}}"#, "/0/value/age"),
+        (r#"{"op":"add","path":"/x/y","value":[{"age":151}]}"#, "/0/value/0/age"),
+        (r#"{"op":"replace","path":"/x/0/age","value":151}"#, "/0/value"),
+        (r#"{"op":"add","path":"/age","value":151}"#, "/0/value"),
+        (r#"{"op":"copy","from":"/note","path":"/x/age"}"#, "/0/path"),
+    ] {
+        let answer = api.refused("PATCH", 422, || send(change));
+        assert_eq!(pointers(&answer), [at_fault], "{change}");
+    }
+    for change in [
+        r#"{"op":"add","path":"/x","value":{"kind":"patient","age":150}}"#,
+        r#"{"op":"add","path":"/x","value":{"kind":"note","age":151}}"#,
+        r#"{"op":"replace","path":"/x/0/age","value":1}"#,
+        r#"{"op":"remove","path":"/x"}"#,
+    ] {
+        assert_eq!(send(change).status, 200, "{change}");
+    }
 }
 
 #[test]

@@ -181,3 +181,49 @@ members: [{user: ann, org: acme, roles: [reads]}, {user: bob, org: acme, roles: 
     api.proxy.wait_for_generation(2);
     assert_eq!(api.call("ann", "GET", "/orgs/acme/x").status, 200);
 }
+
+/// `{org}` and `{app}` in an `at` are the addressed ones: what stands on another one's path is not said
+/// by it, so a grant that is wider than its author thinks is refused and does not show a foreign
+/// object through the mask of one's own.
+#[test]
+fn p09_the_place_of_a_type_is_that_of_the_addressed_organization() {
+    let rules = r#"
+routes: [{match: "/**", org: claims.org, app: claims.app}]
+applications: [{id: shop}]
+roles:
+  - {id: clerk, schemas: [no-ssn], grants: [{path: "/accounts/**", access: ru}]}
+  - {id: guest, schemas: [no-name], grants: [{path: "/open/{id}", access: r}]}
+  - {id: dev, scope: app, schemas: [no-ssn], grants: [{path: "/apps/**", access: r}]}
+schemas:
+  - {id: no-ssn, type: person, body: {type: object, additionalProperties: true, properties: {ssn: false}}}
+  - {id: no-name, type: open, body: {type: object, additionalProperties: true, properties: {name: false}}}
+resource_types:
+  - {id: person, at: [{path: "/accounts/{org}", pointer: ""}, {path: "/apps/{app}", pointer: ""}]}
+  - id: open
+    at: [{path: "/open/{org}", pointer: ""}, {path: "/open/{id}", pointer: /person}]
+"#;
+    let body = r#"{"ssn":1,"name":"Ann","person":{"name":"Ben"}}"#;
+    let api = Api::over(Upstream::json(body), rules);
+    let call = |who: &str, app: &str, target: &str| {
+        let mut claims = tokens::claims("ana", &[who]);
+        claims["org"] = "acme".into();
+        if !app.is_empty() {
+            claims["app"] = app.into();
+        }
+        let token = tokens::bearer(&claims);
+        client::call(api.proxy.address, "GET", target, &[("Authorization", &token)])
+    };
+    let own = call("clerk", "", "/accounts/acme");
+    assert_eq!((own.status, own.json()["ssn"].is_null()), (200, true), "{}", own.text());
+    for foreign in ["/accounts/beta", "/accounts/Acme", "/accounts/acme."] {
+        let seen = api.refused("GET", 403, || call("clerk", "", foreign));
+        assert!(!seen.text().contains("Ann"), "{foreign}");
+    }
+    assert_eq!(call("dev", "shop", "/apps/shop").status, 200);
+    api.refused("GET", 403, || call("dev", "shop", "/apps/other"));
+    // Two places of one shape: the one that speaks of everybody holds for everybody.
+    let both = call("guest", "", "/open/acme").json();
+    assert_eq!((both["name"].is_null(), both["person"]["name"].is_null()), (true, true), "{both}");
+    let other = call("guest", "", "/open/beta").json();
+    assert_eq!((&other["name"], other["person"]["name"].is_null()), (&"Ann".into(), true));
+}

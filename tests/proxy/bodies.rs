@@ -121,6 +121,7 @@ fn p11_what_cannot_be_filtered_is_never_passed_on() {
         (200, "Content-Type: application/json", "f({\"ssn\": \"CANARY\"})"),
         (200, "Content-Type: application/json; charset=utf-16", "{\"ssn\": \"CANARY\"}"),
         (206, "Content-Type: application/json", "{\"ssn\": \"CANARY\"}"),
+        (226, "Content-Type: application/json\r\nIM: diffe", "{\"ssn\": \"CANARY\"}"),
     ] {
         let upstream = Upstream::answering(&format!(
             "HTTP/1.1 {status} X\r\n{fields}\r\nContent-Length: {}\r\n\r\n{body}",
@@ -134,6 +135,27 @@ fn p11_what_cannot_be_filtered_is_never_passed_on() {
     }
     let upstream = Upstream::answering("HTTP/1.1 304 Not Modified\r\nETag: x\r\n\r\n");
     assert_eq!(ask(&guard(&upstream), "GET", "", "").status, 502);
+}
+
+/// How many bytes there would have been without the filter, said in an error or beside a whole body.
+#[test]
+fn p11_ranges_of_bytes_are_not_told_and_those_of_items_are() {
+    for (status, range, kept) in [
+        (416, "bytes */4711", false),
+        (200, "bytes 0-99/4711", false),
+        (200, "Bytes 0-99/4711", false),
+        (200, "items 0-24/319", true),
+    ] {
+        let upstream = Upstream::answering(&format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Range: {range}\r\n\
+             Content-Length: 2\r\n\r\n{{}}"
+        ));
+        let response = ask(&guard(&upstream), "GET", "", "");
+        assert_eq!(
+            (response.status, response.header("content-range")),
+            (status, kept.then_some(range))
+        );
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use portcullis::policy::compile::Stamp;
 use portcullis::policy::resolve::Surroundings;
 use portcullis::policy::snapshot::{DenialId, GrantId, Snapshot};
 use portcullis::policy::{Host, Target};
-use portcullis::principal::{AuthMethod, ClaimValue, Claims, Principal};
+use portcullis::principal::{AuthMethod, ClaimValue, Claims, OrgRoles, Principal};
 use portcullis::source::Sources;
 use serde_json::Value;
 use std::sync::Arc;
@@ -174,10 +174,19 @@ fn principal(caller: &Caller) -> Arc<Principal> {
         org: caller.org.as_ref().map(text),
         app: caller.app.as_ref().map(text),
         roles: caller.roles.as_ref().map(|roles| roles.iter().map(text).collect()),
+        org_roles: org_roles(caller),
         email: caller.email.as_ref().map(text),
         claims: Claims(caller.claims.iter().map(claim).collect()),
         ..Principal::of(caller.user.as_str(), method)
     })
+}
+
+fn org_roles(caller: &Caller) -> OrgRoles {
+    let of = |roles: &Vec<String>| roles.iter().map(|role| Arc::from(role.as_str())).collect();
+    let claimed = caller.roles_by_org.iter();
+    let mut all = OrgRoles::default();
+    all.add_unknown(claimed.map(|(org, roles)| (Arc::from(org.as_str()), of(roles))));
+    all
 }
 
 fn filtered(mut filter: Filter, answer: &Value) -> Result<Value, Reason> {

@@ -3,7 +3,7 @@
 use super::Held;
 use super::fields::{is_unmapped, limits};
 use super::model::{Grant, Owner, Route};
-use super::paths::{position, speaks, split};
+use super::paths::{Here, position, speaks, split};
 use super::standing::{Asked, Standing};
 use portcullis::decide::Reason;
 use serde_json::Value;
@@ -64,7 +64,13 @@ impl<'a> Judge<'_, 'a> {
     }
 
     fn shows_all(&self, held: &[Held<'_>]) -> bool {
-        limits(self.asked.policy, held, &self.asked.request.path, false).is_empty()
+        limits(self.asked.policy, held, &self.here(), false).is_empty()
+    }
+
+    /// Where the request is.
+    pub fn here(&self) -> Here<'_> {
+        let Standing { org, app, .. } = self.standing;
+        Here { path: &self.asked.request.path, org: org.as_deref(), app: app.as_deref() }
     }
 
     fn by_head(&self, letter: char) -> Result<Found<'a>, Reason> {
@@ -78,7 +84,7 @@ impl<'a> Judge<'_, 'a> {
             match (when, grant.query.as_ref().is_none_or(listed)) {
                 (false, _) => found.failed.push(Reason::ConditionFailed),
                 (_, false) => found.failed.push(Reason::QueryNotAllowed),
-                _ if is_unmapped(self.asked.policy, &held, &self.asked.request.path) => {
+                _ if is_unmapped(self.asked.policy, &held, &self.here()) => {
                     found.failed.push(Reason::Unmapped);
                 }
                 _ if grant.asks_bodies() => found.waiting.push(held),

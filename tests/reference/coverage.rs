@@ -55,6 +55,8 @@ const FLOORS: &[(&str, u32)] = &[
     ("a grant of an included role", 50),
     ("roles that a key narrows", 400),
     ("roles of a token", 1300),
+    ("roles of one organization", 20),
+    ("a place of another organization", 20),
 ];
 
 #[test]
@@ -83,6 +85,14 @@ fn outcomes(policy: &Policy, request: &Request, verdict: &Verdict) -> Vec<&'stat
     };
     if request.caller.as_ref().is_some_and(suspended) {
         found.push("a suspended user");
+    }
+    // Where every such path is the place of the type, it is known what to hide.
+    if *verdict == Verdict::Refused(Reason::Unmapped) {
+        let mut everywhere = policy.clone();
+        bind_nothing(&mut everywhere);
+        if evaluate(&everywhere, request) != *verdict {
+            found.push("a place of another organization");
+        }
     }
     if let Verdict::Allowed(allowed) = verdict {
         let asked = Allow { policy, request, allowed };
@@ -142,6 +152,7 @@ impl Allow<'_> {
             ("an owner of a stored object", self.needs(without_objects)),
             ("a condition that holds", self.needs(without_conditional)),
             ("roles of a token", !directory && !self.allowed.roles.is_empty()),
+            ("roles of one organization", self.roles_are_of_one()),
         ];
         reached(all)
     }
@@ -164,6 +175,13 @@ impl Allow<'_> {
         let user = &self.request.caller.as_ref().unwrap().user;
         let listed = self.policy.members.iter().flatten().any(|member| member.user == *user);
         self.policy.membership() == "both" && !self.allowed.roles.is_empty() && !listed
+    }
+
+    /// Whether it is another request where no roles are claimed of single organizations.
+    fn roles_are_of_one(&self) -> bool {
+        let mut request = self.request.clone();
+        request.caller.iter_mut().for_each(|caller| caller.roles_by_org.clear());
+        evaluate(self.policy, &request) != Verdict::Allowed(self.allowed.clone())
     }
 
     fn is_upsert(&self) -> bool {
@@ -263,6 +281,13 @@ fn without_objects(policy: &mut Policy) {
 
 fn without_conditional(policy: &mut Policy) {
     each_grant(policy, |grants| grants.retain(|grant| grant.when.is_none()));
+}
+
+/// Types whose objects are on the same paths, whatever a request addresses.
+fn bind_nothing(policy: &mut Policy) {
+    for at in policy.resource_types.iter_mut().flat_map(|of| &mut of.at) {
+        at.path = at.path.replace("{org}", "{o}").replace("{app}", "{a}");
+    }
 }
 
 fn without_reach(policy: &mut Policy) {

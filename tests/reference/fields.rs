@@ -2,7 +2,7 @@
 
 use super::Held;
 use super::model::{At, Policy, Type};
-use super::paths::{kinds, matches, unify};
+use super::paths::{Here, kinds, unify};
 use portcullis::decide::Reason;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,10 +39,10 @@ pub enum Way {
 
 /// Whether a grant by itself says too little for bodies to be judged: objects that its role limits may
 /// be on its paths, and no place of such a type is this path. Then it does not count.
-pub fn is_unmapped(policy: &Policy, held: &Held<'_>, path: &str) -> bool {
+pub fn is_unmapped(policy: &Policy, held: &Held<'_>, here: &Here<'_>) -> bool {
     let types = policy.resource_types.iter();
     let own: Vec<&Type> = types.filter(|of| !schemas(policy, held, &of.id).is_empty()).collect();
-    let is_here = |of: &&Type| of.at.iter().any(|at| matches(&at.path, path));
+    let is_here = |of: &&Type| of.at.iter().any(|at| here.is(&at.path));
     let is_near = |of: &&Type| {
         of.elsewhere.as_deref() != Some("pass")
             && of.at.iter().any(|at| unify(&at.path, &held.grant.path))
@@ -54,7 +54,7 @@ pub fn is_unmapped(policy: &Policy, held: &Held<'_>, path: &str) -> bool {
 pub fn limits<'a>(
     policy: &'a Policy,
     held: &[Held<'a>],
-    path: &str,
+    here: &Here<'_>,
     is_element: bool,
 ) -> Vec<Limit<'a>> {
     let limited_by_all = |of: &&Type| {
@@ -64,9 +64,10 @@ pub fn limits<'a>(
     let limited: Vec<&Type> = policy.resource_types.iter().filter(limited_by_all).collect();
     let mut found = Vec::new();
     for of in &limited {
-        let here = || of.at.iter().filter(|at| matches(&at.path, path));
-        let best = here().map(|at| kinds(&at.path)).min();
-        let mut at: Vec<At> = here().filter(|at| Some(kinds(&at.path)) == best).cloned().collect();
+        let places = || of.at.iter().filter(|at| here.is(&at.path));
+        let best = places().map(|at| kinds(&at.path)).min();
+        let mut at: Vec<At> =
+            places().filter(|at| Some(kinds(&at.path)) == best).cloned().collect();
         if is_element && at.iter().all(|at| at.pointer.contains('*')) {
             at.extend(at.clone().into_iter().map(element));
         }

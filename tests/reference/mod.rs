@@ -125,7 +125,7 @@ fn bodies<'a>(judge: &Judge<'_, 'a>, found: &[Found<'a>]) -> Vec<Limit<'a>> {
     let request = judge.asked.request;
     let limits = |held: &[Held<'a>]| {
         let element = held.iter().any(|held| is_element(request, held.letter));
-        limits(judge.asked.policy, held, &request.path, element)
+        limits(judge.asked.policy, held, &judge.here(), element)
     };
     together(found.iter().map(|found| match found.in_rows.is_empty() {
         true => limits(&found.certain),

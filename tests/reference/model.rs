@@ -228,6 +228,8 @@ pub struct Caller {
     pub org: Option<String>,
     pub app: Option<String>,
     pub roles: Option<Vec<String>>,
+    /// Roles that are claimed of single organizations.
+    pub roles_by_org: BTreeMap<String, Vec<String>>,
     pub email: Option<String>,
     pub claims: BTreeMap<String, Vec<String>>,
     /// The roles of a key only narrow.

@@ -35,6 +35,22 @@ pub fn binds(pattern: &str, path: &str, name: &str, addressed: Option<&str>) -> 
     }
 }
 
+/// Where a request is: its path, and the organization and application that it addresses.
+pub struct Here<'a> {
+    pub path: &'a str,
+    pub org: Option<&'a str>,
+    pub app: Option<&'a str>,
+}
+
+impl Here<'_> {
+    /// Whether a pattern means this place.
+    pub fn is(&self, pattern: &str) -> bool {
+        matches(pattern, self.path)
+            && binds(pattern, self.path, "org", self.org)
+            && binds(pattern, self.path, "app", self.app)
+    }
+}
+
 /// From the left: literal, then parameter, then `/**`.
 pub fn kinds(pattern: &str) -> Vec<u8> {
     let kind = |segment: &str| match segment {
@@ -55,9 +71,7 @@ pub fn speaks(
 ) -> bool {
     letters.chars().any(|letter| grant.access.contains(letter))
         && grant.host.as_deref().is_none_or(|host| host_matches(host, &request.host))
-        && matches(&grant.path, &request.path)
-        && binds(&grant.path, &request.path, "org", org)
-        && binds(&grant.path, &request.path, "app", app)
+        && Here { path: &request.path, org, app }.is(&grant.path)
 }
 
 /// The most specific route: its host first, then its path.

@@ -4,7 +4,7 @@ use super::Held;
 use super::conditions::Judge;
 use super::fields::{Limit, limits, seen, together};
 use super::model::Grant;
-use super::paths::{kinds, matches};
+use super::paths::kinds;
 use portcullis::decide::Reason;
 use serde_json::{Value, json};
 
@@ -123,7 +123,7 @@ pub fn shared<'a>(
 }
 
 fn limited<'a>(judge: &Judge<'_, 'a>, held: &[Held<'a>]) -> Vec<Limit<'a>> {
-    limits(judge.asked.policy, held, &judge.asked.request.path, false)
+    limits(judge.asked.policy, held, &judge.here(), false)
 }
 
 /// Where a grant has its rows: as it says, or where objects of some type are on this path, or at
@@ -138,9 +138,10 @@ fn places_of(judge: &Judge<'_, '_>, grant: &Grant) -> Vec<String> {
 fn of_types(judge: &Judge<'_, '_>) -> Vec<String> {
     let mut pointers = Vec::new();
     for of in &judge.asked.policy.resource_types {
-        let here = || of.at.iter().filter(|at| matches(&at.path, &judge.asked.request.path));
-        let best = here().map(|at| kinds(&at.path)).min();
-        let best = here().filter(|at| Some(kinds(&at.path)) == best);
+        let here = judge.here();
+        let places = || of.at.iter().filter(|at| here.is(&at.path));
+        let best = places().map(|at| kinds(&at.path)).min();
+        let best = places().filter(|at| Some(kinds(&at.path)) == best);
         pointers.extend(best.map(|at| at.pointer.as_str()));
     }
     let lists = pointers.iter().filter_map(|pointer| pointer.split_once("/*"));

@@ -127,6 +127,9 @@ pub fn command(request: &Request) -> String {
             for (name, values) in &caller.claims {
                 words.push(format!("--claim {name}={}", values.join(",")));
             }
+            for (org, roles) in &caller.roles_by_org {
+                notes.push(format!("the roles {} are claimed in {org}", roles.join(",")));
+            }
             if caller.api_key {
                 notes.push("the caller has an API key".into());
             }

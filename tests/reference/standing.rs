@@ -125,18 +125,16 @@ impl Asked<'_> {
 
     /// Roles of a membership, wherever it is.
     fn roles_in(&self, org: Option<&str>) -> Option<Vec<String>> {
+        // A credential makes a member of the one that it names, and of no other.
+        let names_it = self.caller.org.as_deref() == org;
         if self.policy.membership() == "token" {
-            return (self.caller.org.as_deref() == org).then(|| self.claimed(false, false));
+            return names_it.then(|| self.claimed(org, false, false));
         }
-        let claimed = match self.caller.org.as_deref() == org {
-            true => self.claimed_besides(false),
-            false => Vec::new(),
-        };
+        let claimed = self.claimed_besides(org, false);
         if !self.is_listed(org) {
             // A role in the application that the credential names makes a member as well.
-            let names_both = self.caller.org.as_deref() == org && self.caller.app.is_some();
-            let by_app = names_both && !self.claimed_besides(true).is_empty();
-            return (by_app || !claimed.is_empty()).then_some(claimed);
+            let by_app = self.caller.app.is_some() && !self.claimed_besides(org, true).is_empty();
+            return (names_it && (by_app || !claimed.is_empty())).then_some(claimed);
         }
         // A claim does not open what the list has closed.
         let member = self.member(org)?;
@@ -221,13 +219,12 @@ impl Asked<'_> {
         if self.policy.membership() == "token" {
             self.caller.app.as_ref()?;
             // A claimed role is what the credential says: only listed ones are narrowed by a key.
-            let claimed = self.claimed(true, false);
+            let claimed = self.claimed(org, true, false);
             let acting = if claimed.is_empty() { self.default_roles(app) } else { claimed };
             return Some(self.with_included(&acting));
         }
         let names_it = self.caller.app.as_deref() == Some(&app.id);
-        let names_it = names_it && self.caller.org.as_deref() == org;
-        let claimed = if names_it { self.claimed_besides(true) } else { Vec::new() };
+        let claimed = if names_it { self.claimed_besides(org, true) } else { Vec::new() };
         let member = match self.is_listed(org) {
             true => Some(self.member(org)?),
             false => None,
@@ -355,22 +352,34 @@ impl Asked<'_> {
 
     // ---- roles --------------------------------------------------------------------------
 
+    /// What the credential claims in an organization: in the one that it names; where it names none,
+    /// in the one without a name, and in those for which it lists roles, if a list has the caller
+    /// there. What it says of an organization goes before what it says of all.
+    fn claims_in(&self, org: Option<&str>) -> Vec<String> {
+        let of_it = org.and_then(|org| self.caller.roles_by_org.get(org));
+        let beside = self.caller.org.is_none() && of_it.is_some() && self.is_listed(org);
+        match self.caller.org.as_deref() == org || beside {
+            true => of_it.or(self.caller.roles.as_ref()).cloned().unwrap_or_default(),
+            false => Vec::new(),
+        }
+    }
+
     /// Declared roles of a scope that the credential claims, with what they include.
-    fn claimed(&self, app_scope: bool, marked: bool) -> Vec<String> {
+    fn claimed(&self, org: Option<&str>, app_scope: bool, marked: bool) -> Vec<String> {
         let counts = |name: &&String| {
             let role = self.policy.role(name);
             role.is_some_and(|role| {
                 role.is_app_scope() == app_scope && (role.from_token || !marked)
             })
         };
-        let names = self.caller.roles.iter().flatten().filter(counts);
-        self.with_included(&names.cloned().collect::<Vec<_>>())
+        let claims = self.claims_in(org);
+        self.with_included(&claims.iter().filter(counts).cloned().collect::<Vec<_>>())
     }
 
     /// With `membership: both`: claimed roles that say `from_token`, save those of a key.
-    fn claimed_besides(&self, app_scope: bool) -> Vec<String> {
+    fn claimed_besides(&self, org: Option<&str>, app_scope: bool) -> Vec<String> {
         match self.policy.membership() == "both" && !self.caller.api_key {
-            true => self.claimed(app_scope, true),
+            true => self.claimed(org, app_scope, true),
             false => Vec::new(),
         }
     }

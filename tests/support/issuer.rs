@@ -13,6 +13,8 @@ pub struct Issuer {
 #[derive(Clone, Debug)]
 enum Published {
     Bytes(Vec<u8>),
+    /// The connection ends without a word, the next one with these.
+    Cut(Vec<u8>),
     Silence,
 }
 
@@ -21,9 +23,16 @@ impl Issuer {
     pub fn publishing(jwks: &str) -> Issuer {
         let answer = Arc::new(Mutex::new(Published::Bytes(json_response(200, jwks))));
         let said = answer.clone();
-        let server = Upstream::script(move |_| match said.lock().unwrap().clone() {
-            Published::Bytes(bytes) => Answer::Close(bytes),
-            Published::Silence => Answer::Silence,
+        let server = Upstream::script(move |_| {
+            let mut said = said.lock().unwrap();
+            match said.clone() {
+                Published::Bytes(bytes) => Answer::Close(bytes),
+                Published::Cut(next) => {
+                    *said = Published::Bytes(next);
+                    Answer::Close(Vec::new())
+                }
+                Published::Silence => Answer::Silence,
+            }
         });
         Issuer { server, answer }
     }
@@ -36,6 +45,11 @@ impl Issuer {
     /// Answers with these bytes from now on.
     pub fn answers(&self, response: impl Into<Vec<u8>>) {
         *self.answer.lock().unwrap() = Published::Bytes(response.into());
+    }
+
+    /// Closes one connection without an answer, and answers all others with this JSON.
+    pub fn answers_once_nothing_then(&self, json: &str) {
+        *self.answer.lock().unwrap() = Published::Cut(json_response(200, json));
     }
 
     /// Takes connections and says nothing.

@@ -17,6 +17,7 @@ mod reach;
 pub use operation::MOST_OPERATIONS;
 
 use super::Limits;
+use super::called;
 use super::fault::Fault;
 use super::fold::fold;
 use super::mask::{Mask, NodeId, SHOW, Types};
@@ -137,7 +138,10 @@ impl Judge<'_> {
             self.types.add_once(&told);
         }
         let reach = self.written(pointer, &told)?;
-        if reach.hides(self.sides.write) || self.shifts(&reach, pointer)? {
+        if reach.hides(self.sides.write)
+            || self.shifts(&reach, pointer)?
+            || self.renames(pointer, None)?
+        {
             self.fields.add_once(&told);
         }
         if judged {
@@ -156,7 +160,11 @@ impl Judge<'_> {
             (false, Brought::Text(_)) => reach.members_hide(mask) || reach.is_hidden(mask),
             _ => reach.hides(mask),
         };
-        if erases || !in_place && self.shifts(&reach, path)? {
+        let text = match value {
+            Brought::Text(text) => Some(*text),
+            Brought::From(..) => None,
+        };
+        if erases || !in_place && self.shifts(&reach, path)? || self.renames(path, text)? {
             self.fields.add_once(&told);
             return Ok(());
         }
@@ -188,6 +196,31 @@ impl Judge<'_> {
     /// Elements that are told apart by their place would become others.
     fn shifts(&self, reach: &Reach, pointer: &Pointer) -> Result<bool, Fault> {
         Ok(reach.is_placed() || Reach::of(self.sides.read, pointer)?.is_placed())
+    }
+
+    /// Whether an object on the way gets another tag, where this text is brought, or nothing that is
+    /// known.
+    fn renames(&self, pointer: &Pointer, text: Option<&[u8]>) -> Result<bool, Fault> {
+        let mask = self.sides.write;
+        if mask.search().is_none() {
+            return Ok(false);
+        }
+        for at in 0..pointer.tokens.len() {
+            let (above, rest) = pointer.tokens.split_at(at);
+            let reach = Reach::of(mask, &Pointer { tokens: above.to_vec() })?;
+            for tags in reach.nodes().flat_map(|node| called::tags(mask, node)) {
+                let keeps = match text {
+                    Some(text) if rest.len() == tags.field.len() => {
+                        tags.keeps(text, self.limits.key)?
+                    }
+                    _ => false,
+                };
+                if tags.meets(rest) && !keeps {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Judges a text by the mask, at every place that it may come to.

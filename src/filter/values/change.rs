@@ -63,9 +63,7 @@ impl Values {
             Tree::Way(Box::new(step))
         });
         let mut judge = Judge { way: Way::default(), found: Pointers::new(limits) };
-        for place in &self.places {
-            judge.find(place, &place.tokens, &whole, super::Patch::No);
-        }
+        self.places.iter().for_each(|place| judge.place(place, &whole, super::Patch::No));
         let inside = |pointer: &String| {
             let rest = behind(pointer, tokens.len())?;
             is_value.then(|| rest.to_owned())

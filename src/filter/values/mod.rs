@@ -129,14 +129,7 @@ impl Values {
         }
         let tree = tree::parse(body, limits.values)?;
         let mut judge = Judge { way: Way::default(), found: Pointers::new(limits) };
-        for place in &self.places {
-            match &place.tagged {
-                Some(tagged) if tagged.is_anywhere() => {
-                    judge.everywhere(place, tagged, &tree, patch, false)
-                }
-                _ => judge.find(place, &place.tokens, &tree, patch),
-            }
-        }
+        self.places.iter().for_each(|place| judge.place(place, &tree, patch));
         Ok(judge.found.into_vec())
     }
 }
@@ -154,6 +147,15 @@ struct Judge {
 }
 
 impl Judge {
+    fn place(&mut self, place: &Place, body: &Tree<'_>, patch: Patch) {
+        match &place.tagged {
+            Some(tagged) if tagged.is_anywhere() => {
+                self.everywhere(place, tagged, body, patch, false);
+            }
+            _ => self.find(place, &place.tokens, body, patch),
+        }
+    }
+
     /// Looks for the objects of a place. An object is merged while no array lies on the way.
     fn find(&mut self, place: &Place, tokens: &[Token], at: &Tree<'_>, patch: Patch) {
         let Some((token, rest)) = tokens.split_first() else {

@@ -106,6 +106,15 @@ impl Judge {
                     self.way.up();
                 }
             }
+            // What is stored on the way does not say what it is.
+            Tree::Way(step) => {
+                self.object(place, value, patch);
+                let (name, inside) = &step.member[0];
+                self.way.member(name);
+                self.everywhere(place, tagged, inside, patch, false);
+                self.way.up();
+            }
+            Tree::Unknown => self.found.add(self.way.as_str()),
             Tree::Array(elements) => {
                 for (index, element) in (0..).zip(elements) {
                     self.way.element(index);

@@ -3,6 +3,7 @@
 use super::{Compiler, prefix};
 use crate::diag::{Code, Diagnostic};
 use crate::identity::introspect::{IntrospectionUrl, Introspector, Rules};
+use crate::identity::verdicts::Verdicts;
 use crate::policy::raw::{RawIntrospection, RawSecret, Text};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -24,7 +25,11 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const CONCURRENCY: u64 = 16;
 
 impl Compiler<'_> {
-    pub(super) fn introspection(&mut self, all: &[RawIntrospection]) -> Vec<Arc<Introspector>> {
+    pub(super) fn introspection(
+        &mut self,
+        all: &[RawIntrospection],
+        verdicts: &Arc<Verdicts>,
+    ) -> Vec<Arc<Introspector>> {
         for (at, raw) in all.iter().enumerate() {
             let tokens = begins(raw);
             if let Some(first) = all[..at].iter().find(|other| begins(other) == tokens) {
@@ -40,10 +45,14 @@ impl Compiler<'_> {
                 self.report.push(problem);
             }
         }
-        all.iter().filter_map(|raw| self.introspector(raw).map(Arc::new)).collect()
+        all.iter().filter_map(|raw| self.introspector(raw, verdicts).map(Arc::new)).collect()
     }
 
-    fn introspector(&mut self, raw: &RawIntrospection) -> Option<Introspector> {
+    fn introspector(
+        &mut self,
+        raw: &RawIntrospection,
+        verdicts: &Arc<Verdicts>,
+    ) -> Option<Introspector> {
         let ca = match &raw.ca {
             Some(path) => Some(self.certificates(path)?),
             None => None,
@@ -69,7 +78,7 @@ impl Compiler<'_> {
             timeout: raw.timeout.unwrap_or(TIMEOUT),
             concurrency: usize::try_from(concurrency).unwrap_or(1),
         };
-        Some(Introspector::new(settings, rules))
+        Some(Introspector::new(settings, rules, verdicts.clone()))
     }
 
     /// RFC 6749 section 2.3.1: both are form-encoded before they become Basic.

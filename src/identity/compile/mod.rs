@@ -42,6 +42,7 @@ pub struct Inputs<'a> {
 pub(super) struct Authenticators {
     issuers: Vec<Issuer>,
     introspectors: Vec<Arc<Introspector>>,
+    verdicts: Option<Arc<Verdicts>>,
     api_keys: Option<ApiKeys>,
     forwarded: Option<Forwarded>,
     cookies: Vec<Cookie>,
@@ -93,11 +94,13 @@ impl Identity {
         if let (Some(raw), Some(keys), Some(peers)) = (&raw.forwarded, &api_keys, &forwarded) {
             compiler.separate_headers(raw, keys, peers);
         }
-        let introspectors = compiler.introspection(&raw.introspection);
+        let verdicts = tokens.then(|| Arc::new(Verdicts::new(MAX_VERDICT_BYTES)));
+        let asks = verdicts.as_ref().map(|all| compiler.introspection(&raw.introspection, all));
         let mtls = raw.mtls.as_ref().map(|raw| compiler.mtls(raw));
         Identity::of(Authenticators {
             issuers,
-            introspectors,
+            introspectors: asks.unwrap_or_default(),
+            verdicts,
             api_keys,
             forwarded,
             cookies,
@@ -128,16 +131,14 @@ impl Identity {
     }
 
     pub(super) fn of(authenticators: Authenticators) -> Identity {
-        let Authenticators { issuers, introspectors, api_keys, forwarded, cookies, mtls, tell } =
-            authenticators;
+        let Authenticators { issuers, introspectors, verdicts, api_keys, .. } = authenticators;
+        let Authenticators { forwarded, cookies, mtls, tell, .. } = authenticators;
         let key_header = api_keys.as_ref().and_then(|keys| keys.header.clone());
         let credential_headers: Vec<_> = std::iter::once(AUTHORIZATION).chain(key_header).collect();
         let identity_headers: Vec<_> =
             forwarded.iter().flat_map(Forwarded::names).cloned().collect();
         let cookie = (!cookies.is_empty()).then_some(&COOKIE);
         let vary = list_headers(credential_headers.iter().chain(&identity_headers).chain(cookie));
-        let remembers = !issuers.is_empty() || !introspectors.is_empty();
-        let verdicts = remembers.then(|| Verdicts::new(MAX_VERDICT_BYTES));
         Identity {
             issuers,
             introspectors,

@@ -173,7 +173,20 @@ fn a_refusal_is_remembered_for_its_time() {
         ask.is_some()
     };
     assert_eq!([0, 9, 10, 19, 20].map(|after| asks(NOW + after)), [true, false, true, false, true]);
-    assert_eq!(MAX_INACTIVE, 10_000);
+}
+
+#[test]
+fn p13_so_many_refusals_are_remembered() {
+    let identity = identity();
+    let inactive = &identity.introspectors()[0].inactive;
+    for n in 1..=2 * MAX_INACTIVE {
+        let mut digest = [0; 32];
+        digest[..8].copy_from_slice(&n.to_be_bytes());
+        inactive.insert(digest, NOW);
+        if [MAX_INACTIVE - 1, MAX_INACTIVE, MAX_INACTIVE + 1].contains(&n) || n % 1_000 == 0 {
+            assert!(inactive.len() <= MAX_INACTIVE.min(n), "{n}");
+        }
+    }
 }
 
 #[test]

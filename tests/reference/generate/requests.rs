@@ -142,15 +142,28 @@ fn caller(dice: &mut Dice, policy: &Policy, home: &Home) -> Caller {
         false => dice.word(NAMES),
     });
     let chance = dice.pick(&[40, 100]);
+    let api_key = dice.percent(25);
     Caller {
+        // A key lists no organizations.
+        roles_by_org: match api_key || dice.percent(75) {
+            true => BTreeMap::new(),
+            false => by_org(dice, home),
+        },
         user: home.user.clone(),
         org,
         app: dice.maybe(if listed { 5 } else { 25 }, |dice| dice.word("x x y y z")),
         roles: dice.maybe(85, |dice| dice.words(ROLES, chance)),
-        api_key: dice.percent(25),
+        api_key,
         email: dice.maybe(50, |dice| dice.word(NAMES)),
         claims: claims(dice),
     }
+}
+
+/// Roles in the own organization, more often than not, and in others.
+fn by_org(dice: &mut Dice, home: &Home) -> BTreeMap<String, Vec<String>> {
+    let own = dice.maybe(80, |_| home.org.clone());
+    let all: Vec<String> = own.into_iter().chain(dice.words(NAMES, 30)).collect();
+    all.into_iter().map(|org| (org, dice.words(ROLES, 50))).collect()
 }
 
 fn claims(dice: &mut Dice) -> BTreeMap<String, Vec<String>> {
