@@ -7,6 +7,7 @@ mod exhaustion;
 mod faults;
 mod floods;
 mod framing;
+mod h2spec;
 mod headers;
 mod http2;
 mod lasting;
