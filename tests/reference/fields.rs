@@ -1,6 +1,9 @@
 //! What a caller sees and may send: the masks of step 9 and 11, applied to trees.
 
 use super::Held;
+use super::keywords::{
+    TYPES, allows, children, is_listed, property, requires, type_of, types_named,
+};
 use super::model::{At, Policy, Type};
 use super::paths::{Here, kinds, unify};
 use portcullis::decide::Reason;
@@ -234,9 +237,8 @@ impl<'w, 'a> Walk<'w, 'a> {
         sets.extend(arrived.map(|(limit, ..)| self.limits[*limit].views.clone()));
         let before = sets.clone();
         sets.iter_mut().for_each(|views| views.retain(|view| !is_barred(view, way)));
-        let types = sets.iter().map(|views| types_of_any(views));
         // What is hidden whatever it is, and so may have any shape.
-        if types.reduce(|a, b| &a & &b).is_some_and(|types| types.is_empty()) {
+        if types_of_all(&sets).is_empty() {
             self.fields.push(stand.pointer);
             return hidden(&before);
         }
@@ -264,6 +266,12 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
         if way != Way::Read {
             self.judge_value(&stand, &sets, value);
+            // A role to which the value as a whole is wrong does not speak for what is in it.
+            let lists = |view: &View<'a>| view.iter().all(|says| is_listed(says.schema, value));
+            sets.iter_mut().for_each(|views| views.retain(lists));
+            if sets.iter().any(Vec::is_empty) {
+                return Some(value.clone());
+            }
         }
         let next = Stand { sets, ..stand };
         Some(match value {
@@ -294,8 +302,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn hides_below(&self, ways: &[(usize, usize, Vec<String>)], sets: &[Vec<View<'a>>]) -> bool {
         let places = ways.iter().filter(|(.., rest)| !rest.is_empty());
         let mut places = places.map(|(limit, ..)| self.limits[*limit].views.as_slice());
-        places.any(|views| hides(views, self.way))
-            || sets.iter().any(|views| hides_inside(views, self.way))
+        places.any(|views| hides(&[views.to_vec()], self.way)) || hides_inside(sets, self.way)
     }
 
     fn child(
@@ -333,35 +340,56 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 }
 
-/// Whether something in what these roles have schemas for does not go this way.
-fn hides(views: &[View<'_>], way: Way) -> bool {
-    let open: Vec<_> = views.iter().filter(|view| !is_barred(view, way)).cloned().collect();
-    open.is_empty() || hides_inside(&open, way)
+/// Whether something in what these roles have schemas for does not go this way: what is of no type
+/// that all sets let pass goes no way either.
+fn hides(sets: &[Vec<View<'_>>], way: Way) -> bool {
+    let passes = |view: &&View<'_>| !is_barred(view, way);
+    let open: Vec<Vec<View<'_>>> =
+        sets.iter().map(|views| views.iter().filter(passes).cloned().collect()).collect();
+    types_of_all(&open).is_empty() || hides_inside(&open, way)
 }
 
-fn hides_inside(views: &[View<'_>], way: Way) -> bool {
-    let of_type = |name: &str| -> Vec<View<'_>> {
-        views.iter().filter(|view| types_of(view).contains(name)).cloned().collect()
+fn hides_inside(sets: &[Vec<View<'_>>], way: Way) -> bool {
+    let of_type = |name: &str| -> Vec<Vec<View<'_>>> {
+        let of = |view: &&View<'_>| types_of(view).contains(name);
+        sets.iter().map(|views| views.iter().filter(of).cloned().collect()).collect()
     };
     let (objects, arrays) = (of_type("object"), of_type("array"));
-    let named = objects.iter().flatten().filter_map(|says| says.schema["properties"].as_object());
-    let mut names: Vec<&str> = named.flat_map(|named| named.keys().map(String::as_str)).collect();
+    let said = |sets: &[Vec<View<'_>>], word: &str| -> Vec<Value> {
+        sets.iter().flatten().flatten().filter_map(|says| says.schema.get(word)).cloned().collect()
+    };
+    let named = said(&objects, "properties");
+    let mut names: Vec<&str> = named
+        .iter()
+        .filter_map(Value::as_object)
+        .flat_map(|named| named.keys().map(String::as_str))
+        .collect();
     // A name that no schema knows stands for all others.
     names.push("\0");
-    let below = |views: &[View<'_>], go: &dyn Fn(&Value) -> Value| {
-        let owned: Vec<Vec<Value>> =
-            views.iter().map(|view| view.iter().map(|says| go(says.schema)).collect()).collect();
-        let views: Vec<View<'_>> =
-            owned.iter().map(|view| view.iter().map(Says::of).collect()).collect();
-        hides(&views, way)
+    let below = |sets: &[Vec<View<'_>>], go: &dyn Fn(&Value) -> Value| {
+        let inner = |view: &View<'_>| view.iter().map(|says| go(says.schema)).collect();
+        let owned: Vec<Vec<Vec<Value>>> =
+            sets.iter().map(|views| views.iter().map(inner).collect()).collect();
+        let mut sets: Vec<Vec<View<'_>>> = Vec::new();
+        for views in &owned {
+            sets.push(views.iter().map(|view| view.iter().map(Says::of).collect()).collect());
+        }
+        hides(&sets, way)
     };
-    let speaks = |views: &[View<'_>], words: [&str; 2]| {
-        views.iter().flatten().any(|says| words.iter().any(|word| says.schema.get(word).is_some()))
-    };
-    (speaks(&objects, ["properties", "additionalProperties"])
-        && names.iter().any(|name| below(&objects, &|schema| property(schema, name).clone())))
-        || (speaks(&arrays, ["items", "items"])
-            && below(&arrays, &|schema| schema.get("items").cloned().unwrap_or(true.into())))
+    let speaks = |sets: &[Vec<View<'_>>], word: &str| !said(sets, word).is_empty();
+    let types = types_of_all(sets);
+    types.contains("object")
+        && (speaks(&objects, "properties") || speaks(&objects, "additionalProperties"))
+        && names.iter().any(|name| below(&objects, &|schema| property(schema, name).clone()))
+        || types.contains("array")
+            && speaks(&arrays, "items")
+            && below(&arrays, &|schema| schema.get("items").cloned().unwrap_or(true.into()))
+}
+
+/// The JSON types that pass under a role of each set.
+fn types_of_all(sets: &[Vec<View<'_>>]) -> BTreeSet<&'static str> {
+    let types = sets.iter().map(|views| types_of_any(views));
+    types.reduce(|a, b| &a & &b).unwrap_or_else(|| TYPES.into())
 }
 
 /// Whether a value is what a pointer with these tokens left expects.
@@ -410,32 +438,6 @@ fn becomes_null(sets: &[Vec<View<'_>>], value: &Value) -> bool {
         && sets.iter().all(|views| views.iter().any(redacts))
 }
 
-/// What keywords say of a value by itself; what is inside of it they say elsewhere.
-fn allows(schema: &Value, value: &Value, merges: bool) -> bool {
-    let number = |word: &str| schema.get(word).and_then(Value::as_f64);
-    let small = value.as_f64().is_none_or(|v| number("maximum").is_none_or(|most| v <= most));
-    let length = value.as_str().map(|text| text.chars().count() as f64);
-    let short = length.is_none_or(|v| number("maxLength").is_none_or(|most| v <= most));
-    let listed = schema.get("enum").and_then(Value::as_array);
-    let listed = listed.is_none_or(|values| values.contains(value));
-    let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
-    let has = |name: &Value| value.get(name.as_str().unwrap()).is_some();
-    let whole = merges || !value.is_object() || required.clone().all(has);
-    small && short && listed && whole
-}
-
-fn requires(schema: &Value, name: &str) -> bool {
-    schema
-        .get("required")
-        .and_then(Value::as_array)
-        .is_some_and(|all| all.iter().any(|n| n == name))
-}
-
-fn property<'a>(schema: &'a Value, name: &str) -> &'a Value {
-    let own = schema.get("properties").and_then(|properties| properties.get(name));
-    own.or(schema.get("additionalProperties")).unwrap_or(&Value::Bool(true))
-}
-
 /// The JSON types that pass under one of these roles.
 fn types_of_any(views: &[View<'_>]) -> BTreeSet<&'static str> {
     views.iter().flat_map(|view| types_of(view)).collect()
@@ -449,52 +451,4 @@ fn types_of(view: &View<'_>) -> BTreeSet<&'static str> {
 
 fn has_type(view: &View<'_>, value: &Value) -> bool {
     types_of(view).contains(type_of(value))
-}
-
-/// `number` is here one that is no integer.
-const TYPES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
-
-/// The types that a schema names. Who describes members means an object, and who describes
-/// elements an array.
-fn types_named(schema: &Value) -> BTreeSet<&'static str> {
-    let named = |name: &Value| {
-        let of = |known: &&str| *known == name || (name == "number" && *known == "integer");
-        TYPES.into_iter().filter(move |known| of(known)).collect::<Vec<_>>()
-    };
-    let has = |word: &str| schema.get(word).is_some();
-    let object = has("properties") || has("additionalProperties");
-    match schema.get("type") {
-        Some(Value::Array(names)) => names.iter().flat_map(named).collect(),
-        Some(name) => named(name).into_iter().collect(),
-        None if !object && !has("items") => TYPES.into(),
-        None => [("object", object), ("array", has("items"))]
-            .into_iter()
-            .filter_map(|(name, speaks)| speaks.then_some(name))
-            .collect(),
-    }
-}
-
-fn type_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_i64() || number.is_u64() => "integer",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
-/// Members by name, or elements by index.
-fn children(value: &Value) -> Vec<(String, &Value)> {
-    match value {
-        Value::Array(items) => {
-            items.iter().enumerate().map(|(at, value)| (at.to_string(), value)).collect()
-        }
-        Value::Object(members) => {
-            members.iter().map(|(name, value)| (name.clone(), value)).collect()
-        }
-        _ => Vec::new(),
-    }
 }

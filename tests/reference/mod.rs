@@ -11,6 +11,7 @@ pub(crate) mod dice;
 mod fields;
 mod generate;
 mod hosts;
+mod keywords;
 mod metamorphic;
 mod model;
 mod paths;
