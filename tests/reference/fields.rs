@@ -29,6 +29,8 @@ pub struct Says<'a> {
     schema: &'a Value,
     /// What it hides becomes null.
     redacts: bool,
+    /// Its role does not allow something that this is in.
+    wrong: bool,
 }
 
 /// Which way a body goes.
@@ -97,6 +99,7 @@ fn schemas<'a>(policy: &'a Policy, held: &Held<'_>, of: &str) -> View<'a> {
     own.map(|schema| Says {
         schema: &schema.body,
         redacts: schema.redact.as_deref() == Some("null"),
+        wrong: false,
     })
     .collect()
 }
@@ -266,11 +269,10 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
         if way != Way::Read {
             self.judge_value(&stand, &sets, value);
-            // A role to which the value as a whole is wrong does not speak for what is in it.
-            let lists = |view: &View<'a>| view.iter().all(|says| is_listed(says.schema, value));
-            sets.iter_mut().for_each(|views| views.retain(lists));
-            if sets.iter().any(Vec::is_empty) {
-                return Some(value.clone());
+            // A role to which the value as a whole is wrong does not vouch for what is in it.
+            for view in sets.iter_mut().flatten() {
+                let wrong = !view.iter().all(|says| is_listed(says.schema, value));
+                view.iter_mut().for_each(|says| says.wrong |= wrong);
             }
         }
         let next = Stand { sets, ..stand };
@@ -292,7 +294,8 @@ impl<'w, 'a> Walk<'w, 'a> {
     /// Each value is valid under one role, all of whose schemas allow it; so is each object as such.
     fn judge_value(&mut self, stand: &Stand<'a>, sets: &[Vec<View<'a>>], value: &Value) {
         let merges = self.way == Way::Merge && !stand.in_list;
-        let valid = |view: &View<'a>| view.iter().all(|says| allows(says.schema, value, merges));
+        let fine = |says: &Says<'a>| !says.wrong && allows(says.schema, value, merges);
+        let valid = |view: &View<'a>| view.iter().all(fine);
         if sets.iter().any(|views| !views.iter().any(valid)) {
             self.values.push(stand.pointer.clone());
         }
@@ -408,7 +411,7 @@ fn is_barred(view: &View<'_>, way: Way) -> bool {
 
 impl<'a> Says<'a> {
     fn of(schema: &'a Value) -> Says<'a> {
-        Says { schema, redacts: false }
+        Says { schema, redacts: false, wrong: false }
     }
 
     fn bars(&self, way: Way) -> bool {
