@@ -303,9 +303,17 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     /// Whether something that may stand below is not writable.
     fn hides_below(&self, ways: &[(usize, usize, Vec<String>)], sets: &[Vec<View<'a>>]) -> bool {
-        let places = ways.iter().filter(|(.., rest)| !rest.is_empty());
-        let mut places = places.map(|(limit, ..)| self.limits[*limit].views.as_slice());
-        places.any(|views| hides(&[views.to_vec()], self.way)) || hides_inside(sets, self.way)
+        let mut places = ways.iter().map(|(.., rest)| rest).filter(|rest| !rest.is_empty());
+        // What limits one place together.
+        let there = |place: &[String]| -> Vec<Vec<View<'a>>> {
+            let same = |rest: &[String]| {
+                let meet = |(a, b): (&String, &String)| a == b || a == "*" || b == "*";
+                rest.len() == place.len() && rest.iter().zip(place).all(meet)
+            };
+            let limits = ways.iter().filter(|(.., rest)| same(rest));
+            limits.map(|(limit, ..)| self.limits[*limit].views.clone()).collect()
+        };
+        places.any(|place| hides(&there(place), self.way)) || hides_inside(sets, self.way)
     }
 
     fn child(

@@ -84,7 +84,7 @@ impl Rule {
             return;
         }
         for error in validator.iter_errors(object) {
-            let Some(kind) = fault(error.kind()) else { continue };
+            let Some(kind) = fault(&error) else { continue };
             let pointer = change::named(object, &error.instance_path().to_string());
             let known = faults.entry(pointer).or_insert(kind);
             *known = kind.max(*known);
@@ -160,9 +160,15 @@ impl std::fmt::Debug for Rule {
 }
 
 /// What an error says of the parts inside; `None` where masks have judged already.
-fn fault(kind: &ValidationErrorKind) -> Option<Fault> {
-    Some(match kind {
+fn fault(error: &ValidationError<'_>) -> Option<Fault> {
+    Some(match error.kind() {
         ValidationErrorKind::AdditionalProperties { .. } => return None,
+        // The same, where no property is named beside it.
+        ValidationErrorKind::FalseSchema
+            if error.schema_path().as_str().ends_with("/additionalProperties") =>
+        {
+            return None;
+        }
         ValidationErrorKind::Required { .. }
         | ValidationErrorKind::MinProperties { .. }
         | ValidationErrorKind::MaxProperties { .. }

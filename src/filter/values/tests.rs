@@ -195,6 +195,16 @@ fn what_is_said_of_the_object_holds_for_one_role_and_no_field_passes_by_a_failed
     assert_eq!(judge(&both, r#"{"n":5}"#, Patch::No), ["/n"]);
 }
 
+/// What one role forbids by leaving it out, another may write: no verdict about the object itself.
+#[test]
+fn p09_a_role_that_names_no_property_keeps_no_other_from_writing_one() {
+    let closed =
+        role(object(&[], HIDE), &[json!({"type": "object", "additionalProperties": false})]);
+    let asks = json!({"additionalProperties": true, "type": "object", "required": ["owner"]});
+    let both = values("", vec![closed, role(open(), &[asks])]);
+    assert_eq!(judge(&both, r#"{"a": "x"}"#, Patch::No), [""; 0]);
+}
+
 #[test]
 fn a_role_without_rules_lets_pass_what_it_may_write() {
     let limited = role(open(), &[of(json!({"maximum": 10}))]);
