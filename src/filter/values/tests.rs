@@ -198,11 +198,16 @@ fn what_is_said_of_the_object_holds_for_one_role_and_no_field_passes_by_a_failed
 /// What one role forbids by leaving it out, another may write: no verdict about the object itself.
 #[test]
 fn p09_a_role_that_names_no_property_keeps_no_other_from_writing_one() {
-    let closed =
-        role(object(&[], HIDE), &[json!({"type": "object", "additionalProperties": false})]);
     let asks = json!({"additionalProperties": true, "type": "object", "required": ["owner"]});
-    let both = values("", vec![closed, role(open(), &[asks])]);
-    assert_eq!(judge(&both, r#"{"a": "x"}"#, Patch::No), [""; 0]);
+    for closed in [
+        json!({"type": "object", "additionalProperties": false}),
+        json!({"type": "object", "properties": {}, "additionalProperties": false}),
+        json!({"type": "object", "properties": {}, "required": ["owner"], "additionalProperties": false}),
+    ] {
+        let closed = role(object(&[], HIDE), &[closed]);
+        let both = values("", vec![closed, role(open(), &[asks.clone()])]);
+        assert_eq!(judge(&both, r#"{"a": "x", "owner": {}}"#, Patch::No), [""; 0]);
+    }
 }
 
 #[test]
