@@ -205,7 +205,7 @@ fn p09_a_role_that_names_no_property_keeps_no_other_from_writing_one() {
         json!({"type": "object", "properties": {}, "required": ["owner"], "additionalProperties": false}),
     ] {
         let closed = role(object(&[], HIDE), &[closed]);
-        let both = values("", vec![closed, role(open(), &[asks.clone()])]);
+        let both = values("", vec![closed, role(open(), std::slice::from_ref(&asks))]);
         assert_eq!(judge(&both, r#"{"a": "x", "owner": {}}"#, Patch::No), [""; 0]);
     }
 }
