@@ -443,23 +443,3 @@ fn relay(response: Response<Source>, asked: &Asked, mut story: Box<Story>) -> Re
     let source = if asked.method == Method::HEAD { Source::Empty } else { source };
     Response::from_parts(head, Reply::new(source, story))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn p15_a_panic_on_the_way_is_a_refusal() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let way = async {
-            tokio::task::yield_now().await;
-            panic!("a defect, on purpose");
-            #[allow(unreachable_code)]
-            Ok(())
-        };
-        let refused = runtime.block_on(guarded(way)).unwrap_err();
-        assert_eq!(refused.refusal.reason, Reason::Internal);
-        let fine = runtime.block_on(guarded(async { Ok(1) }));
-        assert_eq!(fine.unwrap(), 1);
-    }
-}
