@@ -251,7 +251,11 @@ impl Watcher {
 /// The listeners, with what is live of the certificates of those that speak TLS, in order.
 fn doors(listen: Vec<Listen>, certificates: &[Arc<LiveTls>]) -> Vec<Door> {
     let mut live = certificates.iter().cloned();
-    let door = |Listen { address, tls }| Door { address, tls: tls.and_then(|_| live.next()) };
+    let door = |Listen { address, tls, announcers }| Door {
+        address,
+        tls: tls.and_then(|_| live.next()),
+        announcers: announcers.map(Arc::new),
+    };
     listen.into_iter().map(door).collect()
 }
 

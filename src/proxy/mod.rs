@@ -5,9 +5,11 @@
 //! [`link`] → [`answer`], [`rest`]) → [`shape`] → [`reply`], or [`respond`] where it is refused; its
 //! [`story`] is handed over at the end. What a decision waits for is found out by [`ask`]. A request
 //! that opens a WebSocket connection goes through [`upgrade`] and lives on in a [`tunnel`]; whatever
-//! lasts is asked [`again`]. Where a listener speaks TLS, [`tls`] stands before all of it.
+//! lasts is asked [`again`]. Where a listener speaks TLS, [`tls`] stands before all of it, and before
+//! that [`announced`], where load balancers say for whom they connect ([`proxy_protocol`]).
 
 mod again;
+mod announced;
 mod answer;
 mod ask;
 mod asking;
@@ -32,6 +34,7 @@ mod listener;
 mod outgoing;
 mod patience;
 mod pool;
+pub mod proxy_protocol;
 mod random;
 mod received;
 mod reply;
@@ -57,6 +60,7 @@ pub use listener::BindError;
 use crate::control::Store;
 use crate::control::store::LiveTls;
 use crate::identity::Fault;
+use crate::policy::peers::Peers;
 use crate::settings::{Limits, ListenAddress};
 use crate::telemetry::WorkerTelemetry;
 use crate::telemetry::record::Record;
@@ -91,12 +95,14 @@ pub struct Door {
     pub address: ListenAddress,
     /// What is live of its certificates; `None` where it speaks HTTP in clear.
     pub tls: Option<Arc<LiveTls>>,
+    /// Who says first for whom it connects (PROXY protocol).
+    pub announcers: Option<Arc<Peers>>,
 }
 
 /// In clear.
 impl From<ListenAddress> for Door {
     fn from(address: ListenAddress) -> Door {
-        Door { address, tls: None }
+        Door { address, tls: None, announcers: None }
     }
 }
 
@@ -114,6 +120,8 @@ pub trait Recorder {
     fn handshake(&self, _: Handshake) {}
     /// An HTTP/2 connection was ended because of the frames that its client sent.
     fn flooded(&self) {}
+    /// Who is to say for whom it connects did not, and its connection was closed.
+    fn not_announced(&self) {}
     /// A connection to an upstream was opened.
     fn upstream_opened(&self) {}
     /// A request goes over an upstream connection that has been used before.
@@ -154,6 +162,10 @@ impl Recorder for WorkerTelemetry {
 
     fn flooded(&self) {
         WorkerTelemetry::flooded(self);
+    }
+
+    fn not_announced(&self) {
+        WorkerTelemetry::not_announced(self);
     }
 
     fn upstream_opened(&self) {
@@ -234,7 +246,7 @@ fn claim_all(listen: &[Door], workers: usize) -> Result<Vec<Claimed>, BindError>
 }
 
 /// A worker's share of a door.
-type Share = (Listener, Option<Arc<LiveTls>>);
+type Share = (Listener, Door);
 
 /// Gives each worker one listener of every address.
 fn deal(
@@ -247,7 +259,7 @@ fn deal(
     for (Claimed { listeners, claim, .. }, door) in claimed.into_iter().zip(doors) {
         handle._claims.push(claim);
         for (worker, listener) in dealt.iter_mut().zip(listeners) {
-            worker.push((listener, door.tls.clone()));
+            worker.push((listener, door.clone()));
         }
     }
     dealt

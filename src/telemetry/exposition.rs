@@ -141,6 +141,8 @@ impl Scrape {
         let ends = sum.handshakes().map(|(end, count)| ([("result", end)], count));
         out.counters("tls_handshakes", "TLS handshakes with clients", ends)?;
         out.counter("http2_floods", "HTTP/2 connections ended for their frames", sum.floods)?;
+        let help = "Connections of load balancers closed for their PROXY header";
+        out.counter("proxy_headers_refused", help, sum.not_announced)?;
         let open = sum.upstream_opened.saturating_sub(sum.upstream_closed);
         out.counter("upstream_opened", "Upstream connections", sum.upstream_opened)?;
         out.counter("upstream_reused", "Requests over a used one", sum.upstream_reused)?;

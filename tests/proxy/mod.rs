@@ -1,5 +1,6 @@
 //! The data plane, in this process, over a raw recording upstream.
 
+mod announced;
 mod bodies;
 mod cors;
 mod endpoints;

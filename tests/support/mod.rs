@@ -11,6 +11,7 @@ pub mod h2;
 pub mod issuer;
 pub mod policy;
 pub mod proxy;
+pub mod proxy_protocol;
 pub mod tls;
 pub mod tokens;
 pub mod upstream;
