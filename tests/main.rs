@@ -9,6 +9,7 @@ mod check;
 mod demo;
 mod dependencies;
 mod filter;
+mod handover;
 mod life;
 mod main_job;
 mod policy;

@@ -32,6 +32,7 @@ mod io;
 mod link;
 mod listener;
 mod outgoing;
+mod passed;
 mod patience;
 mod pool;
 pub mod proxy_protocol;
@@ -55,7 +56,8 @@ mod upload;
 mod watched;
 mod worker;
 
-pub use listener::BindError;
+pub use listener::{BindError, Handover};
+pub use passed::{Passed, PassedError};
 
 use crate::control::Store;
 use crate::control::store::LiveTls;
@@ -218,8 +220,14 @@ pub enum WorkerFailed {
 /// Claims the addresses and starts the workers. Returns when connections are accepted, or with the
 /// first address that could not be claimed and nothing started.
 pub fn serve(config: ProxyConfig) -> Result<Handle, ServeError> {
+    serve_with(config, Handover::default())
+}
+
+/// The same, with what others have to do with the addresses.
+pub fn serve_with(config: ProxyConfig, handover: Handover) -> Result<Handle, ServeError> {
     let workers = config.workers.max(1);
-    let claimed = claim_all(&config.listen, workers)?;
+    let addresses = config.listen.iter().map(|door| &door.address);
+    let claimed = listener::claim_all(addresses, workers, handover)?;
     let addresses = claimed.iter().map(|claimed| claimed.address.clone()).collect();
     let (stop, stopped) = watch::channel(false);
     let secure = config.listen.iter().map(|door| door.tls.is_some()).collect();
@@ -241,10 +249,6 @@ pub fn serve(config: ProxyConfig) -> Result<Handle, ServeError> {
     Ok(handle)
 }
 
-fn claim_all(listen: &[Door], workers: usize) -> Result<Vec<Claimed>, BindError> {
-    listen.iter().map(|door| listener::claim(&door.address, workers)).collect()
-}
-
 /// A worker's share of a door.
 type Share = (Listener, Door);
 
@@ -257,7 +261,7 @@ fn deal(
 ) -> Vec<Vec<Share>> {
     let mut dealt: Vec<Vec<Share>> = (0..workers).map(|_| Vec::new()).collect();
     for (Claimed { listeners, claim, .. }, door) in claimed.into_iter().zip(doors) {
-        handle._claims.push(claim);
+        handle._claims.extend(claim);
         for (worker, listener) in dealt.iter_mut().zip(listeners) {
             worker.push((listener, door.clone()));
         }

@@ -234,6 +234,8 @@ mod tests {
             loaded_at: UNIX_EPOCH + Duration::from_secs(1_800_000_000),
             keyless: false,
             certificates_expire: None,
+            watched: true,
+            events: true,
         }
     }
 

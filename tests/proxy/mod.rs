@@ -6,6 +6,7 @@ mod cors;
 mod endpoints;
 mod exhaustion;
 mod faults;
+mod faults_between;
 mod floods;
 mod framing;
 mod h2spec;

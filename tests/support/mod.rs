@@ -6,6 +6,7 @@
 pub mod client;
 pub mod conn;
 pub mod eventually;
+pub mod fault;
 pub mod frames;
 pub mod h2;
 pub mod issuer;
