@@ -17,6 +17,7 @@ mod proxy;
 mod readme;
 mod reference;
 mod schema;
+mod soak;
 mod support;
 mod systems;
 mod tls;

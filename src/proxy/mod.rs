@@ -35,6 +35,8 @@ mod outgoing;
 mod passed;
 mod patience;
 mod pool;
+#[doc(hidden)]
+pub mod probe;
 pub mod proxy_protocol;
 mod random;
 mod received;

@@ -136,7 +136,7 @@ fn p14_a_post_that_is_cut_on_its_way_is_sent_once() {
 fn p04_p14_a_request_that_is_cut_on_its_way_to_us_never_arrives_whole() {
     let body = r#"{"id": 1, "name": "n"}"#;
     let request = format!(
-        "PUT /a HTTP/1.1\r\nHost: a\r\nX-API-Key: key\r\nContent-Type: application/json\r\n\
+        "POST /a HTTP/1.1\r\nHost: a\r\nX-API-Key: key\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     );
