@@ -8,6 +8,7 @@ mod cases;
 mod check;
 mod demo;
 mod dependencies;
+mod differential;
 mod filter;
 mod handover;
 mod life;

@@ -42,6 +42,7 @@ const BY_HAND: &[&str] = &[
     ".ci/run                             # formatting, lints, licences, tests",
     "PORTCULLIS_WYCHEPROOF=/path/to/wycheproof/testvectors_v1 cargo test --lib wycheproof -- --ignored",
     "cargo test --test transcripts canary -- --ignored      # some minutes",
+    "PORTCULLIS_SOAK=60 cargo test --test transcripts p14_soak -- --ignored --nocapture",
     "cargo test --test transcripts p11_p13_200_megabytes -- --ignored --nocapture",
     "JSON_SCHEMA_SUITE=/path/to/tests/draft2020-12 cargo test --test transcripts official_suite -- --ignored --nocapture",
     "curl --cert importer.pem --key importer.key --cacert ca.pem https://api.example:8443/customers/1",

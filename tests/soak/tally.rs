@@ -112,13 +112,15 @@ impl fmt::Display for Tally {
 
 /// How many of each have come about.
 pub fn faults(done: &[Done]) -> String {
-    let is: [(&str, fn(&Fault) -> bool); 5] = [
-        ("delayed", |fault| matches!(fault, Fault::Delay(_))),
-        ("cut", |fault| matches!(fault, Fault::Cut(_))),
-        ("stalled", |fault| matches!(fault, Fault::Stall(_))),
-        ("corrupted", |fault| matches!(fault, Fault::Corrupt(_))),
-        ("split", |fault| matches!(fault, Fault::Split(_))),
-    ];
-    let count = |of: fn(&Fault) -> bool| done.iter().filter(|done| of(&done.fault)).count();
-    is.map(|(name, of)| format!("{} {name}", count(of))).join(", ")
+    let kind = |fault: &Fault| match fault {
+        Fault::Delay(_) => "delayed",
+        Fault::Cut(_) => "cut",
+        Fault::Stall(_) => "stalled",
+        Fault::Corrupt(_) => "corrupted",
+        Fault::Split(_) => "split",
+    };
+    let count = |name: &str| done.iter().filter(|done| kind(&done.fault) == name).count();
+    ["delayed", "cut", "stalled", "corrupted", "split"]
+        .map(|name| format!("{} {name}", count(name)))
+        .join(", ")
 }
