@@ -7,6 +7,7 @@ use crate::support::{
 };
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -194,4 +195,26 @@ fn p15_a_socket_that_no_listener_names_is_refused_by_its_name() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("`web`") && said.contains(&listener.local_addr().unwrap().to_string()));
+}
+
+#[test]
+fn p15_who_starts_it_is_told_when_it_is_ready_and_not_before() {
+    let (upstream, policy) = (Upstream::json("{}"), TempPolicy::file(OPEN));
+    let path = policy.join("notify.sock");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    let path = path.to_string_lossy();
+    let told = |policy: &std::path::Path| {
+        let start = Start::new().upstream(&upstream).environment("NOTIFY_SOCKET", &path);
+        start.policy(policy)
+    };
+    let refused = told(&policy.join("nothing.yaml")).output();
+    assert_eq!(refused.status.code(), Some(2));
+    let proxy = told(policy.path()).ready();
+    let mut heard = [0; 64];
+    let n = socket.recv(&mut heard).unwrap();
+    assert_eq!(&heard[..n], b"READY=1");
+    assert_eq!(client::call(proxy.address, "GET", "/a", &[]).status, 200);
+    socket.set_nonblocking(true).unwrap();
+    assert!(socket.recv(&mut heard).is_err(), "told once, and not by the one that was refused");
 }
