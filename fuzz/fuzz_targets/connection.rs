@@ -58,7 +58,8 @@ static HOUSE: LazyLock<House> = LazyLock::new(|| {
     };
     let Ok(loaded) = load(&policy, &around, 1) else { panic!("the policy does not load") };
     let short = Duration::from_millis(100);
-    let limits = Limits { header_timeout: short, body_idle: short, idle: short, ..Limits::default() };
+    let limits =
+        Limits { header_timeout: short, body_idle: short, idle: short, ..Limits::default() };
     let config = ProxyConfig {
         listen: vec![ListenAddress::Unix(front.clone()).into()],
         workers: 1,
@@ -81,7 +82,10 @@ fuzz_target!(|input: &[u8]| {
         seen.extend_from_slice(&chunk[..n]);
     }
     let _gone = stream.shutdown(Shutdown::Both);
-    let is_http = seen.is_empty() || seen.starts_with(b"HTTP/1.") || seen.get(3) == Some(&4);
+    // A response, or a frame: SETTINGS, or GOAWAY at once.
+    let is_http = seen.is_empty()
+        || seen.starts_with(b"HTTP/1.")
+        || seen.get(3).is_some_and(|kind| matches!(kind, 4 | 7));
     assert!(is_http, "{}", seen.escape_ascii());
 });
 
@@ -112,24 +116,35 @@ fn answer(mut stream: &UnixStream) -> bool {
 fn check(head: &[String]) -> Option<usize> {
     let words: Vec<_> = head[0].trim_end().split(' ').collect();
     let [method, target, "HTTP/1.1"] = words[..] else { panic!("{head:?}") };
-    assert!(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method), "{head:?}");
+    assert!(
+        ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method),
+        "{head:?}"
+    );
     let path = target.split('?').next().expect("a path");
     assert!(path.starts_with("/open/") || path == "/open", "{head:?}");
-    for bad in ["/../", "/./", "//", "\\", "%2e", "%2E", "%2f", "%2F", "#"] {
+    for bad in ["/../", "/./", "\\", "%2e", "%2E", "%2f", "%2F", "#"] {
         assert!(!format!("{path}/").contains(bad), "{head:?}");
     }
+    assert!(!path.contains("//"), "{head:?}");
     let mut length = None;
     let mut chunked = false;
     for (at, line) in head[1..].iter().enumerate() {
-        let (name, value) = line.trim_end().split_once(": ").unwrap_or_else(|| panic!("{head:?}"));
+        let line = line.strip_suffix("\r\n").expect("a line");
+        let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("{head:?}"));
         let plain = name.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
         let once = ["host", "content-length", "transfer-encoding", "forwarded", "x-request-id"];
         let again = head[at + 2..].iter().any(|other| {
             let other = other.split(':').next().unwrap_or_default().to_ascii_lowercase();
             other.replace(|c: char| !c.is_ascii_alphanumeric(), "-") == plain
         });
-        assert!(!again || !(once.contains(&&*plain) || plain.starts_with("x-portcullis-")), "{head:?}");
-        assert!(!["connection", "upgrade", "expect", "http2-settings"].contains(&&*plain), "{head:?}");
+        assert!(
+            !again || !(once.contains(&&*plain) || plain.starts_with("x-portcullis-")),
+            "{head:?}"
+        );
+        assert!(
+            !["connection", "upgrade", "expect", "http2-settings"].contains(&&*plain),
+            "{head:?}"
+        );
         assert!(plain != "x-portcullis-user", "nobody is known: {head:?}");
         match &*plain {
             "content-length" => length = Some(value.parse().expect("a number")),
