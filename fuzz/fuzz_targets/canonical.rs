@@ -102,7 +102,7 @@ fn check_fields(passing: &Passing) {
 fn written(passing: &Passing) -> Parts {
     let mut request = Request::new(());
     *request.method_mut() = passing.method.clone();
-    *request.uri_mut() = Uri::from(passing.target.clone());
+    *request.uri_mut() = Uri::try_from(passing.target.as_str()).expect("it was read before");
     *request.headers_mut() = passing.fields.clone();
     request.headers_mut().append("host", passing.host.clone());
     request.into_parts().0

@@ -17,6 +17,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Only what is below `/open` may be asked for.
 const POLICY: &str = "policy: 1\nroutes: [{match: \"/open/**\", public: crud}, {match: \"/**\"}]\n\
@@ -41,6 +42,7 @@ impl Recorder for Deaf {
 }
 
 static HOUSE: LazyLock<House> = LazyLock::new(|| {
+    outlive_closed_sockets();
     let folder = tempfile::tempdir().expect("a folder");
     let (front, back) = (folder.path().join("front"), folder.path().join("back"));
     let listener = UnixListener::bind(&back).expect("a socket");
@@ -69,6 +71,14 @@ static HOUSE: LazyLock<House> = LazyLock::new(|| {
     };
     House { front, _proxy: serve(config).expect("a proxy"), _folder: folder }
 });
+
+/// The fuzzer's main is none of Rust's, which ignores SIGPIPE: a write to a socket that the other end
+/// has closed would end the process. Once somebody has listened for it, it ends nothing.
+fn outlive_closed_sockets() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let heard = runtime.expect("a runtime").block_on(async { signal(SignalKind::pipe()) });
+    drop(heard.expect("a handler"));
+}
 
 fuzz_target!(|input: &[u8]| {
     let [cut, bytes @ ..] = input else { return };

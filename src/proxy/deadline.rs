@@ -191,6 +191,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_hastened_is_never_put_off() {
+        let clock = Clock::default();
+        let deadline = clock.deadline();
+        deadline.hasten(TICK);
+        assert_eq!(deadline.at.get(), deadline.tick_after(TICK), "also where it was not set");
+        deadline.hasten(TICK * 100);
+        assert_eq!(deadline.at.get(), deadline.tick_after(TICK));
+        deadline.set(TICK * 100);
+        deadline.hasten(TICK * 2);
+        assert_eq!(deadline.at.get(), deadline.tick_after(TICK * 2));
+    }
+
+    #[test]
     fn who_waits_is_woken_once_when_the_time_comes() {
         let clock = Clock::default();
         let deadline = clock.deadline();
