@@ -13,7 +13,7 @@ impl Pool {
     /// A connection to the endpoint; or, where none comes about, to another one, once: nothing of
     /// the request has left us.
     pub(super) async fn open_one(&self, to: To<'_>, used: Used) -> Result<(Link, Used), SendError> {
-        let failed = match self.open(&used.0).await {
+        let failed = match self.open(to, &used.0).await {
             Ok(link) => return Ok((link, used)),
             Err(failed) => failed,
         };
@@ -23,14 +23,14 @@ impl Pool {
         }
         let other = self.best(to, to.others.len() + 1, Some(&used.0));
         drop(used);
-        let used = Used::new(other, self.times.requests)?;
-        let link = self.open(&used.0).await.inspect_err(|_| self.ails(&used.0))?;
+        let used = Used::new(other, self.limits.requests)?;
+        let link = self.open(to, &used.0).await.inspect_err(|_| self.ails(&used.0))?;
         Ok((link, used))
     }
 
-    async fn open(&self, endpoint: &Endpoint) -> Result<Link, SendError> {
-        let address = &endpoint.address;
-        let socket = match tokio::time::timeout(self.times.connect, connect(address)).await {
+    async fn open(&self, to: To<'_>, endpoint: &Endpoint) -> Result<Link, SendError> {
+        let (address, patience) = (&endpoint.address, self.times_of(to).connect);
+        let socket = match tokio::time::timeout(patience, connect(address)).await {
             Ok(socket) => socket.map_err(|_| SendError::Failed)?,
             Err(_) => return Err(SendError::Timeout),
         };
@@ -51,7 +51,7 @@ impl Pool {
         tls: &UpstreamTls,
         socket: Socket,
     ) -> Result<Socket, SendError> {
-        match tokio::time::timeout(self.times.handshake, tls::connect(tls, socket)).await {
+        match tokio::time::timeout(self.limits.handshake, tls::connect(tls, socket)).await {
             Ok(Ok(socket)) => Ok(socket),
             Ok(Err(why)) => {
                 endpoint.tell(&why);
