@@ -2,6 +2,7 @@
 
 use crate::admin::{self, Admin, AdminState, LastError, PolicyView};
 use crate::control::certificates::{self, CertificateError, Certificates};
+use crate::control::heart::{Heart, Watching};
 use crate::control::introspect;
 use crate::control::keys::{self, KeyFetcher};
 use crate::control::load::NotLoaded;
@@ -12,7 +13,7 @@ use crate::control::watch::{Nudge, Watch, Watched};
 use crate::diag::{Report, Severity, json};
 use crate::identity::{Assertion, IntrospectionUrl, KeySource, Said};
 use crate::policy::resolve::Surroundings;
-use crate::proxy::{self, Door, ProxyConfig};
+use crate::proxy::{self, Door, Handover, ProxyConfig};
 use crate::settings::{Limits, Listen, ListenAddress, Settings};
 use crate::source::Sources;
 use crate::telemetry::{Introspected, PolicyState, Telemetry, unix_seconds};
@@ -68,6 +69,8 @@ struct Parts {
     certificates: Vec<Arc<LiveTls>>,
     ready: AtomicBool,
     keys: KeyFetcher,
+    /// Of each watcher, with whose files those are.
+    hearts: Vec<(&'static str, Heart)>,
 }
 
 /// Why nothing was started. Each says what to do.
@@ -104,9 +107,11 @@ pub enum Ended {
 
 impl App {
     /// Starts everything, or nothing: the policy loads, then addresses are taken, then threads
-    /// start. Warnings of the policy are handed to `warn`.
+    /// start. Warnings of the policy are handed to `warn`. `handover` is what others have to do with
+    /// the addresses.
     pub fn start(
         settings: Settings,
+        handover: Handover,
         warn: impl FnOnce(&Report, &Sources),
     ) -> Result<App, StartError> {
         let around = Surroundings {
@@ -135,13 +140,20 @@ impl App {
         };
         let keys = KeyFetcher::start(fetched, asked)?;
         keys.follow(&reloader.store().load().identity);
+        let (store, status) = (reloader.store().clone(), reloader.status().clone());
+        let live_tls = certificates.live().cloned().collect::<Vec<_>>();
+        let policy = Watch::new(reloader);
+        let certificates = (!live_tls.is_empty()).then(|| Watch::new(certificates));
+        let mut hearts = vec![("the policy", policy.heart())];
+        hearts.extend(certificates.iter().map(|watch| ("certificates", watch.heart())));
         let parts = Arc::new(Parts {
-            store: reloader.store().clone(),
-            status: reloader.status().clone(),
+            store,
+            status,
             telemetry: telemetry.clone(),
-            certificates: certificates.live().cloned().collect(),
+            certificates: live_tls,
             ready: AtomicBool::new(false),
             keys,
+            hearts,
         });
         let config = ProxyConfig {
             listen: doors(settings.listen, &parts.certificates),
@@ -150,12 +162,12 @@ impl App {
             store: parts.store.clone(),
             recorder: Arc::new(move |_| Box::new(telemetry.worker())),
         };
-        let proxy = proxy::serve(config)?;
+        let proxy = proxy::serve_with(config, handover)?;
         let admin = admin.map(|bound| Admin::start(bound, parts.clone())).transpose()?;
         let told = parts.clone();
         let mut watchers =
-            vec![Watcher::start("policy-watch", reloader, move |outcome| told.hear(outcome))?];
-        if !parts.certificates.is_empty() {
+            vec![Watcher::start("policy-watch", policy, move |outcome| told.hear(outcome))?];
+        if let Some(certificates) = certificates {
             let told = parts.clone();
             let hear = move |outcome: &_| told.hear_of_certificates(outcome);
             watchers.push(Watcher::start("tls-watch", certificates, hear)?);
@@ -190,16 +202,20 @@ impl App {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
         let mut look = tokio::time::interval(LOOK_AFTER);
+        let mut watched = true;
         ready(self);
         loop {
             tokio::select! {
                 _ = terminate.recv() => return Ok(Ended::Asked),
                 _ = interrupt.recv() => return Ok(Ended::Asked),
                 _ = hang_up.recv() => self.watchers.iter().for_each(|one| one.nudge.reload()),
-                _ = look.tick() => if self.proxy.has_lost_a_worker() {
-                    tracing::error!("a worker thread ended; draining the others");
-                    return Ok(Ended::WorkerLost);
-                },
+                _ = look.tick() => {
+                    if self.proxy.has_lost_a_worker() {
+                        tracing::error!("a worker thread ended; draining the others");
+                        return Ok(Ended::WorkerLost);
+                    }
+                    self.parts.look_after_watchers(&mut watched);
+                }
             }
         }
     }
@@ -238,10 +254,9 @@ fn within_memory(limits: Limits) -> Limits {
 impl Watcher {
     fn start<W: Watched + Send + 'static>(
         name: &str,
-        watched: W,
+        watch: Watch<W>,
         hear: impl FnMut(&W::Outcome) + Send + 'static,
     ) -> io::Result<Watcher> {
-        let watch = Watch::new(watched);
         let nudge = watch.nudge();
         let thread = std::thread::Builder::new().name(name.into()).spawn(|| watch.run(hear))?;
         Ok(Watcher { nudge, thread })
@@ -251,7 +266,11 @@ impl Watcher {
 /// The listeners, with what is live of the certificates of those that speak TLS, in order.
 fn doors(listen: Vec<Listen>, certificates: &[Arc<LiveTls>]) -> Vec<Door> {
     let mut live = certificates.iter().cloned();
-    let door = |Listen { address, tls }| Door { address, tls: tls.and_then(|_| live.next()) };
+    let door = |Listen { address, tls, announcers }| Door {
+        address,
+        tls: tls.and_then(|_| live.next()),
+        announcers: announcers.map(Arc::new),
+    };
     listen.into_iter().map(door).collect()
 }
 
@@ -291,6 +310,29 @@ fn door_url((address, secure): (&ListenAddress, bool)) -> String {
 }
 
 impl Parts {
+    /// What is not seen any more of changes on disk, if there is something.
+    fn unwatched(&self) -> Result<(), String> {
+        let dead = |(what, heart): &(&str, Heart)| match heart.watching() {
+            Watching::Hears | Watching::Compares => None,
+            Watching::Hangs(since) => {
+                let since = since.as_secs();
+                Some(format!("the files of {what} have not been looked at for {since} s"))
+            }
+            Watching::Ended => Some(format!("nobody watches the files of {what} any more")),
+        };
+        self.hearts.iter().find_map(dead).map_or(Ok(()), Err)
+    }
+
+    /// Tells the log when a watcher is lost, and when it is there again.
+    fn look_after_watchers(&self, watched: &mut bool) {
+        match self.unwatched() {
+            Err(why) if *watched => tracing::error!("{why}; restart this process"),
+            Ok(()) if !*watched => tracing::info!("files are watched again"),
+            _ => {}
+        }
+        *watched = self.unwatched().is_ok();
+    }
+
     /// Tells the log and the metrics what a look at the certificates led to.
     fn hear_of_certificates(&self, outcome: &certificates::Outcome) {
         use certificates::Outcome;
@@ -398,6 +440,7 @@ impl AdminState for Parts {
         if !self.ready.load(Ordering::Acquire) {
             return Err("it starts or drains".into());
         }
+        self.unwatched()?;
         match self.store.load().identity.keyless(unix_seconds(SystemTime::now())) {
             Some(keyless) => Err(keyless.to_string()),
             None => Ok(()),
@@ -432,6 +475,11 @@ impl AdminState for Parts {
             loaded_at: live.loaded_at,
             keyless: live.identity.keyless(unix_seconds(SystemTime::now())).is_some(),
             certificates_expire: Certificates::expires(&self.certificates),
+            watched: self.unwatched().is_ok(),
+            events: self.hearts.iter().all(|(_, heart)| heart.watching() == Watching::Hears),
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,10 @@ pub struct PolicyState {
     /// When the first certificate of a listener expires, in seconds since 1970; `None` where no
     /// listener has one.
     pub certificates_expire: Option<u64>,
+    /// Whether changes of files on disk are still found.
+    pub watched: bool,
+    /// Whether they are heard of at once.
+    pub events: bool,
 }
 
 /// One moment's numbers.
@@ -141,6 +145,8 @@ impl Scrape {
         let ends = sum.handshakes().map(|(end, count)| ([("result", end)], count));
         out.counters("tls_handshakes", "TLS handshakes with clients", ends)?;
         out.counter("http2_floods", "HTTP/2 connections ended for their frames", sum.floods)?;
+        let help = "Connections of load balancers closed for their PROXY header";
+        out.counter("proxy_headers_refused", help, sum.not_announced)?;
         let open = sum.upstream_opened.saturating_sub(sum.upstream_closed);
         out.counter("upstream_opened", "Upstream connections", sum.upstream_opened)?;
         out.counter("upstream_reused", "Requests over a used one", sum.upstream_reused)?;
@@ -183,6 +189,10 @@ impl Scrape {
         ] {
             out.gauge(name, help, value)?;
         }
+        let help = "1 unless changes of files on disk are no longer found";
+        out.gauge("files_watched", help, u64::from(self.policy.watched))?;
+        let help = "1 unless they are found by comparing contents alone";
+        out.gauge("file_events_ok", help, u64::from(self.policy.events))?;
         let results = [("success", self.keys_fetched), ("failure", self.keys_failed)];
         let labelled = results.map(|(result, count)| ([("result", result)], count));
         out.counters("key_fetches", "Fetches of the keys of issuers", labelled)?;

@@ -3,8 +3,9 @@
 
 use portcullis::control::Store;
 use portcullis::control::load::load;
+use portcullis::policy::peers::Peers;
 use portcullis::policy::resolve::Surroundings;
-use portcullis::proxy::{Handle, ProxyConfig, Recorder, serve};
+use portcullis::proxy::{Door, Handle, ProxyConfig, Recorder, serve};
 use portcullis::settings::{Limits, ListenAddress};
 use portcullis::telemetry::record::Record;
 use std::io::{Read, Write};
@@ -205,6 +206,24 @@ impl Proxy {
     }
 
     pub fn workers(policy: &str, upstream: &str, limits: Limits, workers: usize) -> Proxy {
+        Proxy::started(policy, upstream, limits, workers, None)
+    }
+
+    /// Behind load balancers at these addresses, which say for whom they connect.
+    pub fn behind(balancers: &[&str], policy: &str, upstream: &Upstream, limits: Limits) -> Proxy {
+        let mut peers = Peers::default();
+        balancers.iter().for_each(|text| peers.add(text).expect(text));
+        let url = format!("http://{}", upstream.address);
+        Proxy::started(policy, &url, limits, 1, Some(Arc::new(peers)))
+    }
+
+    fn started(
+        policy: &str,
+        upstream: &str,
+        limits: Limits,
+        workers: usize,
+        announcers: Option<Arc<Peers>>,
+    ) -> Proxy {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("policy.yaml");
         std::fs::write(&path, policy).unwrap();
@@ -219,8 +238,9 @@ impl Proxy {
         };
         let (sender, records) = channel();
         let store = Arc::new(Store::new(live));
+        let address = ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
         let config = ProxyConfig {
-            listen: vec![ListenAddress::Tcp("127.0.0.1:0".parse().unwrap()).into()],
+            listen: vec![Door { announcers, ..address.into() }],
             workers,
             limits,
             store: store.clone(),
