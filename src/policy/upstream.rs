@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An upstream, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,22 @@ pub struct Upstream {
     pub others: Box<[UpstreamAddress]>,
     /// The Host to send instead of the client's.
     pub host: Option<Arc<str>>,
+    /// How long it is waited for, where that is not what the settings say.
+    pub timeouts: Option<Box<Timeouts>>,
+}
+
+/// What an upstream's own times are; those that are not given are the settings' limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Opening a connection: `limits.connect`.
+    pub connect: Option<Duration>,
+    /// From the request's last byte to the head of the response, and between two pieces of either
+    /// body: `limits.upstream_head`.
+    pub response: Option<Duration>,
+    /// How long a connection may lie unused: `limits.upstream_idle`.
+    pub idle: Option<Duration>,
+    /// From the request's first byte to the response's last: `limits.upstream_total`.
+    pub total: Option<Duration>,
 }
 
 /// Endpoints of one upstream.

@@ -93,8 +93,8 @@ impl Held {
 
     /// Where an upstream is, and how to speak to it.
     pub(super) fn to(&self, upstream: UpstreamId) -> To<'_> {
-        let Upstream { address, others, .. } = self.snapshot.upstream(upstream);
-        To { address, tls: self.secure(upstream), others }
+        let Upstream { address, others, timeouts, .. } = self.snapshot.upstream(upstream);
+        To { address, tls: self.secure(upstream), others, timeouts: timeouts.as_deref() }
     }
 }
 

@@ -17,5 +17,6 @@ mod life;
 mod limits;
 mod paths;
 pub(crate) mod support;
+mod timeouts;
 mod upstream;
 mod websocket;

@@ -109,6 +109,7 @@ fn p16_an_upstreams_secret_is_checked_and_never_shown() {
         others: Vec::new(),
         host: None,
         tls: None,
+        timeouts: None,
         credential: Some(RawCredential { header: text(header), file: text(file) }),
     };
     let world = world();

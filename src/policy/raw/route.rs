@@ -1,6 +1,7 @@
 //! Upstreams and routes.
 
 use super::{RawCredential, RawTest, Text};
+use crate::policy::upstream::Timeouts;
 use crate::source::{Span, Spanned};
 
 #[derive(Clone, Debug)]
@@ -13,6 +14,7 @@ pub struct RawUpstream {
     pub host: Option<Text>,
     pub credential: Option<RawCredential>,
     pub tls: Option<RawUpstreamTls>,
+    pub timeouts: Option<Timeouts>,
 }
 
 /// How to speak to an `https` upstream; paths of files, in PEM.

@@ -21,6 +21,7 @@ mod presets;
 mod reach;
 mod restrictions;
 mod roles;
+mod seen;
 mod selectors;
 mod sentinels;
 mod upstreams;
@@ -290,8 +291,8 @@ fn upstreams<'a>(raw: &'a RawPolicy, around: &Surroundings, report: &mut Report)
         .default_upstream
         .clone()
         .unwrap_or_else(|| UpstreamAddress::Tcp { host: "upstream.invalid".into(), port: 80 });
-    let others = Box::default();
-    let mut list = vec![Upstream { id: "default".into(), address: default, others, host: None }];
+    let (id, others) = ("default".into(), Box::default());
+    let mut list = vec![Upstream { id, address: default, others, host: None, timeouts: None }];
     list.extend(raw.upstreams.iter().map(|upstream| upstreams::resolve(upstream, report)));
     Upstreams { list, names, first: 1 }
 }

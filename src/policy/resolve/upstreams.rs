@@ -2,7 +2,7 @@
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::raw::{RawUpstream, Text};
-use crate::policy::upstream::{MAX_ENDPOINTS, Upstream, UpstreamAddress};
+use crate::policy::upstream::{MAX_ENDPOINTS, Timeouts, Upstream, UpstreamAddress};
 use std::sync::Arc;
 
 /// An upstream as typed. Where the report has errors afterwards, it must not become live.
@@ -32,7 +32,8 @@ pub(super) fn resolve(raw: &RawUpstream, report: &mut Report) -> Upstream {
     }
     let others = others.iter().map(|(_, address)| address.clone()).collect();
     let host = raw.host.as_ref().map(|typed| host(typed, report));
-    Upstream { id: raw.id.value.as_str().into(), address: first, others, host }
+    let timeouts = raw.timeouts.filter(|own| *own != Timeouts::default()).map(Box::new);
+    Upstream { id: raw.id.value.as_str().into(), address: first, others, host, timeouts }
 }
 
 fn is_secure(address: &UpstreamAddress) -> bool {
