@@ -15,6 +15,18 @@ pub struct Upstream {
     pub others: Box<[UpstreamAddress]>,
     /// The Host to send instead of the client's.
     pub host: Option<Arc<str>>,
+    /// What is spoken there, by all of its endpoints.
+    pub protocol: Protocol,
+}
+
+/// What an upstream speaks. A policy calls them by their names in ALPN (RFC 7301 section 6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// `http/1.1`
+    #[default]
+    Http1,
+    /// `h2`: in clear with prior knowledge (RFC 9113 section 3.3), under TLS by ALPN and nothing else.
+    Http2,
 }
 
 /// Endpoints of one upstream.

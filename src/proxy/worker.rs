@@ -18,7 +18,7 @@ use crate::control::store::LiveTls;
 use crate::control::{Live, Reader};
 use crate::identity::Peer;
 use crate::policy::snapshot::UpstreamId;
-use crate::policy::upstream::Upstream;
+use crate::policy::upstream::{Protocol, Upstream};
 use crate::settings::Limits;
 use http::HeaderValue;
 use std::cell::{Cell, RefCell};
@@ -90,8 +90,9 @@ impl Held {
 
     /// Where an upstream is, and how to speak to it.
     pub(super) fn to(&self, upstream: UpstreamId) -> To<'_> {
-        let Upstream { address, others, .. } = self.snapshot.upstream(upstream);
-        To { address, tls: self.secure(upstream), others }
+        let Upstream { address, others, protocol, .. } = self.snapshot.upstream(upstream);
+        let http2 = *protocol == Protocol::Http2;
+        To { address, tls: self.secure(upstream), others, http2 }
     }
 }
 

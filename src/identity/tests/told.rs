@@ -108,6 +108,7 @@ fn p16_an_upstreams_secret_is_checked_and_never_shown() {
         url: text("http://127.0.0.1:1"),
         others: Vec::new(),
         host: None,
+        protocol: None,
         tls: None,
         credential: Some(RawCredential { header: text(header), file: text(file) }),
     };

@@ -7,10 +7,11 @@ use crate::policy::raw::{
     BodyKind, MODES, RawCors, RawHeaders, RawRoute, RawUpstream, RawUpstreamTls, RequestKind,
     Update,
 };
+use crate::policy::upstream::Protocol;
 
 pub(super) const UPSTREAM: Shape = Shape {
     what: "upstream",
-    keys: &["id", "url", "host", "credential", "tls"],
+    keys: &["id", "url", "host", "protocol", "credential", "tls"],
     unenforced: &[("timeouts", Harmless::Empty)],
 };
 
@@ -61,6 +62,8 @@ pub(super) fn upstream(node: &Node, report: &mut Report) -> Option<RawUpstream> 
         fields.missing("url");
     }
     let host = fields.text("host");
+    let protocol = fields
+        .word("protocol", &[("http/1.1", Some(Protocol::Http1)), ("h2", Some(Protocol::Http2))]);
     let credential = fields.node("credential");
     let credential = credential.and_then(|node| tell::credential(node, fields.report()));
     let tls = match fields.node("tls") {
@@ -68,7 +71,16 @@ pub(super) fn upstream(node: &Node, report: &mut Report) -> Option<RawUpstream> 
         Some(node) => Some(upstream_tls(node, fields.report())?),
         None => None,
     };
-    Some(RawUpstream { span: node.span, id: id?, url: url?, others, host, credential, tls })
+    Some(RawUpstream {
+        span: node.span,
+        id: id?,
+        url: url?,
+        others,
+        host,
+        protocol,
+        credential,
+        tls,
+    })
 }
 
 fn upstream_tls(node: &Node, report: &mut Report) -> Option<RawUpstreamTls> {

@@ -1,6 +1,7 @@
 //! Upstreams and routes.
 
 use super::{RawCredential, RawTest, Text};
+use crate::policy::upstream::Protocol;
 use crate::source::{Span, Spanned};
 
 #[derive(Clone, Debug)]
@@ -11,6 +12,7 @@ pub struct RawUpstream {
     /// Where it is as well.
     pub others: Vec<Text>,
     pub host: Option<Text>,
+    pub protocol: Option<Spanned<Protocol>>,
     pub credential: Option<RawCredential>,
     pub tls: Option<RawUpstreamTls>,
 }

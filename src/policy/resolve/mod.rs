@@ -45,7 +45,7 @@ use crate::diag::{Code, Diagnostic, Report, suggestion};
 use crate::policy::administration::Administration;
 use crate::policy::raw::{Kind, RawPolicy, Text};
 use crate::policy::snapshot::UpstreamId;
-use crate::policy::upstream::{Upstream, UpstreamAddress};
+use crate::policy::upstream::{Protocol, Upstream, UpstreamAddress};
 use crate::source::Span;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
@@ -291,7 +291,8 @@ fn upstreams<'a>(raw: &'a RawPolicy, around: &Surroundings, report: &mut Report)
         .clone()
         .unwrap_or_else(|| UpstreamAddress::Tcp { host: "upstream.invalid".into(), port: 80 });
     let others = Box::default();
-    let mut list = vec![Upstream { id: "default".into(), address: default, others, host: None }];
+    let (id, protocol) = ("default".into(), Protocol::default());
+    let mut list = vec![Upstream { id, address: default, others, host: None, protocol }];
     list.extend(raw.upstreams.iter().map(|upstream| upstreams::resolve(upstream, report)));
     Upstreams { list, names, first: 1 }
 }

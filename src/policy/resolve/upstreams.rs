@@ -32,7 +32,8 @@ pub(super) fn resolve(raw: &RawUpstream, report: &mut Report) -> Upstream {
     }
     let others = others.iter().map(|(_, address)| address.clone()).collect();
     let host = raw.host.as_ref().map(|typed| host(typed, report));
-    Upstream { id: raw.id.value.as_str().into(), address: first, others, host }
+    let protocol = raw.protocol.map(|protocol| protocol.value).unwrap_or_default();
+    Upstream { id: raw.id.value.as_str().into(), address: first, others, host, protocol }
 }
 
 fn is_secure(address: &UpstreamAddress) -> bool {

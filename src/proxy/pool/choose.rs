@@ -37,7 +37,8 @@ impl Pool {
             let mut secure = self.secure.borrow_mut();
             return secure.entry(tls.digest).or_insert_with(|| Endpoint::new(to)).clone();
         }
-        let mut endpoints = self.endpoints.borrow_mut();
+        let endpoints = if to.http2 { &self.multiplexed } else { &self.endpoints };
+        let mut endpoints = endpoints.borrow_mut();
         if let Some(endpoint) = endpoints.get(to.address) {
             return endpoint.clone();
         }

@@ -17,6 +17,11 @@ pub(super) const ROWS: &[Row] = &[
                 "`http://host:port`, `https://host`, or `unix:/path`; or a list of endpoints, all of them alike",
             ),
             may("host", Text, "The Host to send; without it, the client's"),
+            may(
+                "protocol",
+                Word(&["http/1.1", "h2"]),
+                "What it speaks; `http/1.1`. `h2` is HTTP/2: in clear with prior knowledge, under TLS by ALPN. gRPC needs it",
+            ),
             may("tls", One(&UPSTREAM_TLS), "How to speak to an `https` upstream"),
             may(
                 "credential",
