@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An upstream, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Upstream {
     pub host: Option<Arc<str>>,
     /// What is spoken there, by all of its endpoints.
     pub protocol: Protocol,
+    /// How long it is waited for, where that is not what the settings say.
+    pub timeouts: Option<Box<Timeouts>>,
 }
 
 /// What an upstream speaks. A policy calls them by their names in ALPN (RFC 7301 section 6).
@@ -27,6 +30,20 @@ pub enum Protocol {
     Http1,
     /// `h2`: in clear with prior knowledge (RFC 9113 section 3.3), under TLS by ALPN and nothing else.
     Http2,
+}
+
+/// What an upstream's own times are; those that are not given are the settings' limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Opening a connection: `limits.connect`.
+    pub connect: Option<Duration>,
+    /// From the request's last byte to the head of the response, and between two pieces of either
+    /// body: `limits.upstream_head`.
+    pub response: Option<Duration>,
+    /// How long a connection may lie unused: `limits.upstream_idle`.
+    pub idle: Option<Duration>,
+    /// From the request's first byte to the response's last: `limits.upstream_total`.
+    pub total: Option<Duration>,
 }
 
 /// Endpoints of one upstream.

@@ -25,7 +25,7 @@ use super::outgoing::Outgoing;
 use super::reply::Download;
 use super::sending::Sending;
 use crate::decide::Reason;
-use crate::policy::upstream::UpstreamAddress;
+use crate::policy::upstream::{Timeouts, UpstreamAddress};
 use crate::settings::Limits;
 use crate::tls::UpstreamTls;
 use endpoint::Endpoint;
@@ -52,16 +52,22 @@ pub(super) struct Pool {
     /// With which endpoint the next search begins, where an upstream has several.
     next: Cell<usize>,
     times: Times,
+    limits: Most,
     recorder: Rc<dyn Recorder>,
 }
 
+/// How long an upstream is waited for, where it does not say otherwise.
 #[derive(Clone, Copy, Debug)]
 struct Times {
     connect: Duration,
-    handshake: Duration,
     head: Duration,
     total: Duration,
     idle: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Most {
+    handshake: Duration,
     max_header_bytes: usize,
     /// Requests of one endpoint that may be under way.
     requests: usize,
@@ -78,6 +84,8 @@ pub(super) struct To<'a> {
     pub(super) others: &'a [UpstreamAddress],
     /// Whether HTTP/2 is spoken there.
     pub(super) http2: bool,
+    /// The upstream's own times, if it has some.
+    pub(super) timeouts: Option<&'a Timeouts>,
 }
 
 /// What came of asking an upstream for another protocol.
@@ -106,10 +114,12 @@ impl Pool {
     pub(super) fn new(clock: Rc<Clock>, limits: &Limits, recorder: Rc<dyn Recorder>) -> Pool {
         let times = Times {
             connect: limits.connect,
-            handshake: limits.handshake,
             head: limits.upstream_head,
             total: limits.upstream_total,
             idle: limits.upstream_idle,
+        };
+        let limits = Most {
+            handshake: limits.handshake,
             max_header_bytes: limits.max_header_bytes,
             requests: limits.upstream_requests,
             eject_after: limits.eject_after,
@@ -117,7 +127,7 @@ impl Pool {
         };
         let (endpoints, secure) = (RefCell::default(), RefCell::default());
         let multiplexed = RefCell::default();
-        Pool { endpoints, multiplexed, secure, clock, next: Cell::new(0), times, recorder }
+        Pool { endpoints, multiplexed, secure, clock, next: Cell::new(0), times, limits, recorder }
     }
 
     /// Sends a request and waits for the head of the response.
@@ -138,7 +148,7 @@ impl Pool {
         let mut sending = outgoing.into_sending();
         if let Some(link) = used.0.reusable() {
             self.recorder.upstream_reused();
-            let mut lease = self.lease(link, used);
+            let mut lease = self.lease(to, link, used);
             match self.exchange(&mut lease, &mut sending).await {
                 Ok(answer) => return Ok(lease.answer(answer, sending)),
                 Err(Unanswered::Died) if sending.rewind() => used = lease.endpoint,
@@ -147,7 +157,7 @@ impl Pool {
         }
         // Boxed, because it is rare and what it needs is large.
         let (link, used) = Box::pin(self.open_one(to, used)).await?;
-        let mut lease = self.lease(link, used);
+        let mut lease = self.lease(to, link, used);
         match self.exchange(&mut lease, &mut sending).await {
             Ok(answer) => Ok(lease.answer(answer, sending)),
             Err(unanswered) => {
@@ -174,7 +184,7 @@ impl Pool {
         let used = self.choose(to)?;
         let mut sending = outgoing.into_sending();
         let (link, used) = Box::pin(self.open_one(to, used)).await?;
-        let mut lease = self.lease(link, used);
+        let mut lease = self.lease(to, link, used);
         let answer = match self.exchange(&mut lease, &mut sending).await {
             Ok(answer) => answer,
             Err(unanswered) => return Err(sending_failed(unanswered, &sending)),
@@ -204,7 +214,7 @@ impl Pool {
 
     /// An endpoint has failed.
     fn ails(&self, endpoint: &Endpoint) {
-        let Times { eject_after, ejection, .. } = self.times;
+        let Most { eject_after, ejection, .. } = self.limits;
         let (now, until) = (self.clock.now(), self.clock.tick_after(ejection));
         if endpoint.health.failed(eject_after, now, until) {
             tracing::warn!(upstream = %endpoint.address, "fails again and again; it has a rest");
@@ -217,11 +227,11 @@ impl Pool {
         sending: &mut Sending,
     ) -> Result<Answer, Unanswered> {
         let link = &mut lease.link;
-        link.deadline.set_until(self.times.head, lease.end);
+        link.deadline.set_until(lease.pause, lease.end);
         if let Some(upload) = sending.upload() {
-            upload.follow(&link.deadline, lease.end);
+            upload.follow(&link.deadline, lease.pause, lease.end);
         }
-        let max_bytes = self.times.max_header_bytes;
+        let max_bytes = self.limits.max_header_bytes;
         let answer = std::future::poll_fn(|cx| link.poll_answer(cx, sending, max_bytes)).await;
         let status = answer.as_ref().map(|answer| answer.status).map_err(|why| *why);
         self.learn(&lease.endpoint.0, status, sending);
@@ -246,10 +256,22 @@ impl Pool {
         }
     }
 
-    fn lease(&self, link: Link, endpoint: Used) -> Lease {
-        let Times { head, total, idle, .. } = self.times;
+    fn lease(&self, to: To<'_>, link: Link, endpoint: Used) -> Lease {
+        let Times { head, total, idle, .. } = self.times_of(to);
         let end = link.deadline.tick_after(total);
         Lease { link, endpoint, pause: head, end, idle, reusable: false, _unfinished: None }
+    }
+
+    fn times_of(&self, to: To<'_>) -> Times {
+        match to.timeouts {
+            None => self.times,
+            Some(own) => Times {
+                connect: own.connect.unwrap_or(self.times.connect),
+                head: own.response.unwrap_or(self.times.head),
+                total: own.total.unwrap_or(self.times.total),
+                idle: own.idle.unwrap_or(self.times.idle),
+            },
+        }
     }
 }
 

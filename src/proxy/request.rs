@@ -336,10 +336,10 @@ impl Way<'_> {
             (Some(whole), _) => whole,
             (None, Some(_)) if !unread => self.read_body(body, story).await?,
             (None, _) => {
-                let limits = &self.worker.limits;
-                return Ok(body.take().map_or(RequestBody::Empty, |body| {
-                    RequestBody::stream(body, limits.patience(), limits.upstream_head)
-                }));
+                let patience = self.worker.limits.patience();
+                return Ok(body
+                    .take()
+                    .map_or(RequestBody::Empty, |body| RequestBody::stream(body, patience)));
             }
         };
         let whole = match coding {

@@ -38,7 +38,8 @@ pub(super) struct Upload {
     /// The tick by which all of the exchange has to be over.
     end: Cell<u64>,
     patience: Patience,
-    upstream_idle: Duration,
+    /// How long the upstream is waited for.
+    pause: Cell<Duration>,
     waiting_for_client: Cell<bool>,
     client_fault: Cell<Option<Reason>>,
     bytes: Cell<u64>,
@@ -51,11 +52,7 @@ pub(super) struct ClientFailed;
 
 impl RequestBody {
     /// A body that is handed on as it comes.
-    pub(super) fn stream(
-        body: Incoming,
-        patience: Patience,
-        upstream_idle: Duration,
-    ) -> RequestBody {
+    pub(super) fn stream(body: Incoming, patience: Patience) -> RequestBody {
         if body.is_end_stream() {
             return RequestBody::Empty;
         }
@@ -63,7 +60,7 @@ impl RequestBody {
             deadline: RefCell::new(None),
             end: Cell::new(u64::MAX),
             patience,
-            upstream_idle,
+            pause: Cell::default(),
             waiting_for_client: Cell::new(false),
             client_fault: Cell::new(None),
             bytes: Cell::new(0),
@@ -109,8 +106,10 @@ impl RequestBody {
 }
 
 impl Upload {
-    /// Every wait is held against this deadline from now on, and over by this tick.
-    pub(super) fn follow(&self, deadline: &Rc<Deadline>, end: u64) {
+    /// Every wait is held against this deadline from now on, and over by this tick; one for the
+    /// upstream takes no longer than `pause`.
+    pub(super) fn follow(&self, deadline: &Rc<Deadline>, pause: Duration, end: u64) {
+        self.pause.set(pause);
         self.end.set(end);
         *self.deadline.borrow_mut() = Some(deadline.clone());
     }
@@ -140,7 +139,7 @@ impl Upload {
         if let Some(deadline) = &*self.deadline.borrow() {
             let limit = match for_client {
                 true => self.patience.begin(deadline.now()),
-                false => self.upstream_idle,
+                false => self.pause.get(),
             };
             deadline.set_until(limit, self.end.get());
         }

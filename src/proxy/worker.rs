@@ -90,9 +90,10 @@ impl Held {
 
     /// Where an upstream is, and how to speak to it.
     pub(super) fn to(&self, upstream: UpstreamId) -> To<'_> {
-        let Upstream { address, others, protocol, .. } = self.snapshot.upstream(upstream);
+        let Upstream { address, others, protocol, timeouts, .. } = self.snapshot.upstream(upstream);
         let http2 = *protocol == Protocol::Http2;
-        To { address, tls: self.secure(upstream), others, http2 }
+        let tls = self.secure(upstream);
+        To { address, tls, others, http2, timeouts: timeouts.as_deref() }
     }
 }
 

@@ -15,5 +15,6 @@ mod life;
 mod limits;
 mod paths;
 pub(crate) mod support;
+mod timeouts;
 mod upstream;
 mod websocket;

@@ -1,22 +1,25 @@
 //! Upstreams and routes.
 
-use super::{Fields, Harmless, Shape, condition, tell, text};
+use super::{Fields, Shape, WAIT, condition, duration, tell, text};
 use crate::diag::Report;
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::{
     BodyKind, MODES, RawCors, RawHeaders, RawRoute, RawUpstream, RawUpstreamTls, RequestKind,
     Update,
 };
-use crate::policy::upstream::Protocol;
+use crate::policy::upstream::{Protocol, Timeouts};
 
 pub(super) const UPSTREAM: Shape = Shape {
     what: "upstream",
-    keys: &["id", "url", "host", "protocol", "credential", "tls"],
-    unenforced: &[("timeouts", Harmless::Empty)],
+    keys: &["id", "url", "host", "protocol", "credential", "tls", "timeouts"],
+    unenforced: &[],
 };
 
 pub(super) const UPSTREAM_TLS: Shape =
     Shape { what: "`tls`", keys: &["ca", "cert", "key", "server_name"], unenforced: &[] };
+
+pub(super) const TIMEOUTS: Shape =
+    Shape { what: "`timeouts`", keys: &["connect", "response", "idle", "total"], unenforced: &[] };
 
 pub(super) const ROUTE: Shape = Shape {
     what: "route",
@@ -71,15 +74,18 @@ pub(super) fn upstream(node: &Node, report: &mut Report) -> Option<RawUpstream> 
         Some(node) => Some(upstream_tls(node, fields.report())?),
         None => None,
     };
-    Some(RawUpstream {
-        span: node.span,
-        id: id?,
-        url: url?,
-        others,
-        host,
-        protocol,
-        credential,
-        tls,
+    let timeouts = fields.node("timeouts").and_then(|node| timeouts(node, fields.report()));
+    let (id, url, span) = (id?, url?, node.span);
+    Some(RawUpstream { span, id, url, others, host, protocol, credential, tls, timeouts })
+}
+
+fn timeouts(node: &Node, report: &mut Report) -> Option<Timeouts> {
+    let mut fields = Fields::open(node, &TIMEOUTS, report)?;
+    Some(Timeouts {
+        connect: duration(&mut fields, "connect", WAIT),
+        response: duration(&mut fields, "response", WAIT),
+        idle: duration(&mut fields, "idle", WAIT),
+        total: duration(&mut fields, "total", WAIT),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Upstreams and routes.
 
 use super::{RawCredential, RawTest, Text};
-use crate::policy::upstream::Protocol;
+use crate::policy::upstream::{Protocol, Timeouts};
 use crate::source::{Span, Spanned};
 
 #[derive(Clone, Debug)]
@@ -15,6 +15,7 @@ pub struct RawUpstream {
     pub protocol: Option<Spanned<Protocol>>,
     pub credential: Option<RawCredential>,
     pub tls: Option<RawUpstreamTls>,
+    pub timeouts: Option<Timeouts>,
 }
 
 /// How to speak to an `https` upstream; paths of files, in PEM.

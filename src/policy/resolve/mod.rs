@@ -290,9 +290,9 @@ fn upstreams<'a>(raw: &'a RawPolicy, around: &Surroundings, report: &mut Report)
         .default_upstream
         .clone()
         .unwrap_or_else(|| UpstreamAddress::Tcp { host: "upstream.invalid".into(), port: 80 });
-    let others = Box::default();
-    let (id, protocol) = ("default".into(), Protocol::default());
-    let mut list = vec![Upstream { id, address: default, others, host: None, protocol }];
+    let (id, others, protocol) = ("default".into(), Box::default(), Protocol::default());
+    let (host, timeouts) = (None, None);
+    let mut list = vec![Upstream { id, address: default, others, host, protocol, timeouts }];
     list.extend(raw.upstreams.iter().map(|upstream| upstreams::resolve(upstream, report)));
     Upstreams { list, names, first: 1 }
 }

@@ -2,7 +2,7 @@
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::raw::{RawUpstream, Text};
-use crate::policy::upstream::{MAX_ENDPOINTS, Upstream, UpstreamAddress};
+use crate::policy::upstream::{MAX_ENDPOINTS, Timeouts, Upstream, UpstreamAddress};
 use std::sync::Arc;
 
 /// An upstream as typed. Where the report has errors afterwards, it must not become live.
@@ -33,7 +33,9 @@ pub(super) fn resolve(raw: &RawUpstream, report: &mut Report) -> Upstream {
     let others = others.iter().map(|(_, address)| address.clone()).collect();
     let host = raw.host.as_ref().map(|typed| host(typed, report));
     let protocol = raw.protocol.map(|protocol| protocol.value).unwrap_or_default();
-    Upstream { id: raw.id.value.as_str().into(), address: first, others, host, protocol }
+    let timeouts = raw.timeouts.filter(|own| *own != Timeouts::default()).map(Box::new);
+    let id = raw.id.value.as_str().into();
+    Upstream { id, address: first, others, host, protocol, timeouts }
 }
 
 fn is_secure(address: &UpstreamAddress) -> bool {

@@ -57,7 +57,7 @@ pub(in crate::proxy) async fn ask(
     let (response, stream) = begin(&busy, sending, within.secure)?;
     within.deadline.set_until(within.head, within.end);
     if let Some(upload) = sending.upload() {
-        upload.follow(&within.deadline, within.end);
+        upload.follow(&within.deadline, within.head, within.end);
     }
     let pump = Pump::new(stream, sending.body());
     let mut waiting = Waiting { response, pump, interim: 0 };
@@ -143,7 +143,10 @@ impl Answered {
             _unfinished: None,
         };
         if !stream.over && !pump.is_done() {
-            let rest = async move { drop(poll_fn(|cx| pump.poll(cx, &mut sending)).await) };
+            // Who failed shows in the response, or does not matter any more.
+            let rest = async move {
+                let _ = poll_fn(|cx| pump.poll(cx, &mut sending)).await;
+            };
             stream._unfinished = Some(Unfinished::run(rest));
         }
         Ok(Response::from_parts(head, Download::over(stream, announced)))

@@ -12,7 +12,7 @@ impl Pool {
             [] => self.endpoint(to),
             others => self.best(to, others.len() + 1, None),
         };
-        Used::new(endpoint, self.times.requests)
+        Used::new(endpoint, self.limits.requests)
     }
 
     /// Where none is well, all are asked in turn: to refuse would be no better than to try.

@@ -41,14 +41,15 @@ impl Pool {
     ) -> Result<Response<Download>, SendError> {
         let used = self.choose(to)?;
         let mut sending = outgoing.into_sending();
-        let opened = self.one_of(to, used, async |endpoint| self.shared(endpoint).await);
+        let opened = self.one_of(to, used, async |endpoint| self.shared(to, endpoint).await);
         let ((mut connection, mut fresh), used) = opened.await?;
-        let end = self.clock.tick_after(self.times.total);
+        let times = self.times_of(to);
+        let end = self.clock.tick_after(times.total);
         let mut again = true;
         loop {
             let (deadline, secure) = (self.clock.deadline(), to.tls.is_some());
-            let within = Within { deadline, head: self.times.head, end, secure };
-            let busy = connection.begin(self.times.idle);
+            let within = Within { deadline, head: times.head, end, secure };
+            let busy = connection.begin(times.idle);
             let Failure { why, unprocessed } = match http2::ask(busy, &mut sending, within).await {
                 Ok((response, answered)) => {
                     self.learn(&used.0, Ok(response.status()), &sending);
@@ -67,13 +68,17 @@ impl Pool {
                 return Err(sending_failed(why, &sending));
             }
             again = false;
-            (connection, fresh) = self.shared(&used.0).await?;
+            (connection, fresh) = self.shared(to, &used.0).await?;
         }
     }
 
     /// The connection to an endpoint, and whether it is a new one. Of many that want it, one opens
     /// it and the others wait.
-    async fn shared(&self, endpoint: &Endpoint) -> Result<(Rc<Connection>, bool), SendError> {
+    async fn shared(
+        &self,
+        to: To<'_>,
+        endpoint: &Endpoint,
+    ) -> Result<(Rc<Connection>, bool), SendError> {
         let shared = &endpoint.shared;
         loop {
             if let Some(connection) = shared.usable() {
@@ -82,7 +87,7 @@ impl Pool {
             }
             match Opening::begin(shared) {
                 Some(opening) => {
-                    let opened = self.connection(endpoint).await;
+                    let opened = self.connection(to, endpoint).await;
                     return opening.end(opened).map(|connection| (connection, true));
                 }
                 None => shared.wait().await?,
@@ -90,15 +95,19 @@ impl Pool {
         }
     }
 
-    async fn connection(&self, endpoint: &Endpoint) -> Result<Rc<Connection>, SendError> {
-        let (socket, closed) = self.socket(endpoint).await?;
+    async fn connection(
+        &self,
+        to: To<'_>,
+        endpoint: &Endpoint,
+    ) -> Result<Rc<Connection>, SendError> {
+        let (socket, closed) = self.socket(to, endpoint).await?;
         if socket.chosen().is_some_and(|chosen| chosen != Some(H2)) {
             endpoint.tell("it does not choose `h2` (ALPN)");
             return Err(SendError::Failed);
         }
         let clocks = (self.clock.deadline(), self.clock.deadline());
-        let opening = Connection::open(socket, clocks, self.times.max_header_bytes, closed);
-        match tokio::time::timeout(self.times.handshake, opening).await {
+        let opening = Connection::open(socket, clocks, self.limits.max_header_bytes, closed);
+        match tokio::time::timeout(self.limits.handshake, opening).await {
             Ok(opened) => opened.map_err(|_| SendError::Failed),
             Err(_) => Err(SendError::Timeout),
         }

@@ -13,7 +13,7 @@ impl Pool {
     /// A connection to the endpoint; or, where none comes about, to another one, once: nothing of
     /// the request has left us.
     pub(super) async fn open_one(&self, to: To<'_>, used: Used) -> Result<(Link, Used), SendError> {
-        self.one_of(to, used, async |endpoint| self.open(endpoint).await).await
+        self.one_of(to, used, async |endpoint| self.open(to, endpoint).await).await
     }
 
     /// The same of whatever is opened.
@@ -33,20 +33,24 @@ impl Pool {
         }
         let other = self.best(to, to.others.len() + 1, Some(&used.0));
         drop(used);
-        let used = Used::new(other, self.times.requests)?;
+        let used = Used::new(other, self.limits.requests)?;
         let opened = open(&used.0).await.inspect_err(|_| self.ails(&used.0))?;
         Ok((opened, used))
     }
 
-    async fn open(&self, endpoint: &Endpoint) -> Result<Link, SendError> {
-        let (socket, closed) = self.socket(endpoint).await?;
+    async fn open(&self, to: To<'_>, endpoint: &Endpoint) -> Result<Link, SendError> {
+        let (socket, closed) = self.socket(to, endpoint).await?;
         Ok(Link::new(socket, self.clock.deadline(), closed))
     }
 
     /// A socket over which HTTP can be spoken, and what tells that it is gone.
-    pub(super) async fn socket(&self, endpoint: &Endpoint) -> Result<(Socket, AtEnd), SendError> {
-        let address = &endpoint.address;
-        let socket = match tokio::time::timeout(self.times.connect, connect(address)).await {
+    pub(super) async fn socket(
+        &self,
+        to: To<'_>,
+        endpoint: &Endpoint,
+    ) -> Result<(Socket, AtEnd), SendError> {
+        let (address, patience) = (&endpoint.address, self.times_of(to).connect);
+        let socket = match tokio::time::timeout(patience, connect(address)).await {
             Ok(socket) => socket.map_err(|_| SendError::Failed)?,
             Err(_) => return Err(SendError::Timeout),
         };
@@ -67,7 +71,7 @@ impl Pool {
         tls: &UpstreamTls,
         socket: Socket,
     ) -> Result<Socket, SendError> {
-        match tokio::time::timeout(self.times.handshake, tls::connect(tls, socket)).await {
+        match tokio::time::timeout(self.limits.handshake, tls::connect(tls, socket)).await {
             Ok(Ok(socket)) => Ok(socket),
             Ok(Err(why)) => {
                 endpoint.tell(&why);

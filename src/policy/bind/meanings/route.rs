@@ -2,7 +2,7 @@
 
 use super::{LETTERS, PATH, Row, SELECTOR, may, must};
 use crate::policy::bind::kinds::Kind::*;
-use crate::policy::bind::route::{CORS, HEADERS, ROUTE, UPSTREAM, UPSTREAM_TLS};
+use crate::policy::bind::route::{CORS, HEADERS, ROUTE, TIMEOUTS, UPSTREAM, UPSTREAM_TLS};
 use crate::policy::bind::tell::CREDENTIAL;
 
 pub(super) const ROWS: &[Row] = &[
@@ -27,6 +27,25 @@ pub(super) const ROWS: &[Row] = &[
                 "credential",
                 One(&CREDENTIAL),
                 "The upstream's own secret, put on what goes there",
+            ),
+            may("timeouts", One(&TIMEOUTS), "How long it is waited for"),
+        ],
+    ),
+    (
+        &TIMEOUTS,
+        "How long an upstream is waited for, from `100ms` to `1h`; what is not said is as the settings' limits say",
+        &[
+            may("connect", Text, "Opening a connection; `limits.connect`"),
+            may(
+                "response",
+                Text,
+                "From the request's last byte to the head of the response, and between two pieces of its body; `limits.upstream_head`",
+            ),
+            may("idle", Text, "How long a connection may lie unused; `limits.upstream_idle`"),
+            may(
+                "total",
+                Text,
+                "From the request's first byte to the response's last; `limits.upstream_total`",
             ),
         ],
     ),
