@@ -6,6 +6,7 @@ mod endpoints;
 mod exhaustion;
 mod faults;
 mod floods;
+pub(crate) mod framed;
 mod framing;
 mod h2spec;
 mod headers;

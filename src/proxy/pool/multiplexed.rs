@@ -148,7 +148,8 @@ impl Shared {
 
 impl<'a> Opening<'a> {
     fn begin(shared: &'a Shared) -> Option<Opening<'a>> {
-        (!shared.opening.replace(true)).then_some(Opening(shared))
+        // Not `then_some`: one that is made and not given out would end the other's turn.
+        (!shared.opening.replace(true)).then(|| Opening(shared))
     }
 
     fn end(self, opened: Result<Rc<Connection>, SendError>) -> Result<Rc<Connection>, SendError> {

@@ -1,0 +1,1 @@
+//! Nothing that a client frames oddly becomes something else towards an HTTP/2 upstream.
