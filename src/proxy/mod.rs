@@ -21,6 +21,7 @@ mod dial;
 mod failures;
 mod frames;
 mod framing;
+mod grpc;
 mod guarded;
 mod guesses;
 mod headers;
