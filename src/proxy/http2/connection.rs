@@ -138,7 +138,8 @@ fn builder(max_header_bytes: usize) -> Builder {
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(MAX_FRAME)
-        .max_header_list_size(u32::try_from(max_header_bytes).unwrap_or(u32::MAX))
+        // h2 refuses what comes to exactly this.
+        .max_header_list_size(u32::try_from(max_header_bytes + 1).unwrap_or(u32::MAX))
         .max_send_buffer_size(SEND_BUFFER)
         .header_table_size(HEADER_TABLE)
         .max_concurrent_reset_streams(MAX_RESETS)

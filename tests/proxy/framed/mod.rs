@@ -3,6 +3,7 @@
 mod grpc;
 mod lost;
 mod passing;
+mod raw;
 mod smuggling;
 pub(crate) mod upstream;
 

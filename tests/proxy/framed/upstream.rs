@@ -65,8 +65,6 @@ pub(crate) enum Answer {
     Reset(Reason),
     /// Nothing, until the stream is given up.
     Silence,
-    /// The connection ends.
-    Close,
 }
 
 type Script = Arc<dyn Fn(usize, &Seen) -> Answer + Send + Sync>;
@@ -233,9 +231,6 @@ async fn converse(
             let seen = own.seen.lock().unwrap()[at].clone();
             (own.script)(at, &seen)
         };
-        if matches!(answer, Answer::Close) {
-            return Ok(());
-        }
         let own = own.clone();
         tokio::spawn(async move {
             let end = match one(answer, request.into_body(), respond, &own, at).await {
@@ -292,7 +287,6 @@ async fn one(
         }
         Answer::Echo => echo(body, respond, own, at).await,
         Answer::Pieces(pieces) => say(pieces, respond).await,
-        Answer::Close => Ok(()),
     }
 }
 
