@@ -46,6 +46,14 @@ pub struct Timeouts {
     pub total: Option<Duration>,
 }
 
+/// Where an upstream listens: at one endpoint, or at several that are as good. All of them speak
+/// TLS, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    pub first: UpstreamAddress,
+    pub others: Box<[UpstreamAddress]>,
+}
+
 /// Endpoints of one upstream.
 pub const MAX_ENDPOINTS: usize = 64;
 
@@ -107,6 +115,29 @@ impl std::str::FromStr for UpstreamAddress {
             true => UpstreamAddress::Tls { host, port },
             false => UpstreamAddress::Tcp { host, port },
         })
+    }
+}
+
+impl From<UpstreamAddress> for Endpoints {
+    fn from(first: UpstreamAddress) -> Endpoints {
+        Endpoints { first, others: Box::default() }
+    }
+}
+
+/// One endpoint.
+impl std::str::FromStr for Endpoints {
+    type Err = UpstreamUrlError;
+
+    fn from_str(url: &str) -> Result<Endpoints, UpstreamUrlError> {
+        url.parse::<UpstreamAddress>().map(Endpoints::from)
+    }
+}
+
+/// `http://a:80, http://b:80`
+impl fmt::Display for Endpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.first)?;
+        self.others.iter().try_for_each(|other| write!(f, ", {other}"))
     }
 }
 

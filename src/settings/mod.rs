@@ -4,13 +4,14 @@ mod limits;
 mod listeners;
 mod overrides;
 mod read;
+mod upstream;
 mod values;
 
 pub use overrides::{Override, from_environment, keys, variable};
 pub use read::{SettingsFile, read};
 pub use values::ListenError;
 
-use crate::policy::upstream::UpstreamAddress;
+use crate::policy::upstream::Endpoints;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,8 +23,8 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     /// Where health, metrics and the policy's state are shown. `None` where it is `off`.
     pub admin: Option<ListenAddress>,
-    /// The default upstream.
-    pub upstream: Option<UpstreamAddress>,
+    /// The default upstream's endpoints.
+    pub upstream: Option<Endpoints>,
     /// A policy file or a folder of them.
     pub policy: PathBuf,
     /// Threads that carry requests, at least 1.

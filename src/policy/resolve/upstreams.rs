@@ -2,16 +2,26 @@
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::raw::{RawUpstream, Text};
-use crate::policy::upstream::{MAX_ENDPOINTS, Timeouts, Upstream, UpstreamAddress};
+use crate::policy::upstream::{Endpoints, MAX_ENDPOINTS, Timeouts, Upstream, UpstreamAddress};
+use crate::source::Span;
 use std::sync::Arc;
 
 /// An upstream as typed. Where the report has errors afterwards, it must not become live.
 pub(super) fn resolve(raw: &RawUpstream, report: &mut Report) -> Upstream {
-    let first = address(&raw.url, report);
-    let others: Vec<_> = raw.others.iter().map(|url| (url, address(url, report))).collect();
+    let Endpoints { first: address, others } = endpoints((&raw.url, &raw.others), raw.span, report);
+    let host = raw.host.as_ref().map(|typed| host(typed, report));
+    let timeouts = raw.timeouts.filter(|own| *own != Timeouts::default()).map(Box::new);
+    let protocol = raw.protocol.map(|protocol| protocol.value).unwrap_or_default();
+    Upstream { id: raw.id.value.as_str().into(), address, others, host, protocol, timeouts }
+}
+
+/// The endpoints of an upstream as typed, in the policy or in the settings; `span` is the upstream.
+pub fn endpoints((first, others): (&Text, &[Text]), span: Span, report: &mut Report) -> Endpoints {
+    let first = address(first, report);
+    let others: Vec<_> = others.iter().map(|url| (url, address(url, report))).collect();
     if others.len() >= MAX_ENDPOINTS {
         let message = format!("this upstream has {} endpoints", others.len() + 1);
-        let problem = Diagnostic::error(Code::TooLarge, raw.span, message);
+        let problem = Diagnostic::error(Code::TooLarge, span, message);
         report.push(problem.help(format!("name at most {MAX_ENDPOINTS}")));
     }
     let mut known = vec![&first];
@@ -31,11 +41,7 @@ pub(super) fn resolve(raw: &RawUpstream, report: &mut Report) -> Upstream {
         known.push(address);
     }
     let others = others.iter().map(|(_, address)| address.clone()).collect();
-    let host = raw.host.as_ref().map(|typed| host(typed, report));
-    let protocol = raw.protocol.map(|protocol| protocol.value).unwrap_or_default();
-    let timeouts = raw.timeouts.filter(|own| *own != Timeouts::default()).map(Box::new);
-    let id = raw.id.value.as_str().into();
-    Upstream { id, address: first, others, host, protocol, timeouts }
+    Endpoints { first, others }
 }
 
 fn is_secure(address: &UpstreamAddress) -> bool {
