@@ -5,7 +5,8 @@
 //! [`link`] → [`answer`], [`rest`]) → [`shape`] → [`reply`], or [`respond`] where it is refused; its
 //! [`story`] is handed over at the end. What a decision waits for is found out by [`ask`]. A request
 //! that opens a WebSocket connection goes through [`upgrade`] and lives on in a [`tunnel`]; whatever
-//! lasts is asked [`again`]. Where a listener speaks TLS, [`tls`] stands before all of it.
+//! lasts is asked [`again`]. An upstream that speaks HTTP/2 is spoken to by [`http2`], with
+//! [`trailers`], and refused calls of [`grpc`] are answered in its words. Where a listener speaks TLS, [`tls`] stands before all of it.
 
 mod again;
 mod answer;

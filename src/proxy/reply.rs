@@ -385,3 +385,14 @@ impl Source {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every request carries one: what few of them come over must not make it larger.
+    #[test]
+    fn a_body_over_a_stream_costs_others_nothing() {
+        assert_eq!(size_of::<Carrier>(), size_of::<Option<Lease>>());
+    }
+}

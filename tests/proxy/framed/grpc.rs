@@ -295,3 +295,28 @@ fn p14_a_silent_stream_is_cut_and_one_of_events_has_its_own_time() {
 async fn read_rest(stream: h2::RecvStream) -> Vec<u8> {
     read(http::Response::new(stream)).await.unwrap().body
 }
+
+/// Whoever may no longer call is cut off, in both directions, and never told that this was the end.
+#[test]
+fn p12_a_reload_that_takes_a_right_away_cuts_an_open_call() {
+    let upstream = Framed::scripted(|_, _| Answer::Echo);
+    let limits =
+        Limits { stream_revocation: std::time::Duration::from_secs(1), ..Limits::default() };
+    let proxy = with(&upstream, ONE_METHOD, limits);
+    converse(proxy.address, async |sender| {
+        let mut sender = sender.ready().await.unwrap();
+        let call = call("/pkg.Service/Get", &[("x-api-key", "key")]);
+        let (response, mut stream) = sender.send_request(call, false).unwrap();
+        stream.send_data(Bytes::from_static(b"one"), false).unwrap();
+        let mut answer = response.await.unwrap().into_body();
+        assert_eq!(answer.data().await.unwrap().unwrap(), "one");
+        // What takes nothing away cuts nothing.
+        proxy.reload(&super::policy(&upstream, &format!("name: other\n{ONE_METHOD}")), 2);
+        stream.send_data(Bytes::from_static(b"two"), false).unwrap();
+        assert_eq!(answer.data().await.unwrap().unwrap(), "two");
+        let less = ONE_METHOD.replace("/pkg.Service/Get\", access", "/pkg.Service/Set\", access");
+        proxy.reload(&super::policy(&upstream, &less), 3);
+        assert!(answer.data().await.unwrap().is_err());
+        eventually_async(|| matches!(upstream.requests()[0].end, End::Reset(_))).await;
+    });
+}

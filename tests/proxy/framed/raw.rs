@@ -94,9 +94,8 @@ impl Talk {
     /// Reads until a request begins; its stream.
     pub fn head(&mut self) -> Option<u32> {
         loop {
-            match self.next()? {
-                (HEADERS, _, stream, _) => return Some(stream),
-                _ => {}
+            if let (HEADERS, _, stream, _) = self.next()? {
+                return Some(stream);
             }
         }
     }
