@@ -143,7 +143,7 @@ impl App {
         let heard = move |event: &Event<'_>| upstreams::hear(event, &counted);
         let every = settings.limits.upstream_lookup;
         let endpoints = Keeper::start(names::by_system, every, heard)?;
-        endpoints.follow(&reloader.store().load().upstreams);
+        upstreams::begin(&endpoints, &reloader.store().load().upstreams);
         let parts = Arc::new(Parts {
             store: reloader.store().clone(),
             status: reloader.status().clone(),

@@ -2,9 +2,26 @@
 
 use super::clean;
 use crate::admin::{EndpointView, UpstreamView};
-use crate::control::upstreams::{Event, Source, Spot, Upstreams};
+use crate::control::upstreams::{Event, Keeper, Source, Spot, Upstreams};
 use crate::telemetry::{Endpoints, Telemetry};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a start waits for the first look-ups of names; requests that come before them look up
+/// for themselves.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether they are over.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Follows the upstreams of the first policy, and waits a little for what their names are.
+pub(super) fn begin(keeper: &Keeper, upstreams: &Upstreams) {
+    keeper.follow(upstreams);
+    let end = Instant::now() + FIRST_LOOK;
+    while !upstreams.have_been_looked_up() && Instant::now() < end {
+        std::thread::sleep(LOOK);
+    }
+}
 
 /// Counts what was found out, and logs it where it is otherwise than before: an endpoint that is down
 /// says so again and again.

@@ -20,7 +20,7 @@ use http::HeaderMap;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Addresses of one name that are used; which ones, where it has more, is always the same.
@@ -43,6 +43,8 @@ pub struct Source {
     version: AtomicU64,
     /// Why a name could not be looked up the last time, if one could not.
     lost: Mutex<Option<String>>,
+    /// Whether its names have been looked up, with success or not.
+    looked: AtomicBool,
 }
 
 /// A place where requests may go. An endpoint that the policy calls by a name is as many as the name
@@ -118,6 +120,12 @@ impl Upstreams {
         self.sources.iter()
     }
 
+    /// Whether every name has been looked up, with success or not.
+    pub fn have_been_looked_up(&self) -> bool {
+        let waits = |source: &Source| source.has_names() && !source.looked.load(Ordering::Acquire);
+        !self.sources.iter().any(|source| waits(source))
+    }
+
     /// Those of which there is something to find out.
     pub fn followed(&self) -> impl Iterator<Item = &Arc<Source>> {
         self.sources.iter().filter(|source| source.is_followed())
@@ -141,8 +149,8 @@ impl Source {
             Check { about: about.clone(), host, headers }
         });
         let (id, now, version) = (upstream.id.clone(), Mutex::default(), AtomicU64::new(0));
-        let (typed, lost) = (typed.collect(), Mutex::default());
-        let source = Source { id, typed, check, now, version, lost };
+        let (typed, lost, looked) = (typed.collect(), Mutex::default(), AtomicBool::new(false));
+        let source = Source { id, typed, check, now, version, lost, looked };
         *source.lock() = source.found(&[], &[]).into();
         source
     }

@@ -4,6 +4,7 @@ use super::{MAX_ADDRESSES, Source};
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 /// A name that is being looked up.
@@ -67,6 +68,7 @@ impl Known {
             outcome.as_ref().err().map(|why| format!("{name}: {why}"))
         });
         *source.lost.lock().unwrap_or_else(PoisonError::into_inner) = lost;
+        source.looked.store(true, Ordering::Release);
         looked
     }
 

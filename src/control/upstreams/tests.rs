@@ -40,6 +40,7 @@ fn p14_a_name_becomes_its_addresses_and_what_is_none_stays() {
     let source = source(&live.upstreams, "a");
     assert_eq!(shown(&source), ["http://api:81", "http://10.9.9.9:80", "unix:/s"]);
     let mut known = Known::new(&source);
+    assert!(!live.upstreams.have_been_looked_up());
     look(&mut known, &source, |_| Ok(ips(2)));
     let all = ["http://10.0.0.0:81", "http://10.0.0.1:81", "http://10.9.9.9:80", "unix:/s"];
     assert_eq!(shown(&source), all);
