@@ -1,6 +1,8 @@
 //! The composition root: builds what lives as long as the process, wires it, drains it.
 
-use crate::admin::{self, Admin, AdminState, LastError, PolicyView};
+mod upstreams;
+
+use crate::admin::{self, Admin, AdminState, LastError, PolicyView, UpstreamView};
 use crate::control::certificates::{self, CertificateError, Certificates};
 use crate::control::introspect;
 use crate::control::keys::{self, KeyFetcher};
@@ -8,6 +10,7 @@ use crate::control::load::NotLoaded;
 use crate::control::memory;
 use crate::control::reload::{LoadError, Outcome, Reloader, Status};
 use crate::control::store::{LiveTls, Store};
+use crate::control::upstreams::{Event, Keeper, names};
 use crate::control::watch::{Nudge, Watch, Watched};
 use crate::diag::{Report, Severity, json};
 use crate::identity::{Assertion, IntrospectionUrl, KeySource, Said};
@@ -68,6 +71,7 @@ struct Parts {
     certificates: Vec<Arc<LiveTls>>,
     ready: AtomicBool,
     keys: KeyFetcher,
+    endpoints: Keeper,
 }
 
 /// Why nothing was started. Each says what to do.
@@ -135,6 +139,11 @@ impl App {
         };
         let keys = KeyFetcher::start(fetched, asked)?;
         keys.follow(&reloader.store().load().identity);
+        let counted = telemetry.clone();
+        let heard = move |event: &Event<'_>| upstreams::hear(event, &counted);
+        let every = settings.limits.upstream_lookup;
+        let endpoints = Keeper::start(names::by_system, every, heard)?;
+        upstreams::begin(&endpoints, &reloader.store().load().upstreams);
         let parts = Arc::new(Parts {
             store: reloader.store().clone(),
             status: reloader.status().clone(),
@@ -142,6 +151,7 @@ impl App {
             certificates: certificates.live().cloned().collect(),
             ready: AtomicBool::new(false),
             keys,
+            endpoints,
         });
         let config = ProxyConfig {
             listen: doors(settings.listen, &parts.certificates),
@@ -314,6 +324,7 @@ impl Parts {
             Outcome::Published(live) => {
                 self.telemetry.reloaded(true, SystemTime::now());
                 self.keys.follow(&live.identity);
+                self.endpoints.follow(&live.upstreams);
                 let (generation, digest) = (live.snapshot.generation(), live.snapshot.digest());
                 tracing::info!(generation, %digest, "the policy has been reloaded");
             }
@@ -425,6 +436,10 @@ impl AdminState for Parts {
         self.store.load().identity.tell().assertion().map(Assertion::jwks)
     }
 
+    fn upstreams(&self) -> Vec<UpstreamView> {
+        upstreams::views(&self.store.load().upstreams)
+    }
+
     fn metrics(&self) -> String {
         let live = self.store.load();
         self.telemetry.metrics(&PolicyState {
@@ -432,6 +447,7 @@ impl AdminState for Parts {
             loaded_at: live.loaded_at,
             keyless: live.identity.keyless(unix_seconds(SystemTime::now())).is_some(),
             certificates_expire: Certificates::expires(&self.certificates),
+            endpoints: upstreams::endpoints(&live.upstreams),
         })
     }
 }

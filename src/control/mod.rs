@@ -3,7 +3,7 @@
 //! [`load`] makes something that can go live from files; [`reload`] puts it in place or says why
 //! not; [`watch`] decides when to look; [`store`] is where the live policy stands. [`keys`] fetches
 //! what issuers publish, by the client in [`fetch`]; [`certificates`] watches the files of listeners
-//! that speak TLS.
+//! that speak TLS; [`upstreams`] finds out where endpoints are, and whether they are well.
 
 pub mod certificates;
 pub mod fetch;
@@ -14,6 +14,7 @@ pub mod load;
 pub mod memory;
 pub mod reload;
 pub mod store;
+pub mod upstreams;
 pub mod watch;
 
 pub use store::{Live, Reader, Store};

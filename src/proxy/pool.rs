@@ -24,17 +24,16 @@ use super::link::{Far, Link, Unanswered};
 use super::outgoing::Outgoing;
 use super::reply::Download;
 use super::sending::Sending;
+use crate::control::upstreams::Spot;
 use crate::decide::Reason;
 use crate::policy::upstream::{Timeouts, UpstreamAddress};
 use crate::settings::Limits;
-use crate::tls::UpstreamTls;
 use endpoint::Endpoint;
 use foldhash::fast::RandomState;
 use http::{Response, StatusCode};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long what fails again and again is not logged again, by each worker: an upstream that cannot be
@@ -75,13 +74,11 @@ struct Most {
     ejection: Duration,
 }
 
-/// Where a request goes: an address, and how to speak TLS there where its scheme is `https`.
+/// Where a request goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct To<'a> {
-    pub(super) address: &'a UpstreamAddress,
-    pub(super) tls: Option<&'a Arc<UpstreamTls>>,
-    /// The upstream's other endpoints, each of which is as good.
-    pub(super) others: &'a [UpstreamAddress],
+    /// The upstream's endpoints, at least one, each of which is as good.
+    pub(super) spots: &'a [Spot],
     /// Whether HTTP/2 is spoken there.
     pub(super) http2: bool,
     /// The upstream's own times, if it has some.
@@ -105,6 +102,8 @@ pub(super) enum SendError {
     Timeout,
     /// As many requests as may be are under way there.
     Full,
+    /// No endpoint is well; after so many seconds one may be.
+    Unwell(u32),
     /// The client was waited for too long, went away, or sent what is no body.
     Client(Reason),
 }

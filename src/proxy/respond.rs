@@ -65,6 +65,10 @@ impl From<SendError> for Refused {
             SendError::Failed => Reason::UpstreamFailed,
             SendError::Timeout => Reason::UpstreamTimeout,
             SendError::Full => Reason::Overloaded,
+            SendError::Unwell(seconds) => {
+                let refused = Refused::from(Reason::UpstreamUnwell);
+                return Refused { retry_after: Some(seconds), ..refused };
+            }
             SendError::Client(reason) => reason,
         };
         reason.into()

@@ -126,6 +126,8 @@ pub struct Limits {
     pub ejection: Duration,
     /// How long an upstream connection may lie unused.
     pub upstream_idle: Duration,
+    /// How often the names of upstreams are looked up.
+    pub upstream_lookup: Duration,
     /// A TLS handshake, with a client or an upstream.
     pub handshake: Duration,
     /// From SIGTERM until what is left is cut off.
@@ -188,6 +190,7 @@ impl Default for Limits {
             eject_after: 5,
             ejection: Duration::from_secs(30),
             upstream_idle: Duration::from_secs(45),
+            upstream_lookup: Duration::from_secs(10),
             handshake: Duration::from_secs(5),
             drain: Duration::from_secs(30),
             idle: Duration::from_secs(60),

@@ -14,6 +14,7 @@ use rustls::{ClientConfig, Error, InconsistentKeys, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// How to speak to one upstream under TLS.
@@ -27,6 +28,17 @@ pub struct UpstreamTls {
     pub digest: [u8; 32],
     /// The same for the upstream's other endpoints, in their order.
     pub others: Box<[Arc<UpstreamTls>]>,
+}
+
+impl UpstreamTls {
+    /// The same at one of the addresses of the name: connections to one are not used in place of
+    /// those to another.
+    pub fn at(&self, ip: IpAddr) -> UpstreamTls {
+        let mut digest = Digest(Context::new(&SHA256));
+        digest.add(&[&self.digest, ip.to_string().as_bytes()]);
+        let (config, name) = (self.config.clone(), self.name.clone());
+        UpstreamTls { config, name, digest: digest.finish(), others: Box::default() }
+    }
 }
 
 /// What the settings of upstreams are made of besides the policy's text.

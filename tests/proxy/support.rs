@@ -3,6 +3,7 @@
 
 use portcullis::control::Store;
 use portcullis::control::load::load;
+use portcullis::control::upstreams::Keeper;
 use portcullis::policy::resolve::Surroundings;
 use portcullis::proxy::{Handle, ProxyConfig, Recorder, serve};
 use portcullis::settings::{Limits, ListenAddress};
@@ -38,7 +39,15 @@ pub struct Upstream {
 impl Upstream {
     /// Answers the nth request of all with `script(n, request)`.
     pub fn scripted(script: impl Fn(usize, &str) -> Answer + Send + Sync + 'static) -> Upstream {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Upstream::at(([127, 0, 0, 1], 0).into(), script)
+    }
+
+    /// The same at an address of loopback.
+    pub fn at(
+        address: SocketAddr,
+        script: impl Fn(usize, &str) -> Answer + Send + Sync + 'static,
+    ) -> Upstream {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (connections, closed) = (Arc::default(), Arc::default());
@@ -179,6 +188,7 @@ pub struct Proxy {
     store: Arc<Store>,
     around: Surroundings,
     policy: tempfile::TempDir,
+    keeper: Option<Keeper>,
 }
 
 struct ToTest(Sender<Record>);
@@ -229,7 +239,16 @@ impl Proxy {
         let handle = serve(config).unwrap();
         let ListenAddress::Tcp(address) = handle.addresses()[0] else { unreachable!() };
         let records = Arc::new(Mutex::new(records));
-        Proxy { address, handle: Some(handle), records, store, around, policy: dir }
+        let (handle, keeper) = (Some(handle), None);
+        Proxy { address, handle, records, store, around, policy: dir, keeper }
+    }
+
+    /// Finds out where the upstreams are and whether they are well, from now on.
+    #[must_use]
+    pub fn kept_by(mut self, keeper: Keeper) -> Proxy {
+        keeper.follow(&self.store.load().upstreams);
+        self.keeper = Some(keeper);
+        self
     }
 
     /// Puts another policy in place, as of this generation.
@@ -237,7 +256,13 @@ impl Proxy {
         let path = self.policy.path().join("policy.yaml");
         std::fs::write(&path, policy).unwrap();
         match load(&path, &self.around, generation) {
-            Ok(loaded) => drop(self.store.publish(loaded.live)),
+            Ok(mut loaded) => {
+                loaded.live.upstreams.keep_of(&self.store.load().upstreams);
+                drop(self.store.publish(loaded.live));
+                if let Some(keeper) = &self.keeper {
+                    keeper.follow(&self.store.load().upstreams);
+                }
+            }
             Err(error) => panic!("{:#?}", error.report),
         }
     }

@@ -294,3 +294,37 @@ fn p06_http2_to_an_upstream_is_what_alpn_has_chosen_or_nothing_goes_out() {
         }
     }
 }
+
+/// Whoever is asked whether it is well is trusted as for requests: the certificate of a stranger makes
+/// it unwell, and it hears nothing of what is asked.
+#[test]
+fn p14_p06_health_is_asked_under_the_upstreams_own_trust() {
+    let stranger = Authority::new("strangers");
+    for trusted in [true, false] {
+        let authority = Authority::new("upstreams");
+        let shown = localhost(if trusted { &authority } else { &stranger });
+        let upstream = Upstream::json("{}");
+        let bridge = Bridge::server(&shown, None, upstream.address());
+        let policy = TempPolicy::file("");
+        let health = "}, health: {path: /healthz, interval: 100ms, unhealthy: 1";
+        let far = Far::over(authority, upstream, bridge, policy, health);
+        let of_far = || {
+            let shown = far.proxy.admin("/upstreams").json();
+            let found = shown.as_array().unwrap().iter().find(|one| one["id"] == "far");
+            found.unwrap()["endpoints"][0].clone()
+        };
+        eventually(|| match of_far() {
+            endpoint if endpoint["healthy"] == trusted => Ok(()),
+            endpoint => Err(endpoint),
+        });
+        assert_eq!(far.get(), if trusted { 200 } else { 503 });
+        match trusted {
+            true => assert_eq!(far.upstream.requests()[0].target, "/healthz"),
+            false => {
+                far.upstream.assert_untouched();
+                let why = of_far()["last_error"].as_str().unwrap().to_owned();
+                assert!(why.contains("certificate"), "{why}");
+            }
+        }
+    }
+}

@@ -111,6 +111,7 @@ fn p16_an_upstreams_secret_is_checked_and_never_shown() {
         protocol: None,
         tls: None,
         timeouts: None,
+        health: None,
         credential: Some(RawCredential { header: text(header), file: text(file) }),
     };
     let world = world();

@@ -290,8 +290,8 @@ fn upstreams<'a>(raw: &'a RawPolicy, around: &Surroundings, report: &mut Report)
     let nowhere = || UpstreamAddress::Tcp { host: "upstream.invalid".into(), port: 80 };
     let default = around.default_upstream.clone().unwrap_or_else(|| nowhere().into());
     let (id, Endpoints { first: address, others }) = ("default".into(), default);
-    let (host, protocol, timeouts) = (None, Protocol::default(), None);
-    let mut list = vec![Upstream { id, address, others, host, protocol, timeouts }];
+    let (host, protocol, timeouts, health) = (None, Protocol::default(), None, None);
+    let mut list = vec![Upstream { id, address, others, host, protocol, timeouts, health }];
     list.extend(raw.upstreams.iter().map(|upstream| upstreams::resolve(upstream, report)));
     Upstreams { list, names, first: 1 }
 }

@@ -1,18 +1,49 @@
 //! Where upstreams are: their URLs, read.
 
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::raw::{RawUpstream, Text};
-use crate::policy::upstream::{Endpoints, MAX_ENDPOINTS, Timeouts, Upstream, UpstreamAddress};
-use crate::source::Span;
+use crate::policy::raw::{RawHealth, RawUpstream, Text};
+use crate::policy::upstream::{
+    Endpoints, HealthCheck, MAX_ENDPOINTS, Protocol, Timeouts, Upstream, UpstreamAddress,
+};
+use crate::source::{Span, Spanned};
+use http::uri::PathAndQuery;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An upstream as typed. Where the report has errors afterwards, it must not become live.
 pub(super) fn resolve(raw: &RawUpstream, report: &mut Report) -> Upstream {
     let Endpoints { first: address, others } = endpoints((&raw.url, &raw.others), raw.span, report);
     let host = raw.host.as_ref().map(|typed| host(typed, report));
     let timeouts = raw.timeouts.filter(|own| *own != Timeouts::default()).map(Box::new);
+    let health = raw.health.as_ref().map(|typed| Arc::new(health(typed, report)));
     let protocol = raw.protocol.map(|protocol| protocol.value).unwrap_or_default();
-    Upstream { id: raw.id.value.as_str().into(), address, others, host, protocol, timeouts }
+    if let Some(typed) = raw.health.as_ref().filter(|_| protocol == Protocol::Http2) {
+        let message = "`health` asks in HTTP/1.1, and this upstream speaks HTTP/2";
+        let problem = Diagnostic::error(Code::BadValue, typed.path.span, message);
+        report.push(problem.help("leave it out: an endpoint that fails has a rest all the same"));
+    }
+    let id = raw.id.value.as_str().into();
+    Upstream { id, address, others, host, protocol, timeouts, health }
+}
+
+fn health(typed: &RawHealth, report: &mut Report) -> HealthCheck {
+    let path = &typed.path.value;
+    if !path.starts_with('/') || path.contains('#') || path.parse::<PathAndQuery>().is_err() {
+        let message = format!("`{path}` is no path to ask for");
+        let problem = Diagnostic::error(Code::BadValue, typed.path.span, message);
+        report.push(problem.help("begin with `/`, and write other characters percent-encoded"));
+    }
+    let times = |typed: &Option<Spanned<u64>>, usual| {
+        typed.as_ref().and_then(|times| u32::try_from(times.value).ok()).unwrap_or(usual)
+    };
+    HealthCheck {
+        path: path.as_str().into(),
+        interval: typed.interval.unwrap_or(INTERVAL),
+        timeout: typed.timeout.unwrap_or(TIMEOUT),
+        healthy: times(&typed.healthy, HEALTHY),
+        unhealthy: times(&typed.unhealthy, UNHEALTHY),
+        status: typed.status.as_ref().and_then(|status| u16::try_from(status.value).ok()),
+    }
 }
 
 /// The endpoints of an upstream as typed, in the policy or in the settings; `span` is the upstream.
@@ -69,6 +100,12 @@ fn host(typed: &Text, report: &mut Report) -> Arc<str> {
     }
     Arc::from(typed.value.as_str())
 }
+
+/// What holds of a health check that does not say otherwise.
+const INTERVAL: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(2);
+const HEALTHY: u32 = 2;
+const UNHEALTHY: u32 = 3;
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,8 @@
 //! One endpoint of an upstream: its idle connections, and what is known of it.
 
 use super::multiplexed::Shared;
-use super::{SendError, TELL_AGAIN, To};
+use super::{SendError, TELL_AGAIN};
+use crate::control::upstreams::Spot;
 use crate::policy::upstream::UpstreamAddress;
 use crate::proxy::health::Health;
 use crate::proxy::link::Link;
@@ -31,8 +32,8 @@ pub(super) struct Endpoint {
 pub(in crate::proxy) struct Used(pub(super) Rc<Endpoint>);
 
 impl Endpoint {
-    pub(super) fn new(to: To<'_>) -> Rc<Endpoint> {
-        let (address, tls) = (to.address.clone(), to.tls.cloned());
+    pub(super) fn new(spot: &Spot) -> Rc<Endpoint> {
+        let (address, tls) = (spot.address.clone(), spot.tls.clone());
         let (idle, told) = (RefCell::default(), Cell::default());
         let (requests, health) = (Cell::default(), Health::default());
         let shared = Shared::default();

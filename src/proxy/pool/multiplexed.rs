@@ -47,7 +47,7 @@ impl Pool {
         let end = self.clock.tick_after(times.total);
         let mut again = true;
         loop {
-            let (deadline, secure) = (self.clock.deadline(), to.tls.is_some());
+            let (deadline, secure) = (self.clock.deadline(), used.0.tls.is_some());
             let within = Within { deadline, head: times.head, end, secure };
             let busy = connection.begin(times.idle);
             let Failure { why, unprocessed } = match http2::ask(busy, &mut sending, within).await {

@@ -28,10 +28,7 @@ impl Pool {
             Err(failed) => failed,
         };
         self.ails(&used.0);
-        if to.others.is_empty() {
-            return Err(failed);
-        }
-        let other = self.best(to, to.others.len() + 1, Some(&used.0));
+        let Some(other) = self.best(to, Some(&used.0)) else { return Err(failed) };
         drop(used);
         let used = Used::new(other, self.limits.requests)?;
         let opened = open(&used.0).await.inspect_err(|_| self.ails(&used.0))?;
