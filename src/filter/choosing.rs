@@ -272,6 +272,15 @@ mod tests {
     }
 
     #[test]
+    fn p16_what_is_held_is_not_told() {
+        let mut filter = filter(&["/a"], 100);
+        filter.push(br#"{"x":"canary""#, &mut Vec::new()).unwrap();
+        let told = format!("{:?}", filter.choosing);
+        assert!(told.contains("held: 13") && !told.contains("canary"), "{told}");
+        assert!(!filter.counts(), "nothing says that there are totals");
+    }
+
+    #[test]
     fn p11_each_document_is_decided_by_itself() {
         let mut filter = filter(&["/a"], 100);
         let mut next = |text: &str| {

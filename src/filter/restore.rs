@@ -236,8 +236,7 @@ impl Sides<'_> {
     }
 
     fn element(&self, (read, write): Pair, index: u64) -> Pair {
-        let read = if read == SHOW { SHOW } else { self.read.element(read, index) };
-        (read, if write == SHOW { SHOW } else { self.write.element(write, index) })
+        (self.read.element(read, index), self.write.element(write, index))
     }
 
     fn has_pairs(&self, (read, write): Pair) -> bool {
@@ -290,7 +289,7 @@ impl Sides<'_> {
         for named in self.named(text, list)? {
             let value = named.value.as_ref().map_or(&b"null"[..], |range| &text[range.clone()]);
             let node = if named.reads { (named.node, SHOW) } else { (SHOW, named.node) };
-            if named.name.is_none() || named.node == HIDE || self.holds_hidden(value, node)? {
+            if self.holds_hidden(value, node)? {
                 return Ok(true);
             }
         }

@@ -6,7 +6,11 @@ use super::{Fault, Filter, Limits};
 use std::sync::Arc;
 
 fn run(mask: &Arc<Mask>, limits: Limits, chunks: &[&[u8]]) -> Result<Vec<u8>, Fault> {
-    let (mut filter, mut out) = (Filter::new(mask.clone(), limits), Vec::new());
+    go(Filter::new(mask.clone(), limits), chunks)
+}
+
+fn go(mut filter: Filter, chunks: &[&[u8]]) -> Result<Vec<u8>, Fault> {
+    let mut out = Vec::new();
     for chunk in chunks {
         filter.push(chunk, &mut out)?;
     }
@@ -14,10 +18,12 @@ fn run(mask: &Arc<Mask>, limits: Limits, chunks: &[&[u8]]) -> Result<Vec<u8>, Fa
     Ok(out)
 }
 
-/// The one answer of all splits in two.
+/// The one answer of all splits in two, and of a filter that remembers what it removed: that one reads
+/// token by token what others read in one go.
 fn with(mask: &Mask, limits: Limits, text: &[u8]) -> Result<String, Fault> {
     let mask = Arc::new(mask.clone());
     let whole = run(&mask, limits, &[text]);
+    assert_eq!(go(Filter::recording(mask.clone(), limits), &[text]), whole);
     for at in 0..text.len().min(400) {
         let (left, right) = text.split_at(at);
         let cut = run(&mask, limits, &[left, right]);
@@ -84,6 +90,13 @@ fn white_space_on_hold_is_kept_up_to_its_limit() {
         let shown = format!("{{{}\"a\":1}}", " ".repeat(kept));
         assert_eq!(filter(&object(&[("x", HIDE)]), &text), Ok(shown), "{run}");
     }
+}
+
+#[test]
+fn white_space_in_a_row_is_what_its_limit_counts() {
+    let blanks = " ".repeat(200);
+    let text = format!("{{\"a\":0,{blanks}\"n\"{blanks}:{blanks}1{blanks}}}");
+    assert_eq!(filter(&typed(Types::INTEGER), &text).unwrap(), text);
 }
 
 #[test]
@@ -301,4 +314,20 @@ fn a_filter_can_go_where_its_body_goes() {
     goes::<Filter>();
     // Made for each request, so it stays small; its buffers begin empty.
     assert!(size_of::<Filter>() <= 512, "{}", size_of::<Filter>());
+}
+
+#[test]
+fn a_fault_has_the_same_place_however_its_input_is_cut() {
+    let mask = Arc::new(typed(Types::STRING));
+    for text in ["{\"a\":\"é€😀\",?}", "{\"n\":\"é€😀\",?}", "[\"é\",\"€\",\"😀\" ?]"]
+    {
+        let fault = Fault::Grammar { offset: text.find('?').unwrap() as u64 };
+        for at in 0..text.len() {
+            let (left, right) = text.as_bytes().split_at(at);
+            let bytes: Vec<_> = right.chunks(1).collect();
+            assert_eq!(run(&mask, Limits::default(), &[left, right]), Err(fault), "{text} at {at}");
+            let slowly = [&[left], &bytes[..]].concat();
+            assert_eq!(run(&mask, Limits::default(), &slowly), Err(fault), "{text} at {at}");
+        }
+    }
 }

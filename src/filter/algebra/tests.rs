@@ -101,6 +101,32 @@ fn a_pointer_through_what_another_mask_limits_opens_nothing() {
     assert_eq!(shown(&mask, r#"{"data":{"k":{"a":1}},"b":2}"#).unwrap(), r#"{"data":{},"b":2}"#);
     let hidden = intersect(&object(&[("data", HIDE)], SHOW), &inner);
     assert_eq!(shown(&hidden, r#"{"data":[{"a":1}],"b":2}"#).unwrap(), r#"{"b":2}"#);
+    // What is hidden must be of the shape that the pointer says, all the same.
+    let other = intersect(&inner, &object(&[("data", HIDE)], SHOW));
+    for mask in [hidden, other] {
+        assert_eq!(shown(&mask, r#"{"data":7,"b":2}"#), Err(Fault::Shape));
+    }
+}
+
+#[test]
+fn what_hides_nothing_is_empty_and_what_shows_nothing_is_hidden() {
+    let any = |name: &str| {
+        let mut builder = MaskBuilder::new();
+        let root = builder.add(Node { fields: vec![(name.into(), HIDE)], ..Node::open() });
+        builder.finish(root)
+    };
+    assert!(union(&any("x"), &any("y")).is_empty());
+    assert!(!union(&any("x"), &any("x")).is_empty());
+    let typed = |types| {
+        let mut builder = MaskBuilder::new();
+        let member = builder.add(Node { types, ..Node::open() });
+        let root = builder.add(Node { fields: vec![("m".into(), member)], ..Node::open() });
+        builder.finish(root)
+    };
+    let none = intersect(&typed(Types::STRING), &typed(Types::OBJECT));
+    assert_eq!(none.member(none.root(), "m"), HIDE);
+    let text = intersect(&typed(Types::STRING), &typed(Types::STRING));
+    assert_ne!(text.member(text.root(), "m"), HIDE);
 }
 
 #[test]

@@ -361,3 +361,19 @@ fn masks_that_refer_to_themselves_and_many_cases_come_to_an_end() {
         r#"{"kind":"k1","x2":{"kind":"k2"},"a":{"kind":"k2"}}"#,
     );
 }
+
+#[test]
+fn p11_an_object_of_a_case_that_applies_already_is_shown_as_that() {
+    let case = |value: &str, mask: Mask| Case { value: value.into(), mask };
+    let cases = [case("P", anywhere(["x"])), case("O", anywhere(["y"])), case("S", Mask::show())];
+    let mask = place_tagged(ANYWHERE, "/is", 0, &cases).unwrap();
+    for tag in ["P", "O", "S"] {
+        is(
+            &mask,
+            &format!(
+                r#"{{"is":"P","x":1,"c":{{"is":"O","x":1,"y":2,"c":{{"is":"{tag}","x":1,"y":2,"z":3}}}}}}"#
+            ),
+            &format!(r#"{{"is":"P","c":{{"is":"O","c":{{"is":"{tag}","z":3}}}}}}"#),
+        );
+    }
+}
