@@ -173,9 +173,7 @@ impl Engine {
     ) -> Result<Option<usize>, Fault> {
         let bytes = input.bytes;
         let pos = space(bytes, start);
-        if pos > start {
-            self.pen.space(start, pos, bytes, out);
-        }
+        self.pen.space(start, pos, bytes, out);
         let Some(&byte) = bytes.get(pos) else { return Ok(None) };
         self.pen.solid();
         match (self.expect, byte) {

@@ -152,9 +152,10 @@ impl MaskBuilder {
         id
     }
 
-    /// A node that exists before its content, so that nodes can refer to themselves.
+    /// A node that exists before its content, so that nodes can refer to themselves. Until it is filled
+    /// nothing passes.
     pub fn reserve(&mut self) -> NodeId {
-        self.add(Node { types: Types::NONE, others: HIDE, items: HIDE, ..Node::open() })
+        self.add(Node { types: Types::NONE, ..Node::open() })
     }
 
     /// Fills a reserved node.

@@ -223,7 +223,7 @@ fn folded(mask: &Mask, fields: &[(Arc<str>, NodeId)]) -> Vec<(Arc<str>, NodeId)>
 /// have, and those of their elements.
 fn types_around_hidden(mask: &Mask) -> BTreeMap<Arc<str>, [Types; 2]> {
     let mut found: BTreeMap<Arc<str>, [Types; 2]> = BTreeMap::new();
-    let ids = (0..).map(NodeId).take(mask.len()).filter(|id| *id != SHOW && *id != HIDE);
+    let ids = (0..).map(NodeId).take(mask.len());
     for (name, child) in ids.flat_map(|id| mask.node(id).fields.iter()) {
         if *child == HIDE || !mask.hides(*child) {
             continue;

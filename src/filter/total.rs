@@ -37,8 +37,7 @@ fn total(pointer: &str) -> Result<Mask, PointerError> {
     let mut builder = MaskBuilder::new();
     let mut next = HIDE;
     if !tokens.contains(&Token::Any) {
-        next =
-            builder.add(Node { types: Types::NUMBER, others: HIDE, items: HIDE, ..Node::open() });
+        next = builder.add(Node { types: Types::NUMBER, ..Node::open() });
         builder.extra(next, Extra { total: true, ..Extra::default() });
     }
     for token in tokens.into_iter().rev() {

@@ -109,6 +109,16 @@ fn a_pointer_through_what_another_mask_limits_opens_nothing() {
 }
 
 #[test]
+fn a_node_that_is_not_filled_shows_nothing() {
+    let mut builder = MaskBuilder::new();
+    let fields = vec![("m".into(), builder.reserve())];
+    let root = builder.add(Node { types: Types::OBJECT, fields, ..Node::open() });
+    let mask = builder.finish(root);
+    assert!(mask.hides(root));
+    assert_eq!(shown(&mask, r#"{"m":{"a":[1]},"b":1}"#).unwrap(), r#"{"b":1}"#);
+}
+
+#[test]
 fn what_hides_nothing_is_empty_and_what_shows_nothing_is_hidden() {
     let any = |name: &str| {
         let mut builder = MaskBuilder::new();

@@ -8,6 +8,8 @@ use crate::filter::values::{RoleRules, Rule};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+mod values;
+
 /// `ssn` is hidden, `pin` can only be written, `id` can only be read; `home` hides its `zip`, `list`
 /// has elements with a `key` that is hidden, `tags` texts, and of `pair` the first is hidden.
 fn mask(reads: bool) -> Mask {
@@ -369,74 +371,5 @@ fn p10_elements_whose_place_matters_to_one_side_are_not_shifted() {
             assert_eq!(judge(operation), wanted, "{told}");
         }
         assert_eq!(judge(json!({"op": "replace", "path": "/pair/1", "value": 1})), Ok(()));
-    }
-}
-
-/// Two lists of texts, of which the second has two at most, and an object that must have a `size`.
-#[test]
-fn p10_only_a_move_within_one_list_leaves_it_as_large_as_it_was() {
-    let mut builder = MaskBuilder::new();
-    let text = builder.add(Node { types: Types::STRING, ..Node::open() });
-    let list = builder.add(Node { types: Types::ARRAY, items: text, ..Node::open() });
-    let fields = vec![("a".into(), list), ("b".into(), list)];
-    let root = builder.add(Node { types: Types::OBJECT, fields, ..Node::open() });
-    let mask = builder.finish(root);
-    let rule = json!({"properties": {"b": {"maxItems": 2}, "o": {"required": ["size"]}}});
-    let role =
-        RoleRules { mask: mask.clone(), rules: vec![Arc::new(Rule::new(&rule, false).unwrap())] };
-    let mut values = Values::new();
-    values.add("", None, vec![role]).unwrap();
-    let sides = Sides { read: &mask, write: &mask, values: &values };
-    let moved = |from: &str, path: &str| {
-        let patch = json!([{"op": "move", "from": from, "path": path}]);
-        check(&sides, patch.to_string().as_bytes(), &Limits::default())
-    };
-    let fault = |pointer: &str| Err(WriteFault::Types(vec![pointer.to_owned()]));
-    assert_eq!(moved("/b/1", "/b/0"), Ok(()));
-    assert_eq!(moved("/b/0", "/a/0"), fault("/0/from"));
-    assert_eq!(moved("/a/0", "/b/0"), fault("/0/path"));
-    assert_eq!(moved("/o/size", "/o/other"), fault("/0/from"));
-    assert_eq!(moved("/o/size", "/x"), fault("/0/from"));
-}
-
-#[test]
-fn p10_a_value_that_nobody_knows_goes_only_where_every_such_value_may_be() {
-    let mut builder = MaskBuilder::new();
-    let of = |types: Types| Node { types, ..Node::open() };
-    let text = builder.add(of(Types::STRING));
-    let (object, list) = (builder.add(of(Types::OBJECT)), builder.add(of(Types::ARRAY)));
-    let fields = vec![("a".into(), text)];
-    let patterns = builder.add(of(Types::OBJECT));
-    let folded = vec![("a".into(), text)];
-    builder.extra(patterns, Extra { folded, ..Extra::default() });
-    let targets = [
-        ("object", builder.add(of(Types::OBJECT))),
-        ("list", builder.add(of(Types::ARRAY))),
-        ("text", builder.add(of(Types::STRING))),
-        ("fields", builder.add(Node { fields, ..of(Types::OBJECT) })),
-        ("others", builder.add(Node { others: text, ..of(Types::OBJECT) })),
-        ("items", builder.add(Node { items: text, ..of(Types::ARRAY) })),
-        ("named", patterns),
-    ];
-    let sources = [("from_object", object), ("from_list", list), ("from_text", text)];
-    let fields = targets.into_iter().chain(sources).map(|(name, id)| (name.into(), id)).collect();
-    let root = builder.add(Node { fields, ..of(Types::OBJECT) });
-    let (mask, values) = (builder.finish(root), Values::new());
-    let sides = Sides { read: &mask, write: &mask, values: &values };
-    let copied = |from: &str, path: &str| {
-        let patch =
-            json!([{"op": "copy", "from": format!("/from_{from}"), "path": format!("/{path}")}]);
-        check(&sides, patch.to_string().as_bytes(), &Limits::default())
-    };
-    for (from, takes) in
-        [("object", ["object", "x"]), ("list", ["list", "x"]), ("text", ["text", "x"])]
-    {
-        for (path, _) in targets.iter().chain(&[("x", SHOW)]) {
-            let wanted = match takes.contains(path) {
-                true => Ok(()),
-                false => Err(WriteFault::Types(vec!["/0/path".into()])),
-            };
-            assert_eq!(copied(from, path), wanted, "{from} {path}");
-        }
     }
 }
