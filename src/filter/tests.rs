@@ -168,6 +168,8 @@ fn p11_a_compared_key_has_a_limit() {
             let text = format!(r#"{{"{key}":1}}"#);
             assert_eq!(with(&object(&[("x", HIDE)]), limits, text.as_bytes()).is_ok(), fits);
             assert!(with(&show(), limits, text.as_bytes()).is_ok());
+            let more = format!(r#"{{"{key}":1,"a":"{}"}}"#, "-".repeat(40));
+            assert_eq!(with(&object(&[("x", HIDE)]), limits, more.as_bytes()).is_ok(), fits);
         }
     }
 }
@@ -194,6 +196,18 @@ fn p11_duplicates_are_seen_among_more_names_than_a_word_has_bits() {
 }
 
 #[test]
+fn keys_may_hold_what_stands_between_keys() {
+    let mask = object(&[("x", HIDE)]);
+    for text in
+        [r#"{"a:":1}"#, r#"{":a":1,":":2}"#, r#"{"a,":[","],"{":"}"}"#, r#"{" ":1," : ":2}"#]
+    {
+        assert_eq!(filter(&mask, text).unwrap(), text);
+        let long = format!(r#"{{"y":{text},"z":"{}"}}"#, "-".repeat(40));
+        assert_eq!(filter(&mask, &long).unwrap(), long);
+    }
+}
+
+#[test]
 fn p11_bad_json_is_a_fault_in_shown_and_in_hidden_parts() {
     let mask = object(&[("x", HIDE)]);
     for bad in [
@@ -215,6 +229,15 @@ fn p11_bad_json_is_a_fault_in_shown_and_in_hidden_parts() {
         "{\"a\":1,}",
         "{\"a\"}",
         "{a:1}",
+        "{a\":1}",
+        "{xx\":1,\"a\":1}",
+        "{\"a\":1,xx\":1}",
+        "{\"a\"\":1}",
+        "{\"a\":1]",
+        "[1}",
+        "[{}}",
+        "{\"a\":[]]",
+        "[\"a\":1]",
         "[1 2]",
         "{\"a\" 1}",
         "[}",

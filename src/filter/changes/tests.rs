@@ -373,3 +373,21 @@ fn p10_elements_whose_place_matters_to_one_side_are_not_shifted() {
         assert_eq!(judge(json!({"op": "replace", "path": "/pair/1", "value": 1})), Ok(()));
     }
 }
+
+#[test]
+fn p10_in_a_list_there_are_only_elements() {
+    for path in ["/tags/x", "/tags/", "/tags/x/y"] {
+        fields(json!({"op": "add", "path": path, "value": "a"}), &["/0/path"]);
+    }
+    invalid(r#"[{"op": "add", "path": "/tags/01", "value": "a"}]"#);
+    let mut builder = MaskBuilder::new();
+    let either = builder.add(Node { types: Types::CONTAINER, ..Node::open() });
+    let root = vec![("either".into(), either)];
+    let root = builder.add(Node { types: Types::OBJECT, fields: root, ..Node::open() });
+    let (mask, values) = (builder.finish(root), Values::new());
+    let sides = Sides { read: &mask, write: &mask, values: &values };
+    let judge = |patch: Value| check(&sides, patch.to_string().as_bytes(), &Limits::default());
+    assert_eq!(judge(json!([{"op": "add", "path": "/either/x", "value": 1}])), Ok(()));
+    assert_eq!(judge(json!([{"op": "move", "from": "/either", "path": "/either"}])), Ok(()));
+    assert!(judge(json!([{"op": "move", "from": "/either", "path": "/either/x"}])).is_err());
+}
