@@ -205,6 +205,22 @@ mod tests {
     }
 
     #[test]
+    fn powers_of_ten_leave_what_division_says() {
+        for divisor in [1u128, 2, 3, 7, 9, 10, 11, 37, 997, u64::MAX.into()] {
+            let mut power = 1 % divisor;
+            for exponent in 0..70 {
+                assert_eq!(power_of_ten(exponent, divisor), power, "10^{exponent} mod {divisor}");
+                power = power * 10 % divisor;
+            }
+        }
+        for number in [0u64, 9, 10, 12_345, u64::MAX] {
+            let digits = number.to_string();
+            assert_eq!(remainder(digits.as_bytes(), 997), u128::from(number % 997), "{number}");
+        }
+        assert!(!of("5").is_multiple_of(&of("0")) && of("0").is_multiple_of(&of("0")));
+    }
+
+    #[test]
     fn a_huge_exponent_costs_nothing() {
         let huge = format!("1e{}", "9".repeat(40));
         assert!(of(&huge) > of("1e400") && of(&format!("-{huge}")) < of("0"));
