@@ -135,6 +135,18 @@ mod tests {
     }
 
     #[test]
+    fn p10_a_whole_body_is_judged_as_what_it_is_called() {
+        let mask = tagged("/kind", &["Patient"]);
+        let put = |body: &str| told(check(&mask, body.as_bytes(), &Limits::default(), Patch::No));
+        assert_eq!(put(r#"{"ssn":1,"kind":"Patient"}"#), ["/ssn"]);
+        assert_eq!(put(r#"{"ssn":1}"#), ["/ssn"], "nothing says that it is another");
+        assert!(put(r#"{"ssn":1,"kind":"Other"}"#).is_empty());
+        assert_eq!(merged(&mask, r#"{"ssn":1,"kind":"Patient"}"#), ["/ssn"]);
+        let twice = check(&mask, br#"{"kind":"A","kind":"B"}"#, &Limits::default(), Patch::No);
+        assert!(matches!(twice, Err(WriteFault::Invalid(_))), "{twice:?}");
+    }
+
+    #[test]
     fn p10_where_two_tags_are_known_neither_becomes_the_other() {
         let two = tagged("/kind", &["Patient", "Doctor"]);
         assert_eq!(merged(&two, r#"{"kind":"Patient"}"#), ["/kind"]);

@@ -128,7 +128,7 @@ impl Engine {
 
     /// The input has ended.
     pub fn finish(&mut self, offset: u64, out: &mut Vec<u8>) -> Result<(), Fault> {
-        if self.inside == Inside::Value && self.frames.is_empty() && self.blind.ends_here() {
+        if self.inside == Inside::Value && self.blind.ends_here() {
             let nothing = Input { bytes: &[], base: offset };
             self.pen.begin();
             self.value_ended(nothing, 0, out)?;

@@ -13,7 +13,6 @@ use super::fault::Fault;
 use super::mask::{HIDE, Mask, NodeId, SHOW, Types};
 use super::pair::{self, Found};
 use super::parts::{Part, parts};
-use super::scan::is_integral;
 use super::write;
 use std::collections::HashSet;
 
@@ -220,10 +219,7 @@ impl Sides<'_> {
 
     /// Whether nothing of a value passes, by its place or by its type.
     fn is_hidden(&self, text: &[u8], (read, write): Pair) -> bool {
-        let is = match type_of(text) {
-            Types::NUMBER if is_integral(text) => Types::INTEGRAL,
-            other => other,
-        };
+        let is = type_of(text);
         let passes =
             |mask: &Mask, node| node == SHOW || node != HIDE && mask.node(node).types.accept(is);
         !passes(self.read, read) || !passes(self.write, write)

@@ -1,7 +1,7 @@
 //! The rules of `bodies.md` for responses, one by one, each at every split of the input.
 
 use super::mask::{HIDE, Mask, MaskBuilder, Node, NodeId, SHOW, Types};
-use super::place::place;
+use super::place::{anywhere, place};
 use super::{Fault, Filter, Limits};
 use std::sync::Arc;
 
@@ -254,8 +254,20 @@ fn p11_bad_json_is_a_fault_in_shown_and_in_hidden_parts() {
         for text in [format!(r#"{{"x":{bad}}}"#), format!(r#"{{"y":{bad}}}"#), bad.to_owned()] {
             assert!(filter(&mask, &text).is_err(), "{text}");
             assert!(filter(&show(), &text).is_err(), "{text}");
+            assert!(filter(&anywhere(["x"]), &text).is_err(), "{text}");
         }
     }
+}
+
+#[test]
+fn p11_a_character_where_none_may_stand_is_told_where_it_begins() {
+    let mask = Arc::new(anywhere(["x"]));
+    let bytes = |text: &'static [u8]| text.chunks(1).collect::<Vec<_>>();
+    let at = |text: &'static [u8]| run(&mask, Limits::default(), &bytes(text)).unwrap_err();
+    assert_eq!(at("[1,é]".as_bytes()), Fault::Grammar { offset: 3 });
+    assert_eq!(at("{\"a\":😀}".as_bytes()), Fault::Grammar { offset: 5 });
+    assert_eq!(at(b"[\"\xf0\x9f\x98x\"]"), Fault::Utf8 { offset: 2 });
+    assert_eq!(at("\u{feff}{}".as_bytes()), Fault::Bom);
 }
 
 #[test]

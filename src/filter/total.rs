@@ -177,6 +177,22 @@ mod tests {
     }
 
     #[test]
+    fn p11_a_total_of_every_member_goes_and_one_in_a_list_is_put_right() {
+        let rows = |pointer: &str, text: &str| {
+            let rows = Rows::new(vec![Path::parse("/0").unwrap()], 1000, true).unwrap();
+            let mask = Arc::new(totals([pointer]).unwrap());
+            let mut filter = Filter::with_rows(mask, rows, Box::new(WithA), Limits::default());
+            let mut out = Vec::new();
+            filter.push(text.as_bytes(), &mut out).unwrap();
+            filter.finish(&mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(rows("/1", r#"[["a","b"],2,2]"#), r#"[["a"],1,2]"#);
+        let members = r#"[["a"],{"x":{"n":1,"m":1},"y":[{"n":1}]}]"#;
+        assert_eq!(rows("/1/*/n", members), r#"[["a"],{"x":{"m":1},"y":[{"n":1}]}]"#);
+    }
+
+    #[test]
     fn p11_of_two_lists_nobody_says_which_one_a_total_counts() {
         let text = r#"{"data":["a","b"],"more":["a"],"total":2}"#;
         assert_eq!(shown(&["/data", "/more"], text, true), r#"{"data":["a"],"more":["a"]}"#);

@@ -103,6 +103,8 @@ fn a_pointer_through_what_another_mask_limits_opens_nothing() {
     assert_eq!(shown(&mask, r#"{"data":{"k":{"a":1}},"b":2}"#).unwrap(), r#"{"data":{},"b":2}"#);
     let hidden = intersect(&object(&[("data", HIDE)], SHOW), &inner);
     assert_eq!(shown(&hidden, r#"{"data":[{"a":1}],"b":2}"#).unwrap(), r#"{"b":2}"#);
+    let twice = intersect(&inner, &inner);
+    assert_eq!(shown(&twice, r#"{"data":7}"#), Err(Fault::Shape), "one pointer, said twice");
     // What is hidden must be of the shape that the pointer says, all the same.
     let other = intersect(&inner, &object(&[("data", HIDE)], SHOW));
     for mask in [hidden, other] {
@@ -217,6 +219,17 @@ fn what_does_not_pass_is_null_where_both_say_so() {
     assert_eq!(is(union(&null, &gone)), r#"{"m":null}"#);
     assert_eq!(is(union(&gone, &null)), r#"{"m":null}"#);
     assert_eq!(is(union(&gone, &gone)), "{}");
+    // Also where no type is left that passes.
+    let object = |nulls: bool| {
+        let mut builder = MaskBuilder::new();
+        let member = builder.add(Node { types: Types::OBJECT, ..Node::open() });
+        builder.extra(member, Extra { nulls, ..Extra::default() });
+        let fields = vec![("m".into(), member)];
+        let root = builder.add(Node { types: Types::OBJECT, fields, ..Node::open() });
+        builder.finish(root)
+    };
+    assert_eq!(is(intersect(&null, &object(true))), r#"{"m":null}"#);
+    assert_eq!(is(intersect(&null, &object(false))), "{}");
 }
 
 #[test]

@@ -377,3 +377,18 @@ fn p11_an_object_of_a_case_that_applies_already_is_shown_as_that() {
         );
     }
 }
+
+#[test]
+fn p11_a_document_is_read_anew_wherever_the_last_one_stopped() {
+    let mask = Arc::new(patients(ANYWHERE));
+    let mut filter = Filter::new(mask, Limits::default());
+    for half in [r#"{"kind":"#, r#"[{"ssn":1,"kind":"Pat"#, r#"{"a":[{"ssn":1}"#] {
+        filter.push(half.as_bytes(), &mut Vec::new()).unwrap();
+        filter.restart();
+        let mut out = Vec::new();
+        filter.push(br#"{"ssn":1,"kind":"Patient","a":2}"#, &mut out).unwrap();
+        filter.finish(&mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), r#"{"kind":"Patient","a":2}"#, "{half}");
+        filter.restart();
+    }
+}

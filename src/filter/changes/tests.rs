@@ -382,12 +382,17 @@ fn p10_in_a_list_there_are_only_elements() {
     invalid(r#"[{"op": "add", "path": "/tags/01", "value": "a"}]"#);
     let mut builder = MaskBuilder::new();
     let either = builder.add(Node { types: Types::CONTAINER, ..Node::open() });
-    let root = vec![("either".into(), either)];
+    let none = builder.add(Node { types: Types::NONE, ..Node::open() });
+    let root = vec![("either".into(), either), ("none".into(), none)];
     let root = builder.add(Node { types: Types::OBJECT, fields: root, ..Node::open() });
     let (mask, values) = (builder.finish(root), Values::new());
     let sides = Sides { read: &mask, write: &mask, values: &values };
     let judge = |patch: Value| check(&sides, patch.to_string().as_bytes(), &Limits::default());
     assert_eq!(judge(json!([{"op": "add", "path": "/either/x", "value": 1}])), Ok(()));
     assert_eq!(judge(json!([{"op": "move", "from": "/either", "path": "/either"}])), Ok(()));
+    for op in ["add", "replace"] {
+        let told = judge(json!([{"op": op, "path": "/none", "value": 1}]));
+        assert_eq!(told, Err(WriteFault::Fields(vec!["/0/path".into()])), "of no type");
+    }
     assert!(judge(json!([{"op": "move", "from": "/either", "path": "/either/x"}])).is_err());
 }

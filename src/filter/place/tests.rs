@@ -1,6 +1,8 @@
 //! Masks of pointers and names.
 
 use super::*;
+use crate::filter::plan::Patterns;
+use crate::filter::values::NamePattern;
 
 fn hidden() -> Mask {
     anywhere(["x"])
@@ -110,6 +112,7 @@ fn p11_names_are_hidden_in_lists_of_lists_of_objects_too() {
         r#"{"card":{"a":{},"b":[{}]}}"#,
     );
     is(&mask, r#"{"mixed":[{"a":{"x":1},"b":[{"x":1}]}]}"#, r#"{"mixed":[{"a":{},"b":[{}]}]}"#);
+    is(&mask, r#"{"mixed":[[{"x":1,"a":2}]]}"#, r#"{"mixed":[[{"a":2}]]}"#);
     // Around nothing that is hidden, a value may be of any type.
     is(&mask, r#"{"name":7,"mixed":[7]}"#, r#"{"name":7,"mixed":[7]}"#);
 }
@@ -127,6 +130,7 @@ fn p11_variants_of_hidden_names_are_hidden_in_a_body_of_unknown_shape() {
     for (body, out) in [
         (r#"{"NUMBER":1,"e":{"nUMBER":1,"a":2}}"#, r#"{"e":{"a":2}}"#),
         (r#"{"card":{"NUMBER":1,"a":[{"nuMber":1}]}}"#, r#"{"card":{"a":[{}]}}"#),
+        (r#"{"CARD":{"number":1,"a":2}}"#, r#"{"CARD":{"a":2}}"#),
         (r#"{"CARD":7,"e":{"CARD":"4111"}}"#, r#"{"e":{}}"#),
         // Of this name no variant was asked for.
         (r#"{"plain":1,"PLAIN":2}"#, r#"{"PLAIN":2}"#),
@@ -163,4 +167,21 @@ fn a_list_of_pairs_stands_for_an_object_of_which_a_part_passes() {
     assert_eq!(is(&Mask::hide(), body).as_deref(), Ok(r#"{"b":1}"#));
     assert_eq!(is(&hidden(), body).as_deref(), Ok(r#"{"f":[{"k":"a","v":1}],"b":1}"#));
     assert_eq!(is(&hidden(), r#"{"f":7}"#), Err(crate::filter::Fault::Shape));
+}
+
+#[test]
+fn p11_what_a_place_names_by_shape_is_hidden_there() {
+    let mut builder = MaskBuilder::new();
+    let root = builder.add(object(&[]));
+    let names = vec![NamePattern::new("^x_").unwrap()];
+    let patterns = Patterns { names, table: vec![SHOW, HIDE] };
+    builder.extra(root, Extra { patterns, ..Extra::default() });
+    let mask = place("/data/*", 0, &builder.finish(root)).unwrap();
+    let body = r#"{"data":[{"x_1":1,"a":2}],"x_1":3}"#;
+    assert_eq!(shown(&mask, body).as_deref(), Ok(r#"{"data":[{"a":2}],"x_1":3}"#));
+    let mut builder = MaskBuilder::new();
+    let inner = builder.graft(&mask);
+    let copied = builder.reserve();
+    builder.copy(inner, copied);
+    assert_eq!(shown(&builder.finish(copied), body), shown(&mask, body));
 }

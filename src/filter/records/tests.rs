@@ -414,3 +414,33 @@ fn chunks_of_nothing_change_nothing() {
         assert_eq!(run(make(), bytes), run(make(), [text.as_bytes()]), "{text:?}");
     }
 }
+
+/// Lets every record go before it has been read.
+struct None;
+
+impl crate::filter::choosing::Choose for None {
+    fn found(&mut self, _: usize, _: crate::filter::choosing::Standing<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn is_made(&self) -> bool {
+        false
+    }
+
+    fn forget(&mut self) {}
+
+    fn choose(&self) -> Result<Filter, Fault> {
+        Err(Fault::Gone)
+    }
+}
+
+#[test]
+fn p11_a_number_that_goes_is_a_record_all_the_same() {
+    let make = || {
+        let filter = Filter::choosing(Vec::new(), Box::new(None), Limits::default());
+        records(filter, Framing::Lines, Limits::default())
+    };
+    assert!(!make().has_fault());
+    assert_eq!(read_with(make, b"7\n{}\n \"a\" \n"), (String::new(), Ok(())));
+    assert_eq!(read_with(make, b"7\n1.\n").1, Err(Fault::Truncated.behind(2)));
+}
