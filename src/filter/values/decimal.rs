@@ -44,11 +44,11 @@ impl Decimal {
         (rest * power_of_ten(tens, divisor)).is_multiple_of(divisor)
     }
 
-    /// The digits as a number, where they are as few as those of a policy's numbers.
+    /// The digits as a number, where they are as few as those of a policy's numbers. Zero has none.
     fn small(&self) -> Option<u128> {
         // Products of two remainders must fit.
         let text = std::str::from_utf8(&self.digits).ok()?;
-        text.parse::<u64>().ok().filter(|number| *number > 0).map(u128::from)
+        text.parse::<u64>().ok().map(u128::from)
     }
 
     /// The power of ten that the first digit counts.

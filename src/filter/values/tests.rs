@@ -423,7 +423,9 @@ fn p10_a_merge_patch_is_judged_inside_of_branches_and_definitions() {
     merge(schema.clone(), r#"{"x":null}"#, &[]);
     merge(schema, r#"{"x":10}"#, &["/x"]);
     let schema = json!({"properties": {"a": false, "b": true}});
-    merge(schema.clone(), r#"{"b":null}"#, &[]);
+    merge(schema, r#"{"b":null}"#, &[]);
+    // What no property may be, masks refuse: it is no fault of a value.
+    put(json!({"additionalProperties": false}), r#"{"x":1}"#, &[]);
     let branch = |schema: Value| json!({"anyOf": [schema]});
     let others = branch(json!({"additionalProperties": {"maximum": 3}}));
     assert_eq!(judge_merge(others, r#"{"x":1}"#), 1);
@@ -453,6 +455,7 @@ fn faults_of_schemas_are_told_with_every_expression() {
     assert!(told(json!({"pattern": "^a$", "maximum": 1})).is_empty());
     assert_eq!(told(json!({"maximum": "x"})), ["/maximum"]);
     assert_eq!(told(json!({"pattern": 7})), ["/pattern"]);
+    assert_eq!(told(json!({"maximum": "x", "pattern": "("})), ["/maximum", "/pattern"]);
     let several = json!({
         "properties": {"a": {"pattern": "("}},
         "allOf": [{"pattern": "["}],
