@@ -4,6 +4,8 @@ use super::*;
 use crate::filter::mask::{MaskBuilder, Node};
 use serde_json::{Value, json};
 
+mod roles;
+
 /// An object whose members pass as said; others have `others`.
 fn object(fields: &[(&str, NodeId)], others: NodeId) -> Mask {
     let mut builder = MaskBuilder::new();
