@@ -167,6 +167,18 @@ fn variants_of_names_are_joined_as_the_names_are() {
     assert_eq!(shown(&union(&x, &x), text).unwrap(), r#"{"Y":3,"y":4,"z":5}"#);
     let exact = object(&[("X", SHOW), ("x", HIDE)], SHOW);
     assert_eq!(shown(&union(&x, &exact), text).unwrap(), r#"{"X":2,"Y":3,"y":4,"z":5}"#);
+    // What one side names, the other hides as a variant.
+    let named = object(&[("X", SHOW), ("q", SHOW)], SHOW);
+    for mask in [intersect(&x, &named), intersect(&named, &x)] {
+        assert_eq!(shown(&mask, r#"{"X":1,"q":2}"#).unwrap(), r#"{"q":2}"#);
+    }
+    let mut builder = MaskBuilder::new();
+    let root = builder.add(Node { types: Types::OBJECT, others: HIDE, ..Node::open() });
+    let names = vec![NamePattern::new("^k").unwrap()];
+    let patterns = Patterns { names, table: vec![HIDE, SHOW] };
+    builder.extra(root, Extra { patterns, folded: vec![("x".into(), HIDE)], ..Extra::default() });
+    let both = intersect(&builder.finish(root), &object(&[("k1", SHOW), ("X", SHOW)], SHOW));
+    assert_eq!(shown(&both, r#"{"k1":1,"X":2}"#).unwrap(), r#"{"k1":1}"#);
     // Of a variant, a shape says nothing that is sure.
     let either = union(&x, &shaped(&["^X"], SHOW, SHOW));
     assert_eq!(shown(&either, text).unwrap(), r#"{"x":1,"Y":3,"y":4,"z":5}"#);
@@ -274,4 +286,24 @@ fn hidden_names_are_those_that_can_be_reached() {
     let allow = object(&[("id", SHOW), ("ssn", HIDE)], HIDE);
     assert_eq!(names(&place("/a", 0, &allow).unwrap()), (vec!["ssn".into()], true));
     assert_eq!(names(&anywhere(["b", "a"])), (vec!["a".into(), "b".into()], false));
+}
+
+#[test]
+fn p11_a_type_that_another_mask_refuses_stays_refused_where_pointers_meet() {
+    let mut builder = MaskBuilder::new();
+    let object_alone = builder.add(Node { types: Types::OBJECT, ..Node::open() });
+    let plain = builder.add(Node { fields: vec![("a".into(), object_alone)], ..Node::open() });
+    let plain = builder.finish(plain);
+    let inner = object(&[("x", HIDE)], SHOW);
+    let (one, each) = (place("/a", 0, &inner).unwrap(), place("/a/*", 1, &inner).unwrap());
+    let text = r#"{"a":[{"x":1,"b":1}],"c":1}"#;
+    assert_eq!(shown(&intersect(&one, &each), text).unwrap(), r#"{"a":[{"b":1}],"c":1}"#);
+    for mask in [
+        intersect(&intersect(&one, &plain), &each),
+        intersect(&each, &intersect(&plain, &one)),
+        intersect(&intersect(&one, &each), &plain),
+    ] {
+        assert_eq!(shown(&mask, text).unwrap(), r#"{"c":1}"#);
+        assert_eq!(shown(&mask, r#"{"a":{"x":1,"b":{"x":1}}}"#).unwrap(), r#"{"a":{"b":{}}}"#);
+    }
 }

@@ -249,3 +249,12 @@ fn nulls_of() -> Mask {
     let root = builder.add(Node { types: Types::OBJECT, fields, ..Node::open() });
     builder.finish(root)
 }
+
+#[test]
+fn p11_pairs_among_a_pairs_own_members_are_judged() {
+    let sub = Entries::new("/key", "/value").unwrap();
+    let mask = intersect(&list(), &place_pairs("/*/sub", &sub, 1, &object()).unwrap());
+    let text = r#"[{"key":"w","value":1,"sub":[{"key":"h","value":2},{"key":"t","value":3}]}]"#;
+    let shown = r#"[{"key":"w","value":1,"sub":[{"key":"t","value":3}]}]"#;
+    assert_eq!(filter(&mask, text).as_deref(), Ok(shown));
+}
