@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::filter::algebra::union;
+use crate::filter::pick::Path;
 use crate::filter::place::{anywhere, hidden_names, place};
 use crate::filter::{Fault, Filter, Limits};
 
@@ -391,4 +392,19 @@ fn p11_a_document_is_read_anew_wherever_the_last_one_stopped() {
         assert_eq!(String::from_utf8(out).unwrap(), r#"{"kind":"Patient","a":2}"#, "{half}");
         filter.restart();
     }
+}
+
+#[test]
+fn p11_a_part_of_a_document_is_what_its_tag_says() {
+    let mask = Arc::new(patients("/data/*"));
+    let part = |text: &str| {
+        let place = Path::parse("/data").unwrap();
+        let filter = Filter::inside(mask.clone(), &place, true, Limits::default()).unwrap();
+        let mut out = Vec::new();
+        filter.shows(text.as_bytes(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(part(r#"{"ssn":1,"kind":"Patient"}"#), r#"{"kind":"Patient"}"#);
+    assert_eq!(part(r#"{"ssn":1,"kind":"Other"}"#), r#"{"ssn":1,"kind":"Other"}"#);
+    assert_eq!(part(r#"{"ssn":1}"#), "{}");
 }

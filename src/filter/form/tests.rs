@@ -390,4 +390,8 @@ fn p10_a_boundary_is_one_at_the_beginning_of_a_line() {
     let encoding = Encoding::Multipart("b".into());
     let body = named("tags[]", "1") + &file.replace("\"f\"", "\"age\"") + end;
     assert_eq!(judge_as(&encoding, &body, json!({}), Patch::No), types(&["/age"]));
+    let body =
+        named("home[street]", "a") + &named("tags[]", "b") + &file.replace("\"f\"", "\"x\"") + end;
+    let asks = json!({"properties": {"x": {"minLength": 1}}});
+    assert_eq!(judge_as(&encoding, &body, asks, Patch::No), types(&["/x"]));
 }

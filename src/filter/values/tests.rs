@@ -425,7 +425,8 @@ fn p10_a_merge_patch_is_judged_inside_of_branches_and_definitions() {
     merge(schema.clone(), r#"{"x":null}"#, &[]);
     merge(schema, r#"{"x":10}"#, &["/x"]);
     let schema = json!({"properties": {"a": false, "b": true}});
-    merge(schema, r#"{"b":null}"#, &[]);
+    merge(schema.clone(), r#"{"b":null}"#, &[]);
+    merge(schema, r#"{"a":null}"#, &["/a"]);
     // What no property may be, masks refuse: it is no fault of a value.
     put(json!({"additionalProperties": false}), r#"{"x":1}"#, &[]);
     let branch = |schema: Value| json!({"anyOf": [schema]});

@@ -106,6 +106,7 @@ fn p10_a_keyword_that_judges_the_whole_lets_no_change_inside() {
         (json!({"properties": {"l": {"minItems": 1}}}), gone("/l/0"), false),
         (json!({"properties": {"l": {"minItems": 1}}}), put("/l/0"), true),
         (json!({"uniqueItems": true, "prefixItems": [true]}), put("/a"), true),
+        (json!({"items": {"maxLength": 2}}), put("/a"), true),
         (json!({"title": "a", "type": "object", "description": "b"}), put("/a"), true),
         (json!({"unevaluatedProperties": false}), put("/a"), false),
         (json!({"properties": {"a": {"title": "any"}}}), copy("/a"), true),

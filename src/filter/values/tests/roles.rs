@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::filter::changes::{Sides, check};
+use crate::filter::plan::Extra;
 use crate::filter::write::WriteFault;
 
 /// One role writes `n` as an integer up to 10, `l` as a list of those, the other both as texts of two
 /// characters or more. To both `t` is a text, `o` an object of two members, and `d` a container; `c` is
-/// one whose member `0` is a text, and whose elements are integers.
+/// one whose member `0` is a text, and whose elements are integers; of `p` the second element is a text.
 fn roles() -> Values {
     let role_of = |types: Types, value: Value| {
         let mut builder = MaskBuilder::new();
@@ -18,11 +19,14 @@ fn roles() -> Values {
         let fields = vec![("0".into(), t)];
         let c = builder.add(Node { fields, items: integer, ..of(Types::CONTAINER) });
         let (o, d) = (builder.add(of(Types::OBJECT)), builder.add(of(Types::CONTAINER)));
-        let fields = [("n", n), ("l", l), ("t", t), ("o", o), ("c", c), ("d", d)];
+        let p = builder.add(Node { items: integer, ..of(Types::ARRAY) });
+        builder.extra(p, Extra { elements: vec![(1, t)], ..Extra::default() });
+        let fields = [("p", p), ("n", n), ("l", l), ("t", t), ("o", o), ("c", c), ("d", d)];
         let fields = fields.map(|(name, id)| (name.into(), id)).to_vec();
         let root = builder.add(Node { fields, ..of(Types::OBJECT) });
         let schema = json!({"properties": {
             "n": value, "l": {"items": value}, "o": {"minProperties": 2},
+            "w": {"const": {"a": 1}},
         }});
         role(builder.finish(root), &[schema])
     };
@@ -44,6 +48,8 @@ fn p09_a_value_is_valid_under_a_role_that_takes_its_type() {
         (r#"{"l":[5,11,"a"]}"#, &["/l/1", "/l/2"]),
         (r#"{"o":{"a":1}}"#, &["/o"]),
         (r#"{"o":{"a":1,"b":2}}"#, &[]),
+        // What is at fault as a whole is told once.
+        (r#"{"w":{"a":2,"b":{"c":3}}}"#, &["/w"]),
     ] {
         assert_eq!(judge(&roles(), body, Patch::No), at_fault, "{body}");
     }
@@ -75,6 +81,10 @@ fn p09_a_change_is_valid_under_a_role_that_takes_its_type() {
         ("/l/x", json!(5), false),
         ("/d/0", json!(5), true),
         ("/d/x", json!(5), true),
+        ("/p/0", json!(5), true),
+        ("/p/0", json!("x"), false),
+        ("/p/1", json!("x"), true),
+        ("/p/1", json!(5), false),
         // It may be a member or an element.
         ("/c/0", json!("x"), false),
         ("/c/0", json!(5), false),
