@@ -1,22 +1,25 @@
 //! The composition root: builds what lives as long as the process, wires it, drains it.
 
-use crate::admin::{self, Admin, AdminState, LastError, PolicyView};
+mod issuers;
+mod upstreams;
+
+use crate::admin::{self, Admin, AdminState, LastError, PolicyView, UpstreamView};
 use crate::control::certificates::{self, CertificateError, Certificates};
 use crate::control::heart::{Heart, Watching};
-use crate::control::introspect;
-use crate::control::keys::{self, KeyFetcher};
+use crate::control::keys::KeyFetcher;
 use crate::control::load::NotLoaded;
 use crate::control::memory;
 use crate::control::reload::{LoadError, Outcome, Reloader, Status};
 use crate::control::store::{LiveTls, Store};
+use crate::control::upstreams::Keeper;
 use crate::control::watch::{Nudge, Watch, Watched};
 use crate::diag::{Report, Severity, json};
-use crate::identity::{Assertion, IntrospectionUrl, KeySource, Said};
+use crate::identity::Assertion;
 use crate::policy::resolve::Surroundings;
 use crate::proxy::{self, Door, Handover, ProxyConfig};
 use crate::settings::{Limits, Listen, ListenAddress, Settings};
 use crate::source::Sources;
-use crate::telemetry::{Introspected, PolicyState, Telemetry, unix_seconds};
+use crate::telemetry::{PolicyState, Telemetry, unix_seconds};
 use crate::tls::KnowsPeers;
 use std::fmt;
 use std::io;
@@ -71,6 +74,7 @@ struct Parts {
     keys: KeyFetcher,
     /// Of each watcher, with whose files those are.
     hearts: Vec<(&'static str, Heart)>,
+    endpoints: Keeper,
 }
 
 /// Why nothing was started. Each says what to do.
@@ -128,24 +132,15 @@ impl App {
         let admin = settings.admin.as_ref().map(admin::bind).transpose()?;
         let telemetry = Telemetry::start(&settings.access_log).map_err(StartError::AccessLog)?;
         let telemetry = Arc::new(telemetry);
-        let counted = telemetry.clone();
-        let fetched = move |source: &KeySource, outcome: &keys::Outcome| {
-            counted.fetched_keys(outcome.is_ok());
-            log_keys(source, outcome);
-        };
-        let (counted, failing) = (telemetry.clone(), AtomicBool::new(false));
-        let asked = move |settings: &IntrospectionUrl, outcome: &introspect::Outcome| {
-            counted.introspected(said(outcome));
-            log_introspection(settings, outcome, &failing);
-        };
-        let keys = KeyFetcher::start(fetched, asked)?;
-        keys.follow(&reloader.store().load().identity);
+        let keys = issuers::begin(&telemetry, &reloader.store().load().identity)?;
         let (store, status) = (reloader.store().clone(), reloader.status().clone());
         let live_tls = certificates.live().cloned().collect::<Vec<_>>();
         let policy = Watch::new(reloader);
         let certificates = (!live_tls.is_empty()).then(|| Watch::new(certificates));
         let mut hearts = vec![("the policy", policy.heart())];
         hearts.extend(certificates.iter().map(|watch| ("certificates", watch.heart())));
+        let every = settings.limits.upstream_lookup;
+        let endpoints = upstreams::begin(&telemetry, every, &store.load().upstreams)?;
         let parts = Arc::new(Parts {
             store,
             status,
@@ -154,6 +149,7 @@ impl App {
             ready: AtomicBool::new(false),
             keys,
             hearts,
+            endpoints,
         });
         let config = ProxyConfig {
             listen: doors(settings.listen, &parts.certificates),
@@ -356,6 +352,7 @@ impl Parts {
             Outcome::Published(live) => {
                 self.telemetry.reloaded(true, SystemTime::now());
                 self.keys.follow(&live.identity);
+                self.endpoints.follow(&live.upstreams);
                 let (generation, digest) = (live.snapshot.generation(), live.snapshot.digest());
                 tracing::info!(generation, %digest, "the policy has been reloaded");
             }
@@ -378,55 +375,6 @@ fn log_problems(error: &LoadError) {
             Severity::Error => tracing::error!(%code, place, help, "{}", problem.message),
             Severity::Warning => tracing::warn!(%code, place, help, "{}", problem.message),
         }
-    }
-}
-
-/// Never what was answered: only which keys were skipped, by their names.
-fn log_keys(source: &KeySource, outcome: &keys::Outcome) {
-    match outcome {
-        Ok(brought) if brought.changed => {
-            let (generation, usable) = (brought.generation, brought.usable);
-            tracing::info!(url = %source, generation, usable, "keys have been fetched");
-            for (key, why) in &brought.skipped {
-                tracing::error!(url = %source, key = %clean(key), "this key {why}; it is skipped");
-            }
-            if usable == 0 {
-                tracing::error!(url = %source, "no key can be used: every token is refused");
-            }
-        }
-        Ok(_) => tracing::debug!(url = %source, "the keys are as they were"),
-        Err(error) => {
-            tracing::warn!(url = %source, error = %clean(&error.to_string()), "keys cannot be fetched");
-        }
-    }
-}
-
-/// What a question to an issuer came to, in the word of the metrics.
-fn said(outcome: &introspect::Outcome) -> Introspected {
-    match outcome {
-        Ok(Said::Active) => Introspected::Active,
-        Ok(Said::Inactive) => Introspected::Inactive,
-        Ok(Said::Nonsense) | Err(_) => Introspected::Failure,
-    }
-}
-
-/// Told when it begins to fail, and when it no longer does: each request may be a failure.
-fn log_introspection(
-    settings: &IntrospectionUrl,
-    outcome: &introspect::Outcome,
-    failing: &AtomicBool,
-) {
-    let url = &settings.url;
-    let why = match outcome {
-        Ok(Said::Active | Said::Inactive) => None,
-        Ok(Said::Nonsense) => Some("the answer is not one of RFC 7662".to_owned()),
-        Err(error) => Some(clean(&error.to_string())),
-    };
-    let before = failing.swap(why.is_some(), Ordering::AcqRel);
-    match why {
-        Some(error) if !before => tracing::warn!(%url, error, "tokens cannot be asked about"),
-        None if before => tracing::info!(%url, "tokens can be asked about again"),
-        _ => {}
     }
 }
 
@@ -468,6 +416,10 @@ impl AdminState for Parts {
         self.store.load().identity.tell().assertion().map(Assertion::jwks)
     }
 
+    fn upstreams(&self) -> Vec<UpstreamView> {
+        upstreams::views(&self.store.load().upstreams)
+    }
+
     fn metrics(&self) -> String {
         let live = self.store.load();
         self.telemetry.metrics(&PolicyState {
@@ -477,6 +429,7 @@ impl AdminState for Parts {
             certificates_expire: Certificates::expires(&self.certificates),
             watched: self.unwatched().is_ok(),
             events: self.hearts.iter().all(|(_, heart)| heart.watching() == Watching::Hears),
+            endpoints: upstreams::endpoints(&live.upstreams),
         })
     }
 }

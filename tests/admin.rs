@@ -2,7 +2,7 @@
 
 use portcullis::admin::{Admin, AdminState, LastError, PolicyView, bind};
 use portcullis::settings::{ListenAddress, LogSink};
-use portcullis::telemetry::{PolicyState, Telemetry};
+use portcullis::telemetry::{Endpoints, PolicyState, Telemetry};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -41,6 +41,7 @@ impl AdminState for State {
             certificates_expire: None,
             watched: true,
             events: true,
+            endpoints: Endpoints::default(),
         })
     }
 }

@@ -30,9 +30,10 @@ pub struct Args {
     /// Where health, metrics and the policy's state are shown: a loopback address, unix:/path, off.
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
-    /// The default upstream: http://host:port, https://host:port or unix:/path.
+    /// The default upstream: http://host:port, https://host:port or unix:/path. May be given several
+    /// times, once for each of its endpoints.
     #[arg(long, value_name = "URL")]
-    upstream: Option<String>,
+    upstream: Vec<String>,
     /// A policy file or a folder of them.
     #[arg(long, value_name = "PATH")]
     policy: Option<String>,
@@ -123,11 +124,11 @@ fn settings_file(named: Option<&Path>) -> Result<Option<SettingsFile>, ExitCode>
 }
 
 fn flags(args: &Args) -> Vec<Override> {
-    let listen = (!args.listen.is_empty()).then(|| args.listen.join(","));
+    let several = |given: &[String]| (!given.is_empty()).then(|| given.join(","));
     [
-        ("listen", listen),
+        ("listen", several(&args.listen)),
         ("admin", args.admin.clone()),
-        ("upstream", args.upstream.clone()),
+        ("upstream", several(&args.upstream)),
         ("policy", args.policy.clone()),
     ]
     .into_iter()

@@ -210,6 +210,12 @@ impl Identity {
         ours.any(|ours| same_header(ours, name))
     }
 
+    /// The headers that carry credentials or say who is calling, from outside or from us.
+    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        let of_callers = self.identity_headers.iter().chain(&self.told_headers);
+        self.credential_headers.iter().chain(of_callers)
+    }
+
     /// What upstreams are told of callers.
     pub fn tell(&self) -> &Tell {
         &self.tell

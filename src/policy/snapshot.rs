@@ -209,6 +209,11 @@ impl Snapshot {
         &self.upstreams[id.0 as usize]
     }
 
+    /// All of them, by their numbers.
+    pub fn upstreams(&self) -> &[Upstream] {
+        &self.upstreams
+    }
+
     /// Where a request goes that addresses this application: where its route says, or else where
     /// the application says.
     pub fn upstream_for(&self, route: &Route, app: Option<&str>) -> UpstreamId {

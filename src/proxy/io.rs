@@ -292,6 +292,14 @@ impl Socket {
         }
     }
 
+    /// What ALPN has chosen; `None` where there is no TLS, and in it where nothing was.
+    pub(super) fn chosen(&self) -> Option<Option<&[u8]>> {
+        match self {
+            Socket::Tcp(_) | Socket::Unix(_) => None,
+            Socket::Tls(stream) => Some(stream.get_ref().1.alpn_protocol()),
+        }
+    }
+
     /// Whether bytes that were taken may still lie here, so that only a flush shows whether the
     /// other end takes them.
     pub(super) fn holds_back(&self) -> bool {

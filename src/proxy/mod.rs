@@ -5,8 +5,10 @@
 //! [`link`] → [`answer`], [`rest`]) → [`shape`] → [`reply`], or [`respond`] where it is refused; its
 //! [`story`] is handed over at the end. What a decision waits for is found out by [`ask`]. A request
 //! that opens a WebSocket connection goes through [`upgrade`] and lives on in a [`tunnel`]; whatever
-//! lasts is asked [`again`]. Where a listener speaks TLS, [`tls`] stands before all of it, and before
-//! that [`announced`], where load balancers say for whom they connect ([`proxy_protocol`]).
+//! lasts is asked [`again`]. An upstream that speaks HTTP/2 is spoken to by [`http2`], with
+//! [`trailers`], and refused calls of [`grpc`] are answered in its words. Where a listener speaks TLS,
+//! [`tls`] stands before all of it, and before that [`announced`], where load balancers say for whom
+//! they connect ([`proxy_protocol`]).
 
 mod again;
 mod announced;
@@ -23,10 +25,12 @@ mod dial;
 mod failures;
 mod frames;
 mod framing;
+mod grpc;
 mod guarded;
 mod guesses;
 mod headers;
 mod health;
+mod http2;
 mod inflated;
 mod io;
 mod link;
@@ -52,6 +56,7 @@ mod story;
 mod tls;
 mod told;
 mod totals;
+mod trailers;
 mod tunnel;
 mod upgrade;
 mod upload;

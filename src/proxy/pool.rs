@@ -5,13 +5,16 @@
 //! Nothing here is shared between threads.
 //!
 //! [`choose`] says to which [`endpoint`] a request goes, [`open`] opens a connection there, and a
-//! [`lease`] is a connection that carries a request.
+//! [`lease`] is a connection that carries a request. Where an upstream speaks HTTP/2, one connection
+//! to an endpoint carries all of them ([`multiplexed`]).
 
 mod choose;
 mod endpoint;
 mod lease;
+mod multiplexed;
 mod open;
 
+pub(super) use endpoint::Used;
 pub(super) use lease::Lease;
 
 use super::Recorder;
@@ -21,17 +24,16 @@ use super::link::{Far, Link, Unanswered};
 use super::outgoing::Outgoing;
 use super::reply::Download;
 use super::sending::Sending;
+use crate::control::upstreams::Spot;
 use crate::decide::Reason;
 use crate::policy::upstream::{Timeouts, UpstreamAddress};
 use crate::settings::Limits;
-use crate::tls::UpstreamTls;
-use endpoint::{Endpoint, Used};
+use endpoint::Endpoint;
 use foldhash::fast::RandomState;
 use http::{Response, StatusCode};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long what fails again and again is not logged again, by each worker: an upstream that cannot be
@@ -41,6 +43,8 @@ pub(super) const TELL_AGAIN: Duration = Duration::from_secs(10);
 /// All upstreams that a worker has connections to.
 pub(super) struct Pool {
     endpoints: RefCell<HashMap<UpstreamAddress, Rc<Endpoint>, RandomState>>,
+    /// Those that speak HTTP/2 in clear.
+    multiplexed: RefCell<HashMap<UpstreamAddress, Rc<Endpoint>, RandomState>>,
     /// Those under TLS, by all that their trust came from: what changes it makes another one.
     secure: RefCell<HashMap<[u8; 32], Rc<Endpoint>, RandomState>>,
     clock: Rc<Clock>,
@@ -70,13 +74,13 @@ struct Most {
     ejection: Duration,
 }
 
-/// Where a request goes: an address, and how to speak TLS there where its scheme is `https`.
+/// Where a request goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct To<'a> {
-    pub(super) address: &'a UpstreamAddress,
-    pub(super) tls: Option<&'a Arc<UpstreamTls>>,
-    /// The upstream's other endpoints, each of which is as good.
-    pub(super) others: &'a [UpstreamAddress],
+    /// The upstream's endpoints, at least one, each of which is as good.
+    pub(super) spots: &'a [Spot],
+    /// Whether HTTP/2 is spoken there.
+    pub(super) http2: bool,
     /// The upstream's own times, if it has some.
     pub(super) timeouts: Option<&'a Timeouts>,
 }
@@ -98,6 +102,8 @@ pub(super) enum SendError {
     Timeout,
     /// As many requests as may be are under way there.
     Full,
+    /// No endpoint is well; after so many seconds one may be.
+    Unwell(u32),
     /// The client was waited for too long, went away, or sent what is no body.
     Client(Reason),
 }
@@ -119,7 +125,8 @@ impl Pool {
             ejection: limits.ejection,
         };
         let (endpoints, secure) = (RefCell::default(), RefCell::default());
-        Pool { endpoints, secure, clock, next: Cell::new(0), times, limits, recorder }
+        let multiplexed = RefCell::default();
+        Pool { endpoints, multiplexed, secure, clock, next: Cell::new(0), times, limits, recorder }
     }
 
     /// Sends a request and waits for the head of the response.
@@ -132,6 +139,10 @@ impl Pool {
         to: To<'_>,
         outgoing: Outgoing,
     ) -> Result<Response<Download>, SendError> {
+        if to.http2 {
+            // Boxed, because it is rare and what it needs is large.
+            return Box::pin(self.send_multiplexed(to, outgoing)).await;
+        }
         let mut used = self.choose(to)?;
         let mut sending = outgoing.into_sending();
         if let Some(link) = used.0.reusable() {
@@ -165,6 +176,10 @@ impl Pool {
         to: To<'_>,
         outgoing: Outgoing,
     ) -> Result<Switched, SendError> {
+        if to.http2 {
+            // Another protocol is asked for in another way there (RFC 8441), which is not spoken.
+            return Err(SendError::Failed);
+        }
         let used = self.choose(to)?;
         let mut sending = outgoing.into_sending();
         let (link, used) = Box::pin(self.open_one(to, used)).await?;
@@ -192,6 +207,7 @@ impl Pool {
     pub(super) fn evict(&self) {
         let now = self.clock.now();
         self.endpoints.borrow_mut().retain(|_, endpoint| endpoint.evict(now));
+        self.multiplexed.borrow_mut().retain(|_, endpoint| endpoint.evict(now));
         self.secure.borrow_mut().retain(|_, endpoint| endpoint.evict(now));
     }
 
@@ -216,16 +232,22 @@ impl Pool {
         }
         let max_bytes = self.limits.max_header_bytes;
         let answer = std::future::poll_fn(|cx| link.poll_answer(cx, sending, max_bytes)).await;
-        self.learn(&lease.endpoint.0, &answer, sending);
+        let status = answer.as_ref().map(|answer| answer.status).map_err(|why| *why);
+        self.learn(&lease.endpoint.0, status, sending);
         answer
     }
 
     /// What an answer, or that there is none, says of an endpoint. That an unused connection was
     /// closed says nothing, nor does what the client did.
-    fn learn(&self, endpoint: &Endpoint, answer: &Result<Answer, Unanswered>, sending: &Sending) {
+    fn learn(
+        &self,
+        endpoint: &Endpoint,
+        answer: Result<StatusCode, Unanswered>,
+        sending: &Sending,
+    ) {
         let clients = || sending.upload().is_some_and(|upload| upload.clients_fault().is_some());
         match answer {
-            Ok(answer) if is_of_a_gateway(answer.status) => self.ails(endpoint),
+            Ok(status) if is_of_a_gateway(status) => self.ails(endpoint),
             Ok(_) => endpoint.health.answered(),
             Err(Unanswered::Client | Unanswered::Died) => {}
             Err(Unanswered::Late) if clients() => {}

@@ -13,7 +13,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// What is sent after a request's head.
@@ -26,6 +26,9 @@ pub(super) enum RequestBody {
     /// What the client sends, as it comes.
     Stream(Incoming, Rc<Upload>),
 }
+
+/// A piece of a body.
+pub(super) type Part = Option<Result<Frame<Bytes>, ClientFailed>>;
 
 /// How a streamed body fares. The upstream connection's deadline follows it: who is waited for
 /// determines how long.
@@ -65,6 +68,34 @@ impl RequestBody {
         RequestBody::Stream(body, Rc::new(upload))
     }
 
+    /// The next piece, trailers among them.
+    pub(super) fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
+        let (body, upload) = match self {
+            RequestBody::Empty => return Poll::Ready(None),
+            RequestBody::Whole(_) => {
+                let RequestBody::Whole(bytes) = std::mem::replace(self, RequestBody::Empty) else {
+                    return Poll::Ready(None);
+                };
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            RequestBody::Stream(body, upload) => (body, upload),
+        };
+        let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else {
+            upload.wait(true);
+            return Poll::Pending;
+        };
+        upload.wait(false);
+        let Some(frame) = frame else { return Poll::Ready(None) };
+        let came = frame.map_err(|error| fault(&error)).and_then(|frame| {
+            frame.data_ref().map_or(Ok(()), |data| upload.came(data.len()))?;
+            Ok(frame)
+        });
+        Poll::Ready(Some(came.map_err(|reason| {
+            upload.client_fault.set(Some(reason));
+            ClientFailed
+        })))
+    }
+
     /// The progress of a streamed body.
     pub(super) fn upload(&self) -> Option<Rc<Upload>> {
         match self {
@@ -81,6 +112,11 @@ impl Upload {
         self.pause.set(pause);
         self.end.set(end);
         *self.deadline.borrow_mut() = Some(deadline.clone());
+    }
+
+    /// No wait counts any more: who is silent may be so, for as long as what it belongs to lasts.
+    pub(super) fn leave(&self) {
+        *self.deadline.borrow_mut() = None;
     }
 
     /// What the client did, if it is the client for whom everybody waited, who went away, or who
@@ -126,41 +162,12 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ClientFailed>>> {
-        let (body, upload) = match &mut *self {
-            RequestBody::Empty => return Poll::Ready(None),
-            RequestBody::Whole(_) => {
-                let RequestBody::Whole(bytes) = std::mem::replace(&mut *self, RequestBody::Empty)
-                else {
-                    return Poll::Ready(None);
-                };
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
-            }
-            RequestBody::Stream(body, upload) => (body, upload),
-        };
         loop {
-            let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else {
-                upload.wait(true);
-                return Poll::Pending;
-            };
-            upload.wait(false);
-            return match frame {
-                None => Poll::Ready(None),
-                Some(Err(error)) => {
-                    upload.client_fault.set(Some(fault(&error)));
-                    Poll::Ready(Some(Err(ClientFailed)))
-                }
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => {
-                        if let Err(late) = upload.came(data.len()) {
-                            upload.client_fault.set(Some(late));
-                            return Poll::Ready(Some(Err(ClientFailed)));
-                        }
-                        Poll::Ready(Some(Ok(Frame::data(data))))
-                    }
-                    // Trailers end here: they may carry what headers may not.
-                    Err(_) => continue,
-                },
-            };
+            match ready!(self.poll_part(cx)) {
+                // They end here: they may carry what headers may not.
+                Some(Ok(frame)) if frame.is_trailers() => {}
+                part => return Poll::Ready(part),
+            }
         }
     }
 

@@ -15,10 +15,11 @@ use super::pool::{Pool, TELL_AGAIN, To};
 use super::random::Random;
 use super::sources::Sources;
 use super::{AtEnd, Door, ProxyConfig, Recorder, Share};
+use crate::control::upstreams::Spot;
 use crate::control::{Live, Reader};
 use crate::identity::Peer;
 use crate::policy::snapshot::UpstreamId;
-use crate::policy::upstream::Upstream;
+use crate::policy::upstream::{Protocol, Upstream};
 use crate::settings::Limits;
 use http::HeaderValue;
 use std::cell::{Cell, RefCell};
@@ -78,12 +79,18 @@ pub(super) struct All {
 pub(super) struct Held {
     live: Arc<Live>,
     policy: HeaderValue,
+    /// Where each upstream is, and which version of that this is.
+    spots: Box<[Arc<[Spot]>]>,
+    version: u64,
 }
 
 impl Held {
     fn new(live: Arc<Live>) -> Held {
         let policy = headers::policy_value(live.snapshot.digest());
-        Held { live, policy }
+        // Before what it is the version of: what is found out in between is taken over next time.
+        let version = live.upstreams.version();
+        let spots = live.upstreams.spots().collect();
+        Held { live, policy, spots, version }
     }
 
     /// The first digits of the policy's digest, as upstreams are told.
@@ -93,8 +100,10 @@ impl Held {
 
     /// Where an upstream is, and how to speak to it.
     pub(super) fn to(&self, upstream: UpstreamId) -> To<'_> {
-        let Upstream { address, others, timeouts, .. } = self.snapshot.upstream(upstream);
-        To { address, tls: self.secure(upstream), others, timeouts: timeouts.as_deref() }
+        let Upstream { protocol, timeouts, .. } = self.snapshot.upstream(upstream);
+        let spots = &self.spots[upstream.0 as usize];
+        let http2 = *protocol == Protocol::Http2;
+        To { spots, http2, timeouts: timeouts.as_deref() }
     }
 }
 
@@ -216,7 +225,11 @@ impl Worker {
         self.pool.evict();
         // A policy that is no longer live is let go even if no request comes, and whoever was
         // allowed to stay by it hears of the new one.
-        let generation = self.live().snapshot.generation();
+        let live = self.live();
+        if live.upstreams.version() != live.version {
+            *self.live.borrow_mut() = Rc::new(Held::new(live.live.clone()));
+        }
+        let generation = live.snapshot.generation();
         if self.told.replace(generation) != generation {
             self.clock.wake_all();
         }

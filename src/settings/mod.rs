@@ -5,6 +5,7 @@ mod limits;
 mod listeners;
 mod overrides;
 mod read;
+mod upstream;
 mod values;
 
 pub use overrides::{Override, from_environment, keys, variable};
@@ -12,7 +13,7 @@ pub use read::{SettingsFile, read};
 pub use values::ListenError;
 
 use crate::policy::peers::Peers;
-use crate::policy::upstream::UpstreamAddress;
+use crate::policy::upstream::Endpoints;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,8 +25,8 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     /// Where health, metrics and the policy's state are shown. `None` where it is `off`.
     pub admin: Option<ListenAddress>,
-    /// The default upstream.
-    pub upstream: Option<UpstreamAddress>,
+    /// The default upstream's endpoints.
+    pub upstream: Option<Endpoints>,
     /// A policy file or a folder of them.
     pub policy: PathBuf,
     /// Threads that carry requests, at least 1.
@@ -129,6 +130,8 @@ pub struct Limits {
     pub ejection: Duration,
     /// How long an upstream connection may lie unused.
     pub upstream_idle: Duration,
+    /// How often the names of upstreams are looked up.
+    pub upstream_lookup: Duration,
     /// A TLS handshake, with a client or an upstream, and the PROXY header of a load balancer.
     pub handshake: Duration,
     /// From SIGTERM until what is left is cut off.
@@ -191,6 +194,7 @@ impl Default for Limits {
             eject_after: 5,
             ejection: Duration::from_secs(30),
             upstream_idle: Duration::from_secs(45),
+            upstream_lookup: Duration::from_secs(10),
             handshake: Duration::from_secs(5),
             drain: Duration::from_secs(30),
             idle: Duration::from_secs(60),

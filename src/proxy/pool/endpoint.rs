@@ -1,6 +1,8 @@
 //! One endpoint of an upstream: its idle connections, and what is known of it.
 
-use super::{SendError, TELL_AGAIN, To};
+use super::multiplexed::Shared;
+use super::{SendError, TELL_AGAIN};
+use crate::control::upstreams::Spot;
 use crate::policy::upstream::UpstreamAddress;
 use crate::proxy::health::Health;
 use crate::proxy::link::Link;
@@ -21,18 +23,21 @@ pub(super) struct Endpoint {
     /// Requests that are under way.
     pub(super) requests: Cell<usize>,
     pub(super) health: Health,
+    /// The one connection that carries all requests, where HTTP/2 is spoken.
+    pub(super) shared: Shared,
 }
 
 /// An endpoint, and one request more that is under way there for as long as this lives.
 #[derive(Debug)]
-pub(super) struct Used(pub(super) Rc<Endpoint>);
+pub(in crate::proxy) struct Used(pub(super) Rc<Endpoint>);
 
 impl Endpoint {
-    pub(super) fn new(to: To<'_>) -> Rc<Endpoint> {
-        let (address, tls) = (to.address.clone(), to.tls.cloned());
+    pub(super) fn new(spot: &Spot) -> Rc<Endpoint> {
+        let (address, tls) = (spot.address.clone(), spot.tls.clone());
         let (idle, told) = (RefCell::default(), Cell::default());
         let (requests, health) = (Cell::default(), Health::default());
-        Rc::new(Endpoint { address, tls, idle, told, requests, health })
+        let shared = Shared::default();
+        Rc::new(Endpoint { address, tls, idle, told, requests, health, shared })
     }
 
     /// Says whether it is still needed.
@@ -41,7 +46,8 @@ impl Endpoint {
         idle.retain(|link| !link.deadline.passed() && link.is_quiet());
         idle.iter_mut().for_each(Link::shrink);
         let known = self.health.is_known(now) || self.has_told(Instant::now());
-        !idle.is_empty() || Rc::strong_count(self) > 1 || known
+        let shared = self.shared.evict();
+        !idle.is_empty() || shared || Rc::strong_count(self) > 1 || known
     }
 
     /// Whether it has been logged a moment ago.

@@ -13,22 +13,39 @@ impl Pool {
     /// A connection to the endpoint; or, where none comes about, to another one, once: nothing of
     /// the request has left us.
     pub(super) async fn open_one(&self, to: To<'_>, used: Used) -> Result<(Link, Used), SendError> {
-        let failed = match self.open(to, &used.0).await {
-            Ok(link) => return Ok((link, used)),
+        self.one_of(to, used, async |endpoint| self.open(to, endpoint).await).await
+    }
+
+    /// The same of whatever is opened.
+    pub(super) async fn one_of<T>(
+        &self,
+        to: To<'_>,
+        used: Used,
+        open: impl AsyncFn(&Endpoint) -> Result<T, SendError>,
+    ) -> Result<(T, Used), SendError> {
+        let failed = match open(&used.0).await {
+            Ok(opened) => return Ok((opened, used)),
             Err(failed) => failed,
         };
         self.ails(&used.0);
-        if to.others.is_empty() {
-            return Err(failed);
-        }
-        let other = self.best(to, to.others.len() + 1, Some(&used.0));
+        let Some(other) = self.best(to, Some(&used.0)) else { return Err(failed) };
         drop(used);
         let used = Used::new(other, self.limits.requests)?;
-        let link = self.open(to, &used.0).await.inspect_err(|_| self.ails(&used.0))?;
-        Ok((link, used))
+        let opened = open(&used.0).await.inspect_err(|_| self.ails(&used.0))?;
+        Ok((opened, used))
     }
 
     async fn open(&self, to: To<'_>, endpoint: &Endpoint) -> Result<Link, SendError> {
+        let (socket, closed) = self.socket(to, endpoint).await?;
+        Ok(Link::new(socket, self.clock.deadline(), closed))
+    }
+
+    /// A socket over which HTTP can be spoken, and what tells that it is gone.
+    pub(super) async fn socket(
+        &self,
+        to: To<'_>,
+        endpoint: &Endpoint,
+    ) -> Result<(Socket, AtEnd), SendError> {
         let (address, patience) = (&endpoint.address, self.times_of(to).connect);
         let socket = match tokio::time::timeout(patience, connect(address)).await {
             Ok(socket) => socket.map_err(|_| SendError::Failed)?,
@@ -42,7 +59,7 @@ impl Pool {
         };
         self.recorder.upstream_opened();
         let closed = AtEnd(self.recorder.clone(), |recorder| recorder.upstream_closed());
-        Ok(Link::new(socket, self.clock.deadline(), closed))
+        Ok((socket, closed))
     }
 
     async fn shake(

@@ -2,7 +2,9 @@
 
 use super::{LETTERS, PATH, Row, SELECTOR, may, must};
 use crate::policy::bind::kinds::Kind::*;
-use crate::policy::bind::route::{CORS, HEADERS, ROUTE, TIMEOUTS, UPSTREAM, UPSTREAM_TLS};
+use crate::policy::bind::route::{
+    CORS, HEADERS, HEALTH, MAX_IN_A_ROW, ROUTE, TIMEOUTS, UPSTREAM, UPSTREAM_TLS,
+};
 use crate::policy::bind::tell::CREDENTIAL;
 
 pub(super) const ROWS: &[Row] = &[
@@ -17,6 +19,11 @@ pub(super) const ROWS: &[Row] = &[
                 "`http://host:port`, `https://host`, or `unix:/path`; or a list of endpoints, all of them alike",
             ),
             may("host", Text, "The Host to send; without it, the client's"),
+            may(
+                "protocol",
+                Word(&["http/1.1", "h2"]),
+                "What it speaks; `http/1.1`. `h2` is HTTP/2: in clear with prior knowledge, under TLS by ALPN. gRPC needs it",
+            ),
             may("tls", One(&UPSTREAM_TLS), "How to speak to an `https` upstream"),
             may(
                 "credential",
@@ -24,6 +31,27 @@ pub(super) const ROWS: &[Row] = &[
                 "The upstream's own secret, put on what goes there",
             ),
             may("timeouts", One(&TIMEOUTS), "How long it is waited for"),
+            may("health", One(&HEALTH), "Ask its endpoints whether they are well"),
+        ],
+    ),
+    (
+        &HEALTH,
+        "How each endpoint is asked whether it is well; requests go to those that are",
+        &[
+            must("path", Text, "What is asked for, with GET: `/healthz`"),
+            may("interval", Text, "How often, from `100ms` to `1h`; `10s`"),
+            may("timeout", Text, "How long an answer may take, from `100ms` to `1m`; `2s`"),
+            may(
+                "healthy",
+                Whole(1, MAX_IN_A_ROW),
+                "Good answers in a row after which it is well; 2",
+            ),
+            may(
+                "unhealthy",
+                Whole(1, MAX_IN_A_ROW),
+                "Others in a row, or none, after which it is not; 3",
+            ),
+            may("status", Whole(200, 599), "The status of a good answer; every 2xx"),
         ],
     ),
     (
