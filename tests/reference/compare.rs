@@ -57,6 +57,7 @@ pub fn loaded(policy: &Policy) -> Arc<Snapshot> {
     load(&text).unwrap_or_else(|problems| panic!("{problems}\n{}", super::shrink::yaml(&text)))
 }
 
+#[allow(clippy::print_stdout, reason = "beside the panic of a test, where it is looked for")]
 fn compare(seed: u64, policies: u64) {
     for (number, (policy, requests)) in (0..).zip(cases(seed, policies)) {
         let snapshot = loaded(&policy);
