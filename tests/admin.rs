@@ -39,6 +39,8 @@ impl AdminState for State {
             loaded_at: loaded_at(),
             keyless: false,
             certificates_expire: None,
+            watched: true,
+            events: true,
             endpoints: Endpoints::default(),
         })
     }

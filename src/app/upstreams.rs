@@ -2,8 +2,9 @@
 
 use super::clean;
 use crate::admin::{EndpointView, UpstreamView};
-use crate::control::upstreams::{Event, Keeper, Source, Spot, Upstreams};
+use crate::control::upstreams::{Event, Keeper, Source, Spot, Upstreams, names};
 use crate::telemetry::{Endpoints, Telemetry};
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,18 +15,27 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// How often it is looked whether they are over.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// Follows the upstreams of the first policy, and waits a little for what their names are.
-pub(super) fn begin(keeper: &Keeper, upstreams: &Upstreams) {
+/// Follows the upstreams of the first policy, looks their names up so often, and waits a little for
+/// what those are.
+pub(super) fn begin(
+    telemetry: &Arc<Telemetry>,
+    every: Duration,
+    upstreams: &Upstreams,
+) -> io::Result<Keeper> {
+    let counted = telemetry.clone();
+    let heard = move |event: &Event<'_>| hear(event, &counted);
+    let keeper = Keeper::start(names::by_system, every, heard)?;
     keeper.follow(upstreams);
     let end = Instant::now() + FIRST_LOOK;
     while !upstreams.have_been_looked_up() && Instant::now() < end {
         std::thread::sleep(LOOK);
     }
+    Ok(keeper)
 }
 
 /// Counts what was found out, and logs it where it is otherwise than before: an endpoint that is down
 /// says so again and again.
-pub(super) fn hear(event: &Event<'_>, telemetry: &Telemetry) {
+fn hear(event: &Event<'_>, telemetry: &Telemetry) {
     match *event {
         Event::Looked { upstream, name, outcome, turned } => {
             telemetry.looked_up(outcome.is_ok());

@@ -74,6 +74,8 @@ mod tests {
     use super::*;
     use crate::filter::mask::{MaskBuilder, Node};
     use crate::filter::place::anywhere;
+    use crate::filter::plan::{Extra, Patterns};
+    use crate::filter::values::NamePattern;
 
     fn object(types: Types, fields: &[(&str, NodeId)], others: NodeId) -> Mask {
         let mut builder = MaskBuilder::new();
@@ -105,5 +107,32 @@ mod tests {
     fn masks_that_refer_to_themselves_come_to_an_end() {
         assert_eq!(differ(&anywhere(["x"]), &anywhere(["x"])), None);
         assert!(differ(&anywhere(["x"]), &anywhere(["x", "y"])).is_some());
+    }
+
+    #[test]
+    fn a_field_of_no_type_is_hidden() {
+        let mut builder = MaskBuilder::new();
+        let none = builder.add(Node { types: Types::NONE, ..Node::open() });
+        let fields = vec![("a".into(), none)];
+        let root = builder.add(Node { types: Types::OBJECT, fields, ..Node::open() });
+        let none = builder.finish(root);
+        assert_eq!(differ(&none, &object(Types::OBJECT, &[("a", HIDE)], SHOW)), None);
+        assert!(differ(&none, &object(Types::OBJECT, &[("a", SHOW)], SHOW)).is_some());
+    }
+
+    #[test]
+    fn names_by_patterns_are_alike_where_the_patterns_and_what_they_show_are() {
+        let mask = |pattern: &str, node: NodeId| {
+            let mut builder = MaskBuilder::new();
+            let root = builder.add(Node { types: Types::OBJECT, ..Node::open() });
+            let names = vec![NamePattern::new(pattern).unwrap()];
+            let patterns = Patterns { names, table: vec![SHOW, node] };
+            builder.extra(root, Extra { patterns, ..Extra::default() });
+            builder.finish(root)
+        };
+        assert_eq!(differ(&mask("^x_", HIDE), &mask("^x_", HIDE)), None);
+        assert!(differ(&mask("^x_", HIDE), &mask("^y_", HIDE)).unwrap().contains("patterns"));
+        assert!(differ(&mask("^x_", HIDE), &mask("^x_", SHOW)).is_some());
+        assert!(differ(&mask("^x_", HIDE), &object(Types::OBJECT, &[], SHOW)).is_some());
     }
 }

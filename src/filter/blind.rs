@@ -189,12 +189,8 @@ impl Blind {
                 self.expect = Expect::Value;
                 Ok(Some(pos + 1))
             }
-            (Expect::After, b',') => {
-                self.expect = if self.in_object() { Expect::Key } else { Expect::Value };
-                Ok(Some(pos + 1))
-            }
-            (Expect::After | Expect::Member, b'}') if self.in_object() => self.leave(pos),
-            (Expect::After, b']') if !self.in_object() => self.leave(pos),
+            (Expect::Member, b'}') => self.leave(pos),
+            // Behind a value [`Blind::run`] has read all that may stand there.
             _ => Err(input.grammar(pos)),
         }
     }

@@ -67,3 +67,122 @@ impl Tags {
         self.field.iter().zip(tokens).all(|(name, token)| fold(name) == fold(token))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::filter::Limits;
+    use crate::filter::algebra::intersect;
+    use crate::filter::anywhere::{Case, place_tagged};
+    use crate::filter::changes::{Sides, check as check_patch};
+    use crate::filter::mask::{HIDE, Mask, MaskBuilder, Node, Types};
+    use crate::filter::values::Values;
+    use crate::filter::write::{Patch, WriteFault, check};
+    use serde_json::json;
+
+    /// Objects that are called so hide `ssn`.
+    fn tagged(field: &str, values: &[&str]) -> Mask {
+        let mut builder = MaskBuilder::new();
+        let fields = vec![("ssn".into(), HIDE)];
+        let root = builder.add(Node { types: Types::OBJECT, fields, ..Node::open() });
+        let mask = builder.finish(root);
+        let case = |value: &&str| Case { value: (*value).into(), mask: mask.clone() };
+        let cases: Vec<Case> = values.iter().map(case).collect();
+        place_tagged("", field, 0, &cases).unwrap()
+    }
+
+    fn told(result: Result<(), WriteFault>) -> Vec<String> {
+        match result {
+            Ok(()) => Vec::new(),
+            Err(WriteFault::Fields(pointers)) => pointers,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    fn merged(mask: &Mask, body: &str) -> Vec<String> {
+        told(check(mask, body.as_bytes(), &Limits::default(), Patch::Merge))
+    }
+
+    fn patched(mask: &Mask, operation: &serde_json::Value) -> bool {
+        let sides = Sides { read: mask, write: mask, values: &Values::new() };
+        let patch = json!([operation]).to_string();
+        told(check_patch(&sides, patch.as_bytes(), &Limits::default())).is_empty()
+    }
+
+    #[test]
+    fn p10_a_merge_patch_gives_no_object_another_tag() {
+        let mask = tagged("/kind", &["Patient"]);
+        for (body, pointers) in [
+            (r#"{"kind":"Patient"}"#, &[][..]),
+            (r#"{"name":"x"}"#, &[]),
+            (r#"{"kind":"Other"}"#, &["/kind"]),
+            (r#"{"kind":null}"#, &["/kind"]),
+            (r#"{"KIND":"Patient"}"#, &[""]),
+        ] {
+            assert_eq!(merged(&mask, body), pointers, "{body}");
+        }
+        let mask = tagged("/meta/kind", &["Patient"]);
+        for (body, pointers) in [
+            (r#"{"meta":{"kind":"Patient"}}"#, &[][..]),
+            (r#"{"meta":{}}"#, &[]),
+            (r#"{"meta":{"kind":"Other"}}"#, &["/meta/kind"]),
+            (r#"{"meta":{"Kind":"Patient"}}"#, &["/meta"]),
+            (r#"{"meta":"Patient"}"#, &["/meta"]),
+            (r#"{"meta":null}"#, &["/meta"]),
+            (r#"{"Meta":{}}"#, &[""]),
+        ] {
+            assert_eq!(merged(&mask, body), pointers, "{body}");
+        }
+    }
+
+    #[test]
+    fn p10_a_whole_body_is_judged_as_what_it_is_called() {
+        let mask = tagged("/kind", &["Patient"]);
+        let put = |body: &str| told(check(&mask, body.as_bytes(), &Limits::default(), Patch::No));
+        assert_eq!(put(r#"{"ssn":1,"kind":"Patient"}"#), ["/ssn"]);
+        assert_eq!(put(r#"{"ssn":1}"#), ["/ssn"], "nothing says that it is another");
+        assert!(put(r#"{"ssn":1,"kind":"Other"}"#).is_empty());
+        assert_eq!(merged(&mask, r#"{"ssn":1,"kind":"Patient"}"#), ["/ssn"]);
+        let twice = check(&mask, br#"{"kind":"A","kind":"B"}"#, &Limits::default(), Patch::No);
+        assert!(matches!(twice, Err(WriteFault::Invalid(_))), "{twice:?}");
+    }
+
+    #[test]
+    fn p10_where_two_tags_are_known_neither_becomes_the_other() {
+        let two = tagged("/kind", &["Patient", "Doctor"]);
+        assert_eq!(merged(&two, r#"{"kind":"Patient"}"#), ["/kind"]);
+        assert!(!patched(&two, &json!({"op": "replace", "path": "/kind", "value": "Patient"})));
+        let both = intersect(&tagged("/kind", &["Patient"]), &tagged("/type", &["Person"]));
+        assert_eq!(merged(&both, r#"{"kind":"Other"}"#), ["/kind"]);
+        assert_eq!(merged(&both, r#"{"type":"Other"}"#), ["/type"]);
+    }
+
+    #[test]
+    fn p10_a_tag_that_makes_no_difference_may_change() {
+        let case = Case { value: "Patient".into(), mask: Mask::show() };
+        let mask = intersect(
+            &place_tagged("", "/kind", 0, &[case]).unwrap(),
+            &tagged("/type", &["Person"]),
+        );
+        assert_eq!(merged(&mask, r#"{"type":"Other"}"#), ["/type"]);
+        let open = place_tagged("", "/kind", 0, &[]).unwrap();
+        assert!(merged(&open, r#"{"kind":"Other"}"#).is_empty());
+    }
+
+    #[test]
+    fn p10_a_json_patch_gives_no_object_another_tag() {
+        let mask = tagged("/meta/kind", &["Patient"]);
+        let put = |path: &str, value: serde_json::Value| {
+            patched(&mask, &json!({"op": "replace", "path": path, "value": value}))
+        };
+        assert!(put("/meta/kind", json!("Patient")));
+        assert!(put("/meta/name", json!("x")) && put("/name", json!({"kind": "Other"})));
+        for path in ["/meta/kind", "/Meta/KIND", "/meta"] {
+            assert!(!put(path, json!("Other")), "{path}");
+            assert!(!patched(&mask, &json!({"op": "remove", "path": path})), "{path}");
+            assert!(!patched(&mask, &json!({"op": "move", "from": "/x", "path": path})), "{path}");
+        }
+        // The text is the tag's, and stands elsewhere.
+        assert!(!put("/meta", json!("Patient")));
+        assert!(!put("/meta/kind/x", json!("Patient")));
+    }
+}

@@ -272,6 +272,24 @@ mod tests {
     }
 
     #[test]
+    fn a_document_that_does_not_come_is_no_document() {
+        let mut filter = filter(&["/a"], 100);
+        filter.push(b"7", &mut Vec::new()).unwrap();
+        assert_eq!(filter.finish(&mut Vec::new()), Err(Fault::Shape));
+        filter.restart();
+        assert_eq!(filter.finish(&mut Vec::new()), Err(Fault::Truncated));
+    }
+
+    #[test]
+    fn p16_what_is_held_is_not_told() {
+        let mut filter = filter(&["/a"], 100);
+        filter.push(br#"{"x":"canary""#, &mut Vec::new()).unwrap();
+        let told = format!("{:?}", filter.choosing);
+        assert!(told.contains("held: 13") && !told.contains("canary"), "{told}");
+        assert!(!filter.counts(), "nothing says that there are totals");
+    }
+
+    #[test]
     fn p11_each_document_is_decided_by_itself() {
         let mut filter = filter(&["/a"], 100);
         let mut next = |text: &str| {

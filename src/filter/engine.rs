@@ -128,7 +128,7 @@ impl Engine {
 
     /// The input has ended.
     pub fn finish(&mut self, offset: u64, out: &mut Vec<u8>) -> Result<(), Fault> {
-        if self.inside == Inside::Value && self.frames.is_empty() && self.blind.ends_here() {
+        if self.inside == Inside::Value && self.blind.ends_here() {
             let nothing = Input { bytes: &[], base: offset };
             self.pen.begin();
             self.value_ended(nothing, 0, out)?;
@@ -173,9 +173,7 @@ impl Engine {
     ) -> Result<Option<usize>, Fault> {
         let bytes = input.bytes;
         let pos = space(bytes, start);
-        if pos > start {
-            self.pen.space(start, pos, bytes, out);
-        }
+        self.pen.space(start, pos, bytes, out);
         let Some(&byte) = bytes.get(pos) else { return Ok(None) };
         self.pen.solid();
         match (self.expect, byte) {

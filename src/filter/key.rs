@@ -196,6 +196,18 @@ mod tests {
     }
 
     #[test]
+    fn halves_of_surrogate_pairs_are_told_apart() {
+        for (text, bytes) in [
+            (r#"\ud800""#, b"\xed\xa0\x80"),
+            (r#"\udbff""#, b"\xed\xaf\xbf"),
+            (r#"\udc00""#, b"\xed\xb0\x80"),
+            (r#"\udfff""#, b"\xed\xbf\xbf"),
+        ] {
+            assert_eq!(decode(text, 64).unwrap(), bytes, "{text}");
+        }
+    }
+
+    #[test]
     fn bad_escapes_and_control_characters_are_faults() {
         for text in [r#"\x""#, r#"\u00g0""#, "\u{1}\"", "a\n\"", r#"\ "#] {
             assert!(decode(text, 64).is_err(), "{text:?}");

@@ -69,15 +69,15 @@ impl Types {
     /// `integer`). Meaningful only without [`Types::NUMBER`].
     pub const INTEGER: Types = Types(64);
     /// Every type.
-    pub const ANY: Types = Types(1 | 2 | 4 | 8 | 16 | 32 | 64);
+    pub const ANY: Types = Types(0b111_1111);
     /// Arrays and objects.
-    pub const CONTAINER: Types = Types(16 | 32);
+    pub const CONTAINER: Types = Types(0b011_0000);
     /// No type.
     pub const NONE: Types = Types(0);
     /// Every type; [`Types::INTEGER`] says nothing beside [`Types::NUMBER`].
-    pub(super) const ALL_BUT_INTEGER: Types = Types(1 | 2 | 4 | 8 | 16 | 32);
+    pub(super) const ALL_BUT_INTEGER: Types = Types(0b011_1111);
     /// The type of a number that is known to be integral.
-    pub(super) const INTEGRAL: Types = Types(4 | 64);
+    pub(super) const INTEGRAL: Types = Types(0b100_0100);
 
     /// Whether all of `other` are in this set.
     pub const fn has(self, other: Types) -> bool {
@@ -152,9 +152,10 @@ impl MaskBuilder {
         id
     }
 
-    /// A node that exists before its content, so that nodes can refer to themselves.
+    /// A node that exists before its content, so that nodes can refer to themselves. Until it is filled
+    /// nothing passes.
     pub fn reserve(&mut self) -> NodeId {
-        self.add(Node { types: Types::NONE, others: HIDE, items: HIDE, ..Node::open() })
+        self.add(Node { types: Types::NONE, ..Node::open() })
     }
 
     /// Fills a reserved node.

@@ -223,7 +223,7 @@ fn folded(mask: &Mask, fields: &[(Arc<str>, NodeId)]) -> Vec<(Arc<str>, NodeId)>
 /// have, and those of their elements.
 fn types_around_hidden(mask: &Mask) -> BTreeMap<Arc<str>, [Types; 2]> {
     let mut found: BTreeMap<Arc<str>, [Types; 2]> = BTreeMap::new();
-    let ids = (0..).map(NodeId).take(mask.len()).filter(|id| *id != SHOW && *id != HIDE);
+    let ids = (0..).map(NodeId).take(mask.len());
     for (name, child) in ids.flat_map(|id| mask.node(id).fields.iter()) {
         if *child == HIDE || !mask.hides(*child) {
             continue;
@@ -329,79 +329,4 @@ fn token(text: &str) -> Result<Token, PointerError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hidden() -> Mask {
-        anywhere(["x"])
-    }
-
-    #[test]
-    fn pointers_are_read_as_the_rfc_says() {
-        let names = |pointer: &str| match &tokens(pointer).unwrap()[..] {
-            [Token::Name(name, index)] => (name.to_string(), *index),
-            _ => panic!("one name"),
-        };
-        assert_eq!(names("/a~1b"), ("a/b".into(), None));
-        assert_eq!(names("/~01"), ("~1".into(), None));
-        assert_eq!(names("/"), (String::new(), None));
-        assert_eq!(names("/10"), ("10".into(), Some(10)));
-        assert_eq!(names("/0"), ("0".into(), Some(0)));
-        assert_eq!(names("/01"), ("01".into(), None));
-        assert!(tokens("").unwrap().is_empty());
-    }
-
-    #[test]
-    fn pointers_that_say_no_place_are_refused_by_name() {
-        let error = |pointer: &str| place(pointer, 0, &hidden()).unwrap_err();
-        assert_eq!(error("data"), PointerError::NoSlash);
-        assert_eq!(error("/a~"), PointerError::Tilde);
-        assert_eq!(error("/a~2"), PointerError::Tilde);
-        assert_eq!(error("/**"), PointerError::AnyDepth);
-        for (segments, fits) in [(511, true), (512, true), (513, false)] {
-            assert_eq!(place(&"/a".repeat(segments), 0, &hidden()).is_ok(), fits);
-        }
-        for (alternative, fits) in [(30, true), (31, true), (32, false)] {
-            let placed = place("/a", alternative, &hidden());
-            assert_eq!(placed.is_ok(), fits);
-            assert!(placed.is_err() || placed.unwrap().alternatives() == 1 << alternative);
-        }
-    }
-
-    #[test]
-    fn p11_in_a_body_of_unknown_shape_a_value_around_what_is_hidden_keeps_its_type() {
-        let mut builder = MaskBuilder::new();
-        let part = |name: &str| Node {
-            types: Types::OBJECT,
-            fields: vec![(name.into(), HIDE)],
-            ..Node::open()
-        };
-        let card = builder.add(part("number"));
-        let order = builder.add(part("margin"));
-        let orders = builder.add(Node { types: Types::ARRAY, items: order, ..Node::open() });
-        let fields = vec![("ssn".into(), HIDE), ("card".into(), card), ("orders".into(), orders)];
-        let root = builder.add(Node { types: Types::OBJECT, fields, ..Node::open() });
-        let mask =
-            Arc::new(unknown_shape(&place("/data/*", 0, &builder.finish(root)).unwrap()).unwrap());
-        for (body, shown) in [
-            (r#"{"card":"4111","e":{"card":["4111"],"ssn":1}}"#, r#"{"e":{}}"#),
-            (r#"{"card":{"number":1,"card":7,"b":2}}"#, r#"{"card":{"b":2}}"#),
-            (r#"{"orders":["7%",{"margin":7,"a":1}]}"#, r#"{"orders":[{"a":1}]}"#),
-            (r#"["x",{"message":"ok"}]"#, r#"["x",{"message":"ok"}]"#),
-        ] {
-            let (mut filter, mut out) =
-                (crate::filter::Filter::new(mask.clone(), Limits::default()), Vec::new());
-            filter.push(body.as_bytes(), &mut out).unwrap();
-            filter.finish(&mut out).unwrap();
-            assert_eq!(String::from_utf8(out).unwrap(), shown);
-        }
-    }
-
-    #[test]
-    fn a_recursive_mask_does_not_take_the_pointer_along() {
-        let mask = place("/a", 3, &hidden()).unwrap();
-        let place = mask.member(mask.root(), "a");
-        assert_eq!(mask.node(place).way, 8);
-        assert_eq!(mask.node(mask.node(place).items).way, 0);
-    }
-}
+mod tests;

@@ -218,8 +218,9 @@ fn held(numbers: bool, objects: bool) -> Types {
 pub(super) fn ways(node: &Node, extra: Option<&Extra>) -> Vec<(u32, Types)> {
     let mut ways = extra.map(|extra| extra.ways.clone()).unwrap_or_default();
     let told = ways.iter().fold(0, |bits, (bit, _)| bits | bit);
-    if node.way & !told != 0 {
-        ways.push((node.way & !told, node.types));
+    let own = node.way & !told;
+    if own != 0 {
+        ways.push((own, node.types));
     }
     ways
 }
@@ -234,7 +235,7 @@ pub(super) fn mark_hiding(nodes: &[Node], plans: &mut [Plan]) {
     let mut changed = true;
     while changed {
         changed = false;
-        for at in (0..nodes.len()).rev().filter(|at| *at > 1) {
+        for at in (0..nodes.len()).rev() {
             if !plans[at].hides
                 && children(&nodes[at], &plans[at]).any(|id| plans[id.0 as usize].hides)
             {

@@ -13,7 +13,6 @@ use super::fault::Fault;
 use super::mask::{HIDE, Mask, NodeId, SHOW, Types};
 use super::pair::{self, Found};
 use super::parts::{Part, parts};
-use super::scan::is_integral;
 use super::write;
 use std::collections::HashSet;
 
@@ -220,10 +219,7 @@ impl Sides<'_> {
 
     /// Whether nothing of a value passes, by its place or by its type.
     fn is_hidden(&self, text: &[u8], (read, write): Pair) -> bool {
-        let is = match type_of(text) {
-            Types::NUMBER if is_integral(text) => Types::INTEGRAL,
-            other => other,
-        };
+        let is = type_of(text);
         let passes =
             |mask: &Mask, node| node == SHOW || node != HIDE && mask.node(node).types.accept(is);
         !passes(self.read, read) || !passes(self.write, write)
@@ -236,8 +232,7 @@ impl Sides<'_> {
     }
 
     fn element(&self, (read, write): Pair, index: u64) -> Pair {
-        let read = if read == SHOW { SHOW } else { self.read.element(read, index) };
-        (read, if write == SHOW { SHOW } else { self.write.element(write, index) })
+        (self.read.element(read, index), self.write.element(write, index))
     }
 
     fn has_pairs(&self, (read, write): Pair) -> bool {
@@ -290,7 +285,7 @@ impl Sides<'_> {
         for named in self.named(text, list)? {
             let value = named.value.as_ref().map_or(&b"null"[..], |range| &text[range.clone()]);
             let node = if named.reads { (named.node, SHOW) } else { (SHOW, named.node) };
-            if named.name.is_none() || named.node == HIDE || self.holds_hidden(value, node)? {
+            if self.holds_hidden(value, node)? {
                 return Ok(true);
             }
         }

@@ -194,7 +194,7 @@ impl Finder {
             match object && leads_on {
                 true => {
                     let step = seek.step + 1;
-                    self.seeks.push(Seek { step, seen: false, variant: false, ..seek });
+                    self.seeks.push(Seek { step, seen: false, ..seek });
                 }
                 false => self.tell(seek.object, Tag::Unknown, input.offset(pos), known),
             }

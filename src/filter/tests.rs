@@ -1,12 +1,16 @@
 //! The rules of `bodies.md` for responses, one by one, each at every split of the input.
 
 use super::mask::{HIDE, Mask, MaskBuilder, Node, NodeId, SHOW, Types};
-use super::place::place;
+use super::place::{anywhere, place};
 use super::{Fault, Filter, Limits};
 use std::sync::Arc;
 
 fn run(mask: &Arc<Mask>, limits: Limits, chunks: &[&[u8]]) -> Result<Vec<u8>, Fault> {
-    let (mut filter, mut out) = (Filter::new(mask.clone(), limits), Vec::new());
+    go(Filter::new(mask.clone(), limits), chunks)
+}
+
+fn go(mut filter: Filter, chunks: &[&[u8]]) -> Result<Vec<u8>, Fault> {
+    let mut out = Vec::new();
     for chunk in chunks {
         filter.push(chunk, &mut out)?;
     }
@@ -14,10 +18,12 @@ fn run(mask: &Arc<Mask>, limits: Limits, chunks: &[&[u8]]) -> Result<Vec<u8>, Fa
     Ok(out)
 }
 
-/// The one answer of all splits in two.
+/// The one answer of all splits in two, and of a filter that remembers what it removed: that one reads
+/// token by token what others read in one go.
 fn with(mask: &Mask, limits: Limits, text: &[u8]) -> Result<String, Fault> {
     let mask = Arc::new(mask.clone());
     let whole = run(&mask, limits, &[text]);
+    assert_eq!(go(Filter::recording(mask.clone(), limits), &[text]), whole);
     for at in 0..text.len().min(400) {
         let (left, right) = text.split_at(at);
         let cut = run(&mask, limits, &[left, right]);
@@ -84,6 +90,13 @@ fn white_space_on_hold_is_kept_up_to_its_limit() {
         let shown = format!("{{{}\"a\":1}}", " ".repeat(kept));
         assert_eq!(filter(&object(&[("x", HIDE)]), &text), Ok(shown), "{run}");
     }
+}
+
+#[test]
+fn white_space_in_a_row_is_what_its_limit_counts() {
+    let blanks = " ".repeat(200);
+    let text = format!("{{\"a\":0,{blanks}\"n\"{blanks}:{blanks}1{blanks}}}");
+    assert_eq!(filter(&typed(Types::INTEGER), &text).unwrap(), text);
 }
 
 #[test]
@@ -155,6 +168,8 @@ fn p11_a_compared_key_has_a_limit() {
             let text = format!(r#"{{"{key}":1}}"#);
             assert_eq!(with(&object(&[("x", HIDE)]), limits, text.as_bytes()).is_ok(), fits);
             assert!(with(&show(), limits, text.as_bytes()).is_ok());
+            let more = format!(r#"{{"{key}":1,"a":"{}"}}"#, "-".repeat(40));
+            assert_eq!(with(&object(&[("x", HIDE)]), limits, more.as_bytes()).is_ok(), fits);
         }
     }
 }
@@ -181,6 +196,18 @@ fn p11_duplicates_are_seen_among_more_names_than_a_word_has_bits() {
 }
 
 #[test]
+fn keys_may_hold_what_stands_between_keys() {
+    let mask = object(&[("x", HIDE)]);
+    for text in
+        [r#"{"a:":1}"#, r#"{":a":1,":":2}"#, r#"{"a,":[","],"{":"}"}"#, r#"{" ":1," : ":2}"#]
+    {
+        assert_eq!(filter(&mask, text).unwrap(), text);
+        let long = format!(r#"{{"y":{text},"z":"{}"}}"#, "-".repeat(40));
+        assert_eq!(filter(&mask, &long).unwrap(), long);
+    }
+}
+
+#[test]
 fn p11_bad_json_is_a_fault_in_shown_and_in_hidden_parts() {
     let mask = object(&[("x", HIDE)]);
     for bad in [
@@ -202,6 +229,19 @@ fn p11_bad_json_is_a_fault_in_shown_and_in_hidden_parts() {
         "{\"a\":1,}",
         "{\"a\"}",
         "{a:1}",
+        "{a\":1}",
+        "{xx\":1,\"a\":1}",
+        "{\"a\":1,xx\":1}",
+        "{\"a\"\":1}",
+        "{\"a\":1]",
+        "[1}",
+        "[{}}",
+        "{\"a\":[]]",
+        "[\"a\":1]",
+        "{1}",
+        "{1:1}",
+        "{[]}",
+        "{\"a\":1,2}",
         "[1 2]",
         "{\"a\" 1}",
         "[}",
@@ -214,8 +254,20 @@ fn p11_bad_json_is_a_fault_in_shown_and_in_hidden_parts() {
         for text in [format!(r#"{{"x":{bad}}}"#), format!(r#"{{"y":{bad}}}"#), bad.to_owned()] {
             assert!(filter(&mask, &text).is_err(), "{text}");
             assert!(filter(&show(), &text).is_err(), "{text}");
+            assert!(filter(&anywhere(["x"]), &text).is_err(), "{text}");
         }
     }
+}
+
+#[test]
+fn p11_a_character_where_none_may_stand_is_told_where_it_begins() {
+    let mask = Arc::new(anywhere(["x"]));
+    let bytes = |text: &'static [u8]| text.chunks(1).collect::<Vec<_>>();
+    let at = |text: &'static [u8]| run(&mask, Limits::default(), &bytes(text)).unwrap_err();
+    assert_eq!(at("[1,é]".as_bytes()), Fault::Grammar { offset: 3 });
+    assert_eq!(at("{\"a\":😀}".as_bytes()), Fault::Grammar { offset: 5 });
+    assert_eq!(at(b"[\"\xf0\x9f\x98x\"]"), Fault::Utf8 { offset: 2 });
+    assert_eq!(at("\u{feff}{}".as_bytes()), Fault::Bom);
 }
 
 #[test]
@@ -301,4 +353,20 @@ fn a_filter_can_go_where_its_body_goes() {
     goes::<Filter>();
     // Made for each request, so it stays small; its buffers begin empty.
     assert!(size_of::<Filter>() <= 512, "{}", size_of::<Filter>());
+}
+
+#[test]
+fn a_fault_has_the_same_place_however_its_input_is_cut() {
+    let mask = Arc::new(typed(Types::STRING));
+    for text in ["{\"a\":\"é€😀\",?}", "{\"n\":\"é€😀\",?}", "[\"é\",\"€\",\"😀\" ?]"]
+    {
+        let fault = Fault::Grammar { offset: text.find('?').unwrap() as u64 };
+        for at in 0..text.len() {
+            let (left, right) = text.as_bytes().split_at(at);
+            let bytes: Vec<_> = right.chunks(1).collect();
+            assert_eq!(run(&mask, Limits::default(), &[left, right]), Err(fault), "{text} at {at}");
+            let slowly = [&[left], &bytes[..]].concat();
+            assert_eq!(run(&mask, Limits::default(), &slowly), Err(fault), "{text} at {at}");
+        }
+    }
 }

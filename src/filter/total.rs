@@ -37,8 +37,7 @@ fn total(pointer: &str) -> Result<Mask, PointerError> {
     let mut builder = MaskBuilder::new();
     let mut next = HIDE;
     if !tokens.contains(&Token::Any) {
-        next =
-            builder.add(Node { types: Types::NUMBER, others: HIDE, items: HIDE, ..Node::open() });
+        next = builder.add(Node { types: Types::NUMBER, ..Node::open() });
         builder.extra(next, Extra { total: true, ..Extra::default() });
     }
     for token in tokens.into_iter().rev() {
@@ -175,6 +174,22 @@ mod tests {
         }
         let groups = r#"{"data":["a"],"groups":[{"n":1,"m":1}]}"#;
         assert_eq!(shown(&["/data"], groups, true), r#"{"data":["a"],"groups":[{"m":1}]}"#);
+    }
+
+    #[test]
+    fn p11_a_total_of_every_member_goes_and_one_in_a_list_is_put_right() {
+        let rows = |pointer: &str, text: &str| {
+            let rows = Rows::new(vec![Path::parse("/0").unwrap()], 1000, true).unwrap();
+            let mask = Arc::new(totals([pointer]).unwrap());
+            let mut filter = Filter::with_rows(mask, rows, Box::new(WithA), Limits::default());
+            let mut out = Vec::new();
+            filter.push(text.as_bytes(), &mut out).unwrap();
+            filter.finish(&mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(rows("/1", r#"[["a","b"],2,2]"#), r#"[["a"],1,2]"#);
+        let members = r#"[["a"],{"x":{"n":1,"m":1},"y":[{"n":1}]}]"#;
+        assert_eq!(rows("/1/*/n", members), r#"[["a"],{"x":{"m":1},"y":[{"n":1}]}]"#);
     }
 
     #[test]

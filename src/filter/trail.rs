@@ -141,6 +141,11 @@ mod tests {
         list.add("/b");
         list.unify();
         assert_eq!(list.as_slice(), ["/a", "/b"], "each is told once, and none fills the list");
+        let mut list = Pointers::new(&Limits { pointer_bytes: 4, ..Limits::default() });
+        ["/a", "/a"].iter().for_each(|pointer| list.add(pointer));
+        list.unify();
+        ["/b", "/c"].iter().for_each(|pointer| list.add(pointer));
+        assert_eq!(list.as_slice(), ["/a", "/b"], "what is told once counts once");
         for (bytes, kept) in [(3, 1), (4, 2), (5, 2)] {
             let mut list = Pointers::new(&Limits { pointer_bytes: bytes, ..Limits::default() });
             ["/a", "/b", "/c"].iter().for_each(|pointer| list.add(pointer));

@@ -100,7 +100,7 @@ fn number(bytes: &[u8], pos: usize, first: u8) -> Option<usize> {
     let whole = pos + usize::from(first == b'-');
     let mut end = match bytes.get(whole)? {
         b'0' => whole + 1,
-        b'1'..=b'9' => digits(bytes, whole + 1),
+        b'1'..=b'9' => digits(bytes, whole),
         _ => return None,
     };
     if *bytes.get(end)? == b'.' {

@@ -115,6 +115,16 @@ pub enum Peer {
     Unix,
 }
 
+impl Peer {
+    /// The address, where there is one.
+    pub fn address(self) -> Option<IpAddr> {
+        match self {
+            Peer::Ip(address) => Some(address),
+            Peer::Unix => None,
+        }
+    }
+}
+
 impl Identity {
     /// The caller, verified, or why there is none. `now` is in seconds since 1970.
     pub fn identify(

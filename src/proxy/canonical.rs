@@ -202,7 +202,8 @@ fn check_framing(headers: &HeaderMap, version: Version, ambiguous: bool) -> Resu
 }
 
 /// The one host. RFC 9112 section 3.2 and RFC 9113 section 8.3.1: exactly one Host, and an
-/// authority in the target (absolute-form, `:authority`) that says the same.
+/// authority in the target (absolute-form, `:authority`) that says the same. What is no http is a
+/// request for something else.
 fn host(
     scheme: Option<&Scheme>,
     authority: Option<&Authority>,
@@ -211,7 +212,8 @@ fn host(
 ) -> Result<HeaderValue, Reason> {
     let mut fields = headers.get_all(header::HOST).iter();
     let field = fields.next();
-    if fields.next().is_some() {
+    let other = |scheme: &Scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS;
+    if fields.next().is_some() || scheme.is_some_and(other) {
         return Err(Reason::BadRequest);
     }
     match (field, authority) {

@@ -149,6 +149,11 @@ impl Pulse {
         self.framing.borrow().has_fragment()
     }
 
+    /// Whether the head of a request has begun to come and is not whole (HTTP/1).
+    pub(super) fn is_in_head(&self) -> bool {
+        self.framing.borrow().in_head()
+    }
+
     /// Whether the wait that is over was for the next request alone, and the client may have more time
     /// for it.
     pub(super) fn may_sleep(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Start-up settings: raw, then checked. A restart changes them.
 
+mod announcers;
 mod limits;
 mod listeners;
 mod overrides;
@@ -11,6 +12,7 @@ pub use overrides::{Override, from_environment, keys, variable};
 pub use read::{SettingsFile, read};
 pub use values::ListenError;
 
+use crate::policy::peers::Peers;
 use crate::policy::upstream::Endpoints;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -44,6 +46,8 @@ pub struct Listen {
     pub address: ListenAddress,
     /// What it shows and asks for where it speaks TLS.
     pub tls: Option<ListenTls>,
+    /// Who says first for whom it connects (PROXY protocol).
+    pub announcers: Option<Peers>,
 }
 
 /// The files of a listener that speaks TLS, and whom it lets in.
@@ -88,9 +92,9 @@ pub enum LogSink {
 }
 
 impl Listen {
-    /// Plain, without TLS.
+    /// Plain, without TLS, and every client for itself.
     pub fn plain(address: ListenAddress) -> Listen {
-        Listen { address, tls: None }
+        Listen { address, tls: None, announcers: None }
     }
 }
 
@@ -128,7 +132,7 @@ pub struct Limits {
     pub upstream_idle: Duration,
     /// How often the names of upstreams are looked up.
     pub upstream_lookup: Duration,
-    /// A TLS handshake, with a client or an upstream.
+    /// A TLS handshake, with a client or an upstream, and the PROXY header of a load balancer.
     pub handshake: Duration,
     /// From SIGTERM until what is left is cut off.
     pub drain: Duration,

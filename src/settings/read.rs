@@ -392,11 +392,9 @@ mod tests {
     #[test]
     fn what_is_not_enforced_is_refused_by_name() {
         bad(
-            "listen: {address: '127.0.0.1:1', proxy_protocol: true}\n\
-             policy: {etcd: [a], prefix: /p}\nlog: {audit: file}\n",
+            "policy: {etcd: [a], prefix: /p}\nlog: {audit: file}\n",
             &[],
             &[
-                (NotEnforced, "proxy_protocol", "p.yaml"),
                 (NotEnforced, "etcd", "p.yaml"),
                 (NotEnforced, "prefix", "p.yaml"),
                 (NotEnforced, "audit", "p.yaml"),

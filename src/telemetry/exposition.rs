@@ -24,6 +24,10 @@ pub struct PolicyState {
     /// When the first certificate of a listener expires, in seconds since 1970; `None` where no
     /// listener has one.
     pub certificates_expire: Option<u64>,
+    /// Whether changes of files on disk are still found.
+    pub watched: bool,
+    /// Whether they are heard of at once.
+    pub events: bool,
     /// What is known of upstreams' endpoints.
     pub endpoints: Endpoints,
 }
@@ -156,6 +160,8 @@ impl Scrape {
         let ends = sum.handshakes().map(|(end, count)| ([("result", end)], count));
         out.counters("tls_handshakes", "TLS handshakes with clients", ends)?;
         out.counter("http2_floods", "HTTP/2 connections ended for their frames", sum.floods)?;
+        let help = "Connections of load balancers closed for their PROXY header";
+        out.counter("proxy_headers_refused", help, sum.not_announced)?;
         let open = sum.upstream_opened.saturating_sub(sum.upstream_closed);
         out.counter("upstream_opened", "Upstream connections", sum.upstream_opened)?;
         out.counter("upstream_reused", "Requests over a used one", sum.upstream_reused)?;
@@ -211,6 +217,10 @@ impl Scrape {
         ] {
             out.gauge(name, help, value)?;
         }
+        let help = "1 unless changes of files on disk are no longer found";
+        out.gauge("files_watched", help, u64::from(self.policy.watched))?;
+        let help = "1 unless they are found by comparing contents alone";
+        out.gauge("file_events_ok", help, u64::from(self.policy.events))?;
         out.tally("key_fetches", "Fetches of the keys of issuers", self.tallies[0])?;
         let ok = u64::from(!self.policy.keyless);
         out.gauge("keys_ok", "1 unless an issuer has no keys that may be used", ok)?;

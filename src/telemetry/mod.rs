@@ -213,6 +213,11 @@ impl WorkerTelemetry {
         self.cells.floods.add(1);
     }
 
+    /// Who is to say for whom it connects did not, and its connection was closed.
+    pub fn not_announced(&self) {
+        self.cells.not_announced.add(1);
+    }
+
     /// A connection to an upstream was opened.
     pub fn upstream_opened(&self) {
         self.cells.upstream_opened.add(1);
@@ -247,6 +252,8 @@ mod tests {
             loaded_at: UNIX_EPOCH + Duration::from_secs(1_800_000_000),
             keyless: false,
             certificates_expire: None,
+            watched: true,
+            events: true,
             endpoints: Endpoints::default(),
         }
     }

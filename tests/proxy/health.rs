@@ -1,5 +1,6 @@
 //! Endpoints that are asked whether they are well, and what follows for requests.
 
+use super::framed::upstream::{self as framed, Framed, Said};
 use super::support::{Answer, NOBODY, Proxy, Upstream, eventually, ok};
 use portcullis::control::upstreams::{Event, Keeper, names};
 use portcullis::decide::Reason;
@@ -152,7 +153,7 @@ fn p14_what_is_asked_is_what_the_policy_says_and_nothing_more() {
     let version = env!("CARGO_PKG_VERSION");
     let wanted = format!(
         "GET /healthz HTTP/1.1\r\nauthorization: Bearer own\r\nhost: api.test\r\n\
-         user-agent: portcullis/{version}\r\nconnection: close\r\n\r\n"
+         connection: close\r\nuser-agent: portcullis/{version}\r\n\r\n"
     );
     assert_eq!(asked.upstream.requests()[0], wanted);
 }
@@ -219,4 +220,29 @@ fn p14_every_answer_is_told_and_whether_it_turns() {
     eventually("it turns", || turns.load(Ordering::SeqCst) == 1);
     asked.wait_for(3);
     assert_eq!(turns.load(Ordering::SeqCst), 1, "once");
+}
+
+/// In the protocol of the upstream: one that speaks HTTP/2 alone would take nothing else for a
+/// question.
+#[test]
+fn p14_an_upstream_of_http2_is_asked_in_http2() {
+    let status = Arc::new(AtomicU16::new(200));
+    let said = status.clone();
+    let framed = Framed::scripted(move |_, seen| {
+        let status = if seen.path == "/healthz" { said.load(Ordering::SeqCst) } else { 200 };
+        framed::Answer::Say(Said { status, ..Said::json("{}") })
+    });
+    let url = format!("http://{}", framed.address);
+    let policy = policy(&[url], &format!(", protocol: h2, health: {HEALTH}"));
+    let proxy = Proxy::with(&policy, NOBODY, Limits::default()).kept_by(keeper());
+    eventually("it is asked", || framed.requests().len() >= 3);
+    assert_eq!(proxy.once(GET).status, 200);
+    status.store(500, Ordering::SeqCst);
+    eventually("it is not well", || proxy.once(GET).status == 503);
+    let asked = framed.requests();
+    let asked = asked.iter().find(|seen| seen.path == "/healthz").unwrap();
+    assert_eq!((&*asked.method, &*asked.scheme), ("GET", "http"));
+    assert_eq!(asked.authority, framed.address.to_string());
+    assert_eq!(asked.head.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["user-agent"]);
+    eventually("its connections end", || framed.closed() + 2 >= framed.connections());
 }

@@ -1,10 +1,12 @@
 //! The data plane, in this process, over a raw recording upstream.
 
+mod announced;
 mod bodies;
 mod cors;
 mod endpoints;
 mod exhaustion;
 mod faults;
+mod faults_between;
 mod floods;
 pub(crate) mod framed;
 mod framing;

@@ -58,10 +58,11 @@ pub fn loaded(policy: &Policy) -> Arc<Snapshot> {
 }
 
 fn compare(seed: u64, policies: u64) {
-    for (policy, requests) in cases(seed, policies) {
+    for (number, (policy, requests)) in (0..).zip(cases(seed, policies)) {
         let snapshot = loaded(&policy);
         for request in &requests {
             if ask(&snapshot, request) != evaluate(&policy, request) {
+                println!("policy {} has a case, after {number} that agree", seed - SEED + number);
                 fail(to_json(&policy), to_json(request));
             }
         }

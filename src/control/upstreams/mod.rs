@@ -14,7 +14,7 @@ pub use keeper::{Event, Keeper};
 pub use verdict::Verdict;
 
 use crate::identity::Identity;
-use crate::policy::upstream::{HealthCheck, Upstream, UpstreamAddress};
+use crate::policy::upstream::{HealthCheck, Protocol, Upstream, UpstreamAddress};
 use crate::tls::UpstreamTls;
 use http::HeaderMap;
 use std::collections::HashMap;
@@ -72,6 +72,7 @@ struct Typed {
 #[derive(PartialEq)]
 struct Check {
     about: Arc<HealthCheck>,
+    protocol: Protocol,
     /// The Host to say, where it is not the endpoint's own.
     host: Option<Arc<str>>,
     /// The upstream's own secret.
@@ -146,7 +147,7 @@ impl Source {
             let (host, mut headers) = (upstream.host.clone(), HeaderMap::new());
             // One header fits into an empty map.
             let _fits = identity.tell().authenticate(&upstream.id, &mut headers);
-            Check { about: about.clone(), host, headers }
+            Check { about: about.clone(), protocol: upstream.protocol, host, headers }
         });
         let (id, now, version) = (upstream.id.clone(), Mutex::default(), AtomicU64::new(0));
         let (typed, lost, looked) = (typed.collect(), Mutex::default(), AtomicBool::new(false));

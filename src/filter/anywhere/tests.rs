@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::filter::algebra::union;
+use crate::filter::pick::Path;
 use crate::filter::place::{anywhere, hidden_names, place};
 use crate::filter::{Fault, Filter, Limits};
 
@@ -360,4 +361,50 @@ fn masks_that_refer_to_themselves_and_many_cases_come_to_an_end() {
         r#"{"kind":"k1","x1":1,"x2":{"x1":2,"kind":"k2"},"a":{"x1":3,"x2":4,"kind":"k2"}}"#,
         r#"{"kind":"k1","x2":{"kind":"k2"},"a":{"kind":"k2"}}"#,
     );
+}
+
+#[test]
+fn p11_an_object_of_a_case_that_applies_already_is_shown_as_that() {
+    let case = |value: &str, mask: Mask| Case { value: value.into(), mask };
+    let cases = [case("P", anywhere(["x"])), case("O", anywhere(["y"])), case("S", Mask::show())];
+    let mask = place_tagged(ANYWHERE, "/is", 0, &cases).unwrap();
+    for tag in ["P", "O", "S"] {
+        is(
+            &mask,
+            &format!(
+                r#"{{"is":"P","x":1,"c":{{"is":"O","x":1,"y":2,"c":{{"is":"{tag}","x":1,"y":2,"z":3}}}}}}"#
+            ),
+            &format!(r#"{{"is":"P","c":{{"is":"O","c":{{"is":"{tag}","z":3}}}}}}"#),
+        );
+    }
+}
+
+#[test]
+fn p11_a_document_is_read_anew_wherever_the_last_one_stopped() {
+    let mask = Arc::new(patients(ANYWHERE));
+    let mut filter = Filter::new(mask, Limits::default());
+    for half in [r#"{"kind":"#, r#"[{"ssn":1,"kind":"Pat"#, r#"{"a":[{"ssn":1}"#] {
+        filter.push(half.as_bytes(), &mut Vec::new()).unwrap();
+        filter.restart();
+        let mut out = Vec::new();
+        filter.push(br#"{"ssn":1,"kind":"Patient","a":2}"#, &mut out).unwrap();
+        filter.finish(&mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), r#"{"kind":"Patient","a":2}"#, "{half}");
+        filter.restart();
+    }
+}
+
+#[test]
+fn p11_a_part_of_a_document_is_what_its_tag_says() {
+    let mask = Arc::new(patients("/data/*"));
+    let part = |text: &str| {
+        let place = Path::parse("/data").unwrap();
+        let filter = Filter::inside(mask.clone(), &place, true, Limits::default()).unwrap();
+        let mut out = Vec::new();
+        filter.shows(text.as_bytes(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(part(r#"{"ssn":1,"kind":"Patient"}"#), r#"{"kind":"Patient"}"#);
+    assert_eq!(part(r#"{"ssn":1,"kind":"Other"}"#), r#"{"ssn":1,"kind":"Other"}"#);
+    assert_eq!(part(r#"{"ssn":1}"#), "{}");
 }

@@ -8,6 +8,8 @@ use crate::filter::values::{RoleRules, Rule};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+mod values;
+
 /// `ssn` is hidden, `pin` can only be written, `id` can only be read; `home` hides its `zip`, `list`
 /// has elements with a `key` that is hidden, `tags` texts, and of `pair` the first is hidden.
 fn mask(reads: bool) -> Mask {
@@ -350,4 +352,47 @@ fn p10_places_lead_through_lists() {
             "{path}"
         );
     }
+}
+
+#[test]
+fn p10_elements_whose_place_matters_to_one_side_are_not_shifted() {
+    let (read, show, values) = (mask(true), Mask::show(), Values::new());
+    for (read, write) in [(&read, &show), (&show, &read)] {
+        let sides = Sides { read, write, values: &values };
+        let judge = |operation: Value| {
+            check(&sides, json!([operation]).to_string().as_bytes(), &Limits::default())
+        };
+        for operation in [
+            json!({"op": "add", "path": "/pair/1", "value": 1}),
+            json!({"op": "remove", "path": "/pair/1"}),
+        ] {
+            let told = format!("{operation}");
+            let wanted = Err(WriteFault::Fields(vec!["/0/path".into()]));
+            assert_eq!(judge(operation), wanted, "{told}");
+        }
+        assert_eq!(judge(json!({"op": "replace", "path": "/pair/1", "value": 1})), Ok(()));
+    }
+}
+
+#[test]
+fn p10_in_a_list_there_are_only_elements() {
+    for path in ["/tags/x", "/tags/", "/tags/x/y"] {
+        fields(json!({"op": "add", "path": path, "value": "a"}), &["/0/path"]);
+    }
+    invalid(r#"[{"op": "add", "path": "/tags/01", "value": "a"}]"#);
+    let mut builder = MaskBuilder::new();
+    let either = builder.add(Node { types: Types::CONTAINER, ..Node::open() });
+    let none = builder.add(Node { types: Types::NONE, ..Node::open() });
+    let root = vec![("either".into(), either), ("none".into(), none)];
+    let root = builder.add(Node { types: Types::OBJECT, fields: root, ..Node::open() });
+    let (mask, values) = (builder.finish(root), Values::new());
+    let sides = Sides { read: &mask, write: &mask, values: &values };
+    let judge = |patch: Value| check(&sides, patch.to_string().as_bytes(), &Limits::default());
+    assert_eq!(judge(json!([{"op": "add", "path": "/either/x", "value": 1}])), Ok(()));
+    assert_eq!(judge(json!([{"op": "move", "from": "/either", "path": "/either"}])), Ok(()));
+    for op in ["add", "replace"] {
+        let told = judge(json!([{"op": op, "path": "/none", "value": 1}]));
+        assert_eq!(told, Err(WriteFault::Fields(vec!["/0/path".into()])), "of no type");
+    }
+    assert!(judge(json!([{"op": "move", "from": "/either", "path": "/either/x"}])).is_err());
 }

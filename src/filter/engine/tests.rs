@@ -1,8 +1,10 @@
 //! Lists of pairs, and values that become `null`, at every split of the input.
 
+use crate::filter::algebra::intersect;
 use crate::filter::mask::{HIDE, Mask, MaskBuilder, Node, NodeId, SHOW, Types};
-use crate::filter::place::{Entries, place_pairs};
-use crate::filter::plan::Extra;
+use crate::filter::place::{Entries, place, place_pairs};
+use crate::filter::plan::{Extra, Patterns};
+use crate::filter::values::NamePattern;
 use crate::filter::{Fault, Filter, Limits};
 use std::sync::Arc;
 
@@ -161,4 +163,98 @@ fn what_does_not_pass_becomes_null_where_the_mask_says_so() {
     for text in [r#"{"a":01}"#, r#"{"a":{"x"}}"#, r#"{"a":1,"a":2}"#] {
         assert!(filter(&nulls(), text).is_err(), "{text}");
     }
+}
+
+#[test]
+fn p11_other_rules_speak_of_a_pairs_own_members() {
+    let of = |fields: &[(&str, NodeId)], others: NodeId, shape: Option<&str>| {
+        let mut builder = MaskBuilder::new();
+        let fields = fields.iter().map(|(name, id)| ((*name).into(), *id)).collect();
+        let root = builder.add(Node { types: Types::OBJECT, fields, others, ..Node::open() });
+        if let Some(shape) = shape {
+            let names = vec![NamePattern::new(shape).unwrap()];
+            let patterns = Patterns { names, table: vec![SHOW, HIDE] };
+            builder.extra(root, Extra { patterns, ..Extra::default() });
+        }
+        place("/*", 1, &builder.finish(root)).unwrap()
+    };
+    let text = r#"[{"key":"w","value":1,"note":2,"by":3}]"#;
+    let is = |other: Mask, shown: &str| {
+        assert_eq!(filter(&intersect(&list(), &other), text).as_deref(), Ok(shown));
+    };
+    is(of(&[], SHOW, None), text);
+    is(of(&[("note", HIDE)], SHOW, None), r#"[{"key":"w","value":1,"by":3}]"#);
+    is(of(&[("key", SHOW), ("value", SHOW)], HIDE, None), r#"[{"key":"w","value":1}]"#);
+    is(of(&[("key", SHOW), ("note", HIDE)], HIDE, None), r#"[{"key":"w"}]"#);
+    is(of(&[], SHOW, Some("^n")), r#"[{"key":"w","value":1,"by":3}]"#);
+}
+
+#[test]
+fn p11_pairs_are_told_apart_among_many_names_and_by_each_rule() {
+    let mut builder = MaskBuilder::new();
+    let names: Vec<String> = (0..200).map(|n| format!("n{n}")).collect();
+    let fields = names.iter().map(|name| (name.as_str().into(), SHOW)).collect();
+    let root = builder.add(Node { types: Types::OBJECT, fields, others: HIDE, ..Node::open() });
+    let inner = builder.finish(root);
+    let by = |key: &str| place_pairs("", &Entries::new(key, "/v").unwrap(), 0, &inner).unwrap();
+    let both = intersect(&by("/k"), &by("/l"));
+    let list = |pairs: &mut dyn Iterator<Item = (&String, &String)>| {
+        let pairs: Vec<_> =
+            pairs.map(|(k, l)| format!(r#"{{"k":"{k}","l":"{l}","v":1}}"#)).collect();
+        format!("[{}]", pairs.join(","))
+    };
+    let all = list(&mut names.iter().zip(names.iter().rev()));
+    let whole = run(&Arc::new(both.clone()), Limits::default(), &[all.as_bytes()]);
+    assert_eq!(whole.map(|out| String::from_utf8(out).unwrap()), Ok(all));
+    for (k, l) in [((0, 0), (1, 2)), ((199, 199), (1, 2)), ((1, 2), (0, 0)), ((1, 2), (130, 130))] {
+        let pairs = [(&names[k.0], &names[l.0]), (&names[k.1], &names[l.1])];
+        assert_eq!(filter(&both, &list(&mut pairs.into_iter())), Err(Fault::DuplicatePair));
+    }
+}
+
+#[test]
+fn what_is_in_a_pair_has_the_limits_of_its_document() {
+    let limits = Limits { depth: 200, key: 20_000, ..Limits::default() };
+    let (open, close, key) = ("[".repeat(100), "]".repeat(100), "k".repeat(10_000));
+    let text = format!(r#"[{{"key":"o","value":{{"y":{open}{close},"{key}":1}}}}]"#);
+    let shown = run(&Arc::new(list()), limits, &[text.as_bytes()]).unwrap();
+    assert_eq!(shown, text.as_bytes());
+}
+
+#[test]
+fn what_goes_of_pairs_is_counted_and_told() {
+    let mask = Arc::new(
+        place_pairs("", &Entries::new("/key", "/in/value").unwrap(), 0, &nulls_of()).unwrap(),
+    );
+    let mut filter = Filter::recording(mask, Limits::default());
+    let text =
+        br#"[{"key":"n","in":{"value":"x"}},{"key":"o","in":{"value":{"x":1}}},{"key":"h"}]"#;
+    let mut out = Vec::new();
+    filter.push(text, &mut out).unwrap();
+    filter.finish(&mut out).unwrap();
+    let shown = r#"[{"key":"n","in":{"value":null}},{"key":"o","in":{"value":{}}}]"#;
+    assert_eq!(String::from_utf8(out).unwrap(), shown);
+    assert_eq!(filter.pointers(), ["/0/in/value", "/1/in/value/x", "/2"]);
+    assert_eq!(filter.removed(), 3);
+}
+
+/// A number `n` that becomes `null`, an object `o` without its `x`; `h` is hidden.
+fn nulls_of() -> Mask {
+    let mut builder = MaskBuilder::new();
+    let number = builder.add(Node { types: Types::NUMBER, ..Node::open() });
+    builder.extra(number, Extra { nulls: true, ..Extra::default() });
+    let fields = vec![("x".into(), HIDE)];
+    let inner = builder.add(Node { types: Types::OBJECT, fields, ..Node::open() });
+    let fields = vec![("n".into(), number), ("o".into(), inner), ("h".into(), HIDE)];
+    let root = builder.add(Node { types: Types::OBJECT, fields, ..Node::open() });
+    builder.finish(root)
+}
+
+#[test]
+fn p11_pairs_among_a_pairs_own_members_are_judged() {
+    let sub = Entries::new("/key", "/value").unwrap();
+    let mask = intersect(&list(), &place_pairs("/*/sub", &sub, 1, &object()).unwrap());
+    let text = r#"[{"key":"w","value":1,"sub":[{"key":"h","value":2},{"key":"t","value":3}]}]"#;
+    let shown = r#"[{"key":"w","value":1,"sub":[{"key":"t","value":3}]}]"#;
+    assert_eq!(filter(&mask, text).as_deref(), Ok(shown));
 }

@@ -263,7 +263,6 @@ impl Writer<'_> {
 fn literal(text: &str) -> Option<Types> {
     match text {
         "true" | "false" => return Some(Types::BOOLEAN),
-        "" => return None,
         _ => {}
     }
     let (end, read) = number(text.as_bytes(), 0, Digits::Start);

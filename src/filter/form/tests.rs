@@ -31,7 +31,7 @@ fn mask() -> Mask {
     let mut builder = MaskBuilder::new();
     let mut of = |types, items| builder.add(Node { types, items, ..Node::open() });
     let (text, age) = (of(Types::STRING, SHOW), of(Types::INTEGER, SHOW));
-    let flag = of(Types::BOOLEAN.or(Types::STRING), SHOW);
+    let (flag, yes) = (of(Types::BOOLEAN.or(Types::STRING), SHOW), of(Types::BOOLEAN, SHOW));
     let tags = of(Types::ARRAY, text);
     let home = builder.add(Node {
         types: Types::OBJECT,
@@ -45,6 +45,7 @@ fn mask() -> Mask {
         ("tags", tags),
         ("home", home),
         ("flag", flag),
+        ("yes", yes),
     ];
     let fields = fields.map(|(name, id)| (Arc::from(name), id)).to_vec();
     let root = builder.add(Node { types: Types::OBJECT, fields, ..Node::open() });
@@ -358,4 +359,39 @@ fn p10_fields_names_and_heads_have_limits() {
         let head = format!("Content-Disposition: form-data; name=\"a\"; filename=\"{name}\"");
         assert_eq!(parts(&format!("{}--b--", part(&head, "x"))).is_some(), fits, "{length}");
     }
+}
+
+#[test]
+fn p10_what_is_no_list_or_boolean_is_a_wrong_type_there() {
+    assert_eq!(judge("yes=true&age=7", json!({})), Ok(()));
+    for (body, pointer) in
+        [("yes=maybe", "/yes"), ("yes=", "/yes"), ("tags[x]=a", "/tags"), ("tags[01]=a", "/tags")]
+    {
+        assert_eq!(judge(body, json!({})), types(&[pointer]), "{body}");
+    }
+}
+
+#[test]
+fn p10_a_fault_is_told_where_its_field_begins() {
+    for (body, offset) in [("a", 0), ("a=1&b", 4), ("a=1&b=2&%zz=3", 8)] {
+        let fault = text(&Encoding::Urlencoded, body.as_bytes(), &Limits::default());
+        assert_eq!(fault.unwrap_err(), Fault::NotAForm { offset }, "{body}");
+    }
+}
+
+#[test]
+fn p10_a_boundary_is_one_at_the_beginning_of_a_line() {
+    let end = "--b--\r\n";
+    let inside = named("a", "x --b y--b") + end;
+    assert_eq!(parts(&inside), Some(json!({"a": "x --b y--b"})));
+    let file = r#"Content-Disposition: form-data; name="f"; filename="x"#;
+    let file = part(&format!("{file}.txt\"\r\nContent-Type: text/plain"), "secret");
+    assert_eq!(parts(&(named("a", "1") + &file + end)), Some(json!({"a": "1", "f": ""})));
+    let encoding = Encoding::Multipart("b".into());
+    let body = named("tags[]", "1") + &file.replace("\"f\"", "\"age\"") + end;
+    assert_eq!(judge_as(&encoding, &body, json!({}), Patch::No), types(&["/age"]));
+    let body =
+        named("home[street]", "a") + &named("tags[]", "b") + &file.replace("\"f\"", "\"x\"") + end;
+    let asks = json!({"properties": {"x": {"minLength": 1}}});
+    assert_eq!(judge_as(&encoding, &body, asks, Patch::No), types(&["/x"]));
 }

@@ -219,3 +219,16 @@ fn pointers_that_say_no_place_are_refused_by_name() {
     assert!(path("/a").leads_to(&path("/a/b")) && path("").leads_to(&path("")));
     assert!(!path("/a").leads_to(&path("/ab")) && !path("/a/b").leads_to(&path("/a")));
 }
+
+#[test]
+fn containers_on_the_way_end_as_they_began() {
+    for (pointer, text) in [
+        ("/a/0/b", r#"{"a":[{"b":1}}}"#),
+        ("/a/b", r#"{"a":{"b":1]}"#),
+        ("/a/0", r#"{"a":[1}}"#),
+        ("/0", "[1}"),
+    ] {
+        assert!(matches!(values(&[pointer], text), Err(Fault::Grammar { .. })), "{text}");
+    }
+    assert_eq!(values(&["/a"], r#"{"a":1} x"#), Err(Fault::Trailing { offset: 8 }));
+}

@@ -389,3 +389,58 @@ fn p11_a_record_that_goes_is_valid_all_the_same() {
     let (shown, read) = read_with(|| rows("/d", Framing::Values), b"{\"a\":{\"o\":\"me\"}}");
     assert_eq!((shown.as_str(), read), ("", Err(Fault::Shape)));
 }
+
+#[test]
+fn p11_a_fault_between_records_is_told_where_it_stands() {
+    use Framing::{Events, Lines, Sequence};
+    let at = |framing, input: &str, before: &str| breaks(framing, &open(), input, before);
+    assert_eq!(at(Sequence, "{}", ""), Fault::Grammar { offset: 0 });
+    let behind = at(Sequence, "\u{1e}{} x", "\u{1e}{}\n");
+    assert_eq!(behind, Fault::Trailing { offset: 4 });
+    assert_eq!(at(Lines, "{}\n  [1,]\n", "{}\n"), Fault::Grammar { offset: 8 });
+    // A carriage return with its line feed is one end of a line, and ends no event.
+    passes(Events, &open(), "data: {\"a\":\r\ndata: 1}\r\n\r\n", "data: {\"a\":\ndata: 1}\n\n");
+}
+
+#[test]
+fn chunks_of_nothing_change_nothing() {
+    for (framing, text) in [
+        (Framing::Events, "data: 1\r\ndata:  \r\n\r\n"),
+        (Framing::Lines, "1\r\n2\n"),
+        (Framing::Sequence, "\u{1e}1\n\u{1e}{}"),
+    ] {
+        let make = || records(Filter::new(open(), Limits::default()), framing, Limits::default());
+        let bytes = text.as_bytes().chunks(1).flat_map(|byte| [&[][..], byte, &[]]);
+        assert_eq!(run(make(), bytes), run(make(), [text.as_bytes()]), "{text:?}");
+    }
+}
+
+/// Lets every record go before it has been read.
+struct None;
+
+impl crate::filter::choosing::Choose for None {
+    fn found(&mut self, _: usize, _: crate::filter::choosing::Standing<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn is_made(&self) -> bool {
+        false
+    }
+
+    fn forget(&mut self) {}
+
+    fn choose(&self) -> Result<Filter, Fault> {
+        Err(Fault::Gone)
+    }
+}
+
+#[test]
+fn p11_a_number_that_goes_is_a_record_all_the_same() {
+    let make = || {
+        let filter = Filter::choosing(Vec::new(), Box::new(None), Limits::default());
+        records(filter, Framing::Lines, Limits::default())
+    };
+    assert!(!make().has_fault());
+    assert_eq!(read_with(make, b"7\n{}\n \"a\" \n"), (String::new(), Ok(())));
+    assert_eq!(read_with(make, b"7\n1.\n").1, Err(Fault::Truncated.behind(2)));
+}

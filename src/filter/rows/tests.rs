@@ -357,9 +357,16 @@ fn what_is_removed_around_rows_and_in_them_is_counted() {
     let (mask, rows) = (Arc::new(without("ssn")), rows(&["/data"], 100, true));
     let keeper = Box::new(Keeper::new());
     let mut filter = Filter::with_rows(mask, rows, keeper, Limits::default());
-    let text = br#"{"ssn":1,"data":[{"ok":true,"ssn":1},{"ok":true},{"ok":false,"ssn":1}]}"#;
+    assert!(!filter.counts(), "no total is put right");
+    let text =
+        br#"{"ssn":1,"data":[{"ok":true,"ssn":1},{"ok":true,"ssn":2},{"ok":false,"ssn":1}]}"#;
     filter.push(text, &mut Vec::new()).unwrap();
-    assert_eq!((filter.removed(), filter.dropped()), (2, 1));
+    assert_eq!((filter.removed(), filter.dropped()), (3, 1));
+    let says = Box::new(Says(Ok(true), b"{}"));
+    let mut filter =
+        Filter::with_rows(Arc::new(show()), self::rows(&[""], 9, true), says, Limits::default());
+    filter.push(b"{}", &mut Vec::new()).unwrap();
+    assert_eq!(filter.removed(), 0, "a judge that says nothing of it");
 }
 
 #[test]

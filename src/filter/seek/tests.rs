@@ -123,3 +123,74 @@ fn it_stops_where_the_text_is_no_json() {
         assert_eq!(found(&search, None, &text, &[depth as u64 - 1]), [tag], "{depth}");
     }
 }
+
+#[test]
+fn p11_a_tag_that_is_no_text_is_not_taken_from_a_later_member() {
+    let search = search(&["/**"], &["is"]);
+    for value in ["1", "true", "null", "{}", "[]"] {
+        let text = format!(r#"{{"is":{value},"x":"A"}}"#);
+        assert_eq!(found(&search, None, &text, &[0]), [Tag::Unknown], "{text}");
+    }
+    let blank = "{ \"is\"\n:\t \"A\" , \"x\" : 1 }";
+    assert_eq!(found(&search, None, blank, &[0]), [Tag::Value(0)]);
+}
+
+#[test]
+fn p11_a_longer_text_is_none_of_those_that_it_begins_with() {
+    let search = search(&["/**"], &["is"]);
+    let is = |text: &str, tag: Tag| assert_eq!(found(&search, None, text, &[0]), [tag], "{text}");
+    is(r#"{"\u0069\u0073":"A"}"#, Tag::Value(0));
+    is(r#"{"\u0069\u0073x":"A"}"#, Tag::None);
+    is(r#"{"\u0069\u0073\u0073":"A"}"#, Tag::None);
+    is(r#"{"is":"\u0041"}"#, Tag::Value(0));
+    is(r#"{"is":"A and more than that"}"#, Tag::Other);
+}
+
+#[test]
+fn places_are_told_apart() {
+    let search = search(&["/x", "/y", "/z"], &["is"]);
+    let text = r#"{"w":{"is":"A"},"x":{"is":"B"},"y":{"is":"A"},"z":{"is":"B"}}"#;
+    let at = [5, 20, 35, 50];
+    let tags = [Tag::Unknown, Tag::Value(1), Tag::Value(0), Tag::Value(1)];
+    assert_eq!(found(&search, None, text, &at), tags);
+}
+
+#[test]
+fn the_same_place_is_sought_once() {
+    let one = |place: Option<&str>, value: &str| Sought {
+        place: place.map(|place| tokens(place).unwrap().into()),
+        field: [Arc::from("is")].into(),
+        values: vec![value.into()],
+    };
+    let mut all = Vec::new();
+    for sought in [one(None, "B"), one(Some("/x"), "C"), one(None, "A"), one(None, "B")] {
+        sought.add_to(&mut all);
+    }
+    let values: Vec<Vec<_>> = all.iter().map(|sought| sought.values.clone()).collect();
+    assert_eq!(values, [vec!["A".into(), "B".into()], vec!["C".into()]]);
+}
+
+#[test]
+fn the_end_of_an_object_is_read_within_its_limit() {
+    let search = search(&["/**"], &["is"]);
+    for (object, tag) in [(6, Tag::Unknown), (7, Tag::None), (8, Tag::None)] {
+        let limits = Limits { object, ..Limits::default() };
+        let (mut finder, mut known) = (Finder::new(&search, &limits, None), Known::default());
+        finder.scan(Input { bytes: br#"{"a":1}"#, base: 0 }, &mut known);
+        assert_eq!(known.tag(0, 0), tag, "{object}");
+    }
+}
+
+#[test]
+fn a_finder_begins_again_wherever_it_stopped() {
+    let search = search(&["/**"], &["is"]);
+    for half in [r#"{"is":"#, r#"{"is":"#, r#"[{"is":"B"#, r#"{"a":{"\"#, "}", r#"{"is":"A","is""#]
+    {
+        let mut finder = Finder::new(&search, &Limits::default(), None);
+        finder.scan(Input { bytes: half.as_bytes(), base: 0 }, &mut Known::default());
+        finder.restart();
+        let mut known = Known::default();
+        finder.scan(Input { bytes: br#"{"is":"A"}"#, base: 0 }, &mut known);
+        assert_eq!(known.tag(0, 0), Tag::Value(0), "{half}");
+    }
+}

@@ -44,11 +44,11 @@ impl Decimal {
         (rest * power_of_ten(tens, divisor)).is_multiple_of(divisor)
     }
 
-    /// The digits as a number, where they are as few as those of a policy's numbers.
+    /// The digits as a number, where they are as few as those of a policy's numbers. Zero has none.
     fn small(&self) -> Option<u128> {
         // Products of two remainders must fit.
         let text = std::str::from_utf8(&self.digits).ok()?;
-        text.parse::<u64>().ok().filter(|number| *number > 0).map(u128::from)
+        text.parse::<u64>().ok().map(u128::from)
     }
 
     /// The power of ten that the first digit counts.
@@ -202,6 +202,22 @@ mod tests {
         ] {
             assert!(!of(number).is_multiple_of(&of(divisor)), "{number} {divisor}");
         }
+    }
+
+    #[test]
+    fn powers_of_ten_leave_what_division_says() {
+        for divisor in [1u128, 2, 3, 7, 9, 10, 11, 37, 997, u64::MAX.into()] {
+            let mut power = 1 % divisor;
+            for exponent in 0..70 {
+                assert_eq!(power_of_ten(exponent, divisor), power, "10^{exponent} mod {divisor}");
+                power = power * 10 % divisor;
+            }
+        }
+        for number in [0u64, 9, 10, 12_345, u64::MAX] {
+            let digits = number.to_string();
+            assert_eq!(remainder(digits.as_bytes(), 997), u128::from(number % 997), "{number}");
+        }
+        assert!(!of("5").is_multiple_of(&of("0")) && of("0").is_multiple_of(&of("0")));
     }
 
     #[test]

@@ -182,8 +182,7 @@ impl Judge {
             Tree::Way(step) => {
                 let (name, value) = &step.member[0];
                 let is_element = || step.index().is_some_and(|index| token.is_element(index));
-                let is_any = *token == Token::Any;
-                if is_any || token.is_member(name) || is_element() {
+                if token.is_member(name) || is_element() {
                     self.way.member(name);
                     self.find(place, rest, value, patch);
                     self.way.up();
@@ -300,7 +299,6 @@ impl Walk {
             let fits = match value {
                 // Not known: of any type.
                 Tree::Unknown => node.types.has(Types::ALL_BUT_INTEGER),
-                Tree::Gone => true,
                 _ => node.types.accept(is) || merged && is == Types::NULL,
             };
             state.node == SHOW || state.node != HIDE && fits

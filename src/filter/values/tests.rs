@@ -4,6 +4,8 @@ use super::*;
 use crate::filter::mask::{MaskBuilder, Node};
 use serde_json::{Value, json};
 
+mod roles;
+
 /// An object whose members pass as said; others have `others`.
 fn object(fields: &[(&str, NodeId)], others: NodeId) -> Mask {
     let mut builder = MaskBuilder::new();
@@ -210,6 +212,16 @@ fn p09_a_role_that_names_no_property_keeps_no_other_from_writing_one() {
     }
 }
 
+/// The same where it asks for the very property that it leaves out.
+#[test]
+fn p09_what_a_closed_role_asks_for_another_may_write() {
+    let asks = json!({"additionalProperties": true, "type": "object", "required": ["owner"]});
+    let closed = json!({"properties": {}, "required": ["a"], "additionalProperties": false});
+    let closed = role(object(&[], HIDE), &[closed]);
+    let both = values("", vec![closed, role(open(), &[asks])]);
+    assert_eq!(judge(&both, r#"{"a": "x"}"#, Patch::No), [""; 0]);
+}
+
 #[test]
 fn a_role_without_rules_lets_pass_what_it_may_write() {
     let limited = role(open(), &[of(json!({"maximum": 10}))]);
@@ -352,4 +364,127 @@ fn p13_a_pattern_takes_linear_time() {
     let schema = of(json!({"pattern": "^(a+)+$"}));
     let body = format!(r#"{{"n":"{}b"}}"#, "a".repeat(1 << 20));
     put(schema, &body, &["/n"]);
+}
+
+/// Objects called `A`, under the pointer; `B` is another kind there.
+fn called(pointer: &str, field: &str) -> Values {
+    let tagged = Tagged::new(field, "A".into(), ["A".into(), "B".into()].into()).unwrap();
+    let rule = of(json!({"maximum": 9}));
+    let mut values = Values::new();
+    values.add_tagged(pointer, tagged, vec![role(open(), &[rule])]).unwrap();
+    values
+}
+
+#[test]
+fn p10_an_object_is_judged_as_what_it_is_called() {
+    let values = called(ANYWHERE, "/kind");
+    for (body, at_fault) in [
+        (r#"{"kind":"A","n":10}"#, &["/n"][..]),
+        (r#"{"kind":"A","n":9}"#, &[]),
+        (r#"{"kind":"B","n":10}"#, &[]),
+        (r#"{"kind":"C","n":10}"#, &[]),
+        // What does not say what it is must be as all are, unless it is a part of what does.
+        (r#"{"n":10}"#, &["/n"]),
+        (r#"{"kind":7,"n":10}"#, &["/n"]),
+        (r#"{"kind":"B","p":{"n":10}}"#, &[]),
+        (r#"{"kind":"A","p":{"q":{"n":10}}}"#, &[]),
+        (r#"{"kind":"C","p":{"n":10}}"#, &["/p/n"]),
+        (r#"{"kind":"B","p":[{"kind":"A","n":10}]}"#, &["/p/0/n"]),
+        (r#"[[{"kind":"A","n":10}],{"n":10}]"#, &["/0/0/n", "/1/n"]),
+    ] {
+        assert_eq!(judge(&values, body, Patch::No), at_fault, "{body}");
+    }
+    // What is stored may be called otherwise.
+    for body in [r#"{"kind":"B","n":10}"#, r#"{"kind":"C","n":10}"#] {
+        assert_eq!(judge(&values, body, Patch::Merge), ["/n"], "{body}");
+    }
+    assert_eq!(judge(&values, r#"{"kind":"B","p":{"n":10}}"#, Patch::Merge), ["/p/n"]);
+}
+
+#[test]
+fn p10_a_tag_may_stand_deeper_and_its_object_under_a_pointer() {
+    let values = called("/d", "/meta/kind");
+    for (body, at_fault) in [
+        (r#"{"d":{"meta":{"kind":"A"},"n":10},"n":10,"p":{"n":10}}"#, &["/d/n"][..]),
+        (r#"{"d":{"meta":{"kind":"B"},"n":10}}"#, &[]),
+        (r#"{"d":{"meta":{},"n":10}}"#, &["/d/n"]),
+        (r#"{"d":{"meta":"A","n":10}}"#, &["/d/n"]),
+        (r#"{"d":{"n":10}}"#, &["/d/n"]),
+    ] {
+        assert_eq!(judge(&values, body, Patch::No), at_fault, "{body}");
+    }
+}
+
+#[test]
+fn what_both_say_is_judged() {
+    let one = values("", vec![role(open(), &[of(json!({"maximum": 9}))])]);
+    let two = values("", vec![role(open(), &[of(json!({"minimum": 5}))])]);
+    assert!(Values::new().is_empty() && !one.is_empty());
+    let both = one.and(two);
+    for (body, faults) in [(r#"{"n":4}"#, 1), (r#"{"n":7}"#, 0), (r#"{"n":10}"#, 1)] {
+        assert_eq!(judge(&both, body, Patch::No).len(), faults, "{body}");
+    }
+}
+
+#[test]
+fn p10_a_merge_patch_is_judged_inside_of_branches_and_definitions() {
+    let schema = json!({"allOf": [{"required": ["a"]}]});
+    merge(schema.clone(), r#"{"a":null}"#, &["/a"]);
+    merge(schema, "{}", &[]);
+    let schema = json!({"additionalProperties": {"type": "integer", "maximum": 9}});
+    merge(schema.clone(), r#"{"x":null}"#, &[]);
+    merge(schema, r#"{"x":10}"#, &["/x"]);
+    let schema = json!({"properties": {"a": false, "b": true}});
+    merge(schema.clone(), r#"{"b":null}"#, &[]);
+    merge(schema, r#"{"a":null}"#, &["/a"]);
+    // What no property may be, masks refuse: it is no fault of a value.
+    put(json!({"additionalProperties": false}), r#"{"x":1}"#, &[]);
+    let branch = |schema: Value| json!({"anyOf": [schema]});
+    let others = branch(json!({"additionalProperties": {"maximum": 3}}));
+    assert_eq!(judge_merge(others, r#"{"x":1}"#), 1);
+    let shown = branch(json!({"additionalProperties": true, "properties": {"a": {"maximum": 3}}}));
+    assert_eq!(judge_merge(shown.clone(), r#"{"x":1}"#), 0);
+    assert_eq!(judge_merge(shown, r#"{"a":1}"#), 1);
+    for keyword in ["dependentRequired", "dependentSchemas"] {
+        let then =
+            if keyword == "dependentRequired" { json!(["b"]) } else { json!({"required": ["b"]}) };
+        let schema = branch(json!({keyword: {"a": then}}));
+        for (body, faults) in [(r#"{"a":1}"#, 1), (r#"{"b":1}"#, 1), (r#"{"c":1}"#, 0)] {
+            assert_eq!(judge_merge(schema.clone(), body), faults, "{keyword} {body}");
+        }
+    }
+}
+
+fn judge_merge(schema: Value, body: &str) -> usize {
+    judge(&values("", vec![role(open(), &[schema])]), body, Patch::Merge).len()
+}
+
+#[test]
+fn faults_of_schemas_are_told_with_every_expression() {
+    let told = |schema: Value| {
+        let faults = schema_faults(&schema);
+        faults.into_iter().map(|fault| fault.pointer).collect::<Vec<_>>()
+    };
+    assert!(told(json!({"pattern": "^a$", "maximum": 1})).is_empty());
+    assert_eq!(told(json!({"maximum": "x"})), ["/maximum"]);
+    assert_eq!(told(json!({"pattern": 7})), ["/pattern"]);
+    assert_eq!(told(json!({"maximum": "x", "pattern": "("})), ["/maximum", "/pattern"]);
+    let several = json!({
+        "properties": {"a": {"pattern": "("}},
+        "allOf": [{"pattern": "["}],
+        "const": {"pattern": "("},
+    });
+    let mut found = told(several);
+    found.sort();
+    assert_eq!(found, ["/allOf/0/pattern", "/properties/a/pattern"]);
+}
+
+#[test]
+fn rules_and_expressions_are_equal_by_what_they_say() {
+    let rule = |schema: Value| Rule::new(&schema, false).unwrap();
+    assert_eq!(rule(json!({"maximum": 1})), rule(json!({"maximum": 1})));
+    assert_ne!(rule(json!({"maximum": 1})), rule(json!({"maximum": 2})));
+    let name = |text: &str| NamePattern::new(text).unwrap();
+    assert_eq!(name("^a"), name("^a"));
+    assert_ne!(name("^a"), name("^b"));
 }

@@ -276,3 +276,47 @@ fn p10_a_merged_list_names_the_pairs_that_it_changes() {
     let hidden = r#"{"list":[{"k":{"key":"ssn"},"value":null}]}"#;
     assert_eq!(pairs(hidden, Patch::Merge), fields(&["/list/0/k/key"]));
 }
+
+#[test]
+fn p10_keys_are_counted_while_their_object_is_open() {
+    let limits = Limits { names: 3, ..Limits::default() };
+    let fits = |body: &str| well_formed(body.as_bytes(), &limits).is_ok();
+    assert!(fits(r#"[{"a":1,"b":2,"c":3},{"a":1,"b":2,"c":3},{"a":1,"b":{"c":3}}]"#));
+    assert!(!fits(r#"[{"a":1,"b":2,"c":3,"d":4}]"#));
+    assert!(!fits(r#"{"a":1,"b":{"c":1,"d":2}}"#));
+}
+
+#[test]
+fn p10_what_is_wrong_is_told_where_it_stands() {
+    for (body, fault) in [
+        ("[1}", Fault::Grammar { offset: 2 }),
+        (r#"{"a":1]"#, Fault::Grammar { offset: 6 }),
+        (r#"{"a"x"#, Fault::Grammar { offset: 4 }),
+        (r#"{"a":falsy}"#, Fault::Grammar { offset: 9 }),
+        (r#"{"a":nul"#, Fault::Truncated),
+        (r#"{"a""#, Fault::Truncated),
+        ("[1", Fault::Truncated),
+        ("[1,", Fault::Truncated),
+    ] {
+        assert_eq!(well_formed(body.as_bytes(), &Limits::default()), Err(fault), "{body}");
+    }
+    assert_eq!(well_formed(b"[true,false,null]", &Limits::default()), Ok(()));
+}
+
+#[test]
+fn p10_a_place_that_shows_nothing_takes_nothing() {
+    let place = crate::filter::place::place("/a", 0, &Mask::hide()).unwrap();
+    let put = |body: &str| check(&place, body.as_bytes(), &Limits::default(), Patch::No);
+    assert_eq!(put(r#"{"a":{"b":1}}"#), fields(&["/a"]));
+    assert_eq!(put(r#"{"b":1}"#), Ok(()));
+    let mut builder = MaskBuilder::new();
+    let any = Node { fields: vec![("ssn".into(), HIDE)], ..Node::open() };
+    let any = builder.add(any);
+    let root = vec![("o".into(), any), ("ssn".into(), HIDE)];
+    let root = builder.add(Node { types: Types::OBJECT, fields: root, ..Node::open() });
+    let mask = builder.finish(root);
+    let merge = |body: &str| check(&mask, body.as_bytes(), &Limits::default(), Patch::Merge);
+    assert_eq!(merge(r#"{"ssn":[1,[2]]}"#), fields(&["/ssn"]));
+    assert_eq!(merge(r#"{"o":{"a":1}}"#), Ok(()));
+    assert_eq!(merge(r#"{"o":[]}"#), fields(&["/o"]));
+}

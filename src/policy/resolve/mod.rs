@@ -21,6 +21,7 @@ mod presets;
 mod reach;
 mod restrictions;
 mod roles;
+mod seen;
 mod selectors;
 mod sentinels;
 mod upstreams;

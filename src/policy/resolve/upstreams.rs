@@ -3,7 +3,7 @@
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::raw::{RawHealth, RawUpstream, Text};
 use crate::policy::upstream::{
-    Endpoints, HealthCheck, MAX_ENDPOINTS, Protocol, Timeouts, Upstream, UpstreamAddress,
+    Endpoints, HealthCheck, MAX_ENDPOINTS, Timeouts, Upstream, UpstreamAddress,
 };
 use crate::source::{Span, Spanned};
 use http::uri::PathAndQuery;
@@ -17,11 +17,6 @@ pub(super) fn resolve(raw: &RawUpstream, report: &mut Report) -> Upstream {
     let timeouts = raw.timeouts.filter(|own| *own != Timeouts::default()).map(Box::new);
     let health = raw.health.as_ref().map(|typed| Arc::new(health(typed, report)));
     let protocol = raw.protocol.map(|protocol| protocol.value).unwrap_or_default();
-    if let Some(typed) = raw.health.as_ref().filter(|_| protocol == Protocol::Http2) {
-        let message = "`health` asks in HTTP/1.1, and this upstream speaks HTTP/2";
-        let problem = Diagnostic::error(Code::BadValue, typed.path.span, message);
-        report.push(problem.help("leave it out: an endpoint that fails has a rest all the same"));
-    }
     let id = raw.id.value.as_str().into();
     Upstream { id, address, others, host, protocol, timeouts, health }
 }
