@@ -1,21 +1,25 @@
 //! The composition root: builds what lives as long as the process, wires it, drains it.
 
-use crate::admin::{self, Admin, AdminState, LastError, PolicyView};
+mod issuers;
+mod upstreams;
+
+use crate::admin::{self, Admin, AdminState, LastError, PolicyView, UpstreamView};
 use crate::control::certificates::{self, CertificateError, Certificates};
-use crate::control::introspect;
-use crate::control::keys::{self, KeyFetcher};
+use crate::control::heart::{Heart, Watching};
+use crate::control::keys::KeyFetcher;
 use crate::control::load::NotLoaded;
 use crate::control::memory;
 use crate::control::reload::{LoadError, Outcome, Reloader, Status};
 use crate::control::store::{LiveTls, Store};
+use crate::control::upstreams::Keeper;
 use crate::control::watch::{Nudge, Watch, Watched};
 use crate::diag::{Report, Severity, json};
-use crate::identity::{Assertion, IntrospectionUrl, KeySource, Said};
+use crate::identity::Assertion;
 use crate::policy::resolve::Surroundings;
-use crate::proxy::{self, Door, ProxyConfig};
+use crate::proxy::{self, Door, Handover, ProxyConfig};
 use crate::settings::{Limits, Listen, ListenAddress, Settings};
 use crate::source::Sources;
-use crate::telemetry::{Introspected, PolicyState, Telemetry, unix_seconds};
+use crate::telemetry::{PolicyState, Telemetry, unix_seconds};
 use crate::tls::KnowsPeers;
 use std::fmt;
 use std::io;
@@ -68,6 +72,9 @@ struct Parts {
     certificates: Vec<Arc<LiveTls>>,
     ready: AtomicBool,
     keys: KeyFetcher,
+    /// Of each watcher, with whose files those are.
+    hearts: Vec<(&'static str, Heart)>,
+    endpoints: Keeper,
 }
 
 /// Why nothing was started. Each says what to do.
@@ -104,9 +111,11 @@ pub enum Ended {
 
 impl App {
     /// Starts everything, or nothing: the policy loads, then addresses are taken, then threads
-    /// start. Warnings of the policy are handed to `warn`.
+    /// start. Warnings of the policy are handed to `warn`. `handover` is what others have to do with
+    /// the addresses.
     pub fn start(
         settings: Settings,
+        handover: Handover,
         warn: impl FnOnce(&Report, &Sources),
     ) -> Result<App, StartError> {
         let around = Surroundings {
@@ -123,25 +132,24 @@ impl App {
         let admin = settings.admin.as_ref().map(admin::bind).transpose()?;
         let telemetry = Telemetry::start(&settings.access_log).map_err(StartError::AccessLog)?;
         let telemetry = Arc::new(telemetry);
-        let counted = telemetry.clone();
-        let fetched = move |source: &KeySource, outcome: &keys::Outcome| {
-            counted.fetched_keys(outcome.is_ok());
-            log_keys(source, outcome);
-        };
-        let (counted, failing) = (telemetry.clone(), AtomicBool::new(false));
-        let asked = move |settings: &IntrospectionUrl, outcome: &introspect::Outcome| {
-            counted.introspected(said(outcome));
-            log_introspection(settings, outcome, &failing);
-        };
-        let keys = KeyFetcher::start(fetched, asked)?;
-        keys.follow(&reloader.store().load().identity);
+        let keys = issuers::begin(&telemetry, &reloader.store().load().identity)?;
+        let (store, status) = (reloader.store().clone(), reloader.status().clone());
+        let live_tls = certificates.live().cloned().collect::<Vec<_>>();
+        let policy = Watch::new(reloader);
+        let certificates = (!live_tls.is_empty()).then(|| Watch::new(certificates));
+        let mut hearts = vec![("the policy", policy.heart())];
+        hearts.extend(certificates.iter().map(|watch| ("certificates", watch.heart())));
+        let every = settings.limits.upstream_lookup;
+        let endpoints = upstreams::begin(&telemetry, every, &store.load().upstreams)?;
         let parts = Arc::new(Parts {
-            store: reloader.store().clone(),
-            status: reloader.status().clone(),
+            store,
+            status,
             telemetry: telemetry.clone(),
-            certificates: certificates.live().cloned().collect(),
+            certificates: live_tls,
             ready: AtomicBool::new(false),
             keys,
+            hearts,
+            endpoints,
         });
         let config = ProxyConfig {
             listen: doors(settings.listen, &parts.certificates),
@@ -150,12 +158,12 @@ impl App {
             store: parts.store.clone(),
             recorder: Arc::new(move |_| Box::new(telemetry.worker())),
         };
-        let proxy = proxy::serve(config)?;
+        let proxy = proxy::serve_with(config, handover)?;
         let admin = admin.map(|bound| Admin::start(bound, parts.clone())).transpose()?;
         let told = parts.clone();
         let mut watchers =
-            vec![Watcher::start("policy-watch", reloader, move |outcome| told.hear(outcome))?];
-        if !parts.certificates.is_empty() {
+            vec![Watcher::start("policy-watch", policy, move |outcome| told.hear(outcome))?];
+        if let Some(certificates) = certificates {
             let told = parts.clone();
             let hear = move |outcome: &_| told.hear_of_certificates(outcome);
             watchers.push(Watcher::start("tls-watch", certificates, hear)?);
@@ -190,16 +198,20 @@ impl App {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
         let mut look = tokio::time::interval(LOOK_AFTER);
+        let mut watched = true;
         ready(self);
         loop {
             tokio::select! {
                 _ = terminate.recv() => return Ok(Ended::Asked),
                 _ = interrupt.recv() => return Ok(Ended::Asked),
                 _ = hang_up.recv() => self.watchers.iter().for_each(|one| one.nudge.reload()),
-                _ = look.tick() => if self.proxy.has_lost_a_worker() {
-                    tracing::error!("a worker thread ended; draining the others");
-                    return Ok(Ended::WorkerLost);
-                },
+                _ = look.tick() => {
+                    if self.proxy.has_lost_a_worker() {
+                        tracing::error!("a worker thread ended; draining the others");
+                        return Ok(Ended::WorkerLost);
+                    }
+                    self.parts.look_after_watchers(&mut watched);
+                }
             }
         }
     }
@@ -238,10 +250,9 @@ fn within_memory(limits: Limits) -> Limits {
 impl Watcher {
     fn start<W: Watched + Send + 'static>(
         name: &str,
-        watched: W,
+        watch: Watch<W>,
         hear: impl FnMut(&W::Outcome) + Send + 'static,
     ) -> io::Result<Watcher> {
-        let watch = Watch::new(watched);
         let nudge = watch.nudge();
         let thread = std::thread::Builder::new().name(name.into()).spawn(|| watch.run(hear))?;
         Ok(Watcher { nudge, thread })
@@ -251,7 +262,11 @@ impl Watcher {
 /// The listeners, with what is live of the certificates of those that speak TLS, in order.
 fn doors(listen: Vec<Listen>, certificates: &[Arc<LiveTls>]) -> Vec<Door> {
     let mut live = certificates.iter().cloned();
-    let door = |Listen { address, tls }| Door { address, tls: tls.and_then(|_| live.next()) };
+    let door = |Listen { address, tls, announcers }| Door {
+        address,
+        tls: tls.and_then(|_| live.next()),
+        announcers: announcers.map(Arc::new),
+    };
     listen.into_iter().map(door).collect()
 }
 
@@ -291,6 +306,29 @@ fn door_url((address, secure): (&ListenAddress, bool)) -> String {
 }
 
 impl Parts {
+    /// What is not seen any more of changes on disk, if there is something.
+    fn unwatched(&self) -> Result<(), String> {
+        let dead = |(what, heart): &(&str, Heart)| match heart.watching() {
+            Watching::Hears | Watching::Compares => None,
+            Watching::Hangs(since) => {
+                let since = since.as_secs();
+                Some(format!("the files of {what} have not been looked at for {since} s"))
+            }
+            Watching::Ended => Some(format!("nobody watches the files of {what} any more")),
+        };
+        self.hearts.iter().find_map(dead).map_or(Ok(()), Err)
+    }
+
+    /// Tells the log when a watcher is lost, and when it is there again.
+    fn look_after_watchers(&self, watched: &mut bool) {
+        match self.unwatched() {
+            Err(why) if *watched => tracing::error!("{why}; restart this process"),
+            Ok(()) if !*watched => tracing::info!("files are watched again"),
+            _ => {}
+        }
+        *watched = self.unwatched().is_ok();
+    }
+
     /// Tells the log and the metrics what a look at the certificates led to.
     fn hear_of_certificates(&self, outcome: &certificates::Outcome) {
         use certificates::Outcome;
@@ -314,6 +352,7 @@ impl Parts {
             Outcome::Published(live) => {
                 self.telemetry.reloaded(true, SystemTime::now());
                 self.keys.follow(&live.identity);
+                self.endpoints.follow(&live.upstreams);
                 let (generation, digest) = (live.snapshot.generation(), live.snapshot.digest());
                 tracing::info!(generation, %digest, "the policy has been reloaded");
             }
@@ -339,55 +378,6 @@ fn log_problems(error: &LoadError) {
     }
 }
 
-/// Never what was answered: only which keys were skipped, by their names.
-fn log_keys(source: &KeySource, outcome: &keys::Outcome) {
-    match outcome {
-        Ok(brought) if brought.changed => {
-            let (generation, usable) = (brought.generation, brought.usable);
-            tracing::info!(url = %source, generation, usable, "keys have been fetched");
-            for (key, why) in &brought.skipped {
-                tracing::error!(url = %source, key = %clean(key), "this key {why}; it is skipped");
-            }
-            if usable == 0 {
-                tracing::error!(url = %source, "no key can be used: every token is refused");
-            }
-        }
-        Ok(_) => tracing::debug!(url = %source, "the keys are as they were"),
-        Err(error) => {
-            tracing::warn!(url = %source, error = %clean(&error.to_string()), "keys cannot be fetched");
-        }
-    }
-}
-
-/// What a question to an issuer came to, in the word of the metrics.
-fn said(outcome: &introspect::Outcome) -> Introspected {
-    match outcome {
-        Ok(Said::Active) => Introspected::Active,
-        Ok(Said::Inactive) => Introspected::Inactive,
-        Ok(Said::Nonsense) | Err(_) => Introspected::Failure,
-    }
-}
-
-/// Told when it begins to fail, and when it no longer does: each request may be a failure.
-fn log_introspection(
-    settings: &IntrospectionUrl,
-    outcome: &introspect::Outcome,
-    failing: &AtomicBool,
-) {
-    let url = &settings.url;
-    let why = match outcome {
-        Ok(Said::Active | Said::Inactive) => None,
-        Ok(Said::Nonsense) => Some("the answer is not one of RFC 7662".to_owned()),
-        Err(error) => Some(clean(&error.to_string())),
-    };
-    let before = failing.swap(why.is_some(), Ordering::AcqRel);
-    match why {
-        Some(error) if !before => tracing::warn!(%url, error, "tokens cannot be asked about"),
-        None if before => tracing::info!(%url, "tokens can be asked about again"),
-        _ => {}
-    }
-}
-
 /// What a server may have written, for a line of the log.
 fn clean(text: &str) -> String {
     text.chars().take(MAX_SAID).flat_map(char::escape_debug).collect()
@@ -398,6 +388,7 @@ impl AdminState for Parts {
         if !self.ready.load(Ordering::Acquire) {
             return Err("it starts or drains".into());
         }
+        self.unwatched()?;
         match self.store.load().identity.keyless(unix_seconds(SystemTime::now())) {
             Some(keyless) => Err(keyless.to_string()),
             None => Ok(()),
@@ -425,6 +416,10 @@ impl AdminState for Parts {
         self.store.load().identity.tell().assertion().map(Assertion::jwks)
     }
 
+    fn upstreams(&self) -> Vec<UpstreamView> {
+        upstreams::views(&self.store.load().upstreams)
+    }
+
     fn metrics(&self) -> String {
         let live = self.store.load();
         self.telemetry.metrics(&PolicyState {
@@ -432,6 +427,12 @@ impl AdminState for Parts {
             loaded_at: live.loaded_at,
             keyless: live.identity.keyless(unix_seconds(SystemTime::now())).is_some(),
             certificates_expire: Certificates::expires(&self.certificates),
+            watched: self.unwatched().is_ok(),
+            events: self.hearts.iter().all(|(_, heart)| heart.watching() == Watching::Hears),
+            endpoints: upstreams::endpoints(&live.upstreams),
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

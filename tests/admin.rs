@@ -2,7 +2,7 @@
 
 use portcullis::admin::{Admin, AdminState, LastError, PolicyView, bind};
 use portcullis::settings::{ListenAddress, LogSink};
-use portcullis::telemetry::{PolicyState, Telemetry};
+use portcullis::telemetry::{Endpoints, PolicyState, Telemetry};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -39,6 +39,9 @@ impl AdminState for State {
             loaded_at: loaded_at(),
             keyless: false,
             certificates_expire: None,
+            watched: true,
+            events: true,
+            endpoints: Endpoints::default(),
         })
     }
 }

@@ -10,7 +10,7 @@
 //! | `console example` | likewise, in the README of an example, against its policy and its `data.json` |
 //! | `yaml` | a whole policy, or `yaml settings`: read without an error |
 //! | `sh` | not run: `portcullis` lines are parsed, others are listed in [`BY_HAND`] |
-//! | `ini` | a systemd unit, whose command is parsed |
+//! | `ini` | a systemd unit, whose command, or address, is parsed |
 //! | `json` | parsed |
 //! | `text`, `rust` | drawings and code of tests; they may show no command |
 
@@ -42,6 +42,7 @@ const BY_HAND: &[&str] = &[
     ".ci/run                             # formatting, lints, licences, tests",
     "PORTCULLIS_WYCHEPROOF=/path/to/wycheproof/testvectors_v1 cargo test --lib wycheproof -- --ignored",
     "cargo test --test transcripts canary -- --ignored      # some minutes",
+    "PORTCULLIS_SOAK=60 cargo test --test transcripts p14_soak -- --ignored --nocapture",
     "cargo test --test transcripts p11_p13_200_megabytes -- --ignored --nocapture",
     "JSON_SCHEMA_SUITE=/path/to/tests/draft2020-12 cargo test --test transcripts official_suite -- --ignored --nocapture",
     "curl --cert importer.pem --key importer.key --cacert ca.pem https://api.example:8443/customers/1",
@@ -194,7 +195,17 @@ fn check_line(line: &str) -> Result<(), String> {
 }
 
 /// A unit's command is one of ours.
+/// A socket unit says where it listens, and that it leaves accepting to the service.
 fn check_unit(text: &str) -> Result<(), String> {
+    if text.starts_with("[Socket]") {
+        let listens = text.lines().find_map(|line| line.strip_prefix("ListenStream="));
+        let address = listens.ok_or("the socket unit listens nowhere")?;
+        address.parse::<std::net::SocketAddr>().map_err(|error| format!("{address}: {error}"))?;
+        return match text.contains("Accept=yes") {
+            true => Err("a socket is handed over, not its connections".into()),
+            false => Ok(()),
+        };
+    }
     let command = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/"));
     check_line(command.ok_or("the unit starts nothing")?)
 }

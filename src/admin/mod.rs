@@ -11,7 +11,7 @@ mod pages;
 mod serve;
 
 pub use bind::{BindError, Bound, bind};
-pub use pages::{LastError, PolicyView};
+pub use pages::{EndpointView, LastError, PolicyView, UpstreamView};
 pub use serve::{Admin, CONNECTION_LIFE, HEADER_TIMEOUT, MAX_CONNECTIONS, MAX_HEAD};
 
 /// What the admin listener shows. Every method is called at each request that needs it, and must
@@ -28,6 +28,11 @@ pub trait AdminState: Send + Sync + 'static {
     /// they get none.
     fn jwks(&self) -> Option<String> {
         None
+    }
+
+    /// Where the upstreams are, and what is known of their health.
+    fn upstreams(&self) -> Vec<UpstreamView> {
+        Vec::new()
     }
 
     /// All metrics, in the OpenMetrics text format.

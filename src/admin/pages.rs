@@ -32,6 +32,28 @@ pub struct PolicyView {
     pub last_error: Option<LastError>,
 }
 
+/// An upstream, as `/upstreams` shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UpstreamView {
+    /// Its id in the policy.
+    pub id: Arc<str>,
+    /// Where requests may go, names in their addresses.
+    pub endpoints: Vec<EndpointView>,
+    /// Why a name could not be looked up the last time, if one could not.
+    pub lookup_error: Option<String>,
+}
+
+/// A place where requests may go.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EndpointView {
+    /// Its URL.
+    pub url: String,
+    /// Whether it is well, by its own answers; `None` where it has not been asked.
+    pub healthy: Option<bool>,
+    /// Why its last answer was no good one.
+    pub last_error: Option<String>,
+}
+
 /// A load that failed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LastError {
@@ -81,6 +103,7 @@ pub(super) fn answer(
         "/readyz" => readyz,
         "/metrics" => metrics,
         "/policy" => policy,
+        "/upstreams" => upstreams,
         "/jwks.json" => jwks,
         _ => return problem(StatusCode::NOT_FOUND),
     };
@@ -120,6 +143,10 @@ fn policy(state: &dyn AdminState) -> Response<Full<Bytes>> {
         last_error,
     };
     page(StatusCode::OK, "application/json", json(&body))
+}
+
+fn upstreams(state: &dyn AdminState) -> Response<Full<Bytes>> {
+    page(StatusCode::OK, "application/json", json(&state.upstreams()))
 }
 
 fn jwks(state: &dyn AdminState) -> Response<Full<Bytes>> {

@@ -3,6 +3,7 @@
 use super::{complain, complain_of, print, run};
 use crate::app::{App, StartError, url};
 use crate::demo::{Kit, Running, SampleUpstream};
+use crate::proxy::Handover;
 use crate::settings::{Limits, Listen, ListenAddress, LogSink, Settings};
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -33,7 +34,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Err(message) => return complain(&message),
     };
     run::log_to_stderr();
-    match App::start(settings, run::warn) {
+    match App::start(settings, Handover::default(), run::warn) {
         Ok(app) => run::serve(app, |app| show(app, &upstream, &kit)),
         Err(StartError::Policy(failed)) => complain_of(&failed.report, &failed.sources),
         Err(error) => complain(&error.to_string()),

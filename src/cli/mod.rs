@@ -10,6 +10,7 @@ mod explain;
 mod filter;
 mod health;
 mod key;
+mod passed;
 mod run;
 mod schema;
 mod token;

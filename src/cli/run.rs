@@ -1,9 +1,10 @@
 //! `portcullis run`: read the settings, then serve.
 
-use super::{FINDING, complain, complain_of, say};
+use super::{FINDING, complain, complain_of, passed, say};
 use crate::app::{App, Ended, StartError};
 use crate::control::files;
 use crate::diag::{Report, human};
+use crate::proxy::Handover;
 use crate::settings::{self, Override, Settings, SettingsFile};
 use crate::source::Sources;
 use std::io::IsTerminal;
@@ -29,25 +30,38 @@ pub struct Args {
     /// Where health, metrics and the policy's state are shown: a loopback address, unix:/path, off.
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
-    /// The default upstream: http://host:port, https://host:port or unix:/path.
+    /// The default upstream: http://host:port, https://host:port or unix:/path. May be given several
+    /// times, once for each of its endpoints.
     #[arg(long, value_name = "URL")]
-    upstream: Option<String>,
+    upstream: Vec<String>,
     /// A policy file or a folder of them.
     #[arg(long, value_name = "PATH")]
     policy: Option<String>,
+    /// Share the addresses with a process that has them already, until it ends: start the new one so,
+    /// then send SIGTERM to the old one.
+    #[arg(long)]
+    beside: bool,
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
     match settings(args, environment()) {
-        Ok(settings) => start(settings),
+        Ok(settings) => start(settings, args.beside),
         Err(status) => status,
     }
 }
 
-fn start(settings: Settings) -> ExitCode {
+fn start(settings: Settings, beside: bool) -> ExitCode {
+    // Before anything opens a file, or starts a thread that may read the environment.
+    let handover = match passed::sockets() {
+        Ok(passed) => Handover { passed, beside },
+        Err(error) => return complain(&error.to_string()),
+    };
     log_to_stderr();
-    match App::start(settings, warn) {
-        Ok(app) => serve(app, |app| say(&format!("portcullis: {app}\n"))),
+    match App::start(settings, handover, warn) {
+        Ok(app) => serve(app, |app| {
+            say(&format!("portcullis: {app}\n"));
+            passed::tell_ready();
+        }),
         Err(StartError::Policy(failed)) => complain_of(&failed.report, &failed.sources),
         Err(error) => complain(&error.to_string()),
     }
@@ -110,11 +124,11 @@ fn settings_file(named: Option<&Path>) -> Result<Option<SettingsFile>, ExitCode>
 }
 
 fn flags(args: &Args) -> Vec<Override> {
-    let listen = (!args.listen.is_empty()).then(|| args.listen.join(","));
+    let several = |given: &[String]| (!given.is_empty()).then(|| given.join(","));
     [
-        ("listen", listen),
+        ("listen", several(&args.listen)),
         ("admin", args.admin.clone()),
-        ("upstream", args.upstream.clone()),
+        ("upstream", several(&args.upstream)),
         ("policy", args.policy.clone()),
     ]
     .into_iter()

@@ -135,7 +135,7 @@ fn system_roots() -> Result<RootCertStore, FetchError> {
 }
 
 /// An error and what it came from, in a line.
-fn reason(error: &(dyn Error + 'static)) -> String {
+pub(super) fn reason(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {

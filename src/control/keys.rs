@@ -211,7 +211,7 @@ async fn fetch(source: &KeySource, client: &Result<Client, FetchError>) -> Outco
 }
 
 /// Up to a tenth less, so that many instances do not ask at the same moment.
-fn jittered(wait: Duration) -> Duration {
+pub(super) fn jittered(wait: Duration) -> Duration {
     let random = RandomState::new().hash_one(0_u8);
     let share = f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX);
     wait.mul_f64(1.0 - share / 10.0)

@@ -5,6 +5,7 @@
 
 use crate::control::files::{self, Piece, PolicyText, Unread};
 use crate::control::store::Live;
+use crate::control::upstreams::Upstreams;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::identity::{Identity, Inputs};
 use crate::policy::compile::{Stamp, compile};
@@ -109,7 +110,8 @@ fn load_once(
     match snapshot {
         Some(snapshot) if !report.has_errors() => {
             let (snapshot, loaded_at) = (Arc::new(snapshot), SystemTime::now());
-            let live = Live { snapshot, identity, secure, loaded_at };
+            let upstreams = Upstreams::new(snapshot.upstreams(), &secure, &identity);
+            let live = Live { snapshot, identity, upstreams, loaded_at };
             Ok(Loaded { live, sources, report, named_files })
         }
         _ => Err(Box::new(NotLoaded { sources, report, named_files })),

@@ -148,6 +148,7 @@ impl Reloader {
             Ok(mut loaded) => {
                 self.named_files = loaded.named_files;
                 loaded.live.identity.keep_keys_of(&live.identity);
+                loaded.live.upstreams.keep_of(&live.upstreams);
                 self.retired.add(self.store.publish(loaded.live));
                 self.accepted();
                 Outcome::Published(self.store.load())

@@ -1,9 +1,9 @@
 //! What is live: one pointer, swapped whole. `ArcSwap` is named here alone.
 
+use crate::control::upstreams::Upstreams;
 use crate::identity::Identity;
 use crate::policy::snapshot::Snapshot;
-use crate::policy::snapshot::UpstreamId;
-use crate::tls::{ChainFault, KnowsPeers, ListenerTls, UpstreamTls};
+use crate::tls::{ChainFault, KnowsPeers, ListenerTls};
 use arc_swap::{ArcSwap, Cache};
 use rustls_pki_types::CertificateDer;
 use std::sync::Arc;
@@ -16,17 +16,10 @@ pub struct Live {
     pub snapshot: Arc<Snapshot>,
     /// The authenticators that the policy names, with their keys.
     pub identity: Identity,
-    /// How to speak to each upstream under TLS, by its number; none for those in clear.
-    pub secure: Box<[Option<Arc<UpstreamTls>>]>,
+    /// Where the upstreams are, and how to speak to those under TLS.
+    pub upstreams: Upstreams,
     /// When it became live.
     pub loaded_at: SystemTime,
-}
-
-impl Live {
-    /// How to speak to this upstream under TLS, where its URL says so.
-    pub fn secure(&self, upstream: UpstreamId) -> Option<&Arc<UpstreamTls>> {
-        self.secure.get(upstream.0 as usize)?.as_ref()
-    }
 }
 
 /// The place where the live policy stands.

@@ -3,6 +3,7 @@
 //!
 //! Events are hints. What counts is the content, which whoever is [`Watched`] compares.
 
+use crate::control::heart::{Beating, Heart};
 use crate::control::reload::{Outcome, Reloader};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::BTreeSet;
@@ -75,6 +76,7 @@ pub struct Watch<W> {
     nudge: Nudge,
     watcher: Option<RecommendedWatcher>,
     followed: BTreeSet<PathBuf>,
+    beating: Beating,
 }
 
 impl Nudge {
@@ -118,7 +120,8 @@ impl<W: Watched> Watch<W> {
                 tracing::warn!(%error, "no file system events: files are compared every {POLL:?}");
             })
             .ok();
-        let mut watch = Watch { watched, hints, nudge, watcher, followed: BTreeSet::new() };
+        let (followed, beating) = (BTreeSet::new(), Beating::begin());
+        let mut watch = Watch { watched, hints, nudge, watcher, followed, beating };
         watch.follow_folders();
         watch
     }
@@ -126,6 +129,11 @@ impl<W: Watched> Watch<W> {
     /// For asking from outside.
     pub fn nudge(&self) -> Nudge {
         self.nudge.clone()
+    }
+
+    /// For asking how it is.
+    pub fn heart(&self) -> Heart {
+        self.beating.heart()
     }
 
     /// Watches until stopped; `told` hears of every attempt that did or said something. Blocks.
@@ -145,6 +153,7 @@ impl<W: Watched> Watch<W> {
             if self.nudge.is_stopped() {
                 return;
             }
+            self.beating.beat();
             told(&self.watched.look(asked));
             self.follow_folders();
         }
@@ -165,30 +174,51 @@ impl<W: Watched> Watch<W> {
     }
 
     fn follow_folders(&mut self) {
-        let Some(watcher) = &mut self.watcher else { return };
         let wanted: BTreeSet<PathBuf> = self.watched.folders().into_iter().collect();
-        for gone in self.followed.difference(&wanted) {
-            // It may not be there any more, which is as good as not watched.
-            let _ = watcher.unwatch(gone);
+        let failed = match &mut self.watcher {
+            Some(watcher) => follow(watcher, &mut self.followed, &wanted),
+            None => None,
+        };
+        // What cannot be watched is tried again after the next look at the files.
+        if !self.beating.hears(self.watcher.is_some() && failed.is_none()) {
+            return;
         }
-        let mut followed: BTreeSet<PathBuf> =
-            self.followed.intersection(&wanted).cloned().collect();
-        for folder in wanted.difference(&self.followed) {
-            match watcher.watch(folder, RecursiveMode::NonRecursive) {
-                Ok(()) => {
-                    followed.insert(folder.clone());
-                }
-                // Tried again after the next look at the files.
-                Err(error) => tracing::debug!(%error, folder = %folder.display(), "not watched"),
+        match failed {
+            Some((folder, error)) => {
+                let folder = folder.display();
+                tracing::warn!(%folder, %error, "not watched: files are compared every {POLL:?}");
             }
+            None if self.watcher.is_some() => tracing::info!("all folders are watched again"),
+            None => {}
         }
-        self.followed = followed;
     }
+}
+
+/// Watches what is wanted and nothing else. Returns the last folder that cannot be watched.
+fn follow(
+    watcher: &mut RecommendedWatcher,
+    followed: &mut BTreeSet<PathBuf>,
+    wanted: &BTreeSet<PathBuf>,
+) -> Option<(PathBuf, notify::Error)> {
+    for gone in followed.difference(wanted) {
+        // It may not be there any more, which is as good as not watched.
+        let _ = watcher.unwatch(gone);
+    }
+    followed.retain(|folder| wanted.contains(folder));
+    let mut failed = None;
+    for folder in wanted.difference(&followed.clone()) {
+        match watcher.watch(folder, RecursiveMode::NonRecursive) {
+            Ok(()) => drop(followed.insert(folder.clone())),
+            Err(error) => failed = Some((folder.clone(), error)),
+        }
+    }
+    failed
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::heart::Watching;
     use crate::policy::resolve::Surroundings;
     use std::sync::mpsc::channel;
 
@@ -232,5 +262,38 @@ mod tests {
         let nudge = watch.nudge();
         (0..MAX_HINTS + 1).for_each(|_| nudge.reload());
         assert_eq!(looks(watch, move || nudge.stop()), 1);
+    }
+
+    /// Files in a folder that is not there.
+    struct Nowhere(PathBuf);
+
+    impl Watched for Nowhere {
+        type Outcome = ();
+
+        fn folders(&self) -> Vec<PathBuf> {
+            vec![self.0.clone()]
+        }
+
+        fn look(&mut self, _: bool) {
+            std::fs::create_dir_all(&self.0).unwrap();
+        }
+    }
+
+    #[test]
+    fn p12_a_folder_that_cannot_be_watched_shows_until_it_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let watch = Watch::new(Nowhere(folder.path().join("not/there")));
+        let (heart, nudge) = (watch.heart(), watch.nudge());
+        assert_eq!(heart.watching(), Watching::Compares);
+        let thread = std::thread::spawn(move || watch.run(|()| ()));
+        nudge.reload();
+        let start = Instant::now();
+        while heart.watching() != Watching::Hears {
+            assert!(start.elapsed() < PATIENCE, "{:?}", heart.watching());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        nudge.stop();
+        thread.join().unwrap();
+        assert_eq!(heart.watching(), Watching::Ended);
     }
 }

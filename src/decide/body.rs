@@ -143,6 +143,10 @@ impl BodyCheck {
         headers: &HeaderMap,
     ) -> Result<Option<BodyCheck>, Refusal> {
         let route = snapshot.route(permit.route());
+        if view(permit, snapshot).is_limited() && media::is_grpc(headers) {
+            // What comes back could not be read, and by then it would have happened.
+            return Err(Refusal::because(Reason::BodyUnsupported));
+        }
         let fields = permit.fields().filter(|_| route.request != RequestKind::Opaque);
         let Some(fields) = fields.filter(|fields| fields.write.is_some()) else {
             return Ok(None);

@@ -5,7 +5,6 @@
 //! and so is every one that does not ask for exactly this on a route that says so. Who asks for it
 //! asks in full, or is refused: half of a handshake could be a whole one to somebody else.
 
-use super::permit::Permit;
 use super::{Reason, Refusal, Request, Trace};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -50,9 +49,13 @@ pub fn is_answered(status: StatusCode, headers: &HeaderMap, accept: &str) -> boo
 
 /// Nobody reads what goes over such a connection: where something would have to be taken out of
 /// it, or rows to be judged, it is not opened.
-pub(super) fn must_pass_whole(permit: Permit, trace: &mut impl Trace) -> Result<Permit, Refusal> {
-    if !permit.upgrades() || permit.fields().is_none() && permit.rows().is_none() {
-        return Ok(permit);
+pub(super) fn must_pass_whole(
+    upgrade: bool,
+    unlimited: bool,
+    trace: &mut impl Trace,
+) -> Result<(), Refusal> {
+    if !upgrade || unlimited {
+        return Ok(());
     }
     trace.note(|| {
         "something is hidden from the caller here, and nobody reads a WebSocket connection to hide \

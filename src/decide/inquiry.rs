@@ -11,7 +11,7 @@ use super::facts::{Bearing, Body, Facts, Judge};
 use super::named::Named;
 use super::permit::{Monitor, Permit};
 use super::rows::RowPlan;
-use super::standing::{self, Addressed, Standing};
+use super::standing::{Addressed, Standing};
 use super::{Reason, Refusal, Request, Routed, Trace, handshake, query};
 use crate::filter;
 use crate::policy::access::Access;
@@ -64,47 +64,58 @@ pub struct Preread {
 }
 
 impl Inquiry {
-    /// Finds the grants for each letter that is needed, as far as the head of a request tells.
-    pub(super) fn new<T: Trace>(
+    /// Of a request of which only the caller and what it addresses are known.
+    pub(super) fn new(
         snapshot: &Snapshot,
         request: &Request<'_>,
         routed: Routed,
         route: RouteId,
         (principal, standing): (&Arc<Principal>, &Standing<'_>),
-        trace: &mut T,
-    ) -> Result<Inquiry, Refusal> {
-        let mut inquiry = Inquiry {
+    ) -> Inquiry {
+        let mut matches = routed.matches;
+        let here = (standing.org, standing.app);
+        snapshot.add_addressed(&mut matches, request.target, here);
+        Inquiry {
             principal: principal.clone(),
             route,
             access: routed.access,
             upgrade: routed.upgrade,
             org: standing.org.map(Arc::from),
             app: standing.app.map(Arc::from),
-            roles: standing.roles.clone(),
-            matches: snapshot.addressed(
-                routed.matches,
-                request.target,
-                (standing.org, standing.app),
-            ),
+            roles: standing.roles().clone(),
+            matches,
             hosts: routed.hosts,
             monitor: snapshot.route(route).monitor,
             letters: SmallVec::new(),
             objects: Vec::new(),
-        };
-        let caller = Caller { principal: Some(principal), stands: Some(standing.subject()) };
-        for letter in routed.access.positions() {
-            let found = inquiry.letter(snapshot, request, letter, &caller, trace)?;
+        }
+    }
+
+    /// Finds the grants for each letter that is needed, as far as the head of a request tells.
+    pub(super) fn look<T: Trace>(
+        &mut self,
+        snapshot: &Snapshot,
+        request: &Request<'_>,
+        standing: &Standing<'_>,
+        trace: &mut T,
+    ) -> Result<(), Refusal> {
+        let principal = self.principal.clone();
+        let caller = Caller { principal: Some(&principal), stands: Some(standing.subject()) };
+        for letter in self.access.positions() {
+            let found = self.letter(snapshot, request, letter, &caller, trace)?;
             if found.held.is_empty() && found.pending.is_empty() {
                 let refusal = found.refusal(trace);
                 if T::LISTENS && refusal.reason == Reason::NoGrant {
-                    inquiry.tell_near(snapshot, request, letter, trace);
+                    self.tell_near(snapshot, request, letter, trace);
                 }
                 return Err(refusal);
             }
-            inquiry.letters.push(found);
+            self.letters.push(found);
         }
-        inquiry.plan_prereads(snapshot, request);
-        Ok(inquiry)
+        if self.waits() {
+            self.plan_prereads(snapshot, request);
+        }
+        Ok(())
     }
 
     /// Whether anything must be known besides the head.
@@ -190,8 +201,8 @@ impl Inquiry {
         // What a request cannot hold on to while it waits is found again.
         let named = Named::read(route, request)?;
         let addressed = Addressed::of(route, &named, &principal);
-        let standing = standing::find(snapshot, &addressed, &principal, request.now, &mut ())
-            .map_err(Refusal::because)?;
+        let mut standing = Standing::new(snapshot, &principal, request.now);
+        standing.find(&addressed, &mut ()).map_err(Refusal::because)?;
         let caller = Caller { principal: Some(&principal), stands: Some(standing.subject()) };
         let meant = body::meant(request.method, route, request.headers).ok();
         let (form, meant) = facts.body.spelled(meant, limits)?;
@@ -308,7 +319,7 @@ impl Inquiry {
 
     /// Nothing is waited for any more.
     pub(super) fn permit<T: Trace>(
-        self,
+        mut self,
         snapshot: &Snapshot,
         request: &Request<'_>,
         (plan, rows): (Option<RowPlan>, &[Candidate]),
@@ -331,15 +342,16 @@ impl Inquiry {
         let restores = route.update == Update::MergeHidden
             && plan.is_none()
             && route.request == RequestKind::Json;
-        let permit = Permit {
+        handshake::must_pass_whole(self.upgrade, fields.is_none() && plan.is_none(), trace)?;
+        Ok(Permit {
             generation: snapshot.generation(),
             route: self.route,
             upstream: snapshot.upstream_for(route, self.app.as_deref()),
             access: self.access,
             upgrade: self.upgrade,
-            org: self.org,
-            app: self.app,
-            roles: self.roles,
+            org: self.org.take(),
+            app: self.app.take(),
+            roles: std::mem::take(&mut self.roles),
             grant,
             principal: Some(self.principal),
             erases_hidden: erases && !restores,
@@ -348,8 +360,7 @@ impl Inquiry {
             fields,
             rows: plan.map(Arc::new),
             monitor: self.monitor.then_some(Monitor { would: None }),
-        };
-        handshake::must_pass_whole(permit, trace)
+        })
     }
 
     /// What limits the bodies. Where two letters are needed, a field must pass for both.
@@ -378,6 +389,9 @@ impl Inquiry {
             let query = snapshot.conditions(grant).and_then(|found| found.query.as_deref());
             query.unwrap_or_default()
         };
+        if rows.is_empty() && self.letters.iter().all(|one| one.held.conditional().is_empty()) {
+            return Vec::new();
+        }
         let certain = self.letters.iter().any(|letter| !letter.held.is_empty());
         let own = self.letters.iter().flat_map(|letter| letter.held.conditional());
         let all: Vec<&str> = match certain {

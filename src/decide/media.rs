@@ -145,8 +145,15 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a str>
     }
 }
 
+/// Whether the body claims to be messages of gRPC, in whatever coding.
+pub fn is_grpc(headers: &HeaderMap) -> bool {
+    let kinds = headers.get_all(header::CONTENT_TYPE).iter();
+    let is = |kind: &[u8]| kind.get(..GRPC.len()).is_some_and(|k| k.eq_ignore_ascii_case(GRPC));
+    kinds.into_iter().any(|kind| is(kind.as_bytes().trim_ascii_start()))
+}
+
 /// `type/subtype+json` (RFC 6839 section 3.1), or `+json-seq` (RFC 8091), which is another. A type
-/// whose bodies have parts or fields is none: servers that look at how it begins read it so.
+/// whose bodies have parts, fields or frames is none: servers that look at how it begins read it so.
 fn has_suffix(essence: &str, suffix: &str) -> bool {
     let token = |text: &str| {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
@@ -156,7 +163,7 @@ fn has_suffix(essence: &str, suffix: &str) -> bool {
     let Some(at) = subtype.len().checked_sub(suffix.len()) else { return false };
     let ends = subtype.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(suffix));
     let is_other = ["multipart", "message"].iter().any(|other| kind.eq_ignore_ascii_case(other))
-        || subtype.to_ascii_lowercase().starts_with("x-www-form-urlencoded");
+        || FRAMED.iter().any(|name| begins(subtype, name));
     ends && !is_other && token(kind) && token(&subtype[..at])
 }
 
@@ -173,7 +180,18 @@ fn means_utf8(parameter: &str) -> bool {
         || value.eq_ignore_ascii_case("utf8")
 }
 
+fn begins(text: &str, with: &str) -> bool {
+    text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
+}
+
 const BLANK: [char; 2] = [' ', '\t'];
+
+/// How the types of gRPC begin.
+const GRPC: &[u8] = b"application/grpc";
+
+/// How subtypes begin whose bodies are more than their suffix says: forms, and messages of gRPC and
+/// of Connect, which stand in frames.
+const FRAMED: [&str; 4] = ["x-www-form-urlencoded", "grpc+", "grpc-", "connect+"];
 
 /// Server-sent events.
 const EVENTS: &str = "text/event-stream";
@@ -242,6 +260,9 @@ mod tests {
             "application/json; charset*=utf-8''utf-16",
             "application/json; charset*0=utf-16",
             "application/x-www-form-urlencoded+json",
+            "application/grpc+json",
+            "application/GRPC-web+json",
+            "application/connect+json",
             "Multipart/form-data+json; boundary=b",
             "message/http+json",
             "application/+json",

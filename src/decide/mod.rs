@@ -176,29 +176,33 @@ pub fn decide(
     let route = snapshot.route(route_id);
     let named = Named::read(route, request)?;
     let addressed = Addressed::of(route, &named, &principal);
-    let found = standing::find(snapshot, &addressed, &principal, request.now, trace);
-    if let Ok(standing) = &found {
-        trace.stands(standing.org, standing.app, &standing.roles);
+    let mut standing = Standing::new(snapshot, &principal, request.now);
+    let found = standing.find(&addressed, trace);
+    if found.is_ok() {
+        trace.stands(standing.org, standing.app, standing.roles());
     }
-    let through =
-        route.monitor.then(|| let_through(snapshot, &routed, route_id, &principal, &found));
-    let judged = found
-        .map_err(Refusal::because)
-        .and_then(|standing| judge(snapshot, request, routed, (&principal, standing), trace));
-    match (judged, through) {
-        (Err(refusal), Some(permit)) if refusal.reason != Reason::BadRequest => {
-            Ok(Decision::Allowed(permit.although(refusal)))
+    let found = found.map_err(Refusal::because);
+    if !route.monitor {
+        found?;
+        return judge(snapshot, request, routed, (&principal, &standing), trace);
+    }
+    let stands = found.is_ok().then_some(&standing);
+    let through = let_through(snapshot, &routed, route_id, &principal, stands);
+    match found.and_then(|()| judge(snapshot, request, routed, (&principal, &standing), trace)) {
+        Err(refusal) if refusal.reason != Reason::BadRequest => {
+            Ok(Decision::Allowed(through.although(refusal)))
         }
-        (judged, _) => judged,
+        judged => judged,
     }
 }
 
-/// Steps 7 and 8, as far as the head tells.
+/// Steps 7 and 8, as far as the head tells. Nearly every request is on this path: what is large
+/// stays where it is made, and is not handed about.
 fn judge(
     snapshot: &Snapshot,
     request: &Request<'_>,
     routed: Routed,
-    (principal, standing): (&Arc<Principal>, Standing<'_>),
+    (principal, standing): (&Arc<Principal>, &Standing<'_>),
     trace: &mut impl Trace,
 ) -> Result<Decision, Refusal> {
     let route_id = routed.route.ok_or(Refusal::because(Reason::NoRoute))?;
@@ -214,8 +218,9 @@ fn judge(
             return Err(Refusal::because(Reason::ConditionFailed));
         }
     }
-    restrict(snapshot, request.target, &routed, &standing, trace)?;
-    let inquiry = Inquiry::new(snapshot, request, routed, route_id, (principal, &standing), trace)?;
+    restrict(snapshot, request.target, &routed, standing, trace)?;
+    let mut inquiry = Inquiry::new(snapshot, request, routed, route_id, (principal, standing));
+    inquiry.look(snapshot, request, standing, trace)?;
     match inquiry.waits() {
         true => Ok(Decision::Asks(Box::new(inquiry))),
         false => inquiry.permit(snapshot, request, (None, &[]), trace).map(Decision::Allowed),
@@ -229,14 +234,13 @@ fn let_through(
     routed: &Routed,
     route: RouteId,
     principal: &Arc<Principal>,
-    found: &Result<Standing<'_>, Reason>,
+    standing: Option<&Standing<'_>>,
 ) -> Permit {
-    let standing = found.as_ref().ok();
     Permit {
         principal: Some(principal.clone()),
         org: standing.and_then(|standing| standing.org).map(Arc::from),
         app: standing.and_then(|standing| standing.app).map(Arc::from),
-        roles: standing.map(|standing| standing.roles.clone()).unwrap_or_default(),
+        roles: standing.map(|standing| standing.roles().clone()).unwrap_or_default(),
         ..plain_permit(snapshot, route, routed, standing.and_then(|standing| standing.app))
     }
 }
@@ -307,7 +311,7 @@ fn restrict<T: Trace>(
     standing: &Standing<'_>,
     trace: &mut T,
 ) -> Result<(), Refusal> {
-    let restrictions = &standing.restrictions;
+    let restrictions = standing.restrictions();
     if restrictions.is_empty() {
         return Ok(());
     }

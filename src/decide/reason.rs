@@ -104,6 +104,8 @@ reasons! {
     UpstreamFailed = "upstream_failed", 502;
     /// The upstream did not answer in time.
     UpstreamTimeout = "upstream_timeout", 504;
+    /// No endpoint of the upstream is well, by what each says of itself.
+    UpstreamUnwell = "upstream_unwell", 503;
     /// Too much is under way.
     Overloaded = "overloaded", 503;
     /// A defect of Portcullis itself; nothing is forwarded.

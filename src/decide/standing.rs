@@ -7,6 +7,8 @@ mod subject;
 
 pub use subject::Subject;
 
+use membership::Footing;
+
 use super::named::{Kind, Named};
 use super::{Reason, Trace};
 use crate::policy::people::{Member, Org, People};
@@ -42,13 +44,11 @@ pub(super) struct Standing<'a> {
     pub org: Option<&'a str>,
     /// The addressed application.
     pub app: Option<&'a str>,
-    /// Organization roles, and the application roles of the addressed application.
-    pub roles: RoleSet,
-    /// What restricts the memberships that count here.
-    pub restrictions: RoleSet,
+    /// Organization roles, and the application roles of the addressed application; and what
+    /// restricts the memberships that count here.
+    footing: Footing<'a>,
     seeker: Seeker<'a>,
     entered: Entered<'a>,
-    ground: Ground<'a>,
 }
 
 impl<'a> Addressed<'a> {
@@ -95,34 +95,54 @@ pub(super) fn claim<'a>(principal: &'a Principal, name: &str, kind: &str) -> Opt
     }
 }
 
-/// Finds where the caller stands, or why it stands nowhere.
-pub(super) fn find<'a>(
-    snapshot: &'a Snapshot,
-    addressed: &Addressed<'a>,
-    principal: &'a Principal,
-    now: u64,
-    trace: &mut impl Trace,
-) -> Result<Standing<'a>, Reason> {
-    let seeker = Seeker { snapshot, people: snapshot.people(), principal, now };
-    if seeker.people.is_suspended(&principal.user) {
-        trace.note(|| "the user is suspended".into());
-        return Err(Reason::NotAMember);
+impl<'a> Standing<'a> {
+    /// Of a caller that stands nowhere yet.
+    pub(super) fn new(snapshot: &'a Snapshot, principal: &'a Principal, now: u64) -> Standing<'a> {
+        Standing {
+            org: None,
+            app: None,
+            footing: Footing::default(),
+            seeker: Seeker { snapshot, people: snapshot.people(), principal, now },
+            entered: Entered::Nowhere,
+        }
     }
-    let (entered, footing) = seeker.enter_org(addressed.org, trace)?;
-    let membership::Footing { mut roles, restrictions, ground } = footing;
-    let app = seeker.enter_app(addressed.app, entered, ground, &roles, trace)?;
-    if let Some((_, app_roles)) = &app {
-        roles.union_with(app_roles);
+
+    /// Finds where the caller stands, or why it stands nowhere.
+    pub(super) fn find(
+        &mut self,
+        addressed: &Addressed<'a>,
+        trace: &mut impl Trace,
+    ) -> Result<(), Reason> {
+        let seeker = self.seeker;
+        if seeker.people.is_suspended(&seeker.principal.user) {
+            trace.note(|| "the user is suspended".into());
+            return Err(Reason::NotAMember);
+        }
+        self.entered = seeker.enter_org(addressed.org, &mut self.footing, trace)?;
+        let Footing { roles, ground, .. } = &self.footing;
+        let app = seeker.enter_app(addressed.app, self.entered, *ground, roles, trace)?;
+        if let Some((id, app_roles)) = app {
+            self.app = Some(id);
+            self.footing.roles.union_with(&app_roles);
+        }
+        if let Place::Named(id) = addressed.org {
+            self.org = Some(id);
+        }
+        Ok(())
     }
-    let org = match addressed.org {
-        Place::Named(id) => Some(id),
-        _ => None,
-    };
-    let app = app.map(|(id, _)| id);
-    Ok(Standing { org, app, roles, restrictions, seeker, entered, ground })
 }
 
 impl Standing<'_> {
+    /// The roles that count here.
+    pub(super) fn roles(&self) -> &RoleSet {
+        &self.footing.roles
+    }
+
+    /// What restricts the memberships that count here.
+    pub(super) fn restrictions(&self) -> &RoleSet {
+        &self.footing.restrictions
+    }
+
     /// What conditions ask of the caller here.
     pub(super) fn subject(&self) -> Subject<'_> {
         Subject::of(self)

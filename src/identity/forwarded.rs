@@ -2,16 +2,15 @@
 //! caller. From anyone else they are worth nothing, and the proxy strips them.
 
 use super::{Fault, Peer, claims, single};
+use crate::policy::peers::Peers;
 use crate::principal::{AuthMethod, ClaimValue, Claims, Principal};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use ipnet::IpNet;
 use std::sync::Arc;
 
 /// Which peers are believed, and the headers that they speak in.
 #[derive(Debug)]
 pub(super) struct Forwarded {
-    pub(super) nets: Vec<IpNet>,
-    pub(super) unix: bool,
+    pub(super) peers: Peers,
     pub(super) user: HeaderName,
     pub(super) org: Option<HeaderName>,
     pub(super) app: Option<HeaderName>,
@@ -21,16 +20,9 @@ pub(super) struct Forwarded {
 }
 
 impl Forwarded {
-    /// Whether this peer is listed. An IPv4 address that came through an IPv6 socket
-    /// (`::ffff:10.0.0.1`) is the IPv4 address.
+    /// Whether this peer is listed.
     pub(super) fn trusts(&self, peer: Peer) -> bool {
-        match peer {
-            Peer::Unix => self.unix,
-            Peer::Ip(ip) => {
-                let ip = ip.to_canonical();
-                self.nets.iter().any(|net| net.contains(&ip))
-            }
-        }
+        self.peers.lists(peer.address())
     }
 
     /// The names of all headers that say something about the caller.

@@ -115,6 +115,16 @@ pub enum Peer {
     Unix,
 }
 
+impl Peer {
+    /// The address, where there is one.
+    pub fn address(self) -> Option<IpAddr> {
+        match self {
+            Peer::Ip(address) => Some(address),
+            Peer::Unix => None,
+        }
+    }
+}
+
 impl Identity {
     /// The caller, verified, or why there is none. `now` is in seconds since 1970.
     pub fn identify(
@@ -198,6 +208,12 @@ impl Identity {
     pub fn is_identity_header(&self, name: &HeaderName) -> bool {
         let mut ours = self.identity_headers.iter().chain(&self.told_headers);
         ours.any(|ours| same_header(ours, name))
+    }
+
+    /// The headers that carry credentials or say who is calling, from outside or from us.
+    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        let of_callers = self.identity_headers.iter().chain(&self.told_headers);
+        self.credential_headers.iter().chain(of_callers)
     }
 
     /// What upstreams are told of callers.

@@ -143,9 +143,15 @@ impl PathIndex {
     fn collect(&self, hit: ShapeId, target: &Target, found: &mut Matches) {
         let shape = &self.shapes[hit.0 as usize];
         found.push(hit);
-        found.extend_from_slice(&shape.always);
-        let matches = |id: &&ShapeId| self.shapes[id.0 as usize].pattern.matches(target);
-        found.extend(shape.check.iter().filter(matches).copied());
+        // Most have none, and an empty list costs as much to add as a short one.
+        if !shape.always.is_empty() {
+            found.extend_from_slice(&shape.always);
+        }
+        for id in &shape.check {
+            if self.shapes[id.0 as usize].pattern.matches(target) {
+                found.push(*id);
+            }
+        }
     }
 
     fn route(&mut self, pattern: &Pattern, id: ShapeId) {

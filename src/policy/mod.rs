@@ -20,6 +20,7 @@ pub mod lint;
 pub mod merge;
 pub mod node;
 pub mod pattern;
+pub mod peers;
 pub mod people;
 mod placed;
 pub mod raw;

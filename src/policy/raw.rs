@@ -14,8 +14,8 @@ pub use identity::{
     RawKeyUrl, RawKeys, RawMtls, RawNameKind, RawNamed, RawRolePlace, RawSecret, RawTrustDomain,
 };
 pub use route::{
-    BodyKind, MODES, Mode, RawCors, RawHeaders, RawRoute, RawUpstream, RawUpstreamTls, RequestKind,
-    Update,
+    BodyKind, MODES, Mode, RawCors, RawHeaders, RawHealth, RawRoute, RawUpstream, RawUpstreamTls,
+    RequestKind, Update,
 };
 pub use tell::{RawAssertion, RawCredential, RawTell, RawToldHeaders};
 

@@ -66,6 +66,11 @@ impl RoleSet {
 
     /// Adds all roles of another set.
     pub fn union_with(&mut self, other: &RoleSet) {
+        if self.words.is_empty() {
+            self.before = other.before;
+            self.words.extend_from_slice(&other.words);
+            return;
+        }
         self.insert_common(other, other);
     }
 
@@ -124,8 +129,8 @@ impl RoleSet {
             self.before = at;
         }
         let at = at - self.before;
-        if self.words.len() <= at {
-            self.words.resize(at + 1, 0);
+        while self.words.len() <= at {
+            self.words.push(0);
         }
         &mut self.words[at]
     }

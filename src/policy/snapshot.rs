@@ -209,6 +209,11 @@ impl Snapshot {
         &self.upstreams[id.0 as usize]
     }
 
+    /// All of them, by their numbers.
+    pub fn upstreams(&self) -> &[Upstream] {
+        &self.upstreams
+    }
+
     /// Where a request goes that addresses this application: where its route says, or else where
     /// the application says.
     pub fn upstream_for(&self, route: &Route, app: Option<&str>) -> UpstreamId {
@@ -280,20 +285,21 @@ impl Snapshot {
         self.hosts.table.find(host)
     }
 
-    /// What matches a path, with the places that are those of the addressed organization and
+    /// Adds to what matches a path the places that are those of the addressed organization and
     /// application: `{org}` and `{app}` match nothing else.
-    pub(crate) fn addressed(
+    pub(crate) fn add_addressed(
         &self,
-        mut matches: Matches,
+        matches: &mut Matches,
         target: &Target,
         (org, app): (Option<&str>, Option<&str>),
-    ) -> Matches {
+    ) {
         for at in 0..matches.len() {
-            let bound = &self.facts(matches[at]).bound;
-            let here = bound.iter().filter(|(binding, _)| binding.addresses(target, org, app));
-            matches.extend(here.map(|(_, shape)| *shape));
+            for (binding, shape) in &self.facts(matches[at]).bound {
+                if binding.addresses(target, org, app) {
+                    matches.push(*shape);
+                }
+            }
         }
-        matches
     }
 
     /// Place of a shape in the order of specificity, the lowest first.

@@ -1,8 +1,10 @@
 //! Where requests go.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An upstream, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +17,61 @@ pub struct Upstream {
     pub others: Box<[UpstreamAddress]>,
     /// The Host to send instead of the client's.
     pub host: Option<Arc<str>>,
+    /// What is spoken there, by all of its endpoints.
+    pub protocol: Protocol,
+    /// How long it is waited for, where that is not what the settings say.
+    pub timeouts: Option<Box<Timeouts>>,
+    /// How its endpoints are asked whether they are well, if they are.
+    pub health: Option<Arc<HealthCheck>>,
+}
+
+/// How an endpoint is asked whether it is well, beside what requests meet there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// What is asked for, with GET; begins with `/`.
+    pub path: Arc<str>,
+    /// From the end of one question to the next, up to a tenth less.
+    pub interval: Duration,
+    /// From opening the connection to the head of the answer.
+    pub timeout: Duration,
+    /// Good answers in a row after which it is well.
+    pub healthy: u32,
+    /// Others in a row, or none, after which it is not.
+    pub unhealthy: u32,
+    /// The status of a good answer; every 2xx where none is given.
+    pub status: Option<u16>,
+}
+
+/// What an upstream speaks. A policy calls them by their names in ALPN (RFC 7301 section 6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// `http/1.1`
+    #[default]
+    Http1,
+    /// `h2`: in clear with prior knowledge (RFC 9113 section 3.3), under TLS by ALPN and nothing else.
+    Http2,
+}
+
+/// What an upstream's own times are; those that are not given are the settings' limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Opening a connection: `limits.connect`.
+    pub connect: Option<Duration>,
+    /// From the request's last byte to the head of the response, and between two pieces of either
+    /// body: `limits.upstream_head`.
+    pub response: Option<Duration>,
+    /// How long a connection may lie unused: `limits.upstream_idle`.
+    pub idle: Option<Duration>,
+    /// From the request's first byte to the response's last: `limits.upstream_total`.
+    pub total: Option<Duration>,
+}
+
+/// Where an upstream listens: at one endpoint, or at several that are as good. All of them speak
+/// TLS, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    pub first: UpstreamAddress,
+    pub others: Box<[UpstreamAddress]>,
 }
 
 /// Endpoints of one upstream.
@@ -81,16 +138,70 @@ impl std::str::FromStr for UpstreamAddress {
     }
 }
 
+impl UpstreamAddress {
+    /// The name that has to be looked up, if it is one.
+    pub fn name(&self) -> Option<&Arc<str>> {
+        match self {
+            UpstreamAddress::Tcp { host, .. } | UpstreamAddress::Tls { host, .. } => {
+                host.parse::<IpAddr>().is_err().then_some(host)
+            }
+            UpstreamAddress::Unix(_) => None,
+        }
+    }
+
+    /// The same port at one of the name's addresses.
+    pub fn at(&self, ip: IpAddr) -> UpstreamAddress {
+        let host = Arc::from(ip.to_string());
+        match self {
+            UpstreamAddress::Tcp { port, .. } => UpstreamAddress::Tcp { host, port: *port },
+            UpstreamAddress::Tls { port, .. } => UpstreamAddress::Tls { host, port: *port },
+            UpstreamAddress::Unix(_) => self.clone(),
+        }
+    }
+
+    /// What a `Host` of its own says, `localhost` at a socket.
+    pub fn authority(&self) -> String {
+        match self {
+            UpstreamAddress::Tcp { host, port } | UpstreamAddress::Tls { host, port } => {
+                match host.contains(':') {
+                    true => format!("[{host}]:{port}"),
+                    false => format!("{host}:{port}"),
+                }
+            }
+            UpstreamAddress::Unix(_) => "localhost".to_owned(),
+        }
+    }
+}
+
+impl From<UpstreamAddress> for Endpoints {
+    fn from(first: UpstreamAddress) -> Endpoints {
+        Endpoints { first, others: Box::default() }
+    }
+}
+
+/// One endpoint.
+impl std::str::FromStr for Endpoints {
+    type Err = UpstreamUrlError;
+
+    fn from_str(url: &str) -> Result<Endpoints, UpstreamUrlError> {
+        url.parse::<UpstreamAddress>().map(Endpoints::from)
+    }
+}
+
+/// `http://a:80, http://b:80`
+impl fmt::Display for Endpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.first)?;
+        self.others.iter().try_for_each(|other| write!(f, ", {other}"))
+    }
+}
+
 impl fmt::Display for UpstreamAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scheme, host, port) = match self {
-            UpstreamAddress::Tcp { host, port } => ("http", host, port),
-            UpstreamAddress::Tls { host, port } => ("https", host, port),
-            UpstreamAddress::Unix(path) => return write!(f, "unix:{}", path.display()),
-        };
-        match host.contains(':') {
-            true => write!(f, "{scheme}://[{host}]:{port}"),
-            false => write!(f, "{scheme}://{host}:{port}"),
+        match self {
+            UpstreamAddress::Tcp { .. } => write!(f, "http://{}", self.authority()),
+            UpstreamAddress::Tls { .. } => write!(f, "https://{}", self.authority()),
+            UpstreamAddress::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
@@ -112,6 +223,21 @@ mod tests {
         ] {
             assert_eq!(typed.parse::<UpstreamAddress>().expect(typed).to_string(), shown);
         }
+    }
+
+    #[test]
+    fn a_name_is_not_an_address_and_has_some() {
+        for (url, name) in
+            [("http://127.0.0.1:1", false), ("http://[::1]:1", false), ("https://api", true)]
+        {
+            assert_eq!(url.parse::<UpstreamAddress>().unwrap().name().is_some(), name, "{url}");
+        }
+        assert_eq!("unix:/a".parse::<UpstreamAddress>().unwrap().name(), None);
+        let at = |url: &str, ip: &str| {
+            url.parse::<UpstreamAddress>().unwrap().at(ip.parse().unwrap()).to_string()
+        };
+        assert_eq!(at("http://api:81", "10.0.0.1"), "http://10.0.0.1:81");
+        assert_eq!(at("https://api", "::1"), "https://[::1]:443");
     }
 
     #[test]

@@ -76,15 +76,18 @@ impl Question {
     }
 
     /// Of the response to a request that this permit allows, where that may last: the route says
-    /// that it is a stream of records, or the client asks for events.
+    /// that it is a stream of records, the client asks for events, or it is a call of gRPC, of which
+    /// nothing says how long it is.
     pub(super) fn of_response(
         canonical: &Canonical,
         permit: &Permit,
         shown: &View,
         (route, id): (&Route, &HeaderValue),
     ) -> Option<Box<Self>> {
-        let lasts =
-            route.response == BodyKind::Events || media::asks_for_events(canonical.headers());
+        let headers = canonical.headers();
+        let lasts = route.response == BodyKind::Events
+            || media::asks_for_events(headers)
+            || canonical.is_http2() && media::is_grpc(headers);
         lasts.then(|| {
             let (shown, monitored) = (shown.clone(), permit.is_monitored());
             let what = What::Response { shown, monitored };

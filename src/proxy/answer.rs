@@ -200,7 +200,7 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// Fields that a response's head may have.
-const MAX_FIELDS: usize = 100;
+pub(super) const MAX_FIELDS: usize = 100;
 
 #[cfg(test)]
 mod tests {

@@ -18,6 +18,7 @@ pub struct Canonical {
     target: Target,
     host: HeaderValue,
     headers: HeaderMap,
+    http2: bool,
 }
 
 /// What the connection knows that the head does not say.
@@ -54,7 +55,7 @@ impl Canonical {
         let host = host(uri.scheme.as_ref(), uri.authority.as_ref(), &headers, wire.known_host)?;
         let raw = target_of(uri.path_and_query, &method)?;
         let target = Target::new(raw, wire.max_target).map_err(fault_reason)?;
-        Ok(Canonical { method, target, host, headers })
+        Ok(Canonical { method, target, host, headers, http2: version == Version::HTTP_2 })
     }
 
     /// The method, as it came.
@@ -82,6 +83,11 @@ impl Canonical {
         &self.headers
     }
 
+    /// Whether it came over HTTP/2, in which trailers need no announcement.
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2
+    }
+
     /// The request of the same caller for another object, to look at it: a GET that has no body
     /// and whose answer depends on no earlier one.
     pub(super) fn look(&self, target: Target) -> Canonical {
@@ -96,13 +102,15 @@ impl Canonical {
         for name in gone.into_iter().chain([header::EXPECT, header::RANGE]) {
             headers.remove(name);
         }
-        Canonical { method: Method::GET, target, host: self.host.clone(), headers }
+        let (host, http2) = (self.host.clone(), false);
+        Canonical { method: Method::GET, target, host, headers, http2 }
     }
 
     /// The same request, to be decided once more when something has changed.
     pub(super) fn again(&self) -> Canonical {
         let (target, headers) = (self.target.clone(), self.headers.clone());
-        Canonical { method: self.method.clone(), target, host: self.host.clone(), headers }
+        let (host, http2) = (self.host.clone(), self.http2);
+        Canonical { method: self.method.clone(), target, host, headers, http2 }
     }
 
     /// The same request, but made only if the object has still this entity tag (RFC 9110 section
@@ -194,7 +202,8 @@ fn check_framing(headers: &HeaderMap, version: Version, ambiguous: bool) -> Resu
 }
 
 /// The one host. RFC 9112 section 3.2 and RFC 9113 section 8.3.1: exactly one Host, and an
-/// authority in the target (absolute-form, `:authority`) that says the same.
+/// authority in the target (absolute-form, `:authority`) that says the same. What is no http is a
+/// request for something else.
 fn host(
     scheme: Option<&Scheme>,
     authority: Option<&Authority>,
@@ -203,7 +212,8 @@ fn host(
 ) -> Result<HeaderValue, Reason> {
     let mut fields = headers.get_all(header::HOST).iter();
     let field = fields.next();
-    if fields.next().is_some() {
+    let other = |scheme: &Scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS;
+    if fields.next().is_some() || scheme.is_some_and(other) {
         return Err(Reason::BadRequest);
     }
     match (field, authority) {

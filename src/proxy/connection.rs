@@ -4,6 +4,7 @@ use super::deadline::Deadline;
 use super::headers::Forwarded;
 use super::io::{ClientIo, Pulse, Socket};
 use super::link::MAX_BUFFER;
+use super::proxy_protocol::SIGNATURE;
 use super::reply::Reply;
 use super::request;
 use super::tls::{self, Secure};
@@ -67,10 +68,7 @@ impl Client {
 
     /// The address, for the log.
     pub(super) fn address(&self) -> Option<IpAddr> {
-        match self.peer {
-            Peer::Ip(address) => Some(address),
-            Peer::Unix => None,
-        }
+        self.peer.address()
     }
 
     /// After the response that is about to go out, the connection is this.
@@ -131,22 +129,41 @@ pub(super) async fn serve(
 }
 
 /// Reads until the bytes are HTTP/2's preface or cannot become it (RFC 9113 section 3.4). A
-/// connection that says nothing is closed: hyper would wait for ever.
+/// connection that says nothing is closed: hyper would wait for ever. So is one that announces
+/// another client and may not: its request would be taken for somebody else's.
 async fn first_bytes(worker: &Worker, socket: &mut Socket, pulse: &Pulse) -> Option<Bytes> {
     let mut first = BytesMut::with_capacity(FIRST_READ);
-    let mut read = pin!(async {
-        while first.len() < PREFACE.len() && PREFACE.starts_with(&first) {
+    let may_become =
+        |first: &[u8], what: &[u8]| first.len() < what.len() && what.starts_with(first);
+    opening(worker, &pulse.reading, async {
+        while may_become(&first, PREFACE) || may_become(&first, &SIGNATURE) {
             if socket.read_buf(&mut first).await.ok()? == 0 {
                 return None;
             }
         }
-        Some(first.freeze())
-    });
+        (!first.starts_with(&SIGNATURE)).then(|| first.freeze())
+    })
+    .await?
+}
+
+/// What comes before a connection's first request, for as long as it is waited for. Whoever is there
+/// when the worker begins to drain has a moment left: its request may be on its way.
+pub(super) async fn opening<F: Future>(
+    worker: &Worker,
+    deadline: &Deadline,
+    what: F,
+) -> Option<F::Output> {
+    let mut what = pin!(what);
+    let mut hurried = false;
     std::future::poll_fn(|cx| {
-        if worker.is_draining() || pulse.reading.poll(cx).is_ready() {
-            return Poll::Ready(None);
+        if let Poll::Ready(output) = what.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
         }
-        read.as_mut().poll(cx)
+        if worker.is_draining() && !hurried {
+            hurried = true;
+            deadline.hasten(CLOSING);
+        }
+        deadline.poll(cx).map(|()| None)
     })
     .await
 }
@@ -168,10 +185,14 @@ async fn serve_http1(worker: Rc<Worker>, client: Rc<Client>, mut io: ClientIo) {
 async fn wakes(worker: &Worker, pulse: &Pulse, io: &mut ClientIo) -> bool {
     pulse.sleep();
     std::future::poll_fn(|cx| {
-        if worker.is_draining() || pulse.reading.poll(cx).is_ready() {
-            return Poll::Ready(false);
+        // What has come is answered, also where nothing more is waited for.
+        if let Poll::Ready(came) = io.poll_wake(cx) {
+            return Poll::Ready(came.is_ok_and(|came| came));
         }
-        io.poll_wake(cx).map(|came| came.is_ok_and(|came| came))
+        match worker.is_draining() || pulse.reading.poll(cx).is_ready() {
+            true => Poll::Ready(false),
+            false => Poll::Pending,
+        }
     })
     .await
 }
@@ -202,11 +223,14 @@ async fn speak_http1(
             return Poll::Ready(());
         }
         let mut connection = Pin::new(&mut connection);
-        if worker.is_draining() && !told {
+        let mut polled = connection.as_mut().poll(cx);
+        // What has begun to come is answered first: hyper would close before it.
+        if polled.is_pending() && worker.is_draining() && !told && !client.pulse.is_in_head() {
             told = true;
             connection.as_mut().graceful_shutdown();
+            polled = connection.poll(cx);
         }
-        connection.poll(cx).map(|ended| over = ended.is_ok())
+        polled.map(|ended| over = ended.is_ok())
     })
     .await;
     if tired {

@@ -96,6 +96,11 @@ impl Deadline {
         }
     }
 
+    /// Passes after this long at the latest.
+    pub(super) fn hasten(&self, after: Duration) {
+        self.at.set(self.at.get().min(self.tick_after(after)));
+    }
+
     /// Never passes.
     pub(super) fn clear(&self) {
         self.at.set(NEVER);

@@ -70,8 +70,8 @@ impl Framing {
         self.at = At::Blind;
     }
 
-    /// Whether some head had both Content-Length and Transfer-Encoding. It stays so: nothing more
-    /// is believed on this connection.
+    /// Whether some head had both Content-Length and Transfer-Encoding, or the first of them twice. It
+    /// stays so: nothing more is believed on this connection.
     pub(super) fn is_ambiguous(&self) -> bool {
         self.ambiguous
     }
@@ -146,6 +146,9 @@ impl Framing {
 
     fn field(&mut self, line: &[u8]) {
         if let Some(value) = value_of(line, b"content-length:") {
+            // hyper makes one of two that agree (RFC 9110 section 8.6 lets it), and not everybody
+            // who reads them does.
+            self.ambiguous |= self.head.has_length;
             self.head.has_length = true;
             self.head.length = number(value, 10);
         } else if value_of(line, b"transfer-encoding:").is_some() {
@@ -213,6 +216,8 @@ mod tests {
         see(&BOTH.to_uppercase(), true, At::Start);
         let other = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\ncontent-length: 3\r\n\r\n";
         see(other, true, At::ChunkSize);
+        let twice = "POST / HTTP/1.1\r\nContent-Length: 3\r\ncontent-length: 3\r\n\r\nabc";
+        see(twice, true, At::Start);
     }
 
     #[test]

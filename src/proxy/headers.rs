@@ -155,15 +155,20 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
 /// Whether the client takes trailers: always in HTTP/2, and in HTTP/1.1 where it says so (RFC 9110
 /// section 6.5.1).
 pub(super) fn takes_trailers(headers: &HeaderMap, version: Version) -> bool {
+    match version {
+        Version::HTTP_2 => true,
+        Version::HTTP_11 => says_trailers(headers),
+        _ => false,
+    }
+}
+
+/// Whether the client says that it takes trailers.
+pub(super) fn says_trailers(headers: &HeaderMap) -> bool {
     let says = |value: &HeaderValue| {
         let codings = value.to_str().unwrap_or("").split(',');
         codings.into_iter().any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
     };
-    match version {
-        Version::HTTP_2 => true,
-        Version::HTTP_11 => headers.get_all(header::TE).iter().any(says),
-        _ => false,
-    }
+    headers.get_all(header::TE).iter().any(says)
 }
 
 /// Takes out what speaks of the bytes before they were filtered or names what is hidden, and says

@@ -149,6 +149,11 @@ impl Pulse {
         self.framing.borrow().has_fragment()
     }
 
+    /// Whether the head of a request has begun to come and is not whole (HTTP/1).
+    pub(super) fn is_in_head(&self) -> bool {
+        self.framing.borrow().in_head()
+    }
+
     /// Whether the wait that is over was for the next request alone, and the client may have more time
     /// for it.
     pub(super) fn may_sleep(&self) -> bool {
@@ -284,6 +289,14 @@ impl Socket {
             Socket::Unix(_) => {}
             // There, an end without close_notify is none; this makes it a loud one.
             Socket::Tls(stream) => stream.get_ref().0.reset(),
+        }
+    }
+
+    /// What ALPN has chosen; `None` where there is no TLS, and in it where nothing was.
+    pub(super) fn chosen(&self) -> Option<Option<&[u8]>> {
+        match self {
+            Socket::Tcp(_) | Socket::Unix(_) => None,
+            Socket::Tls(stream) => Some(stream.get_ref().1.alpn_protocol()),
         }
     }
 

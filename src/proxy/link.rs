@@ -149,10 +149,10 @@ impl Link {
     /// Sends the rest of a request beside its response.
     pub(super) fn finish(&self, mut sending: Box<Sending>) -> Unfinished {
         let socket = self.socket.clone();
-        Unfinished(tokio::task::spawn_local(async move {
+        Unfinished::run(async move {
             // Who failed shows in the response, or does not matter any more.
             let _ = std::future::poll_fn(|cx| sending.poll(cx, &mut socket.borrow_mut())).await;
-        }))
+        })
     }
 
     /// The socket, and what came behind the last head, when it speaks HTTP no more. `None` where
@@ -181,6 +181,13 @@ impl Link {
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+impl Unfinished {
+    /// Goes on with this.
+    pub(super) fn run(rest: impl Future<Output = ()> + 'static) -> Unfinished {
+        Unfinished(tokio::task::spawn_local(rest))
     }
 }
 
@@ -214,7 +221,7 @@ const FIRST_READ: usize = 8 * 1024;
 pub(super) const MAX_BUFFER: usize = 400 * 1024;
 
 /// Interim responses (RFC 9110 section 15.2) that may come before the final one.
-const MAX_INTERIM: usize = 16;
+pub(super) const MAX_INTERIM: usize = 16;
 
 #[cfg(test)]
 mod tests {

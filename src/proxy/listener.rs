@@ -5,7 +5,11 @@
 //! fails if anybody has the port, and an abstract socket named after the address is held for as
 //! long as we run, because two instances that start at the same moment could both get past the
 //! bind (with SO_REUSEADDR, which restarts need, a bound port that nobody listens on yet is free).
+//!
+//! A process that is to start beside an old one does neither. And where somebody else has opened the
+//! socket ([`Passed`]), there is nothing to claim.
 
+use super::passed::{Passed, PassedError};
 use crate::settings::ListenAddress;
 use socket2::{Domain, Socket, Type};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -28,6 +32,9 @@ pub enum BindError {
     /// A file that is no socket stands at the path.
     #[error("{} exists and is no socket; remove it or listen elsewhere", shown(.0))]
     NotASocket(ListenAddress),
+    /// A socket that was handed over.
+    #[error(transparent)]
+    Passed(#[from] PassedError),
     /// Anything else.
     #[error("cannot listen on {at}: {1}", at = shown(.0))]
     Io(ListenAddress, io::Error),
@@ -41,7 +48,17 @@ pub(super) struct Claimed {
     /// As many as there are workers.
     pub(super) listeners: Vec<Listener>,
     /// Held so that no second instance claims the same.
-    pub(super) claim: UnixListener,
+    pub(super) claim: Option<UnixListener>,
+}
+
+/// What others have to do with the addresses.
+#[derive(Debug, Default)]
+pub struct Handover {
+    /// Sockets that were opened for this process. Each is the listener of its address.
+    pub passed: Vec<Passed>,
+    /// Whether to share addresses with a process of the same user that has them already. Both take
+    /// connections until one of them ends.
+    pub beside: bool,
 }
 
 /// A non-blocking listener that has not met a runtime yet.
@@ -53,11 +70,37 @@ pub(super) enum Listener {
     Unix(UnixListener),
 }
 
-/// Claims an address for this process alone and opens a listener for each worker.
-pub(super) fn claim(address: &ListenAddress, workers: usize) -> Result<Claimed, BindError> {
+/// Claims every address and opens a listener of each for every worker, in order.
+pub(super) fn claim_all<'a>(
+    addresses: impl Iterator<Item = &'a ListenAddress>,
+    workers: usize,
+    mut handover: Handover,
+) -> Result<Vec<Claimed>, BindError> {
+    let mut claimed = Vec::new();
+    for address in addresses {
+        let given = handover.passed.iter().position(|passed| passed.address == *address);
+        claimed.push(match given {
+            Some(at) => take(handover.passed.swap_remove(at), workers)?,
+            None => claim(address, workers, handover.beside)?,
+        });
+    }
+    match handover.passed.pop() {
+        Some(Passed { name, address, .. }) => Err(PassedError::Unnamed(name, address).into()),
+        None => Ok(claimed),
+    }
+}
+
+fn take(passed: Passed, workers: usize) -> Result<Claimed, BindError> {
+    let (name, address) = (passed.name.clone(), passed.address.clone());
+    let listeners = passed.listeners(workers).map_err(|error| PassedError::Io(name, error))?;
+    Ok(Claimed { address, listeners, claim: None })
+}
+
+/// Opens a listener for each worker, for this process alone unless it is to be `beside` another one.
+fn claim(address: &ListenAddress, workers: usize, beside: bool) -> Result<Claimed, BindError> {
     match address {
-        ListenAddress::Tcp(tcp) => claim_tcp(*tcp, workers),
-        ListenAddress::Unix(path) => claim_unix(path, workers),
+        ListenAddress::Tcp(tcp) => claim_tcp(*tcp, workers, beside),
+        ListenAddress::Unix(path) => claim_unix(path, workers, beside),
     }
     .map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => BindError::InUse(address.clone()),
@@ -66,12 +109,13 @@ pub(super) fn claim(address: &ListenAddress, workers: usize) -> Result<Claimed, 
     })
 }
 
-fn claim_tcp(address: SocketAddr, workers: usize) -> io::Result<Claimed> {
+fn claim_tcp(address: SocketAddr, workers: usize, beside: bool) -> io::Result<Claimed> {
     let first = tcp_socket(address)?;
+    first.set_reuse_port(beside)?;
     first.bind(&address.into())?;
     let bound = first.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
-    let claim = hold(&format!("portcullis/{bound}"))?;
-    // From here on others with the same user id may join, and only we will.
+    let claim = (!beside).then(|| hold(&format!("portcullis/{bound}"))).transpose()?;
+    // From here on others with the same user id may join, and only we will, or who is told to.
     first.set_reuse_port(true)?;
     let mut sockets = vec![first];
     for _ in 1..workers {
@@ -101,13 +145,13 @@ fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn claim_unix(path: &Path, workers: usize) -> io::Result<Claimed> {
+fn claim_unix(path: &Path, workers: usize, beside: bool) -> io::Result<Claimed> {
     // The path may be as long as a socket's name, so its hash stands for it.
     let mut hasher = DefaultHasher::new();
     path.hash(&mut hasher);
-    let claim = hold(&format!("portcullis/unix/{:016x}", hasher.finish()))?;
-    remove_stale(path)?;
-    let first = UnixListener::bind(path)?;
+    let name = format!("portcullis/unix/{:016x}", hasher.finish());
+    let claim = (!beside).then(|| hold(&name)).transpose()?;
+    let first = if beside { replace(path)? } else { bind_alone(path)? };
     first.set_nonblocking(true)?;
     let mut listeners = Vec::with_capacity(workers);
     for _ in 1..workers {
@@ -117,15 +161,25 @@ fn claim_unix(path: &Path, workers: usize) -> io::Result<Claimed> {
     Ok(Claimed { address: ListenAddress::Unix(path.into()), listeners, claim })
 }
 
+fn bind_alone(path: &Path) -> io::Result<UnixListener> {
+    remove_stale(path)?;
+    UnixListener::bind(path)
+}
+
+/// Puts a new socket in the place of the one that is there, which goes on with whom it has.
+fn replace(path: &Path) -> io::Result<UnixListener> {
+    is_socket(path)?;
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}", std::process::id()));
+    let first = UnixListener::bind(&beside)?;
+    std::fs::rename(&beside, path)?;
+    Ok(first)
+}
+
 /// A socket file outlives the process that made it. If nobody answers there, it is removed.
 fn remove_stale(path: &Path) -> io::Result<()> {
-    let kind = match std::fs::symlink_metadata(path) {
-        Ok(metadata) => metadata.file_type(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    if !kind.is_socket() {
-        return Err(io::ErrorKind::AlreadyExists.into());
+    if !is_socket(path)? {
+        return Ok(());
     }
     match UnixStream::connect(path) {
         Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
@@ -136,7 +190,17 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-fn shown(address: &ListenAddress) -> String {
+/// Whether there is one. Anything else that is there is an error.
+fn is_socket(path: &Path) -> io::Result<bool> {
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.file_type().is_socket() => Ok(true),
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn shown(address: &ListenAddress) -> String {
     match address {
         ListenAddress::Tcp(address) => address.to_string(),
         ListenAddress::Unix(path) => format!("unix:{}", path.display()),
@@ -153,26 +217,26 @@ mod tests {
 
     #[test]
     fn p15_a_second_instance_fails_and_names_the_address() {
-        let first = claim(&any(), 2).unwrap();
+        let first = claim(&any(), 2, false).unwrap();
         assert_eq!(first.listeners.len(), 2);
         for workers in [1, 2] {
-            let error = claim(&first.address, workers).unwrap_err();
+            let error = claim(&first.address, workers, false).unwrap_err();
             assert!(matches!(&error, BindError::InUse(at) if *at == first.address), "{error}");
             assert!(error.to_string().contains("127.0.0.1:"), "{error}");
         }
         let address = first.address.clone();
         drop(first);
-        claim(&address, 2).unwrap();
+        claim(&address, 2, false).unwrap();
     }
 
     #[test]
     fn p15_the_claim_holds_even_where_the_bind_would_not() {
-        let first = claim(&any(), 1).unwrap();
+        let first = claim(&any(), 1, false).unwrap();
         let Claimed { address, listeners, claim: held } = first;
         drop(listeners);
-        assert!(matches!(claim(&address, 1), Err(BindError::InUse(_))));
+        assert!(matches!(claim(&address, 1, false), Err(BindError::InUse(_))));
         drop(held);
-        claim(&address, 1).unwrap();
+        claim(&address, 1, false).unwrap();
     }
 
     #[test]
@@ -182,18 +246,18 @@ mod tests {
         stranger.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
         stranger.listen(1).unwrap();
         let address = ListenAddress::Tcp(stranger.local_addr().unwrap().as_socket().unwrap());
-        assert!(matches!(claim(&address, 2), Err(BindError::InUse(_))));
+        assert!(matches!(claim(&address, 2, false), Err(BindError::InUse(_))));
     }
 
     #[test]
     fn a_stale_socket_file_is_removed_and_a_live_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let address = ListenAddress::Unix(dir.path().join("s.sock"));
-        let first = claim(&address, 2).unwrap();
+        let first = claim(&address, 2, false).unwrap();
         assert_eq!(first.listeners.len(), 2);
-        assert!(matches!(claim(&address, 1), Err(BindError::InUse(_))));
+        assert!(matches!(claim(&address, 1, false), Err(BindError::InUse(_))));
         drop(first);
-        claim(&address, 1).unwrap();
+        claim(&address, 1, false).unwrap();
     }
 
     #[test]
@@ -201,8 +265,56 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         std::fs::write(&path, "precious").unwrap();
-        let error = claim(&ListenAddress::Unix(path.clone()), 1).unwrap_err();
+        let error = claim(&ListenAddress::Unix(path.clone()), 1, false).unwrap_err();
         assert!(matches!(error, BindError::NotASocket(_)), "{error}");
         assert_eq!(std::fs::read_to_string(path).unwrap(), "precious");
+    }
+
+    #[test]
+    fn p15_who_is_told_to_starts_beside_another_one() {
+        let dir = tempfile::tempdir().unwrap();
+        for address in [any(), ListenAddress::Unix(dir.path().join("s.sock"))] {
+            let old = claim(&address, 2, false).unwrap();
+            let new = claim(&old.address, 2, true).unwrap();
+            assert_eq!(new.address, old.address);
+            assert!(new.claim.is_none());
+            let address = old.address.clone();
+            drop(old);
+            match &address {
+                ListenAddress::Tcp(at) => drop(std::net::TcpStream::connect(at).unwrap()),
+                ListenAddress::Unix(path) => drop(UnixStream::connect(path).unwrap()),
+            }
+            // Nobody else may, as long as one of them is there.
+            assert!(matches!(claim(&address, 1, false), Err(BindError::InUse(_))));
+        }
+    }
+
+    #[test]
+    fn p15_a_file_that_is_no_socket_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, "precious").unwrap();
+        let error = claim(&ListenAddress::Unix(path.clone()), 1, true).unwrap_err();
+        assert!(matches!(error, BindError::NotASocket(_)), "{error}");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "precious");
+    }
+
+    #[test]
+    fn p15_what_was_handed_over_is_the_listener_of_its_address_and_needs_no_claim() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = ListenAddress::Tcp(socket.local_addr().unwrap());
+        let passed = |socket: &TcpListener| {
+            vec![Passed::new("web".into(), socket.try_clone().unwrap()).unwrap()]
+        };
+        for _second_process_too in 0..2 {
+            let handover = Handover { passed: passed(&socket), beside: false };
+            let claimed = claim_all([&address, &any()].into_iter(), 2, handover).unwrap();
+            assert_eq!((claimed.len(), &claimed[0].address), (2, &address));
+            assert!(claimed[0].claim.is_none() && claimed[1].claim.is_some());
+        }
+        let handover = Handover { passed: passed(&socket), beside: false };
+        let error = claim_all([&any()].into_iter(), 1, handover).unwrap_err();
+        assert!(error.to_string().contains("`web`"), "{error}");
+        assert!(matches!(error, BindError::Passed(PassedError::Unnamed(..))), "{error}");
     }
 }

@@ -5,9 +5,13 @@
 //! [`link`] → [`answer`], [`rest`]) → [`shape`] → [`reply`], or [`respond`] where it is refused; its
 //! [`story`] is handed over at the end. What a decision waits for is found out by [`ask`]. A request
 //! that opens a WebSocket connection goes through [`upgrade`] and lives on in a [`tunnel`]; whatever
-//! lasts is asked [`again`]. Where a listener speaks TLS, [`tls`] stands before all of it.
+//! lasts is asked [`again`]. An upstream that speaks HTTP/2 is spoken to by [`http2`], with
+//! [`trailers`], and refused calls of [`grpc`] are answered in its words. Where a listener speaks TLS,
+//! [`tls`] stands before all of it, and before that [`announced`], where load balancers say for whom
+//! they connect ([`proxy_protocol`]).
 
 mod again;
+mod announced;
 mod answer;
 mod ask;
 mod asking;
@@ -21,17 +25,23 @@ mod dial;
 mod failures;
 mod frames;
 mod framing;
+mod grpc;
 mod guarded;
 mod guesses;
 mod headers;
 mod health;
+mod http2;
 mod inflated;
 mod io;
 mod link;
 mod listener;
 mod outgoing;
+mod passed;
 mod patience;
 mod pool;
+#[doc(hidden)]
+pub mod probe;
+pub mod proxy_protocol;
 mod random;
 mod received;
 mod reply;
@@ -46,17 +56,20 @@ mod story;
 mod tls;
 mod told;
 mod totals;
+mod trailers;
 mod tunnel;
 mod upgrade;
 mod upload;
 mod watched;
 mod worker;
 
-pub use listener::BindError;
+pub use listener::{BindError, Handover};
+pub use passed::{Passed, PassedError};
 
 use crate::control::Store;
 use crate::control::store::LiveTls;
 use crate::identity::Fault;
+use crate::policy::peers::Peers;
 use crate::settings::{Limits, ListenAddress};
 use crate::telemetry::WorkerTelemetry;
 use crate::telemetry::record::Record;
@@ -91,12 +104,14 @@ pub struct Door {
     pub address: ListenAddress,
     /// What is live of its certificates; `None` where it speaks HTTP in clear.
     pub tls: Option<Arc<LiveTls>>,
+    /// Who says first for whom it connects (PROXY protocol).
+    pub announcers: Option<Arc<Peers>>,
 }
 
 /// In clear.
 impl From<ListenAddress> for Door {
     fn from(address: ListenAddress) -> Door {
-        Door { address, tls: None }
+        Door { address, tls: None, announcers: None }
     }
 }
 
@@ -114,6 +129,8 @@ pub trait Recorder {
     fn handshake(&self, _: Handshake) {}
     /// An HTTP/2 connection was ended because of the frames that its client sent.
     fn flooded(&self) {}
+    /// Who is to say for whom it connects did not, and its connection was closed.
+    fn not_announced(&self) {}
     /// A connection to an upstream was opened.
     fn upstream_opened(&self) {}
     /// A request goes over an upstream connection that has been used before.
@@ -154,6 +171,10 @@ impl Recorder for WorkerTelemetry {
 
     fn flooded(&self) {
         WorkerTelemetry::flooded(self);
+    }
+
+    fn not_announced(&self) {
+        WorkerTelemetry::not_announced(self);
     }
 
     fn upstream_opened(&self) {
@@ -206,8 +227,14 @@ pub enum WorkerFailed {
 /// Claims the addresses and starts the workers. Returns when connections are accepted, or with the
 /// first address that could not be claimed and nothing started.
 pub fn serve(config: ProxyConfig) -> Result<Handle, ServeError> {
+    serve_with(config, Handover::default())
+}
+
+/// The same, with what others have to do with the addresses.
+pub fn serve_with(config: ProxyConfig, handover: Handover) -> Result<Handle, ServeError> {
     let workers = config.workers.max(1);
-    let claimed = claim_all(&config.listen, workers)?;
+    let addresses = config.listen.iter().map(|door| &door.address);
+    let claimed = listener::claim_all(addresses, workers, handover)?;
     let addresses = claimed.iter().map(|claimed| claimed.address.clone()).collect();
     let (stop, stopped) = watch::channel(false);
     let secure = config.listen.iter().map(|door| door.tls.is_some()).collect();
@@ -229,12 +256,8 @@ pub fn serve(config: ProxyConfig) -> Result<Handle, ServeError> {
     Ok(handle)
 }
 
-fn claim_all(listen: &[Door], workers: usize) -> Result<Vec<Claimed>, BindError> {
-    listen.iter().map(|door| listener::claim(&door.address, workers)).collect()
-}
-
 /// A worker's share of a door.
-type Share = (Listener, Option<Arc<LiveTls>>);
+type Share = (Listener, Door);
 
 /// Gives each worker one listener of every address.
 fn deal(
@@ -245,9 +268,9 @@ fn deal(
 ) -> Vec<Vec<Share>> {
     let mut dealt: Vec<Vec<Share>> = (0..workers).map(|_| Vec::new()).collect();
     for (Claimed { listeners, claim, .. }, door) in claimed.into_iter().zip(doors) {
-        handle._claims.push(claim);
+        handle._claims.extend(claim);
         for (worker, listener) in dealt.iter_mut().zip(listeners) {
-            worker.push((listener, door.tls.clone()));
+            worker.push((listener, door.clone()));
         }
     }
     dealt

@@ -5,11 +5,12 @@ use super::canonical::Canonical;
 use super::headers;
 use super::sending::Sending;
 use super::told::{Told, write_told};
+use super::trailers::Trailers;
 use super::upload::{RequestBody, Upload};
 use crate::decide::Reason;
 use crate::identity::Identity;
 use crate::policy::snapshot::Route;
-use crate::policy::upstream::Upstream;
+use crate::policy::upstream::{Protocol, Upstream};
 use http::header::HeaderValue;
 use http::uri::PathAndQuery;
 use std::rc::Rc;
@@ -33,6 +34,10 @@ impl Outgoing {
         filtered: bool,
     ) -> Result<Outgoing, Reason> {
         let stripped = stripped(&canonical, route)?;
+        let trailing = upstream.protocol == Protocol::Http2
+            && canonical.is_http2()
+            && (!filtered || told.permit.is_monitored());
+        let wants = trailing && headers::says_trailers(canonical.headers());
         let (method, whole, client_host, mut headers) = canonical.into_parts();
         let target = stripped.unwrap_or(whole);
         headers::clean_request(&mut headers, identity, route.credential_pass)?;
@@ -59,8 +64,14 @@ impl Outgoing {
         if told.permit.upgrades() {
             headers::write_switch(&mut head);
         }
-        let sending = Sending::new(method, head, body, headers);
-        let sending = if told.permit.upgrades() { sending.switching() } else { sending };
+        let trailers = trailing.then(|| Trailers::beside(&headers, identity, route, wants));
+        let mut sending = Sending::new(method, head, body, headers);
+        if told.permit.upgrades() {
+            sending = sending.switching();
+        }
+        if let Some(trailers) = trailers {
+            sending = sending.with_trailers(trailers);
+        }
         Ok(Outgoing { sending: Box::new(sending) })
     }
 

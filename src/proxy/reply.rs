@@ -2,6 +2,7 @@
 
 use super::again::Lasting;
 use super::headers;
+use super::http2::Stream;
 use super::pool::Lease;
 use super::rest::{Rest, Taken};
 use super::sieve::Sieve;
@@ -43,7 +44,17 @@ pub(super) enum Source {
 pub(super) struct Download {
     rest: Rest,
     announced: Option<u64>,
-    lease: Option<Lease>,
+    from: Carrier,
+}
+
+/// What a body comes over.
+enum Carrier {
+    /// A connection that carries nothing else meanwhile.
+    Link(Lease),
+    /// One stream of an HTTP/2 connection. Boxed, because it is rare and large.
+    Stream(Box<Stream>),
+    /// Nothing: it is over.
+    Nothing,
 }
 
 /// An upstream's body on its way through the filter.
@@ -100,19 +111,33 @@ impl Reply {
 impl Download {
     /// A body that has just begun.
     pub(super) fn new(rest: Rest, announced: Option<u64>, lease: Lease) -> Download {
-        let mut download = Download { rest, announced, lease: Some(lease) };
+        let mut download = Download { rest, announced, from: Carrier::Link(lease) };
         download.check_end();
         download
     }
 
+    /// The same, over a stream.
+    pub(super) fn over(stream: Stream, announced: Option<u64>) -> Download {
+        let from =
+            if stream.is_over() { Carrier::Nothing } else { Carrier::Stream(Box::new(stream)) };
+        Download { rest: Rest::sized(0), announced, from }
+    }
+
     /// Whether nothing more will come.
     pub(super) fn is_over(&self) -> bool {
-        self.lease.is_none()
+        match &self.from {
+            Carrier::Link(_) => false,
+            Carrier::Stream(stream) => stream.is_over(),
+            Carrier::Nothing => true,
+        }
     }
 
     /// The length that is left, where it is known.
     pub(super) fn length(&self) -> Option<u64> {
-        self.rest.length()
+        match &self.from {
+            Carrier::Stream(stream) => stream.length(),
+            _ => self.rest.length(),
+        }
     }
 
     /// What Content-Length said, also where no body follows it.
@@ -122,14 +147,21 @@ impl Download {
 
     /// The upstream may be silent for so long between two pieces.
     pub(super) fn may_pause(&mut self, pause: Duration) {
-        if let Some(lease) = &mut self.lease {
-            lease.may_pause(pause);
+        match &mut self.from {
+            Carrier::Link(lease) => lease.may_pause(pause),
+            Carrier::Stream(stream) => stream.may_pause(pause),
+            Carrier::Nothing => {}
         }
     }
 
     /// The next bytes.
     pub(super) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Chunk> {
-        while let Some(lease) = &mut self.lease {
+        loop {
+            let lease = match &mut self.from {
+                Carrier::Link(lease) => lease,
+                Carrier::Stream(stream) => return stream.poll_chunk(cx),
+                Carrier::Nothing => return Poll::Ready(None),
+            };
             match self.rest.take(&mut lease.link.buffer) {
                 Ok(Taken::Data(data)) => {
                     lease.waited();
@@ -145,7 +177,14 @@ impl Download {
                 Err(_) => return Poll::Ready(Some(Err(Cut::Upstream))),
             }
         }
-        Poll::Ready(None)
+    }
+
+    /// What came behind the body and may pass, once.
+    pub(super) fn trailers(&mut self) -> Option<HeaderMap> {
+        match &mut self.from {
+            Carrier::Stream(stream) => stream.trailers(),
+            _ => None,
+        }
     }
 
     fn check_end(&mut self) {
@@ -155,7 +194,7 @@ impl Download {
     }
 
     fn finish(&mut self) {
-        if let Some(lease) = self.lease.take() {
+        if let Carrier::Link(lease) = std::mem::replace(&mut self.from, Carrier::Nothing) {
             lease.give_back();
         }
     }
@@ -318,9 +357,15 @@ impl Source {
 
     /// What is said behind the body, once.
     fn trailers(&mut self) -> Option<HeaderMap> {
-        let Source::Filtered(filtered) = self else { return None };
-        let count = filtered.count.take()?;
-        Some(HeaderMap::from_iter([(headers::FILTERED, count.into())]))
+        match self {
+            Source::Filtered(filtered) => {
+                let count = filtered.count.take()?;
+                Some(HeaderMap::from_iter([(headers::FILTERED, count.into())]))
+            }
+            Source::Stream(download) => download.trailers(),
+            Source::Watched(watched) => watched.trailers(),
+            _ => None,
+        }
     }
 
     /// hyper drops what it has not written when a body fails. One turn of waiting makes it write
@@ -338,5 +383,16 @@ impl Source {
             Source::Stream(download) => download.is_over(),
             Source::Watched(watched) => watched.is_over(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every request carries one: what few of them come over must not make it larger.
+    #[test]
+    fn a_body_over_a_stream_costs_others_nothing() {
+        assert_eq!(size_of::<Carrier>(), size_of::<Option<Lease>>());
     }
 }

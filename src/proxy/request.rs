@@ -7,6 +7,7 @@ use super::coding::{Accepts, Bounds};
 use super::connection::Client;
 use super::cors;
 use super::deadline::Deadline;
+use super::grpc;
 use super::guarded::guarded;
 use super::headers;
 use super::inflated;
@@ -52,7 +53,8 @@ pub(super) async fn handle(
     let method = &parts.method;
     let mut story = Story::begin(&worker, &client.pulse, client.address(), method, &request_id);
     story.is_taken_within(taking);
-    let mut asked = Asked { method: method.clone(), version: parts.version, unread: false };
+    let grpc = grpc::is_call(method, parts.version, &parts.headers);
+    let mut asked = Asked { method: method.clone(), version: parts.version, grpc, unread: false };
     let expects = parts.headers.contains_key(header::EXPECT);
     let mut body = Some(body);
     let way = Way {
@@ -336,10 +338,10 @@ impl Way<'_> {
             (Some(whole), _) => whole,
             (None, Some(_)) if !unread => self.read_body(body, story).await?,
             (None, _) => {
-                let limits = &self.worker.limits;
-                return Ok(body.take().map_or(RequestBody::Empty, |body| {
-                    RequestBody::stream(body, limits.patience(), limits.upstream_head)
-                }));
+                let patience = self.worker.limits.patience();
+                return Ok(body
+                    .take()
+                    .map_or(RequestBody::Empty, |body| RequestBody::stream(body, patience)));
             }
         };
         let whole = match coding {

@@ -3,6 +3,7 @@
 //! Two refusals with the same status look the same. They name no role, no rule and no field but
 //! the pointers that the client itself sent.
 
+use super::grpc;
 use super::pool::SendError;
 use super::reply::{Reply, Source};
 use super::story::Story;
@@ -39,6 +40,8 @@ pub(super) struct Asked {
     pub(super) method: Method,
     /// HTTP/2 has no Connection header.
     pub(super) version: Version,
+    /// It is a call of gRPC, whose clients read no document.
+    pub(super) grpc: bool,
     /// A body that nobody will read is still coming in.
     pub(super) unread: bool,
 }
@@ -62,6 +65,10 @@ impl From<SendError> for Refused {
             SendError::Failed => Reason::UpstreamFailed,
             SendError::Timeout => Reason::UpstreamTimeout,
             SendError::Full => Reason::Overloaded,
+            SendError::Unwell(seconds) => {
+                let refused = Refused::from(Reason::UpstreamUnwell);
+                return Refused { retry_after: Some(seconds), ..refused };
+            }
             SendError::Client(reason) => reason,
         };
         reason.into()
@@ -81,7 +88,7 @@ pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> 
     }
     let problem = problem::document(status, detail(refusal.reason), &refusal.pointers);
     let length = problem.len();
-    let head = asked.method == Method::HEAD;
+    let head = asked.method == Method::HEAD || asked.grpc;
     let source = if head { Source::Empty } else { Source::Whole(problem.into()) };
     let mut fields = HeaderMap::new();
     story.mark_crossing(&mut fields);
@@ -92,6 +99,9 @@ pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> 
     headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
     headers.insert(header::CONTENT_LENGTH, length.into());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if asked.grpc {
+        grpc::refuse(headers, status, detail(refusal.reason));
+    }
     if close && asked.version < Version::HTTP_2 {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -5,7 +5,8 @@
 //! without a copy, where the first connection died before it answered.
 
 use super::io::Socket;
-use super::upload::{RequestBody, Upload};
+use super::trailers::Trailers;
+use super::upload::{Part, RequestBody, Upload};
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, Method};
 use hyper::body::Body;
@@ -38,6 +39,8 @@ pub(super) struct Sending {
     replayable: bool,
     /// Whether the upstream is asked to speak another protocol from here on.
     switches: bool,
+    /// Where trailers pass, in both directions: between two sides that speak HTTP/2.
+    trailers: Option<Box<Trailers>>,
     headers: HeaderMap,
 }
 
@@ -99,6 +102,7 @@ impl Sending {
             begun: false,
             replayable,
             switches: false,
+            trailers: None,
             headers,
         }
     }
@@ -106,6 +110,48 @@ impl Sending {
     /// The same, which asks for another protocol.
     pub(super) fn switching(self) -> Sending {
         Sending { switches: true, ..self }
+    }
+
+    /// The same, with trailers both ways.
+    pub(super) fn with_trailers(self, trailers: Trailers) -> Sending {
+        Sending { trailers: Some(Box::new(trailers)), ..self }
+    }
+
+    /// Its head, for whoever writes it otherwise. Whole as long as nothing was written.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.lead
+    }
+
+    /// What follows the head, for whoever frames it otherwise.
+    pub(super) fn body(&self) -> &RequestBody {
+        &self.body
+    }
+
+    /// The next piece of it.
+    pub(super) fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
+        if let RequestBody::Whole(bytes) = &self.body {
+            // Kept, so that it can be taken once more.
+            self.data = bytes.clone();
+        }
+        let part = self.body.poll_part(cx);
+        self.begun |= matches!(part, Poll::Ready(Some(_)));
+        part
+    }
+
+    /// Which trailers pass.
+    pub(super) fn trailers(&self) -> Option<&Trailers> {
+        self.trailers.as_deref()
+    }
+
+    /// The same as [`Sending::rewind`] for a body that is framed otherwise. What the upstream says
+    /// that it has not looked at may be sent again whatever it is, if it is still here: a body that
+    /// streams is not, once a piece of it was taken (RFC 9113 section 8.7).
+    pub(super) fn take_back(&mut self, unprocessed: bool) -> bool {
+        if self.begun && !self.data.is_empty() {
+            self.body = RequestBody::Whole(std::mem::take(&mut self.data));
+            self.begun = false;
+        }
+        !self.begun && (unprocessed || self.replayable)
     }
 
     /// Whether 101 is an answer to it.

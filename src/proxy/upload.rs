@@ -13,7 +13,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// What is sent after a request's head.
@@ -27,6 +27,9 @@ pub(super) enum RequestBody {
     Stream(Incoming, Rc<Upload>),
 }
 
+/// A piece of a body.
+pub(super) type Part = Option<Result<Frame<Bytes>, ClientFailed>>;
+
 /// How a streamed body fares. The upstream connection's deadline follows it: who is waited for
 /// determines how long.
 #[derive(Debug)]
@@ -35,7 +38,8 @@ pub(super) struct Upload {
     /// The tick by which all of the exchange has to be over.
     end: Cell<u64>,
     patience: Patience,
-    upstream_idle: Duration,
+    /// How long the upstream is waited for.
+    pause: Cell<Duration>,
     waiting_for_client: Cell<bool>,
     client_fault: Cell<Option<Reason>>,
     bytes: Cell<u64>,
@@ -48,11 +52,7 @@ pub(super) struct ClientFailed;
 
 impl RequestBody {
     /// A body that is handed on as it comes.
-    pub(super) fn stream(
-        body: Incoming,
-        patience: Patience,
-        upstream_idle: Duration,
-    ) -> RequestBody {
+    pub(super) fn stream(body: Incoming, patience: Patience) -> RequestBody {
         if body.is_end_stream() {
             return RequestBody::Empty;
         }
@@ -60,12 +60,40 @@ impl RequestBody {
             deadline: RefCell::new(None),
             end: Cell::new(u64::MAX),
             patience,
-            upstream_idle,
+            pause: Cell::default(),
             waiting_for_client: Cell::new(false),
             client_fault: Cell::new(None),
             bytes: Cell::new(0),
         };
         RequestBody::Stream(body, Rc::new(upload))
+    }
+
+    /// The next piece, trailers among them.
+    pub(super) fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
+        let (body, upload) = match self {
+            RequestBody::Empty => return Poll::Ready(None),
+            RequestBody::Whole(_) => {
+                let RequestBody::Whole(bytes) = std::mem::replace(self, RequestBody::Empty) else {
+                    return Poll::Ready(None);
+                };
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            RequestBody::Stream(body, upload) => (body, upload),
+        };
+        let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else {
+            upload.wait(true);
+            return Poll::Pending;
+        };
+        upload.wait(false);
+        let Some(frame) = frame else { return Poll::Ready(None) };
+        let came = frame.map_err(|error| fault(&error)).and_then(|frame| {
+            frame.data_ref().map_or(Ok(()), |data| upload.came(data.len()))?;
+            Ok(frame)
+        });
+        Poll::Ready(Some(came.map_err(|reason| {
+            upload.client_fault.set(Some(reason));
+            ClientFailed
+        })))
     }
 
     /// The progress of a streamed body.
@@ -78,10 +106,17 @@ impl RequestBody {
 }
 
 impl Upload {
-    /// Every wait is held against this deadline from now on, and over by this tick.
-    pub(super) fn follow(&self, deadline: &Rc<Deadline>, end: u64) {
+    /// Every wait is held against this deadline from now on, and over by this tick; one for the
+    /// upstream takes no longer than `pause`.
+    pub(super) fn follow(&self, deadline: &Rc<Deadline>, pause: Duration, end: u64) {
+        self.pause.set(pause);
         self.end.set(end);
         *self.deadline.borrow_mut() = Some(deadline.clone());
+    }
+
+    /// No wait counts any more: who is silent may be so, for as long as what it belongs to lasts.
+    pub(super) fn leave(&self) {
+        *self.deadline.borrow_mut() = None;
     }
 
     /// What the client did, if it is the client for whom everybody waited, who went away, or who
@@ -104,7 +139,7 @@ impl Upload {
         if let Some(deadline) = &*self.deadline.borrow() {
             let limit = match for_client {
                 true => self.patience.begin(deadline.now()),
-                false => self.upstream_idle,
+                false => self.pause.get(),
             };
             deadline.set_until(limit, self.end.get());
         }
@@ -127,41 +162,12 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ClientFailed>>> {
-        let (body, upload) = match &mut *self {
-            RequestBody::Empty => return Poll::Ready(None),
-            RequestBody::Whole(_) => {
-                let RequestBody::Whole(bytes) = std::mem::replace(&mut *self, RequestBody::Empty)
-                else {
-                    return Poll::Ready(None);
-                };
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
-            }
-            RequestBody::Stream(body, upload) => (body, upload),
-        };
         loop {
-            let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else {
-                upload.wait(true);
-                return Poll::Pending;
-            };
-            upload.wait(false);
-            return match frame {
-                None => Poll::Ready(None),
-                Some(Err(error)) => {
-                    upload.client_fault.set(Some(fault(&error)));
-                    Poll::Ready(Some(Err(ClientFailed)))
-                }
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => {
-                        if let Err(late) = upload.came(data.len()) {
-                            upload.client_fault.set(Some(late));
-                            return Poll::Ready(Some(Err(ClientFailed)));
-                        }
-                        Poll::Ready(Some(Ok(Frame::data(data))))
-                    }
-                    // Trailers end here: they may carry what headers may not.
-                    Err(_) => continue,
-                },
-            };
+            match ready!(self.poll_part(cx)) {
+                // They end here: they may carry what headers may not.
+                Some(Ok(frame)) if frame.is_trailers() => {}
+                part => return Poll::Ready(part),
+            }
         }
     }
 

@@ -38,6 +38,11 @@ impl Watched {
         self.download.length()
     }
 
+    /// What came behind the body and may pass, once.
+    pub(super) fn trailers(&mut self) -> Option<HeaderMap> {
+        self.download.trailers()
+    }
+
     /// The next bytes, as they came.
     pub(super) fn poll_chunk(
         &mut self,

@@ -3,6 +3,7 @@
 //! Everything that requests touch belongs to one worker, so it is counted with `Cell`s and shared
 //! with `Rc`s. What crosses threads is the policy, the number of connections and the word to stop.
 
+use super::announced;
 use super::budget::{Budget, Total};
 use super::connection;
 use super::deadline::{Clock, TICK};
@@ -13,12 +14,12 @@ use super::listener::Listener;
 use super::pool::{Pool, TELL_AGAIN, To};
 use super::random::Random;
 use super::sources::Sources;
-use super::{AtEnd, ProxyConfig, Recorder, Share};
-use crate::control::store::LiveTls;
+use super::{AtEnd, Door, ProxyConfig, Recorder, Share};
+use crate::control::upstreams::Spot;
 use crate::control::{Live, Reader};
 use crate::identity::Peer;
 use crate::policy::snapshot::UpstreamId;
-use crate::policy::upstream::Upstream;
+use crate::policy::upstream::{Protocol, Upstream};
 use crate::settings::Limits;
 use http::HeaderValue;
 use std::cell::{Cell, RefCell};
@@ -47,7 +48,10 @@ pub(super) struct Worker {
     pub(super) failures: Failures,
     /// What may be held of bodies.
     pub(super) budget: Budget,
-    sources: Sources,
+    /// Connections by where they come from.
+    pub(super) sources: Sources,
+    /// When it was told last that a load balancer does not say for whom it connects.
+    pub(super) silent_told: Cell<Option<Instant>>,
     /// Two readings of one moment, of every tick: a request reads one clock and has both.
     moment: Cell<(std::time::Instant, SystemTime)>,
     /// Ids.
@@ -75,12 +79,18 @@ pub(super) struct All {
 pub(super) struct Held {
     live: Arc<Live>,
     policy: HeaderValue,
+    /// Where each upstream is, and which version of that this is.
+    spots: Box<[Arc<[Spot]>]>,
+    version: u64,
 }
 
 impl Held {
     fn new(live: Arc<Live>) -> Held {
         let policy = headers::policy_value(live.snapshot.digest());
-        Held { live, policy }
+        // Before what it is the version of: what is found out in between is taken over next time.
+        let version = live.upstreams.version();
+        let spots = live.upstreams.spots().collect();
+        Held { live, policy, spots, version }
     }
 
     /// The first digits of the policy's digest, as upstreams are told.
@@ -90,8 +100,10 @@ impl Held {
 
     /// Where an upstream is, and how to speak to it.
     pub(super) fn to(&self, upstream: UpstreamId) -> To<'_> {
-        let Upstream { address, others, .. } = self.snapshot.upstream(upstream);
-        To { address, tls: self.secure(upstream), others }
+        let Upstream { protocol, timeouts, .. } = self.snapshot.upstream(upstream);
+        let spots = &self.spots[upstream.0 as usize];
+        let http2 = *protocol == Protocol::Http2;
+        To { spots, http2, timeouts: timeouts.as_deref() }
     }
 }
 
@@ -127,13 +139,15 @@ pub(super) fn run(
     let worker = Worker::new(config, number, all);
     runtime.block_on(async {
         let mut accepting = Vec::with_capacity(listeners.len());
-        for (listener, tls) in listeners {
+        for (listener, door) in listeners {
             let listener = Accepting::try_from(listener)?;
-            accepting.push(tokio::task::spawn_local(accept(worker.clone(), listener, tls)));
+            let (worker, stop) = (worker.clone(), stop.clone());
+            accepting.push(tokio::task::spawn_local(accept(worker, listener, door, stop)));
         }
         worker.clone().keep_time(stop).await;
         for task in accepting {
-            task.abort();
+            // One that has panicked has been told of, and accepts no more.
+            let _panicked = task.await;
         }
         worker.drain().await;
         Ok(())
@@ -152,6 +166,7 @@ impl Worker {
             recorder,
             budget: Budget::new(all.held),
             sources: Sources::new(config.limits.source_connections),
+            silent_told: Cell::default(),
             failures: Failures::new(config.limits.auth_failures, config.limits.auth_window),
             moment: Cell::new((std::time::Instant::now(), SystemTime::now())),
             random: Random::new(),
@@ -210,7 +225,11 @@ impl Worker {
         self.pool.evict();
         // A policy that is no longer live is let go even if no request comes, and whoever was
         // allowed to stay by it hears of the new one.
-        let generation = self.live().snapshot.generation();
+        let live = self.live();
+        if live.upstreams.version() != live.version {
+            *self.live.borrow_mut() = Rc::new(Held::new(live.live.clone()));
+        }
+        let generation = live.snapshot.generation();
         if self.told.replace(generation) != generation {
             self.clock.wake_all();
         }
@@ -249,30 +268,35 @@ impl Drop for Counted {
     }
 }
 
-/// Accepts for as long as the task lives.
-async fn accept(worker: Rc<Worker>, listener: Accepting, tls: Option<Arc<LiveTls>>) {
+/// Accepts until the word to stop comes, and then whoever waits in the queue already: who is
+/// connected when a listener is closed and has not been accepted is reset.
+async fn accept(
+    worker: Rc<Worker>,
+    listener: Accepting,
+    door: Door,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut told: Option<Instant> = None;
-    loop {
+    let mut last = 0;
+    while last < MAX_LAST {
+        last += usize::from(*stop.borrow());
         // At the limit, clients wait in the kernel's queue: nothing is lost, nothing is promised.
         let Some(counted) = worker.count() else {
+            if *stop.borrow() {
+                return;
+            }
             tokio::time::sleep(TICK).await;
             continue;
         };
-        match listener.accept().await {
-            Ok((socket, peer)) => {
-                // Closed at once: whoever has so many has had its share of this worker.
-                let Some(of_source) = worker.sources.count(peer) else { continue };
-                let (worker, tls) = (worker.clone(), tls.clone());
-                tokio::task::spawn_local(async move {
-                    let _of_source = of_source;
-                    worker.recorder.connection_opened();
-                    let recorder = worker.recorder.clone();
-                    let _closed = AtEnd(recorder, |recorder| recorder.connection_closed());
-                    connection::serve(worker, socket, peer, tls).await;
-                    drop(counted);
-                });
-            }
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        match accepted {
+            Ok((socket, peer)) => welcome(counted, socket, peer, &door),
             Err(error) if is_of_one_connection(&error) => {}
+            Err(_) if *stop.borrow() => return,
             Err(error) => {
                 // EMFILE and the like pass when connections end; to try at once would spin.
                 if told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
@@ -283,6 +307,33 @@ async fn accept(worker: Rc<Worker>, listener: Accepting, tls: Option<Arc<LiveTls
             }
         }
     }
+}
+
+/// Serves a connection on a task of its own.
+fn welcome(counted: Counted, socket: Socket, peer: Peer, door: &Door) {
+    let worker = counted.0.clone();
+    let announces = door.announcers.as_ref().is_some_and(|from| from.lists(peer.address()));
+    let of_source = match announces {
+        // It connects for many: each of them is counted once it is known.
+        true => None,
+        false => match worker.sources.count(peer) {
+            // Closed at once: whoever has so many has had its share of this worker.
+            None => return,
+            counted => counted,
+        },
+    };
+    let tls = door.tls.clone();
+    tokio::task::spawn_local(async move {
+        let _of_source = of_source;
+        worker.recorder.connection_opened();
+        let recorder = worker.recorder.clone();
+        let _closed = AtEnd(recorder, |recorder| recorder.connection_closed());
+        match announces {
+            true => Box::pin(announced::serve(worker, socket, peer, tls)).await,
+            false => connection::serve(worker, socket, peer, tls).await,
+        }
+        drop(counted);
+    });
 }
 
 /// An error of the connection that was being accepted, not of the listener (accept(2)).
@@ -321,6 +372,10 @@ impl TryFrom<Listener> for Accepting {
         })
     }
 }
+
+/// Connections of a queue that are still accepted after the word to stop: as many as a queue holds.
+/// More can come only where another process has the socket too, and accepts them.
+const MAX_LAST: usize = 4096;
 
 /// How often a draining worker looks whether it is done.
 const DRAIN_TICK: std::time::Duration = std::time::Duration::from_millis(10);

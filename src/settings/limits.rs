@@ -2,7 +2,7 @@
 
 use super::Limits;
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::bind::{Fields, Shape, duration, rate, size};
+use crate::policy::bind::{Fields, Shape, WAIT, duration, rate, size};
 use crate::policy::node::{Node, NodeKind};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -20,6 +20,7 @@ pub(super) const LIMITS: Shape = Shape {
         "eject_after",
         "ejection",
         "upstream_idle",
+        "upstream_lookup",
         "handshake",
         "drain",
         "idle",
@@ -45,9 +46,6 @@ pub(super) const LIMITS: Shape = Shape {
     ],
     unenforced: &[],
 };
-
-/// Waits in which a slow network still works and a stuck one is noticed.
-const WAIT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3_600);
 
 /// The worker's clock ticks ten times a second, and half of this is left for a look at an object.
 const REVOCATION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
@@ -106,6 +104,7 @@ fn limits(node: &Node, report: &mut Report) -> Limits {
         ("upstream_total", &mut limits.upstream_total),
         ("ejection", &mut limits.ejection),
         ("upstream_idle", &mut limits.upstream_idle),
+        ("upstream_lookup", &mut limits.upstream_lookup),
         ("handshake", &mut limits.handshake),
         ("drain", &mut limits.drain),
         ("idle", &mut limits.idle),

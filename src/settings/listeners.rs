@@ -1,17 +1,14 @@
-//! The listeners: an address, or an address with how it speaks TLS.
+//! The listeners: an address, or an address with how it speaks TLS and who announces clients.
 
 use super::read::Reader;
 use super::{Listen, ListenAddress, ListenTls, PairFiles};
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::bind::{Fields, Harmless, Shape, text};
+use crate::policy::bind::{Fields, Shape, text};
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::Text;
 
-const LISTENER: Shape = Shape {
-    what: "listener",
-    keys: &["address", "tls"],
-    unenforced: &[("proxy_protocol", Harmless::False)],
-};
+const LISTENER: Shape =
+    Shape { what: "listener", keys: &["address", "tls", "proxy_protocol"], unenforced: &[] };
 
 const TLS: Shape = Shape {
     what: "`tls`",
@@ -39,7 +36,7 @@ impl Reader<'_> {
         nodes.iter().filter_map(|node| self.listener(node, fields.report())).collect()
     }
 
-    /// An address, or `{address, tls}`.
+    /// An address, or `{address, tls, proxy_protocol}`.
     fn listener(&self, node: &Node, report: &mut Report) -> Option<Listen> {
         if !matches!(node.kind, NodeKind::Map(_)) {
             let typed = text(node, "an address", node.span, report)?;
@@ -48,11 +45,15 @@ impl Reader<'_> {
         let mut fields = Fields::open(node, &LISTENER, report)?;
         let typed = fields.required_text("address");
         let tls = fields.node("tls").map(|node| self.tls(node, fields.report()));
+        let announcers = fields.node("proxy_protocol");
+        let announcers = announcers.map(|node| self.announcers(node, fields.report()));
         let address = self.address(&typed?, fields.report())?;
-        match tls {
-            // Without its TLS a listener would be another one.
-            Some(None) => None,
-            tls => Some(Listen { address, tls: tls.flatten() }),
+        match (tls, announcers.transpose()) {
+            // Without its TLS, or without those who announce, a listener would be another one.
+            (Some(None), _) | (_, Err(())) => None,
+            (tls, Ok(announcers)) => {
+                Some(Listen { address, tls: tls.flatten(), announcers: announcers.flatten() })
+            }
         }
     }
 

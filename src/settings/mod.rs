@@ -1,16 +1,19 @@
 //! Start-up settings: raw, then checked. A restart changes them.
 
+mod announcers;
 mod limits;
 mod listeners;
 mod overrides;
 mod read;
+mod upstream;
 mod values;
 
 pub use overrides::{Override, from_environment, keys, variable};
 pub use read::{SettingsFile, read};
 pub use values::ListenError;
 
-use crate::policy::upstream::UpstreamAddress;
+use crate::policy::peers::Peers;
+use crate::policy::upstream::Endpoints;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,8 +25,8 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     /// Where health, metrics and the policy's state are shown. `None` where it is `off`.
     pub admin: Option<ListenAddress>,
-    /// The default upstream.
-    pub upstream: Option<UpstreamAddress>,
+    /// The default upstream's endpoints.
+    pub upstream: Option<Endpoints>,
     /// A policy file or a folder of them.
     pub policy: PathBuf,
     /// Threads that carry requests, at least 1.
@@ -43,6 +46,8 @@ pub struct Listen {
     pub address: ListenAddress,
     /// What it shows and asks for where it speaks TLS.
     pub tls: Option<ListenTls>,
+    /// Who says first for whom it connects (PROXY protocol).
+    pub announcers: Option<Peers>,
 }
 
 /// The files of a listener that speaks TLS, and whom it lets in.
@@ -87,9 +92,9 @@ pub enum LogSink {
 }
 
 impl Listen {
-    /// Plain, without TLS.
+    /// Plain, without TLS, and every client for itself.
     pub fn plain(address: ListenAddress) -> Listen {
-        Listen { address, tls: None }
+        Listen { address, tls: None, announcers: None }
     }
 }
 
@@ -125,7 +130,9 @@ pub struct Limits {
     pub ejection: Duration,
     /// How long an upstream connection may lie unused.
     pub upstream_idle: Duration,
-    /// A TLS handshake, with a client or an upstream.
+    /// How often the names of upstreams are looked up.
+    pub upstream_lookup: Duration,
+    /// A TLS handshake, with a client or an upstream, and the PROXY header of a load balancer.
     pub handshake: Duration,
     /// From SIGTERM until what is left is cut off.
     pub drain: Duration,
@@ -187,6 +194,7 @@ impl Default for Limits {
             eject_after: 5,
             ejection: Duration::from_secs(30),
             upstream_idle: Duration::from_secs(45),
+            upstream_lookup: Duration::from_secs(10),
             handshake: Duration::from_secs(5),
             drain: Duration::from_secs(30),
             idle: Duration::from_secs(60),

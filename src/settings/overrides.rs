@@ -17,7 +17,7 @@ pub struct Override {
     pub origin: String,
     /// The key, dotted: `log.access`.
     pub key: String,
-    /// The value as typed. Several addresses to listen on are separated by commas.
+    /// The value as typed. Several addresses to listen on, or endpoints, are separated by commas.
     pub value: String,
 }
 
@@ -86,19 +86,19 @@ fn entry<'n, 'o>(node: &'n mut Node<'o>, key: &str, span: Span) -> Option<&'n mu
     Some(&mut entries[at].1)
 }
 
-/// A value as it would read in the file; addresses to listen on become a list.
+/// A value as it would read in the file; what may be several things becomes a list.
 fn value(change: &Override, span: Span) -> Node<'_> {
-    if change.key != "listen" {
+    if !matches!(change.key.as_str(), "listen" | "upstream") {
         let text = || NodeKind::Text(change.value.as_str().into());
         return Node { kind: scalar::plain(&change.value).unwrap_or_else(|_| text()), span };
     }
     let mut start = 0;
-    let address = |text: &str| {
+    let one = |text: &str| {
         let at = Span::new(span.file, start, start + text.len());
         start += text.len() + 1;
         Node { kind: NodeKind::Text(text.to_owned().into()), span: at }
     };
-    Node { kind: NodeKind::List(change.value.split(',').map(address).collect()), span }
+    Node { kind: NodeKind::List(change.value.split(',').map(one).collect()), span }
 }
 
 /// Kubernetes sets `PORTCULLIS_PORT`, `PORTCULLIS_SERVICE_HOST` and the like for a service of this

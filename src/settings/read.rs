@@ -1,12 +1,11 @@
 //! From the settings file, flags and environment to checked [`Settings`].
 
 use super::overrides::{self, Override};
-use super::{ListenAddress, LogSink, Settings, limits, values};
+use super::{ListenAddress, LogSink, Settings, limits, upstream, values};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::bind::{Fields, Harmless, Shape};
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::Text;
-use crate::policy::upstream::UpstreamAddress;
 use crate::policy::yaml;
 use crate::source::{FileId, Sources, Span};
 use std::path::{Path, PathBuf};
@@ -92,7 +91,7 @@ impl Reader<'_> {
         let settings = Settings {
             listen: self.listen(&mut fields),
             admin: self.admin(&mut fields),
-            upstream: Some(upstream(&mut fields)),
+            upstream: Some(upstream::endpoints(&mut fields)),
             policy: self.policy(&mut fields),
             workers: workers(&mut fields).unwrap_or(self.cores.max(1)),
             limits: limits::all(&mut fields),
@@ -170,20 +169,6 @@ impl Reader<'_> {
     }
 }
 
-fn upstream(fields: &mut Fields<'_, '_>) -> UpstreamAddress {
-    let Some(typed) = fields.text("upstream") else { return default_upstream() };
-    match typed.value.parse() {
-        Ok(address) => address,
-        Err(error) => {
-            let message = format!("`{}` is not an upstream", typed.value);
-            let problem =
-                Diagnostic::error(Code::BadValue, typed.span, message).help(error.to_string());
-            fields.report().push(problem);
-            default_upstream()
-        }
-    }
-}
-
 /// `None` is `auto`, or reported.
 fn workers(fields: &mut Fields<'_, '_>) -> Option<usize> {
     let node = fields.node("workers")?;
@@ -222,10 +207,6 @@ fn check_collisions(settings: &Settings, root: &Node, report: &mut Report) {
 
 fn default_admin() -> ListenAddress {
     ListenAddress::Tcp(([127, 0, 0, 1], 8081).into())
-}
-
-fn default_upstream() -> UpstreamAddress {
-    UpstreamAddress::Tcp { host: "127.0.0.1".into(), port: 9000 }
 }
 
 const DEFAULT_POLICY: &str = "policy";
@@ -323,6 +304,26 @@ mod tests {
     }
 
     #[test]
+    fn the_default_upstream_is_one_endpoint_or_a_list_of_them() {
+        let shown = |text: &str, overrides: &[Override]| {
+            good(text, overrides).upstream.map(|endpoints| endpoints.to_string())
+        };
+        let two = Some("http://a:80, http://b:81".to_owned());
+        assert_eq!(shown("upstream: [http://a, 'http://b:81']\n", &[]), two);
+        assert_eq!(shown("upstream: http://c\n", &[over("upstream", "http://a,http://b:81")]), two);
+        assert_eq!(shown("upstream: http://c\n", &[]), Some("http://c:80".to_owned()));
+        bad("upstream: []\n", &[], &[(Setting, "[]", "p.yaml")]);
+        bad("upstream: 3\n", &[], &[(WrongType, "3", "p.yaml")]);
+        bad("upstream: [http://a, http://a]\n", &[], &[(BadValue, "http://a", "p.yaml")]);
+        bad("upstream: [http://a, https://b]\n", &[], &[(BadValue, "https://b", "p.yaml")]);
+        bad(
+            "upstream: http://c\n",
+            &[over("upstream", "http://a,b")],
+            &[(BadValue, "b", "PORTCULLIS_UPSTREAM")],
+        );
+    }
+
+    #[test]
     fn overrides_win_and_the_last_of_them() {
         let overrides = [
             over("listen", "127.0.0.1:1,unix:/x"),
@@ -391,11 +392,9 @@ mod tests {
     #[test]
     fn what_is_not_enforced_is_refused_by_name() {
         bad(
-            "listen: {address: '127.0.0.1:1', proxy_protocol: true}\n\
-             policy: {etcd: [a], prefix: /p}\nlog: {audit: file}\n",
+            "policy: {etcd: [a], prefix: /p}\nlog: {audit: file}\n",
             &[],
             &[
-                (NotEnforced, "proxy_protocol", "p.yaml"),
                 (NotEnforced, "etcd", "p.yaml"),
                 (NotEnforced, "prefix", "p.yaml"),
                 (NotEnforced, "audit", "p.yaml"),

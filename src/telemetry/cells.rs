@@ -56,6 +56,7 @@ pub(super) struct Cells {
     pub(super) connections_closed: Cell,
     handshakes: Box<[Cell]>,
     pub(super) floods: Cell,
+    pub(super) not_announced: Cell,
     pub(super) upstream_opened: Cell,
     pub(super) upstream_reused: Cell,
     pub(super) upstream_closed: Cell,
@@ -88,6 +89,7 @@ pub(super) struct Sum {
     pub(super) connections_closed: u64,
     handshakes: Vec<u64>,
     pub(super) floods: u64,
+    pub(super) not_announced: u64,
     pub(super) upstream_opened: u64,
     pub(super) upstream_reused: u64,
     pub(super) upstream_closed: u64,
@@ -175,6 +177,7 @@ impl Default for Cells {
             connections_closed: Cell::default(),
             handshakes: cells(Handshake::ALL.len()),
             floods: Cell::default(),
+            not_announced: Cell::default(),
             upstream_opened: Cell::default(),
             upstream_reused: Cell::default(),
             upstream_closed: Cell::default(),
@@ -228,6 +231,7 @@ impl Sum {
         self.connections_closed += cells.connections_closed.get();
         add_all(&mut self.handshakes, &cells.handshakes);
         self.floods += cells.floods.get();
+        self.not_announced += cells.not_announced.get();
         self.upstream_opened += cells.upstream_opened.get();
         self.upstream_reused += cells.upstream_reused.get();
         self.upstream_closed += cells.upstream_closed.get();

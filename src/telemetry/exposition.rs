@@ -3,7 +3,7 @@
 
 use super::cells::{Durations, Sum};
 use super::log::Lost;
-use super::{Certificates, KeyFetches, Reloads, unix_seconds};
+use super::{Certificates, Reloads, Tally, unix_seconds};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -24,6 +24,23 @@ pub struct PolicyState {
     /// When the first certificate of a listener expires, in seconds since 1970; `None` where no
     /// listener has one.
     pub certificates_expire: Option<u64>,
+    /// Whether changes of files on disk are still found.
+    pub watched: bool,
+    /// Whether they are heard of at once.
+    pub events: bool,
+    /// What is known of upstreams' endpoints.
+    pub endpoints: Endpoints,
+}
+
+/// What is known of upstreams' endpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Those that are asked, and are well.
+    pub healthy: u64,
+    /// Those that are asked, and are not.
+    pub unhealthy: u64,
+    /// Whether a name could not be looked up the last time.
+    pub names_lost: bool,
 }
 
 /// One moment's numbers.
@@ -35,8 +52,8 @@ struct Scrape {
     failed: u64,
     last_success: u64,
     last_failure: u64,
-    keys_fetched: u64,
-    keys_failed: u64,
+    /// Good ones and others: fetches of keys, look-ups of names, questions to endpoints.
+    tallies: [(u64, u64); 3],
     /// By what was said, as [`super::Introspected`] numbers it.
     asked: [u64; 3],
     stale: bool,
@@ -46,15 +63,15 @@ struct Scrape {
     policy: PolicyState,
 }
 
-/// What is counted beside the workers: reloads, fetches of keys, questions about tokens, reloads of
-/// certificates.
-type Counts<'a> = (&'a Reloads, &'a KeyFetches, &'a [AtomicU64; 3], &'a Certificates);
+/// What is counted beside the workers: reloads; fetches of keys, look-ups of names and questions to
+/// endpoints; questions about tokens; reloads of certificates.
+type Counts<'a> = (&'a Reloads, [&'a Tally; 3], &'a [AtomicU64; 3], &'a Certificates);
 
 /// The OpenMetrics text of one scrape.
 pub(super) fn encode(
     sum: Sum,
     lost: Lost,
-    (reloads, keys, asked, certificates): Counts<'_>,
+    (reloads, tallies, asked, certificates): Counts<'_>,
     started: SystemTime,
     policy: &PolicyState,
 ) -> String {
@@ -65,8 +82,9 @@ pub(super) fn encode(
         failed: reloads.failed.load(Ordering::Relaxed),
         last_success: reloads.last_success.load(Ordering::Relaxed),
         last_failure: reloads.last_failure.load(Ordering::Relaxed),
-        keys_fetched: keys.succeeded.load(Ordering::Relaxed),
-        keys_failed: keys.failed.load(Ordering::Relaxed),
+        tallies: tallies.map(|tally| {
+            (tally.succeeded.load(Ordering::Relaxed), tally.failed.load(Ordering::Relaxed))
+        }),
         asked: [0, 1, 2].map(|said: usize| asked[said].load(Ordering::Relaxed)),
         stale: reloads.stale.load(Ordering::Relaxed),
         certificates: (
@@ -90,6 +108,7 @@ impl Collector for Scrape {
         let mut out = Out(encoder);
         self.requests(&mut out)?;
         self.connections(&mut out)?;
+        self.endpoints(&mut out)?;
         self.logs(&mut out)?;
         self.policy(&mut out)?;
         self.certificates(&mut out)?;
@@ -141,6 +160,8 @@ impl Scrape {
         let ends = sum.handshakes().map(|(end, count)| ([("result", end)], count));
         out.counters("tls_handshakes", "TLS handshakes with clients", ends)?;
         out.counter("http2_floods", "HTTP/2 connections ended for their frames", sum.floods)?;
+        let help = "Connections of load balancers closed for their PROXY header";
+        out.counter("proxy_headers_refused", help, sum.not_announced)?;
         let open = sum.upstream_opened.saturating_sub(sum.upstream_closed);
         out.counter("upstream_opened", "Upstream connections", sum.upstream_opened)?;
         out.counter("upstream_reused", "Requests over a used one", sum.upstream_reused)?;
@@ -165,6 +186,19 @@ impl Scrape {
         out.gauge("certificate_expiry_timestamp_seconds", help, expire)
     }
 
+    fn endpoints(&self, out: &mut Out<'_>) -> fmt::Result {
+        let Endpoints { healthy, unhealthy, names_lost } = self.policy.endpoints;
+        let states = [("healthy", healthy), ("unhealthy", unhealthy)];
+        let labelled = states.map(|(state, count)| ([("state", state)], count));
+        let help = "Endpoints that are asked whether they are well";
+        out.gauges("upstream_endpoints", help, labelled)?;
+        let help = "Questions to endpoints whether they are well";
+        out.tally("upstream_probes", help, self.tallies[2])?;
+        out.tally("upstream_lookups", "Look-ups of the names of upstreams", self.tallies[1])?;
+        let help = "1 unless an upstream's name could not be looked up the last time";
+        out.gauge("upstream_names_ok", help, u64::from(!names_lost))
+    }
+
     fn policy(&self, out: &mut Out<'_>) -> fmt::Result {
         let results = [("success", self.succeeded), ("failure", self.failed)];
         let labelled = results.map(|(result, count)| ([("result", result)], count));
@@ -183,9 +217,11 @@ impl Scrape {
         ] {
             out.gauge(name, help, value)?;
         }
-        let results = [("success", self.keys_fetched), ("failure", self.keys_failed)];
-        let labelled = results.map(|(result, count)| ([("result", result)], count));
-        out.counters("key_fetches", "Fetches of the keys of issuers", labelled)?;
+        let help = "1 unless changes of files on disk are no longer found";
+        out.gauge("files_watched", help, u64::from(self.policy.watched))?;
+        let help = "1 unless they are found by comparing contents alone";
+        out.gauge("file_events_ok", help, u64::from(self.policy.events))?;
+        out.tally("key_fetches", "Fetches of the keys of issuers", self.tallies[0])?;
         let ok = u64::from(!self.policy.keyless);
         out.gauge("keys_ok", "1 unless an issuer has no keys that may be used", ok)?;
         let words = ["active", "inactive", "failure"].into_iter().zip(self.asked);
@@ -212,6 +248,24 @@ impl Out<'_> {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
         for (labels, value) in values {
             family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    fn tally(&mut self, name: &str, help: &str, (good, bad): (u64, u64)) -> fmt::Result {
+        let results = [("success", good), ("failure", bad)];
+        self.counters(name, help, results.map(|(result, count)| ([("result", result)], count)))
+    }
+
+    fn gauges<const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = ([(&'static str, &'static str); N], u64)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in values {
+            family.encode_family(&labels)?.encode_gauge(&value)?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ mod log;
 pub mod record;
 mod words;
 
-pub use exposition::PolicyState;
+pub use exposition::{Endpoints, PolicyState};
 pub use log::MAX_QUEUE;
 
 use crate::settings::LogSink;
@@ -31,7 +31,9 @@ pub struct Telemetry {
     log: Option<Log>,
     workers: Mutex<Vec<Arc<Cells>>>,
     reloads: Reloads,
-    key_fetches: KeyFetches,
+    key_fetches: Tally,
+    lookups: Tally,
+    probes: Tally,
     certificates: Certificates,
     introspections: [AtomicU64; 3],
     started: SystemTime,
@@ -69,9 +71,9 @@ pub enum Introspected {
     Failure,
 }
 
-/// How fetches of keys went. Written rarely.
+/// How something went that is tried from time to time. Written rarely.
 #[derive(Debug, Default)]
-struct KeyFetches {
+struct Tally {
     succeeded: AtomicU64,
     failed: AtomicU64,
 }
@@ -97,7 +99,9 @@ impl Telemetry {
             log,
             workers: Mutex::default(),
             reloads: Reloads::default(),
-            key_fetches: KeyFetches::default(),
+            key_fetches: Tally::default(),
+            lookups: Tally::default(),
+            probes: Tally::default(),
             certificates: Certificates::default(),
             introspections: Default::default(),
             started: SystemTime::now(),
@@ -125,11 +129,17 @@ impl Telemetry {
 
     /// Counts a fetch of an issuer's keys, good or not.
     pub fn fetched_keys(&self, succeeded: bool) {
-        let count = match succeeded {
-            true => &self.key_fetches.succeeded,
-            false => &self.key_fetches.failed,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
+        self.key_fetches.count(succeeded);
+    }
+
+    /// Counts a look-up of an upstream's name, good or not.
+    pub fn looked_up(&self, succeeded: bool) {
+        self.lookups.count(succeeded);
+    }
+
+    /// Counts a question to an endpoint whether it is well, by its answer.
+    pub fn probed(&self, well: bool) {
+        self.probes.count(well);
     }
 
     /// Counts a reload of listeners' certificates, good or not.
@@ -149,7 +159,8 @@ impl Telemetry {
     pub fn metrics(&self, policy: &PolicyState) -> String {
         let sum = cells::Sum::of(&self.workers.lock().unwrap_or_else(PoisonError::into_inner));
         let lost = self.log.as_ref().map(Log::lost).unwrap_or_default();
-        let counts = (&self.reloads, &self.key_fetches, &self.introspections, &self.certificates);
+        let tallies = [&self.key_fetches, &self.lookups, &self.probes];
+        let counts = (&self.reloads, tallies, &self.introspections, &self.certificates);
         exposition::encode(sum, lost, counts, self.started, policy)
     }
 
@@ -157,6 +168,13 @@ impl Telemetry {
     /// a sink that takes nothing must not keep the process alive.
     pub fn close(&self, wait: Duration) -> bool {
         self.log.as_ref().is_none_or(|log| log.close(wait))
+    }
+}
+
+impl Tally {
+    fn count(&self, succeeded: bool) {
+        let count = if succeeded { &self.succeeded } else { &self.failed };
+        count.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -195,6 +213,11 @@ impl WorkerTelemetry {
         self.cells.floods.add(1);
     }
 
+    /// Who is to say for whom it connects did not, and its connection was closed.
+    pub fn not_announced(&self) {
+        self.cells.not_announced.add(1);
+    }
+
     /// A connection to an upstream was opened.
     pub fn upstream_opened(&self) {
         self.cells.upstream_opened.add(1);
@@ -229,6 +252,9 @@ mod tests {
             loaded_at: UNIX_EPOCH + Duration::from_secs(1_800_000_000),
             keyless: false,
             certificates_expire: None,
+            watched: true,
+            events: true,
+            endpoints: Endpoints::default(),
         }
     }
 
@@ -300,6 +326,30 @@ mod tests {
         }
         let text = telemetry.metrics(&PolicyState { keyless: true, ..policy() });
         assert_eq!(line(&text, "portcullis_keys_ok"), "portcullis_keys_ok 0");
+    }
+
+    #[test]
+    fn p14_what_is_known_of_endpoints_is_told() {
+        let telemetry = Telemetry::start(&LogSink::Off).unwrap();
+        telemetry.looked_up(true);
+        telemetry.looked_up(false);
+        telemetry.probed(true);
+        telemetry.probed(true);
+        telemetry.probed(false);
+        let endpoints = Endpoints { healthy: 3, unhealthy: 2, names_lost: true };
+        let text = telemetry.metrics(&PolicyState { endpoints, ..policy() });
+        for wanted in [
+            "portcullis_upstream_lookups_total{result=\"success\"} 1",
+            "portcullis_upstream_lookups_total{result=\"failure\"} 1",
+            "portcullis_upstream_probes_total{result=\"success\"} 2",
+            "portcullis_upstream_probes_total{result=\"failure\"} 1",
+            "portcullis_upstream_endpoints{state=\"healthy\"} 3",
+            "portcullis_upstream_endpoints{state=\"unhealthy\"} 2",
+            "portcullis_upstream_names_ok 0",
+        ] {
+            assert!(text.contains(&format!("{wanted}\n")), "{wanted}: {text}");
+        }
+        assert!(telemetry.metrics(&policy()).contains("portcullis_upstream_names_ok 1\n"));
     }
 
     #[test]

@@ -3,17 +3,18 @@
 //! There is no way to switch verification off. Who has a private authority names it.
 
 use super::fault::FileFault;
-use super::server::HTTP_1_1;
+use super::server::{H2, HTTP_1_1};
 use super::{pem, provider};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::raw::{RawUpstream, RawUpstreamTls, Text};
-use crate::policy::upstream::{Upstream, UpstreamAddress};
+use crate::policy::upstream::{Protocol, Upstream, UpstreamAddress};
 use crate::source::Span;
 use aws_lc_rs::digest::{Context, SHA256};
 use rustls::{ClientConfig, Error, InconsistentKeys, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// How to speak to one upstream under TLS.
@@ -27,6 +28,17 @@ pub struct UpstreamTls {
     pub digest: [u8; 32],
     /// The same for the upstream's other endpoints, in their order.
     pub others: Box<[Arc<UpstreamTls>]>,
+}
+
+impl UpstreamTls {
+    /// The same at one of the addresses of the name: connections to one are not used in place of
+    /// those to another.
+    pub fn at(&self, ip: IpAddr) -> UpstreamTls {
+        let mut digest = Digest(Context::new(&SHA256));
+        digest.add(&[&self.digest, ip.to_string().as_bytes()]);
+        let (config, name) = (self.config.clone(), self.name.clone());
+        UpstreamTls { config, name, digest: digest.finish(), others: Box::default() }
+    }
 }
 
 /// What the settings of upstreams are made of besides the policy's text.
@@ -95,6 +107,7 @@ impl Compiler<'_> {
         };
         let mut digest = Digest(Context::new(&SHA256));
         digest.add(&[host.as_bytes(), &port.to_be_bytes(), name.to_str().as_bytes()]);
+        digest.add(&[alpn(to.protocol)]);
         let roots = self.roots(tls.and_then(|tls| tls.ca.as_ref()), at, &mut digest)?;
         let shown = match tls {
             Some(RawUpstreamTls { cert: Some(cert), key: Some(key), .. }) => {
@@ -102,7 +115,7 @@ impl Compiler<'_> {
             }
             _ => None,
         };
-        let config = self.config(roots, shown)?;
+        let config = self.config(roots, shown, to.protocol)?;
         let (config, others) = (Arc::new(config), Box::default());
         Some(UpstreamTls { config, name, digest: digest.finish(), others })
     }
@@ -147,6 +160,7 @@ impl Compiler<'_> {
         &mut self,
         roots: RootCertStore,
         shown: Option<(Shown, &Text)>,
+        protocol: Protocol,
     ) -> Option<ClientConfig> {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
@@ -159,7 +173,7 @@ impl Compiler<'_> {
                 .map_err(|error| self.unusable(key, key_fault(&error)))
                 .ok()?,
         };
-        config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+        config.alpn_protocols = vec![alpn(protocol).to_vec()];
         Some(config)
     }
 
@@ -179,6 +193,14 @@ impl Compiler<'_> {
 
     fn error(&mut self, at: Span, message: String, help: &str) {
         self.report.push(Diagnostic::error(Code::TlsValid, at, message).help(help));
+    }
+}
+
+/// What is offered: the one protocol that the policy names.
+fn alpn(protocol: Protocol) -> &'static [u8] {
+    match protocol {
+        Protocol::Http1 => HTTP_1_1,
+        Protocol::Http2 => H2,
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod documents;
 mod pure;
+mod sent;
 mod texts;
 mod wire;
 

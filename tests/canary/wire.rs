@@ -2,27 +2,37 @@
 
 use super::documents::{SHAPES, Value, document, without_mistyped};
 use super::pure::{read_back, record};
+use super::sent::{Got, Sent};
 use super::texts::{Spelling, left};
 use super::{POLICY, leaks};
-use crate::main_job::kinds::{READ, WRITTEN, chunk, coded, plain};
+use crate::main_job::kinds::{READ, WRITTEN, coded, plain};
+use crate::proxy::framed::{self, upstream::Framed};
 use crate::proxy::support::{Answer, Proxy, Upstream};
 use crate::reference::dice::Dice;
 use crate::support::tokens::key_digest;
-use crate::support::{Client, client};
 use portcullis::filter::records::Framing;
 use portcullis::settings::Limits;
 use std::sync::{Arc, Mutex};
 
-/// A proxy and what its upstream answers next.
+/// Two proxies, before an upstream of either protocol, and what these answer next.
 struct Line {
-    proxy: Proxy,
-    next: Arc<Mutex<Vec<u8>>>,
+    http1: Proxy,
+    http2: Proxy,
+    next: Arc<Mutex<Sent>>,
+    _framed: Framed,
+}
+
+/// By which protocols a document travels.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    client_http2: bool,
+    upstream_http2: bool,
 }
 
 /// What an upstream says, and what is to come of it.
 struct Case {
     path: String,
-    sent: Vec<u8>,
+    sent: Sent,
     status: u16,
     wanted: Wanted,
 }
@@ -44,42 +54,43 @@ const KINDS: [(&str, Framing); 3] = [
 
 impl Line {
     fn new() -> Line {
-        let next: Arc<Mutex<Vec<u8>>> = Arc::default();
-        let answer = next.clone();
+        let next: Arc<Mutex<Sent>> = Arc::default();
+        let (answer, framed) = (next.clone(), next.clone());
         let upstream =
-            Upstream::scripted(move |_, _| Answer::Bytes(answer.lock().unwrap().clone()));
+            Upstream::scripted(move |_, _| Answer::Bytes(answer.lock().unwrap().http1()));
+        let framed = Framed::scripted(move |_, _| {
+            framed::upstream::Answer::Say(framed.lock().unwrap().framed())
+        });
         let digest = key_digest("ana");
         let key = format!("{{user: ana, sha256: \"{digest}\", roles: [seer, mine]}}");
-        let policy = format!("policy: 1\nidentity: {{api_keys: {{keys: [{key}]}}}}\n{POLICY}");
-        let proxy =
-            Proxy::with(&policy, &format!("http://{}", upstream.address), Limits::default());
-        Line { proxy, next }
+        let rules = format!("identity: {{api_keys: {{keys: [{key}]}}}}\n{POLICY}");
+        let url = format!("http://{}", upstream.address);
+        let http1 = Proxy::with(&format!("policy: 1\n{rules}"), &url, Limits::default());
+        let far = rules.replace("{match: ", "{upstream: far, match: ");
+        let http2 = framed::with(&framed, &far, Limits::default());
+        Line { http1, http2, next, _framed: framed }
     }
 
-    fn run(&self, seed: u64) {
+    fn run(&self, seed: u64, way: Way) {
         let dice = &mut Dice::new(seed);
         let case = Case::new(dice);
         *self.next.lock().unwrap() = case.sent.clone();
         let accept = dice.pick(&["identity", WRITTEN[0], WRITTEN[1], WRITTEN[2], "gzip, br, zstd"]);
-        let fields = [("X-Api-Key", "ana"), ("Accept-Encoding", accept), ("TE", "trailers")];
-        let mut client = Client::connect(self.proxy.address);
-        client.send(client::head("GET", &case.path, &fields, None));
-        let told = format!("seed {seed}, {}: {}", case.path, case.sent.escape_ascii());
-        match client.try_read() {
-            Ok(whole) => {
-                assert!(
-                    !leaks(format!("{:?}{:?}", whole.head, whole.trailers).as_bytes()),
-                    "{told}"
-                );
-                let body = plain(whole.header("content-encoding"), &whole.body);
-                assert!(!leaks(body.as_bytes()), "{told}\ngave {body}");
-                case.judge(whole.status, &body, &told);
-            }
-            Err(broken) => {
-                assert!(!leaks(&broken.body), "{told}\nwas cut after {broken}");
-                assert!(matches!(case.wanted, Wanted::Refusal), "{told}\nwas cut: {broken}");
-            }
-        }
+        let fields = [("x-api-key", "ana"), ("accept-encoding", accept), ("te", "trailers")];
+        let proxy = if way.upstream_http2 { &self.http2 } else { &self.http1 };
+        let told = format!("seed {seed}, {way:?}, {}: {:?}", case.path, case.sent);
+        let got = match way.client_http2 {
+            true => Got::over_http2(proxy.address, &case.path, &fields),
+            false => Got::over_http1(proxy.address, &case.path, &fields),
+        };
+        assert!(!leaks(&got.raw) && !leaks(got.heads.as_bytes()), "{told}\ngave {got:?}");
+        let Some(status) = got.whole else {
+            assert!(!leaks(&got.body), "{told}\nwas cut after {got:?}");
+            return assert!(matches!(case.wanted, Wanted::Refusal), "{told}\nwas cut: {got:?}");
+        };
+        let body = plain(got.coding.as_deref(), &got.body);
+        assert!(!leaks(body.as_bytes()), "{told}\ngave {body}");
+        case.judge(status, &body, &told);
     }
 }
 
@@ -167,7 +178,7 @@ impl Case {
             _ => ("application/json", "identity", format!("{}\u{feff}", text).into_bytes()),
         };
         let coded = (coding, text);
-        let sent = response_coded(200, kind, &[], coded, dice);
+        let sent = Sent::new(200, kind, &[], coded, dice);
         Case { path, sent, status: 502, wanted: Wanted::Refusal }
     }
 
@@ -199,53 +210,45 @@ fn coding(dice: &mut Dice) -> &'static str {
 
 fn response(
     status: u16,
-    kind: &str,
-    fields: &[(&str, &str)],
+    kind: &'static str,
+    fields: &[(&'static str, &'static str)],
     coding: &'static str,
     body: &[u8],
     dice: &mut Dice,
-) -> Vec<u8> {
-    response_coded(status, kind, fields, (coding, coded(coding, body)), dice)
+) -> Sent {
+    Sent::new(status, kind, fields, (coding, coded(coding, body)), dice)
 }
 
-/// Sized, or in chunks that are cut anywhere, with a trailer.
-fn response_coded(
-    status: u16,
-    kind: &str,
-    fields: &[(&str, &str)],
-    (coding, body): (&str, Vec<u8>),
-    dice: &mut Dice,
-) -> Vec<u8> {
-    let mut head = format!("HTTP/1.1 {status} CANARY\r\nContent-Type: {kind}\r\n");
-    fields.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
-    if coding != "identity" {
-        head += &format!("Content-Encoding: {coding}\r\n");
-    }
-    if dice.percent(40) {
-        let head = format!("{head}Content-Length: {}\r\n\r\n", body.len());
-        return [head.into_bytes(), body].concat();
-    }
-    let mut sent = format!("{head}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
-    let most = if body.len() > 10_000 { 9_000 } else { 60 };
-    let mut rest = &body[..];
-    while !rest.is_empty() {
-        let (now, later) = rest.split_at(1 + dice.below(rest.len().min(most)));
-        sent.extend(chunk(now));
-        rest = later;
-    }
-    sent.extend(b"0\r\nX-Trailer: CANARY\r\n\r\n");
-    sent
-}
+/// By HTTP/1.1 on both sides.
+const OLD: Way = Way { client_http2: false, upstream_http2: false };
+
+/// By HTTP/2 on one side or both.
+const FRAMED: [Way; 3] = [
+    Way { client_http2: true, upstream_http2: false },
+    Way { client_http2: false, upstream_http2: true },
+    Way { client_http2: true, upstream_http2: true },
+];
 
 #[test]
 fn p11_no_canary_leaves_the_proxy() {
     let line = Line::new();
-    (0..500).for_each(|seed| line.run(seed));
+    (0..500).for_each(|seed| line.run(seed, OLD));
+}
+
+#[test]
+fn p11_no_canary_leaves_the_proxy_in_frames() {
+    let line = Line::new();
+    for way in FRAMED {
+        (0..400).for_each(|seed| line.run(seed, way));
+    }
 }
 
 #[test]
 #[ignore = "minutes: cargo test --test transcripts canary -- --ignored"]
 fn p11_no_canary_leaves_the_proxy_in_the_long_run() {
     let line = Line::new();
-    (500..50_000).for_each(|seed| line.run(seed));
+    (500..50_000).for_each(|seed| line.run(seed, OLD));
+    for way in FRAMED {
+        (400..20_000).for_each(|seed| line.run(seed, way));
+    }
 }

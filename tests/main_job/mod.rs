@@ -1,6 +1,7 @@
 //! The main job, end to end: the real binary between a raw client and a raw recording upstream.
 
 mod addresses;
+mod batches;
 mod browsers;
 mod callers;
 mod carriage;

@@ -352,3 +352,44 @@ fn p10_encodings_are_refused_or_decoded_within_a_bound() {
         (gzip(body), Some("gzip"))
     );
 }
+
+/// A body says what to delete as it says what to write.
+#[test]
+fn p02_delete_bodies_pass_the_schema() {
+    let api = Api::start(RULES);
+    let token = super::bearer("ana:support");
+    let fields = [("Authorization", token.as_str()), ("Content-Type", "application/json")];
+    let over_http2 = |body: &str| {
+        let to = api.proxy.address;
+        let request = h2::request(to, "DELETE", TARGET, &fields, body);
+        h2::call_all(to, vec![request]).remove(0).unwrap()
+    };
+    for (body, status, at_fault) in [
+        (r#"{"ssn": 1}"#, 403, &["/ssn"][..]),
+        (r#"{"address": {"zip": "1"}, "id": 7}"#, 403, &["/address/zip", "/id"]),
+        (r#"{"age": "x"}"#, 422, &["/age"]),
+        (r#"{"devices": [{"name": 1}]}"#, 422, &["/devices/0/name"]),
+        ("[]", 422, &[""]),
+        ("{", 400, &[]),
+    ] {
+        let answer =
+            api.refused("DELETE", status, || api.send("ana:support", "DELETE", TARGET, body));
+        assert_eq!(pointers(&answer), at_fault, "{body}");
+        let over = over_http2(body);
+        assert_eq!((over.status, &over.body[..]), (status, &answer.body[..]), "{body}");
+    }
+    let kinds = ["text/plain", "", "multipart/mixed; boundary=b"];
+    for kind in kinds {
+        let send = || api.send_as("ana:support", "DELETE", TARGET, kind, r#"{"ssn": 1}"#);
+        api.refused("DELETE", 415, send);
+    }
+    api.upstream.assert_untouched();
+    let good = r#"{"name": "x", "age": 1.0, "devices": [{"name": "a"}]}"#;
+    assert_eq!(api.send("ana:support", "DELETE", TARGET, good).status, 200);
+    assert_eq!(over_http2(good).status, 200);
+    assert_eq!(api.call("ana:support", "DELETE", TARGET).status, 200);
+    let seen = api.upstream.requests();
+    let bodies: Vec<_> = seen.iter().map(|one| (one.method.as_str(), &one.body[..])).collect();
+    let good = good.as_bytes();
+    assert_eq!(bodies, [("DELETE", good), ("DELETE", good), ("DELETE", b"")]);
+}

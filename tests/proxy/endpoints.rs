@@ -141,3 +141,65 @@ fn p13_so_many_requests_wait_for_an_endpoint_and_no_more() {
         eventually("there is room again", || proxy.once(GET).status == 200);
     }
 }
+
+/// Answers `/a`, and takes everything else without a word.
+fn stalling() -> Upstream {
+    let senders = std::sync::Mutex::new(Vec::new());
+    Upstream::scripted(move |_, request| {
+        if request.starts_with("GET /a") {
+            return Answer::Bytes(ok("text/plain", "x").into());
+        }
+        let (never, pieces) = channel();
+        senders.lock().unwrap().push(never);
+        Answer::Pieces(pieces)
+    })
+}
+
+/// Where one endpoint has as much as it may, another one is asked; where all have, nobody is.
+#[test]
+fn p13_the_bound_is_each_endpoints_own() {
+    for (waiting, served) in [(3, true), (4, false), (5, false)] {
+        let all = [stalling(), stalling()];
+        let limits = Limits { upstream_requests: 2, ..Limits::default() };
+        let proxy = over(&all.each_ref(), limits);
+        let seen = || all.iter().map(|one| one.requests().len()).sum::<usize>();
+        let mut waits = Vec::new();
+        for number in 0..waiting {
+            let mut client = proxy.connect();
+            client.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+            match number < 4 {
+                true => eventually("it waits", || seen() == number + 1),
+                false => assert_eq!(client.response().status, 503),
+            }
+            waits.push(client);
+        }
+        assert!(all.iter().all(|one| one.requests().len() <= 2), "no more than two at either");
+        let response = proxy.once(GET);
+        assert_eq!(response.status, if served { 200 } else { 503 }, "{waiting}");
+        assert_eq!(response.header("retry-after"), (!served).then_some("1"));
+        assert_eq!(seen(), waiting.min(4) + usize::from(served), "nothing more has gone out");
+    }
+}
+
+/// A connection that does not come about holds its place: nothing piles up behind one that is gone.
+#[test]
+fn p13_requests_whose_connection_is_being_opened_are_under_way() {
+    let (domain, kind) = (socket2::Domain::IPV4, socket2::Type::STREAM);
+    let listener = socket2::Socket::new(domain, kind, None).unwrap();
+    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let knock = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(300));
+    let _queue: Vec<_> = std::iter::from_fn(|| knock().ok()).take(16).collect();
+    let connect = Duration::from_millis(500);
+    for (sent, refused) in [(1, 0), (2, 0), (3, 1)] {
+        let limits = Limits { upstream_requests: 2, connect, ..Limits::default() };
+        let proxy = Proxy::with(OPEN, &format!("http://{address}"), limits);
+        let mut clients: Vec<_> = (0..sent).map(|_| proxy.connect()).collect();
+        clients.iter_mut().for_each(|client| client.send(GET));
+        let status = clients.iter_mut().map(|client| client.response().status);
+        let status: Vec<_> = status.collect();
+        let of = |wanted| status.iter().filter(|status| **status == wanted).count();
+        assert_eq!((of(503), of(504)), (refused, sent - refused), "{status:?}");
+    }
+}

@@ -117,6 +117,7 @@ fn p03_one_host_and_one_only() {
         "GET /a HTTP/1.1\r\nHost: a/b\r\n\r\n",
         "GET http://a/x HTTP/1.1\r\nHost: b\r\n\r\n",
         "GET http://a:81/x HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET ftp://a/x HTTP/1.1\r\nHost: a\r\n\r\n",
     ] {
         assert_eq!(proxy.once(head).status, 400, "{head}");
     }

@@ -68,7 +68,7 @@ fn p04_short_bodies_of_refused_requests_are_read_and_long_ones_end_the_connectio
     }
 }
 
-/// `pool::MAX_IDLE`
+/// `pool::lease::MAX_IDLE`
 const MAX_IDLE: usize = 256;
 
 #[test]

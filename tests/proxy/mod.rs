@@ -1,19 +1,25 @@
 //! The data plane, in this process, over a raw recording upstream.
 
+mod announced;
 mod bodies;
 mod cors;
 mod endpoints;
 mod exhaustion;
 mod faults;
+mod faults_between;
 mod floods;
+pub(crate) mod framed;
 mod framing;
 mod h2spec;
 mod headers;
+mod health;
 mod http2;
 mod lasting;
 mod life;
 mod limits;
+mod names;
 mod paths;
 pub(crate) mod support;
+mod timeouts;
 mod upstream;
 mod websocket;

@@ -1,10 +1,16 @@
 //! An in-process proxy over a raw recording upstream. Small on purpose: what is tested here is
 //! HTTP, not the command line.
 
+mod client;
+
+pub use client::{Client, Response, header};
+
 use portcullis::control::Store;
 use portcullis::control::load::load;
+use portcullis::control::upstreams::Keeper;
+use portcullis::policy::peers::Peers;
 use portcullis::policy::resolve::Surroundings;
-use portcullis::proxy::{Handle, ProxyConfig, Recorder, serve};
+use portcullis::proxy::{Door, Handle, ProxyConfig, Recorder, serve};
 use portcullis::settings::{Limits, ListenAddress};
 use portcullis::telemetry::record::Record;
 use std::io::{Read, Write};
@@ -38,7 +44,15 @@ pub struct Upstream {
 impl Upstream {
     /// Answers the nth request of all with `script(n, request)`.
     pub fn scripted(script: impl Fn(usize, &str) -> Answer + Send + Sync + 'static) -> Upstream {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Upstream::at(([127, 0, 0, 1], 0).into(), script)
+    }
+
+    /// The same at an address of loopback.
+    pub fn at(
+        address: SocketAddr,
+        script: impl Fn(usize, &str) -> Answer + Send + Sync + 'static,
+    ) -> Upstream {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (connections, closed) = (Arc::default(), Arc::default());
@@ -179,6 +193,7 @@ pub struct Proxy {
     store: Arc<Store>,
     around: Surroundings,
     policy: tempfile::TempDir,
+    keeper: Option<Keeper>,
 }
 
 struct ToTest(Sender<Record>);
@@ -205,6 +220,24 @@ impl Proxy {
     }
 
     pub fn workers(policy: &str, upstream: &str, limits: Limits, workers: usize) -> Proxy {
+        Proxy::started(policy, upstream, limits, workers, None)
+    }
+
+    /// Behind load balancers at these addresses, which say for whom they connect.
+    pub fn behind(balancers: &[&str], policy: &str, upstream: &Upstream, limits: Limits) -> Proxy {
+        let mut peers = Peers::default();
+        balancers.iter().for_each(|text| peers.add(text).expect(text));
+        let url = format!("http://{}", upstream.address);
+        Proxy::started(policy, &url, limits, 1, Some(Arc::new(peers)))
+    }
+
+    fn started(
+        policy: &str,
+        upstream: &str,
+        limits: Limits,
+        workers: usize,
+        announcers: Option<Arc<Peers>>,
+    ) -> Proxy {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("policy.yaml");
         std::fs::write(&path, policy).unwrap();
@@ -219,8 +252,9 @@ impl Proxy {
         };
         let (sender, records) = channel();
         let store = Arc::new(Store::new(live));
+        let address = ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
         let config = ProxyConfig {
-            listen: vec![ListenAddress::Tcp("127.0.0.1:0".parse().unwrap()).into()],
+            listen: vec![Door { announcers, ..address.into() }],
             workers,
             limits,
             store: store.clone(),
@@ -229,7 +263,16 @@ impl Proxy {
         let handle = serve(config).unwrap();
         let ListenAddress::Tcp(address) = handle.addresses()[0] else { unreachable!() };
         let records = Arc::new(Mutex::new(records));
-        Proxy { address, handle: Some(handle), records, store, around, policy: dir }
+        let (handle, keeper) = (Some(handle), None);
+        Proxy { address, handle, records, store, around, policy: dir, keeper }
+    }
+
+    /// Finds out where the upstreams are and whether they are well, from now on.
+    #[must_use]
+    pub fn kept_by(mut self, keeper: Keeper) -> Proxy {
+        keeper.follow(&self.store.load().upstreams);
+        self.keeper = Some(keeper);
+        self
     }
 
     /// Puts another policy in place, as of this generation.
@@ -237,7 +280,13 @@ impl Proxy {
         let path = self.policy.path().join("policy.yaml");
         std::fs::write(&path, policy).unwrap();
         match load(&path, &self.around, generation) {
-            Ok(loaded) => drop(self.store.publish(loaded.live)),
+            Ok(mut loaded) => {
+                loaded.live.upstreams.keep_of(&self.store.load().upstreams);
+                drop(self.store.publish(loaded.live));
+                if let Some(keeper) = &self.keeper {
+                    keeper.follow(&self.store.load().upstreams);
+                }
+            }
             Err(error) => panic!("{:#?}", error.report),
         }
     }
@@ -272,184 +321,6 @@ impl Drop for Proxy {
             handle.drain();
         }
     }
-}
-
-/// A client that sends exactly the bytes it is given.
-pub struct Client {
-    pub stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-/// A response as it came.
-#[derive(Debug)]
-pub struct Response {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
-}
-
-impl Client {
-    pub fn to(address: SocketAddr) -> Client {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Client { stream, buffer: Vec::new() }
-    }
-
-    #[track_caller]
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).expect("the proxy should take the request");
-    }
-
-    /// Sends if the proxy takes it.
-    pub fn try_send(&mut self, bytes: &[u8]) -> bool {
-        self.stream.write_all(bytes).is_ok()
-    }
-
-    /// Whether something lies there to be read.
-    pub fn has_more(&mut self) -> bool {
-        self.stream.set_nonblocking(true).unwrap();
-        let peeked = self.stream.peek(&mut [0; 1]);
-        self.stream.set_nonblocking(false).unwrap();
-        peeked.is_ok()
-    }
-
-    /// Waits for an answer's first byte, or the end.
-    pub fn has_answer(&mut self) -> bool {
-        self.stream.peek(&mut [0; 1]).is_ok_and(|n| n > 0)
-    }
-
-    /// Reads one response with a length, chunks, or an end.
-    #[track_caller]
-    pub fn response(&mut self) -> Response {
-        self.response_to(false)
-    }
-
-    /// Reads the response to a HEAD: a head alone.
-    #[track_caller]
-    pub fn head_response(&mut self) -> Response {
-        self.response_to(true)
-    }
-
-    #[track_caller]
-    fn response_to(&mut self, head_only: bool) -> Response {
-        let end = loop {
-            if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
-                break end + 4;
-            }
-            assert!(self.more(), "no head: {:?}", String::from_utf8_lossy(&self.buffer));
-        };
-        let head = String::from_utf8(self.buffer.drain(..end).collect()).unwrap();
-        let status = head[9..12].parse().unwrap();
-        let body = match head_only || matches!(status, 204 | 304) {
-            true => Vec::new(),
-            false => self.body(&head),
-        };
-        Response { status, head, body: String::from_utf8(body).unwrap() }
-    }
-
-    #[track_caller]
-    fn body(&mut self, head: &str) -> Vec<u8> {
-        let lower = head.to_ascii_lowercase();
-        if let Some((_, rest)) = lower.split_once("content-length: ") {
-            let length: usize = rest.lines().next().unwrap().parse().unwrap();
-            while self.buffer.len() < length {
-                assert!(self.more(), "cut: {:?}", String::from_utf8_lossy(&self.buffer));
-            }
-            return self.buffer.drain(..length).collect();
-        }
-        if !lower.contains("transfer-encoding: chunked") {
-            while self.more() {}
-            return std::mem::take(&mut self.buffer);
-        }
-        let mut body = Vec::new();
-        loop {
-            let line = self.line();
-            let size = usize::from_str_radix(line.trim(), 16).unwrap();
-            while self.buffer.len() < size + 2 {
-                assert!(self.more(), "cut: {:?}", String::from_utf8_lossy(&body));
-            }
-            body.extend(self.buffer.drain(..size));
-            self.buffer.drain(..2);
-            if size == 0 {
-                return body;
-            }
-        }
-    }
-
-    #[track_caller]
-    fn line(&mut self) -> String {
-        loop {
-            if let Some(end) = find(&self.buffer, b"\r\n") {
-                let line = self.buffer.drain(..end + 2).collect();
-                return String::from_utf8(line).unwrap();
-            }
-            assert!(self.more(), "cut in a chunk's size");
-        }
-    }
-
-    /// Reads this many bytes, whatever they are.
-    #[track_caller]
-    pub fn take(&mut self, length: usize) -> Vec<u8> {
-        while self.buffer.len() < length {
-            assert!(self.more(), "cut: {:?}", String::from_utf8_lossy(&self.buffer));
-        }
-        self.buffer.drain(..length).collect()
-    }
-
-    /// Reads until the proxy closes; says whether the end was clean, and what came.
-    pub fn rest(&mut self) -> (bool, Vec<u8>) {
-        let clean = loop {
-            let mut chunk = [0; 16 * 1024];
-            match self.stream.read(&mut chunk) {
-                Ok(0) => break true,
-                Ok(n) => self.buffer.extend_from_slice(&chunk[..n]),
-                Err(error) => {
-                    assert!(
-                        error.kind() == std::io::ErrorKind::ConnectionReset,
-                        "{error}: {:?}",
-                        String::from_utf8_lossy(&self.buffer)
-                    );
-                    break false;
-                }
-            }
-        };
-        (clean, std::mem::take(&mut self.buffer))
-    }
-
-    /// Whether the proxy sent something before it closed.
-    #[track_caller]
-    fn more(&mut self) -> bool {
-        let mut chunk = [0; 16 * 1024];
-        match self.stream.read(&mut chunk) {
-            Ok(0) => false,
-            Ok(n) => {
-                self.buffer.extend_from_slice(&chunk[..n]);
-                true
-            }
-            Err(error) => panic!("{error}: {:?}", String::from_utf8_lossy(&self.buffer)),
-        }
-    }
-}
-
-impl Response {
-    /// The value of a header that is there once.
-    #[track_caller]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        header(&self.head, name)
-    }
-}
-
-/// The value of a header that is there at most once.
-#[track_caller]
-pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    let mut found = head.split("\r\n").filter_map(|line| {
-        let (key, value) = line.split_once(':')?;
-        key.eq_ignore_ascii_case(name).then_some(value.trim())
-    });
-    let first = found.next();
-    assert!(found.next().is_none(), "{name} twice in {head}");
-    first
 }
 
 /// Waits until something holds.

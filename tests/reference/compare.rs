@@ -58,23 +58,25 @@ pub fn loaded(policy: &Policy) -> Arc<Snapshot> {
 }
 
 fn compare(seed: u64, policies: u64) {
-    for (policy, requests) in cases(seed, policies) {
+    for (number, (policy, requests)) in (0..).zip(cases(seed, policies)) {
         let snapshot = loaded(&policy);
         for request in &requests {
             if ask(&snapshot, request) != evaluate(&policy, request) {
-                fail(to_json(&policy), to_json(request));
+                fail(seed - SEED + number, to_json(&policy), to_json(request));
             }
         }
     }
 }
 
-/// Says what the program and the document say of the smallest case in which they still differ so.
-fn fail(policy: Value, request: Value) -> ! {
+/// Says what the program and the document say of the smallest case in which they still differ so, and
+/// which policy it was: those before agree.
+fn fail(number: u64, policy: Value, request: Value) -> ! {
     let wanted = both(&policy, &request).map(difference);
     let still = |policy: &Value, request: &Value| both(policy, request).map(difference) == wanted;
     let (policy, request) = shrink(policy, request, still);
     let (actual, expected) = both(&policy, &request).expect("what is shrunk loads");
-    panic!("{}\n the program: {actual:?}\nthe document: {expected:?}", tell(&policy, &request));
+    let case = tell(&policy, &request);
+    panic!("policy {number}\n{case}\n the program: {actual:?}\nthe document: {expected:?}");
 }
 
 /// What both say of a case, if it is one.

@@ -1,11 +1,14 @@
 //! What a caller sees and may send: the masks of step 9 and 11, applied to trees.
 
+mod below;
+
 use super::Held;
 use super::keywords::{
     TYPES, allows, children, is_listed, property, requires, type_of, types_named,
 };
 use super::model::{At, Policy, Type};
 use super::paths::{Here, kinds, unify};
+use below::{hides, hides_inside, parts, within};
 use portcullis::decide::Reason;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -313,7 +316,12 @@ impl<'w, 'a> Walk<'w, 'a> {
             let limits = ways.iter().filter(|(.., rest)| same(rest));
             limits.map(|(limit, ..)| self.limits[*limit].views.clone()).collect()
         };
-        places.any(|place| hides(&there(place), self.way)) || hides_inside(sets, self.way)
+        // What stands there is limited by what it is in, too.
+        let hidden = |place: &Vec<String>| {
+            let around = parts(sets.to_vec(), place, self.way).into_iter();
+            around.map(|sets| [sets, there(place)].concat()).any(|sets| hides(&sets, self.way))
+        };
+        places.any(hidden) || hides_inside(sets, self.way)
     }
 
     fn child(
@@ -327,14 +335,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             let leads = first == "*" || first == name;
             leads.then(|| (*limit, *alternative, rest.to_vec()))
         });
-        let inner = |says: &Says<'a>| Says {
-            schema: match is_element {
-                true => says.schema.get("items").unwrap_or(&Value::Bool(true)),
-                false => property(says.schema, name),
-            },
-            ..*says
-        };
-        let inside = |view: &View<'a>| -> View<'a> { view.iter().map(inner).collect() };
+        let inside = |view: &View<'a>| within(view, (!is_element).then_some(name));
         let next = Stand {
             ways: onward.collect(),
             sets: stand.sets.iter().map(|views| views.iter().map(inside).collect()).collect(),
@@ -349,52 +350,6 @@ impl<'w, 'a> Walk<'w, 'a> {
         };
         self.visit(next, value)
     }
-}
-
-/// Whether something in what these roles have schemas for does not go this way: what is of no type
-/// that all sets let pass goes no way either.
-fn hides(sets: &[Vec<View<'_>>], way: Way) -> bool {
-    let passes = |view: &&View<'_>| !is_barred(view, way);
-    let open: Vec<Vec<View<'_>>> =
-        sets.iter().map(|views| views.iter().filter(passes).cloned().collect()).collect();
-    types_of_all(&open).is_empty() || hides_inside(&open, way)
-}
-
-fn hides_inside(sets: &[Vec<View<'_>>], way: Way) -> bool {
-    let of_type = |name: &str| -> Vec<Vec<View<'_>>> {
-        let of = |view: &&View<'_>| types_of(view).contains(name);
-        sets.iter().map(|views| views.iter().filter(of).cloned().collect()).collect()
-    };
-    let (objects, arrays) = (of_type("object"), of_type("array"));
-    let said = |sets: &[Vec<View<'_>>], word: &str| -> Vec<Value> {
-        sets.iter().flatten().flatten().filter_map(|says| says.schema.get(word)).cloned().collect()
-    };
-    let named = said(&objects, "properties");
-    let mut names: Vec<&str> = named
-        .iter()
-        .filter_map(Value::as_object)
-        .flat_map(|named| named.keys().map(String::as_str))
-        .collect();
-    // A name that no schema knows stands for all others.
-    names.push("\0");
-    let below = |sets: &[Vec<View<'_>>], go: &dyn Fn(&Value) -> Value| {
-        let inner = |view: &View<'_>| view.iter().map(|says| go(says.schema)).collect();
-        let owned: Vec<Vec<Vec<Value>>> =
-            sets.iter().map(|views| views.iter().map(inner).collect()).collect();
-        let mut sets: Vec<Vec<View<'_>>> = Vec::new();
-        for views in &owned {
-            sets.push(views.iter().map(|view| view.iter().map(Says::of).collect()).collect());
-        }
-        hides(&sets, way)
-    };
-    let speaks = |sets: &[Vec<View<'_>>], word: &str| !said(sets, word).is_empty();
-    let types = types_of_all(sets);
-    types.contains("object")
-        && (speaks(&objects, "properties") || speaks(&objects, "additionalProperties"))
-        && names.iter().any(|name| below(&objects, &|schema| property(schema, name).clone()))
-        || types.contains("array")
-            && speaks(&arrays, "items")
-            && below(&arrays, &|schema| schema.get("items").cloned().unwrap_or(true.into()))
 }
 
 /// The JSON types that pass under a role of each set.

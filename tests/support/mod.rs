@@ -6,11 +6,13 @@
 pub mod client;
 pub mod conn;
 pub mod eventually;
+pub mod fault;
 pub mod frames;
 pub mod h2;
 pub mod issuer;
 pub mod policy;
 pub mod proxy;
+pub mod proxy_protocol;
 pub mod tls;
 pub mod tokens;
 pub mod upstream;

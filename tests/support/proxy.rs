@@ -4,7 +4,8 @@ use super::{DEADLINE, TempPolicy, Upstream, client, eventually::within, wire::Re
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -29,6 +30,7 @@ pub struct Start {
     listens: bool,
     has_admin: bool,
     folder: Option<PathBuf>,
+    passed: Option<Arc<OwnedFd>>,
 }
 
 /// The addresses of a ready line.
@@ -194,6 +196,21 @@ impl Start {
         self
     }
 
+    /// With a listening socket that is handed over as systemd does it, by the name `web`.
+    #[must_use]
+    pub fn passed(self, listener: &TcpListener) -> Start {
+        let address = listener.local_addr().expect("an address");
+        self.passed_alone(listener).listen(&address.to_string())
+    }
+
+    /// The same, where it may be that nobody listens there.
+    #[must_use]
+    pub fn passed_alone(mut self, listener: &TcpListener) -> Start {
+        let socket = listener.try_clone().expect("a second handle");
+        self.passed = Some(Arc::new(socket.into()));
+        self
+    }
+
     /// Starts and waits for the ready line.
     #[track_caller]
     pub fn ready(self) -> Proxy {
@@ -230,7 +247,10 @@ impl Start {
     }
 
     fn command(&self, folder: &Path) -> Command {
-        let mut command = binary();
+        let mut command = match &self.passed {
+            Some(socket) => binary_with(socket),
+            None => binary(),
+        };
         command
             .arg("run")
             .args(&self.arguments)
@@ -296,7 +316,22 @@ pub fn ready_line(line: &str) -> Option<Ready> {
 }
 
 fn binary() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    clean(Command::new(env!("CARGO_BIN_EXE_portcullis")))
+}
+
+/// The binary with this socket as its third file descriptor. A shell moves it there, becomes the
+/// binary, and knows by then which process that is.
+fn binary_with(socket: &OwnedFd) -> Command {
+    let mut command = Command::new("sh");
+    let script = "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_FDNAMES=web LISTEN_PID=$$; \
+                  exec \"$0\" \"$@\"";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_portcullis")]);
+    let mut command = clean(command);
+    command.stdin(socket.try_clone().expect("a second handle"));
+    command
+}
+
+fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PORTCULLIS_") {
             command.env_remove(name);

@@ -37,6 +37,8 @@ pub struct Issued {
 pub struct TlsClient {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
+    /// What is said before the handshake.
+    first: Vec<u8>,
 }
 
 /// What a handshake has come to.
@@ -174,7 +176,7 @@ impl TlsClient {
             None => Ok(config.with_no_client_auth()),
         };
         let name = ServerName::try_from(name.to_owned()).expect("a name");
-        TlsClient { config: Arc::new(config.expect("a client")), name }
+        TlsClient { config: Arc::new(config.expect("a client")), name, first: Vec::new() }
     }
 
     /// The same, offering these protocols.
@@ -192,6 +194,12 @@ impl TlsClient {
         self
     }
 
+    /// The same, saying this in clear before the handshake.
+    #[must_use]
+    pub fn after(self, first: impl Into<Vec<u8>>) -> TlsClient {
+        TlsClient { first: first.into(), ..self }
+    }
+
     /// The same, telling the server no name.
     #[must_use]
     pub fn nameless(mut self) -> TlsClient {
@@ -203,6 +211,7 @@ impl TlsClient {
     pub fn ask(&self, to: SocketAddr, request: &str) -> io::Result<Shaken> {
         let mut socket = std::net::TcpStream::connect(to)?;
         socket.set_read_timeout(Some(DEADLINE))?;
+        socket.write_all(&self.first)?;
         let mut tls = ClientConnection::new(self.config.clone(), self.name.clone())
             .map_err(io::Error::other)?;
         let early = tls.early_data().is_some();

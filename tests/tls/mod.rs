@@ -1,5 +1,6 @@
 //! Group 6 of the security cases: TLS on both sides, against the real binary.
 
+mod announced;
 mod listener;
 mod peers;
 mod reloads;

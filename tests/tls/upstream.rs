@@ -1,6 +1,7 @@
 //! Upstreams that speak TLS: who is trusted, what is shown, and what never goes out.
 
 use super::{OPEN, Secure, write_pair};
+use crate::proxy::framed::upstream::Framed;
 use crate::support::tls::{Authority, Bridge, Issued, Seen};
 use crate::support::upstream::Answer;
 use crate::support::{Client, Proxy, TempPolicy, Upstream, client, eventually, proxy::Start};
@@ -249,4 +250,81 @@ fn p06_a_websocket_connection_under_tls_on_both_sides() {
     let rest = client.read_rest();
     let rest = String::from_utf8_lossy(&rest);
     assert!(rest.starts_with("HTTP/1.1 101 ") && rest.ends_with("\r\n\r\nhellogoodbye"), "{rest}");
+}
+
+/// HTTP/2 is offered where the policy names it, alone, and a server that does not choose it gets
+/// nothing.
+#[test]
+fn p06_http2_to_an_upstream_is_what_alpn_has_chosen_or_nothing_goes_out() {
+    for (chosen, says_h2, status) in [
+        (Some("h2"), true, 200),
+        (None, true, 502),
+        (Some("http/1.1"), true, 502),
+        (Some("h2"), false, 502),
+        (Some("http/1.1"), false, 200),
+    ] {
+        let (framed, plain) = (Framed::json("{}"), Upstream::json("{}"));
+        let authority = Authority::new("upstreams");
+        let to = if says_h2 { framed.address } else { plain.address() };
+        let bridge = Bridge::server_with(&localhost(&authority), None, to, |config| {
+            config.alpn_protocols = chosen.iter().map(|name| name.as_bytes().to_vec()).collect();
+        });
+        let policy = TempPolicy::file("");
+        policy.write("ca.pem", &authority.pem);
+        let protocol = if says_h2 { ", protocol: h2" } else { "" };
+        let text = Far::text(&bridge, "").replace("id: far", &format!("id: far{protocol}"));
+        policy.write("policy.yaml", text);
+        let start = Start::new().environment("PORTCULLIS_WORKERS", "1");
+        let proxy = start.policy(policy.path()).ready();
+        for _ in 0..2 {
+            let answer = client::call(proxy.address, "GET", "/things", &[("Host", "a.test")]);
+            assert_eq!(answer.status, status, "{chosen:?} {says_h2}");
+        }
+        match (status, says_h2) {
+            (200, true) => {
+                let seen = framed.requests();
+                assert_eq!((seen.len(), framed.connections()), (2, 1));
+                assert_eq!((&*seen[0].scheme, &*seen[0].authority), ("https", "a.test"));
+            }
+            (200, false) => assert_eq!(plain.requests().len(), 2),
+            _ => {
+                assert!(framed.requests().is_empty() && plain.requests().is_empty());
+                proxy.wait_for_line("no TLS connection");
+            }
+        }
+    }
+}
+
+/// Whoever is asked whether it is well is trusted as for requests: the certificate of a stranger makes
+/// it unwell, and it hears nothing of what is asked.
+#[test]
+fn p14_p06_health_is_asked_under_the_upstreams_own_trust() {
+    let stranger = Authority::new("strangers");
+    for trusted in [true, false] {
+        let authority = Authority::new("upstreams");
+        let shown = localhost(if trusted { &authority } else { &stranger });
+        let upstream = Upstream::json("{}");
+        let bridge = Bridge::server(&shown, None, upstream.address());
+        let policy = TempPolicy::file("");
+        let health = "}, health: {path: /healthz, interval: 100ms, unhealthy: 1";
+        let far = Far::over(authority, upstream, bridge, policy, health);
+        let of_far = || {
+            let shown = far.proxy.admin("/upstreams").json();
+            let found = shown.as_array().unwrap().iter().find(|one| one["id"] == "far");
+            found.unwrap()["endpoints"][0].clone()
+        };
+        eventually(|| match of_far() {
+            endpoint if endpoint["healthy"] == trusted => Ok(()),
+            endpoint => Err(endpoint),
+        });
+        assert_eq!(far.get(), if trusted { 200 } else { 503 });
+        match trusted {
+            true => assert_eq!(far.upstream.requests()[0].target, "/healthz"),
+            false => {
+                far.upstream.assert_untouched();
+                let why = of_far()["last_error"].as_str().unwrap().to_owned();
+                assert!(why.contains("certificate"), "{why}");
+            }
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::principal::{AuthMethod, Principal};
 use std::sync::Arc;
 
 /// What the caller has in the organization that it entered.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Footing<'p> {
     pub roles: RoleSet,
     pub restrictions: RoleSet,
@@ -16,12 +16,13 @@ pub(super) struct Footing<'p> {
 }
 
 impl<'p> Seeker<'p> {
-    /// The organization, and what the caller has there.
+    /// The organization. What the caller has there is put into an empty `footing`.
     pub(super) fn enter_org(
         &self,
         addressed: Place<'_>,
+        footing: &mut Footing<'p>,
         trace: &mut impl Trace,
-    ) -> Result<(Entered<'p>, Footing<'p>), Reason> {
+    ) -> Result<Entered<'p>, Reason> {
         let id = match addressed {
             Place::Named(id) => Some(id),
             Place::Missing => {
@@ -36,7 +37,7 @@ impl<'p> Seeker<'p> {
         };
         let entered = match (id, self.people.implicit_org()) {
             (None, Some(org)) => Entered::Known(org),
-            (None, None) => return Ok((Entered::Nowhere, Footing::default())),
+            (None, None) => return Ok(Entered::Nowhere),
             (Some(id), _) => match self.people.org(id) {
                 Some(org) => Entered::Known(org),
                 None if self.people.lists_orgs() => {
@@ -50,42 +51,46 @@ impl<'p> Seeker<'p> {
             trace.note(|| "the organization is suspended".into());
             return Err(Reason::NotAMember);
         }
-        match self.footing(entered, id, trace) {
-            Some(footing) => Ok((entered, footing)),
-            None => {
-                self.explain_absence(entered, id, trace);
-                Err(Reason::NotAMember)
-            }
+        if !self.stands(entered, id, footing, trace) {
+            self.explain_absence(entered, id, trace);
+            return Err(Reason::NotAMember);
         }
+        Ok(entered)
     }
 
-    /// What the caller has of its own, and what reaches from the operators.
-    fn footing(
+    /// Whether the caller has anything of its own, or reaches from the operators: puts it together.
+    fn stands(
         &self,
         entered: Entered<'p>,
         id: Option<&str>,
+        footing: &mut Footing<'p>,
         trace: &mut impl Trace,
-    ) -> Option<Footing<'p>> {
-        let own = self.own_footing(entered, id);
+    ) -> bool {
+        let own = self.ground(entered, id);
+        let mut stands = own.is_some();
+        if let Some(ground) = own {
+            self.fill(footing, ground);
+        }
         // The implicit organization is the only one.
-        let Some(id) = id.filter(|_| !self.people.reaching().is_empty()) else { return own };
+        let Some(id) = id.filter(|_| !self.people.reaching().is_empty()) else { return stands };
         let others = self.people.operators().filter(|(from, _)| ***from != *id);
-        others.filter(|(_, org)| org.is_active()).fold(own, |found, (from, org)| {
-            let there = self.own_footing(Entered::Known(org), Some(from));
-            let Some((roles, restrictions)) = there.and_then(|there| self.travelling(there)) else {
-                return found;
+        for (from, org) in others.filter(|(_, org)| org.is_active()) {
+            let ground = self.ground(Entered::Known(org), Some(from));
+            let Some((roles, restrictions)) = ground.and_then(|there| self.travelling(there))
+            else {
+                continue;
             };
             trace.note(|| format!("{} from the operator `{from}`", self.reaching(&roles)));
-            let mut all = found.unwrap_or_default();
-            all.roles.union_with(&roles);
+            stands = true;
+            footing.roles.union_with(&roles);
             // Deny overrides: whoever brings roles brings what restricts it at home.
-            all.restrictions.union_with(&restrictions);
-            Some(all)
-        })
+            footing.restrictions.union_with(&restrictions);
+        }
+        stands
     }
 
     /// What the caller has in an organization without any role that reaches.
-    fn own_footing<'o>(&self, entered: Entered<'o>, id: Option<&str>) -> Option<Footing<'o>>
+    fn ground<'o>(&self, entered: Entered<'o>, id: Option<&str>) -> Option<Ground<'o>>
     where
         'p: 'o,
     {
@@ -106,33 +111,34 @@ impl<'p> Seeker<'p> {
         let claims = self.claims_in(id).filter(|roles| member.is_some() || makes_member(roles));
         match (member, claims) {
             (None, None) => None,
-            _ => Some(self.footing_of(Ground { member, claims })),
+            _ => Some(Ground { member, claims }),
         }
     }
 
     /// Whether the caller is an active member of its own.
     pub(super) fn is_member(&self, entered: Entered<'_>, id: &str) -> bool {
         !matches!(entered, Entered::Known(org) if !org.is_active())
-            && self.own_footing(entered, Some(id)).is_some()
+            && self.ground(entered, Some(id)).is_some()
     }
 
-    fn footing_of<'o>(&self, ground: Ground<'o>) -> Footing<'o> {
-        let mut roles = match ground.member {
-            Some(member) => self.narrowed(self.people.roles(member, self.now)),
-            None => RoleSet::new(),
-        };
-        if let Some(claimed) = ground.claims {
-            roles.union_with(&self.claimed_roles(claimed, false));
+    fn fill<'o>(&self, footing: &mut Footing<'o>, ground: Ground<'o>) {
+        footing.ground = ground;
+        match ground.member {
+            Some(member) => {
+                footing.roles = self.narrowed(self.people.roles(member, self.now));
+                footing.restrictions = self.people.restrictions(member, self.now);
+            }
+            None => footing.restrictions.union_with(self.people.default_restrictions()),
         }
-        let restrictions = match ground.member {
-            Some(member) => self.people.restrictions(member, self.now),
-            None => self.people.default_restrictions().clone(),
-        };
-        Footing { roles, restrictions, ground }
+        if let Some(claimed) = ground.claims {
+            self.add_claimed_roles(claimed, false, &mut footing.roles);
+        }
     }
 
     /// The roles that reach other organizations, with what they include; and what restricts them.
-    fn travelling(&self, there: Footing<'_>) -> Option<(RoleSet, RoleSet)> {
+    fn travelling(&self, ground: Ground<'_>) -> Option<(RoleSet, RoleSet)> {
+        let mut there = Footing::default();
+        self.fill(&mut there, ground);
         let mut roles = RoleSet::new();
         for role in there.roles.iter().filter(|role| self.people.reaching().contains(*role)) {
             roles.insert(role);
@@ -179,14 +185,20 @@ impl<'p> Seeker<'p> {
     /// The roles of one scope that count because the credential claims them, with those that they
     /// include; unknown names are ignored.
     pub(super) fn claimed_roles(&self, claimed: &[Arc<str>], app_scope: bool) -> RoleSet {
+        let mut roles = RoleSet::new();
+        self.add_claimed_roles(claimed, app_scope, &mut roles);
+        roles
+    }
+
+    fn add_claimed_roles(&self, claimed: &[Arc<str>], app_scope: bool, roles: &mut RoleSet) {
         let of_scope = |role| self.snapshot.role(role).is_app_scope() == app_scope;
+        let from_token = |role| of_scope(role) && self.people.from_token().contains(role);
         match self.people.membership() {
-            Membership::Token => self.named(claimed, of_scope),
-            Membership::Directory => RoleSet::new(),
+            Membership::Token => self.add_named(claimed, of_scope, roles),
+            Membership::Directory => {}
             // The roles of a key only narrow.
-            Membership::Both if self.principal.method == AuthMethod::ApiKey => RoleSet::new(),
-            Membership::Both => self
-                .named(claimed, |role| of_scope(role) && self.people.from_token().contains(role)),
+            Membership::Both if self.principal.method == AuthMethod::ApiKey => {}
+            Membership::Both => self.add_named(claimed, from_token, roles),
         }
     }
 
@@ -194,21 +206,21 @@ impl<'p> Seeker<'p> {
     pub(super) fn narrowed(&self, mut roles: RoleSet) -> RoleSet {
         let kept = self.principal.roles.as_deref();
         if let (AuthMethod::ApiKey, Some(kept)) = (self.principal.method, kept) {
-            roles.intersect_with(&self.named(kept, |_| true));
+            let mut named = RoleSet::new();
+            self.add_named(kept, |_| true, &mut named);
+            roles.intersect_with(&named);
         }
         roles
     }
 
-    /// Those of these roles that the policy has, and what they include.
-    fn named(&self, names: &[Arc<str>], is: impl Fn(RoleId) -> bool) -> RoleSet {
-        let mut roles = RoleSet::new();
+    /// Adds those of these roles that the policy has, and what they include.
+    fn add_named(&self, names: &[Arc<str>], is: impl Fn(RoleId) -> bool, roles: &mut RoleSet) {
         for role in
             names.iter().filter_map(|name| self.snapshot.role_id(name)).filter(|role| is(*role))
         {
             roles.insert(role);
             self.snapshot.role(role).includes().iter().for_each(|other| roles.insert(*other));
         }
-        roles
     }
 
     fn explain_absence(&self, entered: Entered<'_>, id: Option<&str>, trace: &mut impl Trace) {

@@ -39,14 +39,15 @@ impl<'a> Subject<'a> {
     /// The ids of the roles that it has here, with those that they include.
     pub fn roles(self) -> impl Iterator<Item = &'a Arc<str>> {
         let snapshot = self.standing.seeker.snapshot;
-        self.standing.roles.iter().map(|role| snapshot.role(role).id())
+        self.standing.roles().iter().map(|role| snapshot.role(role).id())
     }
 
     /// The ids of the applications that it may enter in the addressed organization at this time, by
     /// whatever way: active ones that it was given, or to which entry is derived. A credential that
     /// names one enters that one alone.
     pub fn apps(self) -> Vec<&'a str> {
-        let Standing { seeker, entered, ground, roles, .. } = self.standing;
+        let Standing { seeker, entered, footing, .. } = self.standing;
+        let (ground, roles) = (&footing.ground, &footing.roles);
         let enters = |app: &_| seeker.entry(*app, *entered, *ground, roles).is_ok();
         let people = seeker.people;
         people.app_indices().filter(enters).map(|app| &**people.app(app).id()).collect()
@@ -72,13 +73,14 @@ impl<'a> Subject<'a> {
 
     /// The ids of the roles that it may see.
     pub fn visible_roles(self) -> impl Iterator<Item = &'a Arc<str>> {
-        self.standing.seeker.snapshot.visible_roles(&self.standing.roles)
+        self.standing.seeker.snapshot.visible_roles(self.standing.roles())
     }
 
     /// The ids of the roles that it may give here. What reaches other organizations cannot be bound
     /// in one that is no operator, whoever asks.
     pub fn assignable_roles(self) -> impl Iterator<Item = &'a Arc<str>> {
-        let Standing { seeker, entered, roles, .. } = self.standing;
+        let Standing { seeker, entered, footing, .. } = self.standing;
+        let roles = &footing.roles;
         let operator = matches!(entered, Entered::Known(org) if org.is_operator());
         let assignable = seeker.snapshot.administration().assignable(roles);
         let here = assignable.filter(move |role| operator || !seeker.reaches(*role));

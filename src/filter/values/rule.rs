@@ -169,8 +169,8 @@ fn fault(error: &ValidationError<'_>) -> Option<Fault> {
         {
             return None;
         }
-        ValidationErrorKind::Required { .. }
-        | ValidationErrorKind::MinProperties { .. }
+        ValidationErrorKind::Custom { keyword, .. } if keyword == REQUIRED => Fault::Own,
+        ValidationErrorKind::MinProperties { .. }
         | ValidationErrorKind::MaxProperties { .. }
         | ValidationErrorKind::PropertyNames { .. }
         | ValidationErrorKind::MinItems { .. }
@@ -198,12 +198,34 @@ pub(super) fn options(formats: bool) -> ValidationOptions<'static, Arc<dyn Retri
     }
     options
         .with_keyword(IS, Is::keyword)
+        .with_keyword(REQUIRED, |_: &Map<String, Value>, names: &Value, _: Location| {
+            let names = names.as_array().into_iter().flatten().filter_map(Value::as_str);
+            Ok(Box::new(Required(names.map(str::to_owned).collect())))
+        })
         .with_keyword("const", |_: &Map<String, Value>, value: &Value, _: Location| {
             Ok(Box::new(OneOf(vec![value.clone()])))
         })
         .with_keyword("enum", |_: &Map<String, Value>, values: &Value, _: Location| {
             Ok(Box::new(OneOf(values.as_array().cloned().unwrap_or_default())))
         })
+}
+
+/// The keyword whose errors are told by its name, since it is ours.
+const REQUIRED: &str = "required";
+
+/// `required`. The library joins it with `additionalProperties: false`, and then says that a member
+/// is missing which is there and only not allowed: masks judge that, and another role may allow it.
+struct Required(Vec<String>);
+
+impl<'i> Keyword<'i, Exact> for Required {
+    fn validate(&self, instance: &'i Tree<'i>) -> Result<(), ValidationError<'i>> {
+        at_fault_unless(Keyword::<Exact>::is_valid(self, instance))
+    }
+
+    fn is_valid(&self, instance: &'i Tree<'i>) -> bool {
+        let Some(members) = instance.members() else { return true };
+        self.0.iter().all(|name| members.iter().any(|(key, _)| key == name))
+    }
 }
 
 type Holds = fn(&Decimal, &Decimal) -> bool;

@@ -212,6 +212,16 @@ fn p09_a_role_that_names_no_property_keeps_no_other_from_writing_one() {
     }
 }
 
+/// The same where it asks for the very property that it leaves out.
+#[test]
+fn p09_what_a_closed_role_asks_for_another_may_write() {
+    let asks = json!({"additionalProperties": true, "type": "object", "required": ["owner"]});
+    let closed = json!({"properties": {}, "required": ["a"], "additionalProperties": false});
+    let closed = role(object(&[], HIDE), &[closed]);
+    let both = values("", vec![closed, role(open(), &[asks])]);
+    assert_eq!(judge(&both, r#"{"a": "x"}"#, Patch::No), [""; 0]);
+}
+
 #[test]
 fn a_role_without_rules_lets_pass_what_it_may_write() {
     let limited = role(open(), &[of(json!({"maximum": 10}))]);

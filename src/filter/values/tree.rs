@@ -158,6 +158,15 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> Tree<'a> {
+    /// The members of an object.
+    pub fn members(&self) -> Option<&[(Cow<'a, str>, Tree<'a>)]> {
+        match self {
+            Tree::Object(members) => Some(members),
+            Tree::Way(step) => Some(&step.member),
+            _ => None,
+        }
+    }
+
     /// A member of an object.
     pub fn member(&self, name: &str) -> Option<&Tree<'a>> {
         match self {
@@ -260,11 +269,7 @@ impl<'a> Node<'a, Exact> for &'a Tree<'a> {
     type Number = Number<'a>;
 
     fn as_object(&self) -> Option<Self::Object> {
-        match self {
-            Tree::Object(members) => Some(members),
-            Tree::Way(step) => Some(&step.member),
-            _ => None,
-        }
+        self.members()
     }
 
     fn as_array(&self) -> Option<Self::Array> {

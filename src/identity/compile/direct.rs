@@ -6,13 +6,12 @@ use crate::identity::api_key::ApiKeys;
 use crate::identity::forwarded::{Forwarded, mapped};
 use crate::identity::verdicts::Digest;
 use crate::identity::{DEFAULT_HEADER, same_header};
+use crate::policy::peers::{PeerFault, Peers};
 use crate::policy::raw::{RawApiKey, RawApiKeys, RawForwarded, Text};
 use crate::principal::{AuthMethod, ClaimValue, Claims, Principal};
 use crate::source::Span;
 use http::HeaderName;
-use ipnet::IpNet;
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 impl Compiler<'_> {
@@ -53,15 +52,20 @@ impl Compiler<'_> {
     }
 
     pub(super) fn forwarded(&mut self, raw: &RawForwarded) -> Option<Forwarded> {
-        let (mut nets, mut unix) = (Vec::new(), false);
+        let mut listed = Peers::default();
         if raw.peers.is_empty() {
             let help = "list the proxies that authenticate: `peers: [10.0.0.7/32]`, or `unix`";
             self.error(raw.span, "`peers` lists nobody".into(), help);
         }
         for peer in &raw.peers {
-            match peer.value.as_str() {
-                "unix" => unix = true,
-                text => nets.extend(self.net(peer, text)),
+            if let Err(fault) = listed.add(&peer.value) {
+                let message = match fault {
+                    PeerFault::Everybody => {
+                        format!("`{}` lets everybody say who is calling", peer.value)
+                    }
+                    fault => format!("`{}` {fault}", peer.value),
+                };
+                self.error(peer.span, message, fault.help());
             }
         }
         let mut optional = |name: &Option<Text>| name.as_ref().and_then(|name| self.header(name));
@@ -69,27 +73,9 @@ impl Compiler<'_> {
         let (roles, email) = (optional(&raw.roles), optional(&raw.email));
         let prefix = prefix(&raw.prefix);
         let user = self.header(&raw.user)?;
-        let peers = Forwarded { nets, unix, user, org, app, roles, email, prefix };
+        let peers = Forwarded { peers: listed, user, org, app, roles, email, prefix };
         self.distinct_headers(raw, &peers);
         Some(peers)
-    }
-
-    fn net(&mut self, at: &Text, text: &str) -> Option<IpNet> {
-        let net = text.parse::<IpNet>().ok().or_else(|| text.parse().ok().map(whole_address));
-        let Some(net) = net else {
-            let message = format!("`{text}` is no address, no CIDR block and not `unix`");
-            self.error(at.span, message, "`10.0.0.7`, `10.0.0.0/24`, `fd00::/8` or `unix`");
-            return None;
-        };
-        if net.trunc() != net {
-            let message = format!("`{text}` has bits beyond its prefix");
-            self.error(at.span, message, format!("write `{}`", net.trunc()));
-        }
-        if net.prefix_len() == 0 {
-            let message = format!("`{text}` lets everybody say who is calling");
-            self.error(at.span, message, "list the proxies that authenticate, and no others");
-        }
-        Some(net)
     }
 
     fn header(&mut self, typed: &Text) -> Option<HeaderName> {
@@ -174,10 +160,6 @@ fn hex(text: &str) -> Option<Digest> {
         *out = digit(pair[0])? << 4 | digit(pair[1])?;
     }
     Some(digest)
-}
-
-fn whole_address(address: IpAddr) -> IpNet {
-    IpNet::from(address)
 }
 
 /// Headers that mean something else already, and so cannot carry an identity or a key.

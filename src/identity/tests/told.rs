@@ -108,7 +108,10 @@ fn p16_an_upstreams_secret_is_checked_and_never_shown() {
         url: text("http://127.0.0.1:1"),
         others: Vec::new(),
         host: None,
+        protocol: None,
         tls: None,
+        timeouts: None,
+        health: None,
         credential: Some(RawCredential { header: text(header), file: text(file) }),
     };
     let world = world();

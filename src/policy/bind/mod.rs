@@ -21,7 +21,7 @@ mod route;
 mod tell;
 
 pub use fields::{Fields, Harmless, Shape, bad_word, not_enforced, text, wrong_type};
-pub use quantity::{duration, rate, size};
+pub use quantity::{WAIT, duration, rate, size};
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::node::{Node, NodeKind};

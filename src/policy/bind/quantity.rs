@@ -7,6 +7,9 @@ use crate::source::Span;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+/// Waits in which a slow network still works and a stuck one is noticed.
+pub const WAIT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3_600);
+
 /// A duration within a range: `500ms`, `10s`, `2m`.
 pub fn duration(
     fields: &mut Fields<'_, '_>,

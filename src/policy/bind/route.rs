@@ -1,21 +1,39 @@
 //! Upstreams and routes.
 
-use super::{Fields, Harmless, Shape, condition, tell, text};
+use super::{Fields, Shape, WAIT, condition, duration, tell, text};
 use crate::diag::Report;
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::{
-    BodyKind, MODES, RawCors, RawHeaders, RawRoute, RawUpstream, RawUpstreamTls, RequestKind,
-    Update,
+    BodyKind, MODES, RawCors, RawHeaders, RawHealth, RawRoute, RawUpstream, RawUpstreamTls,
+    RequestKind, Update,
 };
+use crate::policy::upstream::{Protocol, Timeouts};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Answers in a row that turn what is known of an endpoint.
+pub(super) const MAX_IN_A_ROW: u64 = 100;
+
+/// How long an endpoint may take to say that it is well.
+const PROBE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
 
 pub(super) const UPSTREAM: Shape = Shape {
     what: "upstream",
-    keys: &["id", "url", "host", "credential", "tls"],
-    unenforced: &[("timeouts", Harmless::Empty)],
+    keys: &["id", "url", "host", "protocol", "credential", "tls", "timeouts", "health"],
+    unenforced: &[],
 };
 
 pub(super) const UPSTREAM_TLS: Shape =
     Shape { what: "`tls`", keys: &["ca", "cert", "key", "server_name"], unenforced: &[] };
+
+pub(super) const TIMEOUTS: Shape =
+    Shape { what: "`timeouts`", keys: &["connect", "response", "idle", "total"], unenforced: &[] };
+
+pub(super) const HEALTH: Shape = Shape {
+    what: "`health`",
+    keys: &["path", "interval", "timeout", "healthy", "unhealthy", "status"],
+    unenforced: &[],
+};
 
 pub(super) const ROUTE: Shape = Shape {
     what: "route",
@@ -61,6 +79,8 @@ pub(super) fn upstream(node: &Node, report: &mut Report) -> Option<RawUpstream> 
         fields.missing("url");
     }
     let host = fields.text("host");
+    let protocol = fields
+        .word("protocol", &[("http/1.1", Some(Protocol::Http1)), ("h2", Some(Protocol::Http2))]);
     let credential = fields.node("credential");
     let credential = credential.and_then(|node| tell::credential(node, fields.report()));
     let tls = match fields.node("tls") {
@@ -68,7 +88,37 @@ pub(super) fn upstream(node: &Node, report: &mut Report) -> Option<RawUpstream> 
         Some(node) => Some(upstream_tls(node, fields.report())?),
         None => None,
     };
-    Some(RawUpstream { span: node.span, id: id?, url: url?, others, host, credential, tls })
+    let timeouts = fields.node("timeouts").and_then(|node| timeouts(node, fields.report()));
+    let health = match fields.node("health") {
+        // Without it, requests would go where they should not.
+        Some(node) => Some(health(node, fields.report())?),
+        None => None,
+    };
+    let (id, url, span) = (id?, url?, node.span);
+    Some(RawUpstream { span, id, url, others, host, protocol, credential, tls, timeouts, health })
+}
+
+fn timeouts(node: &Node, report: &mut Report) -> Option<Timeouts> {
+    let mut fields = Fields::open(node, &TIMEOUTS, report)?;
+    Some(Timeouts {
+        connect: duration(&mut fields, "connect", WAIT),
+        response: duration(&mut fields, "response", WAIT),
+        idle: duration(&mut fields, "idle", WAIT),
+        total: duration(&mut fields, "total", WAIT),
+    })
+}
+
+fn health(node: &Node, report: &mut Report) -> Option<RawHealth> {
+    let mut fields = Fields::open(node, &HEALTH, report)?;
+    let path = fields.required_text("path");
+    Some(RawHealth {
+        interval: duration(&mut fields, "interval", WAIT),
+        timeout: duration(&mut fields, "timeout", PROBE),
+        healthy: fields.number("healthy", 1..=MAX_IN_A_ROW),
+        unhealthy: fields.number("unhealthy", 1..=MAX_IN_A_ROW),
+        status: fields.number("status", 200..=599),
+        path: path?,
+    })
 }
 
 fn upstream_tls(node: &Node, report: &mut Report) -> Option<RawUpstreamTls> {

@@ -1,7 +1,9 @@
 //! Upstreams and routes.
 
 use super::{RawCredential, RawTest, Text};
+use crate::policy::upstream::{Protocol, Timeouts};
 use crate::source::{Span, Spanned};
+use std::time::Duration;
 
 #[derive(Clone, Debug)]
 pub struct RawUpstream {
@@ -11,8 +13,22 @@ pub struct RawUpstream {
     /// Where it is as well.
     pub others: Vec<Text>,
     pub host: Option<Text>,
+    pub protocol: Option<Spanned<Protocol>>,
     pub credential: Option<RawCredential>,
     pub tls: Option<RawUpstreamTls>,
+    pub timeouts: Option<Timeouts>,
+    pub health: Option<RawHealth>,
+}
+
+/// How endpoints are asked whether they are well.
+#[derive(Clone, Debug)]
+pub struct RawHealth {
+    pub path: Text,
+    pub interval: Option<Duration>,
+    pub timeout: Option<Duration>,
+    pub healthy: Option<Spanned<u64>>,
+    pub unhealthy: Option<Spanned<u64>>,
+    pub status: Option<Spanned<u64>>,
 }
 
 /// How to speak to an `https` upstream; paths of files, in PEM.

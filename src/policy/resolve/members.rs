@@ -5,13 +5,13 @@ use super::people::{ResolvedApp, ResolvedOrg, app_names};
 use super::reach;
 use super::restrictions::{ResolvedRestriction, Restrictor};
 use super::roles::ResolvedRole;
+use super::seen::Seen;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::people::Window;
 use crate::policy::raw::{
     Cardinality, Kind, RawGroup, RawMember, RawMembership, RawPolicy, RawWindow, Text,
 };
 use crate::source::{Span, Spanned};
-use foldhash::fast::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -121,11 +121,12 @@ pub(super) fn members(raw: &RawPolicy, about: &About<'_>, report: &mut Report) -
             Kind::Group,
             raw.groups.iter().flatten().map(|group| &group.id),
         ),
-        seen: HashMap::with_capacity_and_hasher(typed.len(), RandomState::default()),
+        seen: Seen::new(typed),
         report,
     };
     let groups = reader.groups();
-    let members = typed.iter().filter_map(|member| reader.member(member, &groups)).collect();
+    let members = typed.iter().enumerate();
+    let members = members.filter_map(|(at, member)| reader.member(at, member, &groups)).collect();
     // One that could not be read is no part of a policy that loads.
     let groups = groups.into_iter().flatten().collect();
     ResolvedMembers::Directory { explicit, tokens: mode == RawMembership::Both, groups, members }
@@ -141,7 +142,7 @@ struct MemberReader<'a> {
     /// The primary member of each organization.
     primaries: HashMap<Option<usize>, Span>,
     group_names: Names<'a>,
-    seen: HashMap<(&'a str, Option<usize>), Span, RandomState>,
+    seen: Seen<'a>,
     report: &'a mut Report,
 }
 
@@ -250,6 +251,7 @@ impl<'a> MemberReader<'a> {
 
     fn member(
         &mut self,
+        at: usize,
         typed: &'a RawMember,
         groups: &[Option<ResolvedGroup>],
     ) -> Option<ResolvedMember> {
@@ -261,12 +263,11 @@ impl<'a> MemberReader<'a> {
             );
         }
         let org = self.org(typed.org.as_ref(), &typed.user, typed.span, "a member")?;
-        let first = *self.seen.entry((&typed.user.value, org)).or_insert(typed.user.span);
-        if first != typed.user.span {
+        if let Some(first) = self.seen.again(at) {
             let message = format!("`{}` is a member of this organization twice", typed.user.value);
             self.report.push(
                 Diagnostic::error(Code::IdUnique, typed.user.span, message)
-                    .also(first, "first listed here")
+                    .also(first.user.span, "first listed here")
                     .help("join the two, or remove one"),
             );
         }

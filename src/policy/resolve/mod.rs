@@ -21,6 +21,7 @@ mod presets;
 mod reach;
 mod restrictions;
 mod roles;
+mod seen;
 mod selectors;
 mod sentinels;
 mod upstreams;
@@ -40,12 +41,13 @@ pub use reach::MAX_OPERATORS;
 pub use restrictions::{ResolvedRestriction, defaults};
 pub use roles::{ResolvedGrant, ResolvedRole, ResolvedSchema};
 pub use sentinels::{MAX_SENTINEL, MAX_SENTINELS};
+pub use upstreams::endpoints;
 
 use crate::diag::{Code, Diagnostic, Report, suggestion};
 use crate::policy::administration::Administration;
 use crate::policy::raw::{Kind, RawPolicy, Text};
 use crate::policy::snapshot::UpstreamId;
-use crate::policy::upstream::{Upstream, UpstreamAddress};
+use crate::policy::upstream::{Endpoints, Protocol, Upstream, UpstreamAddress};
 use crate::source::Span;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
@@ -81,7 +83,7 @@ pub struct Resolved {
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
     /// The upstream that the settings name. Routes that name none go there.
-    pub default_upstream: Option<UpstreamAddress>,
+    pub default_upstream: Option<Endpoints>,
     /// Whether a route without an upstream is an error where the settings name none. `check` and
     /// `explain` judge a policy without knowing where it will run.
     pub upstream_required: bool,
@@ -286,12 +288,11 @@ impl Upstreams<'_> {
 
 fn upstreams<'a>(raw: &'a RawPolicy, around: &Surroundings, report: &mut Report) -> Upstreams<'a> {
     let names = Names::collect(raw, Kind::Upstream, raw.upstreams.iter().map(|u| &u.id), report);
-    let default = around
-        .default_upstream
-        .clone()
-        .unwrap_or_else(|| UpstreamAddress::Tcp { host: "upstream.invalid".into(), port: 80 });
-    let others = Box::default();
-    let mut list = vec![Upstream { id: "default".into(), address: default, others, host: None }];
+    let nowhere = || UpstreamAddress::Tcp { host: "upstream.invalid".into(), port: 80 };
+    let default = around.default_upstream.clone().unwrap_or_else(|| nowhere().into());
+    let (id, Endpoints { first: address, others }) = ("default".into(), default);
+    let (host, protocol, timeouts, health) = (None, Protocol::default(), None, None);
+    let mut list = vec![Upstream { id, address, others, host, protocol, timeouts, health }];
     list.extend(raw.upstreams.iter().map(|upstream| upstreams::resolve(upstream, report)));
     Upstreams { list, names, first: 1 }
 }

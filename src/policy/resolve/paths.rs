@@ -18,6 +18,7 @@ use crate::policy::raw::{
     BodyKind, Kind, RawHeaders, RawPolicy, RawRoute, RequestKind, Text, Update,
 };
 use crate::policy::snapshot::UpstreamId;
+use crate::policy::upstream::Protocol;
 use crate::source::Span;
 use http::HeaderName;
 use std::collections::HashMap;
@@ -174,6 +175,13 @@ fn resolve_route(
             0
         }
     };
+    if route.upgrade && upstreams.list[upstream].protocol == Protocol::Http2 {
+        let message = "this route opens WebSocket connections, and its upstream speaks HTTP/2";
+        report.push(
+            Diagnostic::error(Code::BadValue, route.span, message)
+                .help("name an upstream without `protocol: h2`; it may have the same URL"),
+        );
+    }
     Some(ResolvedRoute {
         span: route.span,
         upstream: UpstreamId(upstream as u32),

@@ -1,17 +1,53 @@
 //! Where upstreams are: their URLs, read.
 
 use crate::diag::{Code, Diagnostic, Report};
-use crate::policy::raw::{RawUpstream, Text};
-use crate::policy::upstream::{MAX_ENDPOINTS, Upstream, UpstreamAddress};
+use crate::policy::raw::{RawHealth, RawUpstream, Text};
+use crate::policy::upstream::{
+    Endpoints, HealthCheck, MAX_ENDPOINTS, Timeouts, Upstream, UpstreamAddress,
+};
+use crate::source::{Span, Spanned};
+use http::uri::PathAndQuery;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An upstream as typed. Where the report has errors afterwards, it must not become live.
 pub(super) fn resolve(raw: &RawUpstream, report: &mut Report) -> Upstream {
-    let first = address(&raw.url, report);
-    let others: Vec<_> = raw.others.iter().map(|url| (url, address(url, report))).collect();
+    let Endpoints { first: address, others } = endpoints((&raw.url, &raw.others), raw.span, report);
+    let host = raw.host.as_ref().map(|typed| host(typed, report));
+    let timeouts = raw.timeouts.filter(|own| *own != Timeouts::default()).map(Box::new);
+    let health = raw.health.as_ref().map(|typed| Arc::new(health(typed, report)));
+    let protocol = raw.protocol.map(|protocol| protocol.value).unwrap_or_default();
+    let id = raw.id.value.as_str().into();
+    Upstream { id, address, others, host, protocol, timeouts, health }
+}
+
+fn health(typed: &RawHealth, report: &mut Report) -> HealthCheck {
+    let path = &typed.path.value;
+    if !path.starts_with('/') || path.contains('#') || path.parse::<PathAndQuery>().is_err() {
+        let message = format!("`{path}` is no path to ask for");
+        let problem = Diagnostic::error(Code::BadValue, typed.path.span, message);
+        report.push(problem.help("begin with `/`, and write other characters percent-encoded"));
+    }
+    let times = |typed: &Option<Spanned<u64>>, usual| {
+        typed.as_ref().and_then(|times| u32::try_from(times.value).ok()).unwrap_or(usual)
+    };
+    HealthCheck {
+        path: path.as_str().into(),
+        interval: typed.interval.unwrap_or(INTERVAL),
+        timeout: typed.timeout.unwrap_or(TIMEOUT),
+        healthy: times(&typed.healthy, HEALTHY),
+        unhealthy: times(&typed.unhealthy, UNHEALTHY),
+        status: typed.status.as_ref().and_then(|status| u16::try_from(status.value).ok()),
+    }
+}
+
+/// The endpoints of an upstream as typed, in the policy or in the settings; `span` is the upstream.
+pub fn endpoints((first, others): (&Text, &[Text]), span: Span, report: &mut Report) -> Endpoints {
+    let first = address(first, report);
+    let others: Vec<_> = others.iter().map(|url| (url, address(url, report))).collect();
     if others.len() >= MAX_ENDPOINTS {
         let message = format!("this upstream has {} endpoints", others.len() + 1);
-        let problem = Diagnostic::error(Code::TooLarge, raw.span, message);
+        let problem = Diagnostic::error(Code::TooLarge, span, message);
         report.push(problem.help(format!("name at most {MAX_ENDPOINTS}")));
     }
     let mut known = vec![&first];
@@ -31,8 +67,7 @@ pub(super) fn resolve(raw: &RawUpstream, report: &mut Report) -> Upstream {
         known.push(address);
     }
     let others = others.iter().map(|(_, address)| address.clone()).collect();
-    let host = raw.host.as_ref().map(|typed| host(typed, report));
-    Upstream { id: raw.id.value.as_str().into(), address: first, others, host }
+    Endpoints { first, others }
 }
 
 fn is_secure(address: &UpstreamAddress) -> bool {
@@ -60,6 +95,12 @@ fn host(typed: &Text, report: &mut Report) -> Arc<str> {
     }
     Arc::from(typed.value.as_str())
 }
+
+/// What holds of a health check that does not say otherwise.
+const INTERVAL: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(2);
+const HEALTHY: u32 = 2;
+const UNHEALTHY: u32 = 3;
 
 #[cfg(test)]
 mod tests {

@@ -3,15 +3,13 @@
 use super::Secure;
 use super::shown::Shown;
 use crate::control::store::LiveTls;
+use crate::proxy::connection::opening;
 use crate::proxy::io::Socket;
 use crate::proxy::worker::Worker;
 use crate::tls::server::H2;
 use crate::tls::{Handshake, HandshakeFault};
 use rustls::HandshakeKind;
-use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
@@ -47,14 +45,12 @@ async fn shake(
     let tls = tls.load();
     let deadline = worker.clock.deadline();
     deadline.set(worker.limits.handshake);
-    let mut accepting = pin!(TlsAcceptor::from(tls.config.clone()).accept(socket));
-    let accepted = poll_fn(|cx| {
-        if worker.is_draining() || deadline.poll(cx).is_ready() {
-            return Poll::Ready(Err((HandshakeFault::Timeout, None)));
-        }
-        accepting.as_mut().poll(cx).map_err(|error| (HandshakeFault::of(&error), Some(error)))
-    });
-    let stream = accepted.await?;
+    let accepting = TlsAcceptor::from(tls.config.clone()).accept(socket);
+    let stream = match opening(worker, &deadline, accepting).await {
+        Some(Ok(stream)) => stream,
+        Some(Err(error)) => return Err((HandshakeFault::of(&error), Some(error))),
+        None => return Err((HandshakeFault::Timeout, None)),
+    };
     let connection = stream.get_ref().1;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);

@@ -1,5 +1,5 @@
 use crate::decide::named::Named;
-use crate::decide::standing::{Addressed, Subject, find};
+use crate::decide::standing::{Addressed, Standing, Subject};
 use crate::decide::{Reason, Request, route};
 use crate::policy::Host;
 use crate::policy::compile::Stamp;
@@ -60,7 +60,8 @@ fn asked<T>(
     let route = snapshot.route(routed.route().expect("a route"));
     let named = Named::read(route, &request).expect("one reading");
     let addressed = Addressed::of(route, &named, principal);
-    find(snapshot, &addressed, principal, now, &mut ()).map(|standing| ask(standing.subject()))
+    let mut standing = Standing::new(snapshot, principal, now);
+    standing.find(&addressed, &mut ()).map(|()| ask(standing.subject()))
 }
 
 fn user(name: &str) -> Principal {

@@ -2,7 +2,9 @@
 
 use super::{LETTERS, PATH, Row, SELECTOR, may, must};
 use crate::policy::bind::kinds::Kind::*;
-use crate::policy::bind::route::{CORS, HEADERS, ROUTE, UPSTREAM, UPSTREAM_TLS};
+use crate::policy::bind::route::{
+    CORS, HEADERS, HEALTH, MAX_IN_A_ROW, ROUTE, TIMEOUTS, UPSTREAM, UPSTREAM_TLS,
+};
 use crate::policy::bind::tell::CREDENTIAL;
 
 pub(super) const ROWS: &[Row] = &[
@@ -17,11 +19,56 @@ pub(super) const ROWS: &[Row] = &[
                 "`http://host:port`, `https://host`, or `unix:/path`; or a list of endpoints, all of them alike",
             ),
             may("host", Text, "The Host to send; without it, the client's"),
+            may(
+                "protocol",
+                Word(&["http/1.1", "h2"]),
+                "What it speaks; `http/1.1`. `h2` is HTTP/2: in clear with prior knowledge, under TLS by ALPN. gRPC needs it",
+            ),
             may("tls", One(&UPSTREAM_TLS), "How to speak to an `https` upstream"),
             may(
                 "credential",
                 One(&CREDENTIAL),
                 "The upstream's own secret, put on what goes there",
+            ),
+            may("timeouts", One(&TIMEOUTS), "How long it is waited for"),
+            may("health", One(&HEALTH), "Ask its endpoints whether they are well"),
+        ],
+    ),
+    (
+        &HEALTH,
+        "How each endpoint is asked whether it is well; requests go to those that are",
+        &[
+            must("path", Text, "What is asked for, with GET: `/healthz`"),
+            may("interval", Text, "How often, from `100ms` to `1h`; `10s`"),
+            may("timeout", Text, "How long an answer may take, from `100ms` to `1m`; `2s`"),
+            may(
+                "healthy",
+                Whole(1, MAX_IN_A_ROW),
+                "Good answers in a row after which it is well; 2",
+            ),
+            may(
+                "unhealthy",
+                Whole(1, MAX_IN_A_ROW),
+                "Others in a row, or none, after which it is not; 3",
+            ),
+            may("status", Whole(200, 599), "The status of a good answer; every 2xx"),
+        ],
+    ),
+    (
+        &TIMEOUTS,
+        "How long an upstream is waited for, from `100ms` to `1h`; what is not said is as the settings' limits say",
+        &[
+            may("connect", Text, "Opening a connection; `limits.connect`"),
+            may(
+                "response",
+                Text,
+                "From the request's last byte to the head of the response, and between two pieces of its body; `limits.upstream_head`",
+            ),
+            may("idle", Text, "How long a connection may lie unused; `limits.upstream_idle`"),
+            may(
+                "total",
+                Text,
+                "From the request's first byte to the response's last; `limits.upstream_total`",
             ),
         ],
     ),

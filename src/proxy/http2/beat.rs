@@ -1,0 +1,112 @@
+//! When to ask whether an upstream is still there. Pure.
+//!
+//! A connection that carries many requests must not die in silence: each of them would wait for its
+//! own deadline, and so would all that come after. So where requests wait and nothing has come for
+//! [`PING_AFTER`], a PING goes out (RFC 9113 section 6.7), and without an answer within
+//! [`PONG_WITHIN`] the connection is given up. A server may take offence at PINGs: those of gRPC
+//! close a connection that brings more than two within five minutes in which they themselves have
+//! sent nothing. So of one silence only the first comes soon; the next comes after [`PING_AGAIN`].
+
+use crate::proxy::deadline::TICK;
+use std::time::Duration;
+
+/// After so long without a word on which requests wait, the upstream is asked.
+pub const PING_AFTER: Duration = Duration::from_secs(10);
+
+/// So long it has to answer.
+pub const PONG_WITHIN: Duration = Duration::from_secs(10);
+
+/// In one silence, it is asked again after so long.
+pub const PING_AGAIN: Duration = Duration::from_secs(310);
+
+/// What is known of a connection's life.
+#[derive(Debug, Default)]
+pub(super) struct Beat {
+    /// The tick at which it was asked last.
+    asked: Option<u64>,
+    /// Whether it has not answered yet.
+    waits: bool,
+}
+
+/// What to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Look again after so long.
+    Rest(Duration),
+    /// Ask, and look again after [`PONG_WITHIN`].
+    Ask,
+    /// There is nobody.
+    GiveUp,
+}
+
+impl Beat {
+    /// It has answered.
+    pub(super) fn answered(&mut self) {
+        self.waits = false;
+    }
+
+    /// The time to look has come: at this tick, `heard` being that of the last word or the last
+    /// request, and `busy` whether a request waits.
+    pub(super) fn step(&mut self, now: u64, heard: u64, busy: bool) -> Step {
+        if self.waits {
+            return Step::GiveUp;
+        }
+        let silent = time(now.saturating_sub(heard));
+        if !busy {
+            return Step::Rest(PING_AFTER);
+        }
+        if silent < PING_AFTER {
+            return Step::Rest(PING_AFTER - silent);
+        }
+        let asked = self.asked.filter(|asked| *asked >= heard);
+        if let Some(left) = asked.and_then(|asked| PING_AGAIN.checked_sub(time(now - asked)))
+            && !left.is_zero()
+        {
+            // What comes in between begins another silence.
+            return Step::Rest(left.min(PING_AFTER));
+        }
+        self.asked = Some(now);
+        self.waits = true;
+        Step::Ask
+    }
+}
+
+fn time(ticks: u64) -> Duration {
+    TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticks(time: Duration) -> u64 {
+        u64::try_from(time.as_millis() / TICK.as_millis()).unwrap()
+    }
+
+    #[test]
+    fn p14_silence_is_asked_about_while_somebody_waits() {
+        let mut beat = Beat::default();
+        let after = ticks(PING_AFTER);
+        assert_eq!(beat.step(after * 5, 0, false), Step::Rest(PING_AFTER), "nobody waits");
+        assert_eq!(beat.step(after - 1, 0, true), Step::Rest(TICK));
+        assert_eq!(beat.step(after, 0, true), Step::Ask);
+        assert_eq!(beat.step(after + ticks(PONG_WITHIN), 0, true), Step::GiveUp);
+    }
+
+    #[test]
+    fn p14_who_answers_is_asked_again_after_five_minutes_or_another_word() {
+        let mut beat = Beat::default();
+        let (after, again) = (ticks(PING_AFTER), ticks(PING_AGAIN));
+        assert_eq!(beat.step(after, 0, true), Step::Ask);
+        beat.answered();
+        for now in (2 * after..after + again - after).step_by(50) {
+            assert_eq!(beat.step(now, 0, true), Step::Rest(PING_AFTER), "{now}");
+        }
+        assert_eq!(beat.step(after + again - 1, 0, true), Step::Rest(TICK));
+        assert_eq!(beat.step(after + again, 0, true), Step::Ask);
+        beat.answered();
+        let heard = after + again + 1;
+        assert_eq!(beat.step(heard + after - 1, heard, true), Step::Rest(TICK));
+        assert_eq!(beat.step(heard + after, heard, true), Step::Ask);
+    }
+}
