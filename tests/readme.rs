@@ -48,6 +48,7 @@ const BY_HAND: &[&str] = &[
     "curl --cert importer.pem --key importer.key --cacert ca.pem https://api.example:8443/customers/1",
     "cargo bench --bench tokens",
     "cargo mutants -f src/filter/key.rs -- --lib filter       # each mutant is built: some minutes a file",
+    "cargo mutants -f 'src/filter/**' -- --lib filter         # most of a day on two cores",
     "docker build -t portcullis .",
     "docker run --rm -p 8080:8080 -v \"$PWD/policy:/etc/portcullis/policy:ro\" \\",
     "    -e PORTCULLIS_UPSTREAM=http://api:9000 portcullis",
