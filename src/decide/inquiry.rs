@@ -96,11 +96,10 @@ impl Inquiry {
         &mut self,
         snapshot: &Snapshot,
         request: &Request<'_>,
-        standing: &Standing<'_>,
+        (principal, standing): (&Arc<Principal>, &Standing<'_>),
         trace: &mut T,
     ) -> Result<(), Refusal> {
-        let principal = self.principal.clone();
-        let caller = Caller { principal: Some(&principal), stands: Some(standing.subject()) };
+        let caller = Caller { principal: Some(principal), stands: Some(standing.subject()) };
         for letter in self.access.positions() {
             let found = self.letter(snapshot, request, letter, &caller, trace)?;
             if found.held.is_empty() && found.pending.is_empty() {

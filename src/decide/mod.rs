@@ -220,7 +220,7 @@ fn judge(
     }
     restrict(snapshot, request.target, &routed, standing, trace)?;
     let mut inquiry = Inquiry::new(snapshot, request, routed, route_id, (principal, standing));
-    inquiry.look(snapshot, request, standing, trace)?;
+    inquiry.look(snapshot, request, (principal, standing), trace)?;
     match inquiry.waits() {
         true => Ok(Decision::Asks(Box::new(inquiry))),
         false => inquiry.permit(snapshot, request, (None, &[]), trace).map(Decision::Allowed),

@@ -11,7 +11,7 @@ use std::hash::{Hash, Hasher};
 pub struct RoleId(pub u32);
 
 /// A set of roles; or of restrictions, by their indices, which are counted apart.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct RoleSet {
     /// How many words, all of them zero, are left out before the first.
     before: usize,
@@ -133,6 +133,13 @@ impl RoleSet {
             self.words.push(0);
         }
         &mut self.words[at]
+    }
+}
+
+/// Each decision clones some: the words are copied as they are, not taken one by one.
+impl Clone for RoleSet {
+    fn clone(&self) -> RoleSet {
+        RoleSet { before: self.before, words: SmallVec::from_slice(&self.words) }
     }
 }
 
