@@ -5,6 +5,7 @@ use crate::filter::mask::{MaskBuilder, Node};
 use serde_json::{Value, json};
 
 mod roles;
+mod whole;
 
 /// An object whose members pass as said; others have `others`.
 fn object(fields: &[(&str, NodeId)], others: NodeId) -> Mask {
@@ -183,43 +184,6 @@ fn p09_each_value_is_valid_under_one_role() {
     ] {
         assert_eq!(judge(&roles, body, Patch::No), at_fault, "{body}");
     }
-}
-
-#[test]
-fn what_is_said_of_the_object_holds_for_one_role_and_no_field_passes_by_a_failed_branch() {
-    let strict = json!({
-        "oneOf": [{"properties": {"n": {"maximum": 1}}}, {"properties": {"n": {"minimum": 9}}}],
-    });
-    let loose = json!({"properties": {"n": {"multipleOf": 2}}});
-    let both = values("", vec![role(open(), &[strict]), role(open(), &[loose])]);
-    assert_eq!(judge(&both, r#"{"n":1}"#, Patch::No), [""; 0]);
-    assert_eq!(judge(&both, r#"{"n":4}"#, Patch::No), [""; 0]);
-    assert_eq!(judge(&both, r#"{"n":5}"#, Patch::No), ["/n"]);
-}
-
-/// What one role forbids by leaving it out, another may write: no verdict about the object itself.
-#[test]
-fn p09_a_role_that_names_no_property_keeps_no_other_from_writing_one() {
-    let asks = json!({"additionalProperties": true, "type": "object", "required": ["owner"]});
-    for closed in [
-        json!({"type": "object", "additionalProperties": false}),
-        json!({"type": "object", "properties": {}, "additionalProperties": false}),
-        json!({"type": "object", "properties": {}, "required": ["owner"], "additionalProperties": false}),
-    ] {
-        let closed = role(object(&[], HIDE), &[closed]);
-        let both = values("", vec![closed, role(open(), std::slice::from_ref(&asks))]);
-        assert_eq!(judge(&both, r#"{"a": "x", "owner": {}}"#, Patch::No), [""; 0]);
-    }
-}
-
-/// The same where it asks for the very property that it leaves out.
-#[test]
-fn p09_what_a_closed_role_asks_for_another_may_write() {
-    let asks = json!({"additionalProperties": true, "type": "object", "required": ["owner"]});
-    let closed = json!({"properties": {}, "required": ["a"], "additionalProperties": false});
-    let closed = role(object(&[], HIDE), &[closed]);
-    let both = values("", vec![closed, role(open(), &[asks])]);
-    assert_eq!(judge(&both, r#"{"a": "x"}"#, Patch::No), [""; 0]);
 }
 
 #[test]
