@@ -71,3 +71,17 @@ fn p09_what_a_closed_role_asks_for_another_may_write() {
     let both = values("", vec![closed, role(open(), &[asks])]);
     assert_eq!(judge(&both, r#"{"a": "x"}"#, Patch::No), [""; 0]);
 }
+
+/// A role that names the whole value speaks of all that is in it: what it does not allow there, it does
+/// not vouch for in parts.
+#[test]
+fn p09_a_role_that_names_whole_values_vouches_for_no_part_of_another() {
+    let others = json!({"properties": {"l": {"items": {"minimum": 5}}}});
+    for named in [json!({"const": [1]}), json!({"enum": [[1], [2]]})] {
+        let named = json!({"properties": {"l": named}});
+        let both = values("", vec![role(open(), &[named]), role(open(), &[others.clone()])]);
+        assert_eq!(judge(&both, r#"{"l": [1]}"#, Patch::No), [""; 0]);
+        assert_eq!(judge(&both, r#"{"l": [7]}"#, Patch::No), [""; 0]);
+        assert_eq!(judge(&both, r#"{"l": [3]}"#, Patch::No), ["/l/0"]);
+    }
+}
