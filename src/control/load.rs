@@ -20,8 +20,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::SystemTime;
 
 /// The largest file that a policy may name (a key set, a secret), in bytes.
@@ -91,22 +93,33 @@ fn load_once(
     around: &Surroundings,
     generation: u64,
 ) -> Result<Loaded, Box<NotLoaded>> {
-    let text = files::read(path).map_err(|unread| Box::new(not_read(*unread, around)))?;
-    let named = NamedFiles::new(text.base);
-    let (raw, mut report) = front::read(&text.sources);
-    let resolved = resolve(&raw, around, &mut report);
-    if !report.has_errors() {
-        lint(&raw, &resolved, &mut report);
-    }
-    let identity = identity(&raw, &named, &mut report);
-    let secure = secure(&resolved, &raw, &named, &mut report);
-    let (named_files, digest) = named.digest(&text.sources);
-    let snapshot = match report.has_errors() {
-        true => None,
-        false => compile(resolved, &text.sources, Stamp { generation, digest }, &mut report),
-    };
+    let PolicyText { sources, base } =
+        files::read(path).map_err(|unread| Box::new(not_read(*unread, around)))?;
+    let named = NamedFiles::new(base);
+    // A large text takes its time: its digest is taken beside its reading.
+    let (snapshot, identity, secure, named_files, mut report) = thread::scope(|scope| {
+        let digest = || PolicyDigest::of(&sources);
+        let beside = thread::Builder::new().spawn_scoped(scope, digest);
+        let (raw, mut report) = front::read(&sources);
+        let resolved = resolve(&raw, around, &mut report);
+        if !report.has_errors() {
+            lint(&raw, &resolved, &mut report);
+        }
+        let identity = identity(&raw, &named, &mut report);
+        let secure = secure(&resolved, &raw, &named, &mut report);
+        let digest = match beside {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            // There are no more threads to be had: then one after the other.
+            Err(_) => digest(),
+        };
+        let (named_files, digest) = named.finish(digest);
+        let snapshot = match report.has_errors() {
+            true => None,
+            false => compile(resolved, &sources, Stamp { generation, digest }, &mut report),
+        };
+        (snapshot, identity, secure, named_files, report)
+    });
     report.sort();
-    let sources = text.sources;
     match snapshot {
         Some(snapshot) if !report.has_errors() => {
             let (snapshot, loaded_at) = (Arc::new(snapshot), SystemTime::now());
@@ -135,7 +148,7 @@ fn not_read(unread: Unread, around: &Surroundings) -> NotLoaded {
     identity(&raw, &named, &mut report);
     secure(&resolved, &raw, &named, &mut report);
     report.sort();
-    NotLoaded { named_files: named.digest(&sources).0, sources, report }
+    NotLoaded { named_files: named.into_paths(), sources, report }
 }
 
 fn identity(raw: &RawPolicy, named: &NamedFiles, report: &mut Report) -> Identity {
@@ -191,18 +204,7 @@ impl NamedFiles {
         bytes
     }
 
-    /// The paths, and `sha256:…` over the policy's text and these files. Names and lengths are
-    /// part of it, so that moving text from one file to the next is a change.
-    fn digest(self, sources: &Sources) -> (Vec<PathBuf>, Arc<str>) {
-        let mut digest = PolicyDigest::new();
-        for file in sources.files() {
-            let name = Path::new(&*file.name).file_name().unwrap_or_default();
-            digest.add(name.as_encoded_bytes(), file.text.as_bytes());
-        }
-        self.finish(digest)
-    }
-
-    /// Adds these files to a digest of the policy's text.
+    /// The paths, and `sha256:…` over the policy's text, whose digest this is, and these files.
     fn finish(self, mut digest: PolicyDigest) -> (Vec<PathBuf>, Arc<str>) {
         let files = self.read.into_inner();
         for (path, bytes) in &files {
@@ -210,6 +212,10 @@ impl NamedFiles {
             digest.add(name.as_os_str().as_encoded_bytes(), bytes);
         }
         (files.into_keys().collect(), digest.finish())
+    }
+
+    fn into_paths(self) -> Vec<PathBuf> {
+        self.read.into_inner().into_keys().collect()
     }
 }
 
@@ -221,6 +227,17 @@ struct PolicyDigest {
 impl PolicyDigest {
     fn new() -> PolicyDigest {
         PolicyDigest { context: Context::new(&SHA256) }
+    }
+
+    /// Of a policy's text. Names and lengths are part of it, so that moving text from one file to the
+    /// next is a change.
+    fn of(sources: &Sources) -> PolicyDigest {
+        let mut digest = PolicyDigest::new();
+        for file in sources.files() {
+            let name = Path::new(&*file.name).file_name().unwrap_or_default();
+            digest.add(name.as_encoded_bytes(), file.text.as_bytes());
+        }
+        digest
     }
 
     fn add(&mut self, name: &[u8], bytes: &[u8]) {
