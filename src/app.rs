@@ -349,6 +349,11 @@ impl Parts {
     fn hear(&self, outcome: &Outcome) {
         match outcome {
             Outcome::Unchanged | Outcome::StillRefused => {}
+            Outcome::Restored => {
+                self.telemetry.reloaded(true, SystemTime::now());
+                let generation = self.store.load().snapshot.generation();
+                tracing::info!(generation, "the policy on disk is again the one that is live");
+            }
             Outcome::Published(live) => {
                 self.telemetry.reloaded(true, SystemTime::now());
                 self.keys.follow(&live.identity);

@@ -59,6 +59,8 @@ pub struct LoadError {
 pub enum Outcome {
     /// The files say what is live.
     Unchanged,
+    /// They say it again: what was refused is gone.
+    Restored,
     /// This generation is live now.
     Published(Arc<Live>),
     /// What is live stays, because of these problems.
@@ -142,8 +144,9 @@ impl Reloader {
         match result {
             Ok(loaded) if loaded.live.snapshot.digest() == live.snapshot.digest() => {
                 self.named_files = loaded.named_files;
+                let was_refused = self.status.last_error().is_some();
                 self.accepted();
-                Outcome::Unchanged
+                if was_refused { Outcome::Restored } else { Outcome::Unchanged }
             }
             Ok(mut loaded) => {
                 self.named_files = loaded.named_files;

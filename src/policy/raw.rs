@@ -338,7 +338,8 @@ pub struct RawResourceType {
     pub span: Span,
     pub id: Text,
     pub at: Vec<RawAt>,
-    pub elsewhere_pass: bool,
+    /// Whether bodies pass elsewhere, where it says so or says that they do not.
+    pub elsewhere: Option<bool>,
     /// Pointers to totals.
     pub count: Vec<Text>,
 }

@@ -14,8 +14,9 @@ use crate::support::fault::{Fault, FaultProxy, Plan};
 use crate::support::proxy::Start;
 use crate::support::tls::{Authority, TlsClient};
 use crate::support::tokens::key_digest;
-use crate::support::{Proxy, TempPolicy, eventually};
+use crate::support::{Proxy, TempPolicy, eventually, within};
 use clients::{KINDS, Target};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -24,6 +25,9 @@ use upstream::SoakUpstream;
 
 /// Seconds, unless the environment says others.
 const SECONDS: u64 = 1800;
+
+/// How long what is left may take to end: what stalls does so until its limit.
+const SETTLE: Duration = Duration::from_secs(60);
 
 /// Between two policies.
 const FLIP: Duration = Duration::from_millis(250);
@@ -65,13 +69,15 @@ fn p14_soak() {
     let seconds = std::env::var("PORTCULLIS_SOAK").ok().map(|text| text.parse().expect("seconds"));
     let span = Duration::from_secs(seconds.unwrap_or(SECONDS));
     let soak = Soak::start();
-    let (fds, begin) = (soak.descriptors(), Instant::now());
+    let (fds, begin) = (soak.descriptors().len(), Instant::now());
     let (warm, flips) = soak.run(span);
     let settled = begin.elapsed();
-    let left = eventually(|| match soak.descriptors() {
-        now if now <= fds + 2 => Ok(now),
+    let left = within(SETTLE, || match soak.descriptors() {
+        now if now.len() <= fds + 2 => Ok(now),
         now => Err(now),
     });
+    let (Ok(open) | Err(open)) = &left;
+    let open = open.len();
     let end = soak.memory();
     let faults = soak.between.done();
     println!(
@@ -82,13 +88,14 @@ fn p14_soak() {
     println!("{}", soak.tally);
     println!("faults: {}", tally::faults(&faults));
     println!(
-        "file descriptors: {fds} before, {left} after; memory: {warm} KiB warm, {end} KiB after"
+        "file descriptors: {fds} before, {open} after; memory: {warm} KiB warm, {end} KiB after"
     );
     let harmful = |fault: &Fault| !matches!(fault, Fault::Delay(_) | Fault::Split(_));
     let corrupt = |fault: &Fault| matches!(fault, Fault::Corrupt(_));
     let count = |of: fn(&Fault) -> bool| faults.iter().filter(|done| of(&done.fault)).count();
     soak.tally.assert_right(&soak.upstream.violations());
     soak.tally.assert_lost_at_most(count(harmful), count(corrupt));
+    assert!(left.is_ok(), "more are open than before: {left:#?}");
     assert!(end <= warm + GROWTH, "it has grown from {warm} KiB to {end} KiB");
     assert!(flips >= 2 && count(harmful) > 0, "a soak without reloads or faults proves nothing");
 }
@@ -170,10 +177,11 @@ impl Soak {
         self.proxy.policy()["generation"].as_u64().expect("a number")
     }
 
-    /// File descriptors that it has open.
-    fn descriptors(&self) -> usize {
+    /// What its file descriptors are of.
+    fn descriptors(&self) -> Vec<PathBuf> {
         let folder = format!("/proc/{}/fd", self.proxy.pid());
-        std::fs::read_dir(folder).expect("its descriptors").count()
+        let open = std::fs::read_dir(folder).expect("its descriptors").flatten();
+        open.filter_map(|entry| std::fs::read_link(entry.path()).ok()).collect()
     }
 
     /// Memory that it has, in KiB.

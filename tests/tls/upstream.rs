@@ -59,7 +59,7 @@ impl Far {
     fn is_refused_because(&self, why: &str) {
         assert_eq!(self.get(), 502);
         self.upstream.assert_untouched();
-        let line = self.proxy.wait_for_line("no TLS connection");
+        let line = self.proxy.wait_for_line("no connection: no TLS");
         assert!(line.contains(why), "{line}");
     }
 }
@@ -92,7 +92,7 @@ fn p06_a_strangers_certificate_is_not_trusted() {
     far.is_refused_because("certificate not trusted for localhost");
     assert_eq!(far.get(), 502);
     let told = far.proxy.printed();
-    let told = told.iter().filter(|line| line.contains("no TLS connection")).count();
+    let told = told.iter().filter(|line| line.contains("no connection: no TLS")).count();
     assert_eq!(told, 1, "once, not for each request");
 }
 
@@ -289,7 +289,7 @@ fn p06_http2_to_an_upstream_is_what_alpn_has_chosen_or_nothing_goes_out() {
             (200, false) => assert_eq!(plain.requests().len(), 2),
             _ => {
                 assert!(framed.requests().is_empty() && plain.requests().is_empty());
-                proxy.wait_for_line("no TLS connection");
+                proxy.wait_for_line("no connection: no TLS");
             }
         }
     }

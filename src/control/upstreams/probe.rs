@@ -10,10 +10,13 @@ use http::header::{CONNECTION, HOST, USER_AGENT};
 use http::{HeaderValue, Request, StatusCode};
 use http_body_util::Empty;
 use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper::rt::Executor;
+use hyper_util::rt::TokioIo;
 use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -111,12 +114,36 @@ where
             answer(sender.send_request(request), connection).await
         }
         Protocol::Http2 => {
-            let shaken = http2::handshake(TokioExecutor::new(), stream).await;
+            // hyper drives such a connection in a task of its own, which would outlive the question.
+            let beside = Beside::default();
+            let _ends = Ends(beside.clone());
+            let shaken = http2::handshake(beside, stream).await;
             let (mut sender, connection) = shaken.map_err(|error| reason(&error))?;
             answer(sender.send_request(request), connection).await
         }
     };
     answered.map(|answer| answer.status()).map_err(|error| reason(&error))
+}
+
+/// Runs what belongs to a connection.
+#[derive(Clone, Default)]
+struct Beside(Arc<Mutex<Vec<AbortHandle>>>);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Beside {
+    fn execute(&self, future: F) {
+        let task = tokio::spawn(future).abort_handle();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+    }
+}
+
+/// Ends all of it when dropped, whether the question was answered or given up.
+struct Ends(Beside);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let tasks = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.iter().for_each(AbortHandle::abort);
+    }
 }
 
 /// The answer, which comes as long as the connection is driven, or when it is over.

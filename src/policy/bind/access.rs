@@ -196,11 +196,10 @@ pub(super) fn resource_type(node: &Node, report: &mut Report) -> Option<RawResou
     let mut fields = Fields::open(node, &RESOURCE_TYPE, report)?;
     let id = fields.required_text("id");
     let at = fields.required_node("at").and_then(|_| fields.list("at", at));
-    let elsewhere_pass = fields
-        .word("elsewhere", &[("refuse", Some(false)), ("pass", Some(true))])
-        .is_some_and(|pass| pass.value);
+    let elsewhere = fields.word("elsewhere", &[("refuse", Some(false)), ("pass", Some(true))]);
+    let elsewhere = elsewhere.map(|pass| pass.value);
     let count = fields.texts("count");
-    Some(RawResourceType { span: node.span, id: id?, at: at?, elsewhere_pass, count })
+    Some(RawResourceType { span: node.span, id: id?, at: at?, elsewhere, count })
 }
 
 fn at(node: &Node, report: &mut Report) -> Option<RawAt> {

@@ -67,6 +67,8 @@ pub struct ResolvedType {
     pub count: Vec<Arc<str>>,
     /// Elsewhere, under grants that could reach its objects, bodies pass unlimited.
     pub elsewhere_pass: bool,
+    /// The policy says itself which of the two it is.
+    pub elsewhere_said: bool,
 }
 
 /// One place of a resource type.
@@ -274,7 +276,8 @@ pub(super) fn types(raw: &RawPolicy, report: &mut Report) -> Vec<ResolvedType> {
         .iter()
         .map(|kind| ResolvedType {
             id: kind.id.value.as_str().into(),
-            elsewhere_pass: kind.elsewhere_pass,
+            elsewhere_pass: kind.elsewhere == Some(true),
+            elsewhere_said: kind.elsewhere.is_some(),
             count: kind.count.iter().filter_map(|at| super::places::total(at, report)).collect(),
             ats: kind.at.iter().filter_map(|at| super::places::at(at, report)).collect(),
         })
@@ -363,7 +366,7 @@ pub(super) fn schemas_cover_grants(resolved: &Resolved, report: &mut Report) {
             .schemas
             .iter()
             .filter_map(|schema| resolved.types.get(resolved.schemas[*schema].kind))
-            .filter(|kind| !kind.elsewhere_pass)
+            .filter(|kind| !kind.elsewhere_said)
             .collect();
         for grant in role.grants.iter().chain(resolved.role_defaults.of(role)) {
             let near: Vec<&Pattern> = limited
@@ -387,7 +390,7 @@ pub(super) fn schemas_cover_grants(resolved: &Resolved, report: &mut Report) {
                         covered.join(", ")
                     ),
                 )
-                .help("name every path in `at`, or write `elsewhere: pass` in the resource type"),
+                .help("name every path in `at`, or say in the resource type that it is meant: `elsewhere: refuse`, or `pass`"),
             );
         }
     }

@@ -22,6 +22,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// A connection. Dropped by whoever has it last, it closes when its streams are over.
 pub(in crate::proxy) struct Connection {
@@ -38,8 +39,16 @@ struct Life {
     /// Nobody has it.
     left: Cell<bool>,
     requests: Cell<usize>,
-    /// The tick at which something of a response came last, or a request went out.
+    /// The tick at which something of a response came last, or the first request after that began.
     heard: Cell<u64>,
+    /// A request has begun since then.
+    asked: Cell<bool>,
+    /// Streams that are open, and how many the upstream takes. h2 would keep those beyond and send
+    /// them when nobody waits for them any more; so none is given to it before there is a place.
+    open: Cell<usize>,
+    most: Cell<usize>,
+    /// Told when there may be a place, or never again.
+    place: Notify,
     /// When to look whether it lives.
     beat: Rc<Deadline>,
 }
@@ -48,6 +57,8 @@ struct Life {
 pub(in crate::proxy) struct Busy {
     connection: Rc<Connection>,
     idle: Duration,
+    /// Whether one of the open streams is its own.
+    placed: Cell<bool>,
 }
 
 impl Connection {
@@ -65,6 +76,10 @@ impl Connection {
             left: Cell::new(false),
             requests: Cell::new(0),
             heard: Cell::new(beat.now()),
+            asked: Cell::new(false),
+            open: Cell::new(0),
+            most: Cell::new(FIRST_STREAMS),
+            place: Notify::new(),
             beat,
         });
         tokio::task::spawn_local(drive(connection, life.clone(), closed));
@@ -88,13 +103,33 @@ impl Connection {
     pub(in crate::proxy) fn begin(self: &Rc<Connection>, idle: Duration) -> Busy {
         let life = &self.life;
         life.requests.set(life.requests.get() + 1);
-        life.heard.set(life.beat.now());
+        // One request more is no word of the upstream: it may have been silent for long.
+        if !life.asked.replace(true) {
+            life.heard.set(life.beat.now());
+        }
         self.unused.clear();
-        Busy { connection: self.clone(), idle }
+        Busy { connection: self.clone(), idle, placed: Cell::new(false) }
     }
 }
 
 impl Busy {
+    /// Waits until the upstream takes one stream more; `false` where it never will. Given up, nothing
+    /// of the request is left anywhere.
+    pub(super) async fn takes_place(&self) -> bool {
+        let life = &self.connection.life;
+        loop {
+            if life.over.get() {
+                return false;
+            }
+            if life.open.get() < life.most.get() {
+                life.open.set(life.open.get() + 1);
+                self.placed.set(true);
+                return true;
+            }
+            life.place.notified().await;
+        }
+    }
+
     /// Whatever opens a stream.
     pub(super) fn sender(&self) -> SendRequest<Bytes> {
         self.connection.sender.clone()
@@ -104,6 +139,7 @@ impl Busy {
     pub(super) fn heard(&self) {
         let life = &self.connection.life;
         life.heard.set(life.beat.now());
+        life.asked.set(false);
     }
 
     /// No other request may begin on this connection.
@@ -116,6 +152,10 @@ impl Drop for Busy {
     fn drop(&mut self) {
         let life = &self.connection.life;
         life.requests.set(life.requests.get() - 1);
+        if self.placed.get() {
+            life.open.set(life.open.get() - 1);
+            life.place.notify_one();
+        }
         if life.requests.get() == 0 {
             self.connection.unused.set(self.idle);
         }
@@ -163,10 +203,15 @@ async fn drive(
         if connection.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
+        let most = connection.max_concurrent_send_streams();
+        if life.most.replace(most) < most {
+            life.place.notify_waiters();
+        }
         life.poll_beat(cx, &mut beat, pings.as_mut())
     })
     .await;
     life.over.set(true);
+    life.place.notify_waiters();
     drop(closed);
 }
 

@@ -15,7 +15,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::Response;
 use hyper::body::Body;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -54,8 +54,9 @@ pub(in crate::proxy) async fn ask(
     sending: &mut Box<Sending>,
     within: Within,
 ) -> Result<(Response<RecvStream>, Answered), Failure> {
-    let (response, stream) = begin(&busy, sending, within.secure)?;
     within.deadline.set_until(within.head, within.end);
+    find_place(&busy, &within.deadline).await?;
+    let (response, stream) = begin(&busy, sending, within.secure)?;
     if let Some(upload) = sending.upload() {
         upload.follow(&within.deadline, within.head, within.end);
     }
@@ -68,6 +69,19 @@ pub(in crate::proxy) async fn ask(
     let response = answer.await?;
     busy.heard();
     Ok((response, Answered { busy, pump: waiting.pump, within }))
+}
+
+/// Waits, as long as an answer may take, until the upstream takes one stream more.
+async fn find_place(busy: &Busy, deadline: &Deadline) -> Result<(), Failure> {
+    let mut place = pin!(busy.takes_place());
+    poll_fn(|cx| match deadline.poll(cx) {
+        Poll::Ready(()) => Poll::Ready(Err(Unanswered::Late.into())),
+        Poll::Pending => place.as_mut().poll(cx).map(|found| match found {
+            true => Ok(()),
+            false => Err(Failure { why: Unanswered::Died, unprocessed: true }),
+        }),
+    })
+    .await
 }
 
 fn begin(

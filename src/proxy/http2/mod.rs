@@ -22,10 +22,12 @@ pub(super) use stream::Stream;
 const FIRST_STREAMS: usize = 1;
 
 /// What an upstream may send on one stream before we read it.
-const STREAM_WINDOW: u32 = 256 * 1024;
+const STREAM_WINDOW: u32 = 64 * 1024;
 
-/// What it may send on all streams of a connection before we read it.
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// What it may send on all streams of a connection before we read it: as much as there can be
+/// (RFC 9113 section 6.9.1). Were it less, a few clients that read nothing would hold up all others;
+/// what is held is bounded by the streams, and they by `limits.upstream_requests`.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
 /// Bytes of one frame that it may send (RFC 9113 section 4.2).
 const MAX_FRAME: u32 = 64 * 1024;

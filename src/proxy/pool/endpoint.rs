@@ -56,11 +56,11 @@ impl Endpoint {
     }
 
     /// Logs why there is no connection, but not for every request.
-    pub(super) fn tell(&self, why: &str) {
+    pub(super) fn tell(&self, why: impl std::fmt::Display) {
         let now = Instant::now();
         if !self.has_told(now) {
             self.told.set(Some(now));
-            tracing::error!(upstream = %self.address, "no TLS connection: {why}");
+            tracing::error!(upstream = %self.address, "no connection: {why}");
         }
     }
 

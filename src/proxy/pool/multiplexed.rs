@@ -108,7 +108,9 @@ impl Pool {
         let clocks = (self.clock.deadline(), self.clock.deadline());
         let opening = Connection::open(socket, clocks, self.limits.max_header_bytes, closed);
         match tokio::time::timeout(self.limits.handshake, opening).await {
-            Ok(opened) => opened.map_err(|_| SendError::Failed),
+            Ok(opened) => {
+                opened.inspect_err(|why| endpoint.tell(why)).map_err(|_| SendError::Failed)
+            }
             Err(_) => Err(SendError::Timeout),
         }
     }

@@ -48,8 +48,13 @@ impl Pool {
     ) -> Result<(Socket, AtEnd), SendError> {
         let (address, patience) = (&endpoint.address, self.times_of(to).connect);
         let socket = match tokio::time::timeout(patience, connect(address)).await {
-            Ok(socket) => socket.map_err(|_| SendError::Failed)?,
-            Err(_) => return Err(SendError::Timeout),
+            Ok(socket) => {
+                socket.inspect_err(|why| endpoint.tell(why)).map_err(|_| SendError::Failed)?
+            }
+            Err(_) => {
+                endpoint.tell("it was waited for too long");
+                return Err(SendError::Timeout);
+            }
         };
         let socket = match (&endpoint.tls, address) {
             (Some(tls), _) => self.shake(endpoint, tls, socket).await?,
@@ -71,7 +76,7 @@ impl Pool {
         match tokio::time::timeout(self.limits.handshake, tls::connect(tls, socket)).await {
             Ok(Ok(socket)) => Ok(socket),
             Ok(Err(why)) => {
-                endpoint.tell(&why);
+                endpoint.tell(format_args!("no TLS: {why}"));
                 Err(SendError::Failed)
             }
             Err(_) => Err(SendError::Timeout),

@@ -28,7 +28,8 @@ fn what_is_said_of_numbers_and_names_is_not_about_the_parts() {
         let mut small = of_list;
         small["items"] = json!({"maximum": 1});
         let small = json!({"properties": {"l": small}});
-        let both = values("", vec![role(open(), &[small]), role(open(), &[others.clone()])]);
+        let both =
+            values("", vec![role(open(), &[small]), role(open(), std::slice::from_ref(&others))]);
         assert_eq!(judge(&both, &format!(r#"{{"l": {lists}}}"#), Patch::No), [""; 0], "{lists}");
         assert_eq!(judge(&both, r#"{"l": [3, 3]}"#, Patch::No), ["/l/0", "/l/1"]);
     }
@@ -41,7 +42,8 @@ fn what_is_said_of_numbers_and_names_is_not_about_the_parts() {
     ] {
         let mut small = of_object;
         small["properties"] = json!({"n": {"maximum": 1}});
-        let both = values("", vec![role(open(), &[small]), role(open(), &[others.clone()])]);
+        let both =
+            values("", vec![role(open(), &[small]), role(open(), std::slice::from_ref(&others))]);
         assert_eq!(judge(&both, r#"{"n": 1}"#, Patch::No), [""; 0]);
         assert_eq!(judge(&both, r#"{"n": 3}"#, Patch::No), ["/n"]);
     }
@@ -79,7 +81,8 @@ fn p09_a_role_that_names_whole_values_vouches_for_no_part_of_another() {
     let others = json!({"properties": {"l": {"items": {"minimum": 5}}}});
     for named in [json!({"const": [1]}), json!({"enum": [[1], [2]]})] {
         let named = json!({"properties": {"l": named}});
-        let both = values("", vec![role(open(), &[named]), role(open(), &[others.clone()])]);
+        let both =
+            values("", vec![role(open(), &[named]), role(open(), std::slice::from_ref(&others))]);
         assert_eq!(judge(&both, r#"{"l": [1]}"#, Patch::No), [""; 0]);
         assert_eq!(judge(&both, r#"{"l": [7]}"#, Patch::No), [""; 0]);
         assert_eq!(judge(&both, r#"{"l": [3]}"#, Patch::No), ["/l/0"]);
