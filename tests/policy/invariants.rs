@@ -451,14 +451,16 @@ fn members_beside_token_membership_are_a_contradiction() {
 fn schema_uncovered_is_a_warning() {
     let policy = |path: &str, elsewhere: &str| {
         format!(
-            "resource_types: [{{id: t, elsewhere: {elsewhere}, at: [{{path: '/a/{{id}}', pointer: ''}}]}}]\n\
+            "resource_types: [{{id: t, {elsewhere}at: [{{path: '/a/{{id}}', pointer: ''}}]}}]\n\
              schemas: [{{id: s, type: t, body: {{additionalProperties: true, properties: {{x: false}}}}}}]\n\
              roles: [{{id: r, schemas: [s], grants: [{{path: '{path}', access: r}}]}}]"
         )
     };
     let warning = |text: &str| [(Severity::Warning, Code::SchemaUncovered, text.to_owned())];
-    assert_eq!(problems(&policy("/a/**", "refuse")), warning("'/a/**'"));
-    loads(&policy("/a/**", "pass"));
-    loads(&policy("/a/{id}", "refuse"));
-    loads(&policy("/b/**", "refuse"));
+    assert_eq!(problems(&policy("/a/**", "")), warning("'/a/**'"));
+    for meant in ["elsewhere: refuse, ", "elsewhere: pass, "] {
+        loads(&policy("/a/**", meant));
+    }
+    loads(&policy("/a/{id}", ""));
+    loads(&policy("/b/**", ""));
 }

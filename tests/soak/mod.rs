@@ -10,11 +10,12 @@ mod clients;
 mod tally;
 mod upstream;
 
+use crate::support::eventually::within;
 use crate::support::fault::{Fault, FaultProxy, Plan};
 use crate::support::proxy::Start;
 use crate::support::tls::{Authority, TlsClient};
 use crate::support::tokens::key_digest;
-use crate::support::{Proxy, TempPolicy, eventually, within};
+use crate::support::{Proxy, TempPolicy};
 use clients::{KINDS, Target};
 use std::path::PathBuf;
 use std::sync::Arc;
