@@ -28,6 +28,9 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
+/// SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113 section 6.5.2).
+pub const MAX_CONCURRENT_STREAMS: u16 = 3;
+
 /// `SETTINGS` with these values.
 pub fn settings(values: &[(u16, u32)]) -> Vec<u8> {
     let one = |(id, value): &(u16, u32)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat();

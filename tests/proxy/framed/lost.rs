@@ -4,10 +4,15 @@ use super::raw::{Raw, field};
 use super::upstream::{Answer, End, Framed, Said};
 use super::{ask, converse, open, request, with};
 use crate::proxy::support::{NOBODY, Proxy, eventually};
-use crate::support::frames::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, frame};
+use crate::support::frames::{
+    DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, MAX_CONCURRENT_STREAMS, RST_STREAM, frame,
+    settings,
+};
 use h2::Reason;
 use portcullis::settings::Limits;
 use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 const ALL: &str = "routes:\n  - {match: \"/**\", public: crud, upstream: far}\n";
@@ -189,6 +194,34 @@ fn p14_a_request_that_finds_no_free_stream_waits_and_is_504() {
     assert_eq!(send(&proxy, "GET", ""), 504, "no place came free in time, or only just");
     assert_eq!(first.response().status, 504);
     assert_eq!(send(&proxy, "POST", ""), 200);
+}
+
+/// Whoever waited for a place and was told that it was too late is not served afterwards: the caller
+/// may have asked again elsewhere.
+#[test]
+fn p14_what_was_given_up_while_it_waited_for_a_stream_is_never_sent() {
+    let (raise, raised) = channel();
+    let raised = Mutex::new(raised);
+    let upstream = Raw::new(move |_, talk| {
+        let Some(first) = talk.head() else { return };
+        talk.say(&settings(&[(MAX_CONCURRENT_STREAMS, 0)]));
+        talk.fine(first);
+        raised.lock().unwrap().recv().expect("the test goes on");
+        talk.say(&settings(&[(MAX_CONCURRENT_STREAMS, 100)]));
+        while let Some(stream) = talk.head() {
+            talk.fine(stream);
+        }
+    });
+    let limits = Limits { upstream_head: Duration::from_millis(300), ..Limits::default() };
+    let proxy = Proxy::with(&to(upstream.address), NOBODY, limits);
+    assert_eq!(send(&proxy, "GET", ""), 200);
+    for _ in 0..3 {
+        assert_eq!(send(&proxy, "POST", ""), 504);
+    }
+    raise.send(()).unwrap();
+    eventually("there is a place again", || send(&proxy, "GET", "") == 200);
+    assert_eq!((upstream.connections(), upstream.heads()), (1, 2), "the first and the last");
+    assert_eq!(upstream.resets(), [], "nothing had begun");
 }
 
 /// Whoever was given a part learns that it is no whole; whoever was given nothing yet is told.

@@ -225,3 +225,27 @@ fn bodies_larger_than_the_windows_pass_whole() {
     assert!(whole.body == sent, "{} of {} bytes", whole.body.len(), sent.len());
     assert!(upstream.only_request().body == sent);
 }
+
+/// Clients that read nothing of large answers take nothing from the others, though all of them share
+/// one connection to the upstream.
+#[test]
+fn p13_slow_readers_do_not_hold_up_others_of_one_connection() {
+    const SLOW: usize = 8;
+    let upstream = Framed::scripted(|_, seen| match &*seen.path {
+        "/small" => Answer::Say(Said::json("{}")),
+        _ => Answer::Say(Said::json(vec![b' '; 1 << 20])),
+    });
+    let proxy = open(&upstream);
+    converse(proxy.address, async |sender| {
+        let mut unread = Vec::new();
+        for _ in 0..SLOW {
+            let mut sender = sender.clone().ready().await.unwrap();
+            let (response, _) = sender.send_request(request("GET", "/large", &[]), true).unwrap();
+            unread.push(response.await.unwrap());
+        }
+        for _ in 0..3 {
+            assert_eq!(proxy.once("GET /small HTTP/1.1\r\nHost: a\r\n\r\n").body, "{}");
+        }
+        assert_eq!((unread.len(), upstream.connections()), (SLOW, 1));
+    });
+}
