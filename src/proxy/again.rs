@@ -1,8 +1,8 @@
 //! What was allowed once and lasts: it is asked again, of what is live then, for as long as it
 //! lasts. A credential expires, a membership is over, an object changes hands, a policy is reloaded.
 //!
-//! An open WebSocket connection is one such thing ([`super::tunnel`]), a response that streams the
-//! other ([`Lasting`]).
+//! An open WebSocket connection is one such thing ([`super::tunnel`]), a response that streams another
+//! ([`Lasting`]); so is the wait for such a response ([`Way::while_allowed`]).
 
 use super::canonical::Canonical;
 use super::connection::Client;
@@ -17,8 +17,8 @@ use crate::decide::{Decision, Permit, Reason, media};
 use crate::policy::snapshot::{BodyKind, Route};
 use http::HeaderValue;
 use std::cell::OnceCell;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -117,6 +117,11 @@ impl Question {
         if met { Ok(()) } else { Err(Reason::NoGrant.into()) }
     }
 
+    /// Whether it is time to ask: another policy is live, or the last answer is getting old.
+    fn is_due(&self, next: &Deadline, worker: &Worker, cx: &Context<'_>) -> bool {
+        next.poll(cx).is_ready() || worker.live().snapshot.generation() != self.generation
+    }
+
     /// Whether what the decision waits for cannot be found out any more: the request's body is
     /// gone, and what it has done to the object that was looked at is done.
     fn cannot_be_settled(&self) -> bool {
@@ -132,6 +137,42 @@ impl Subject {
 }
 
 impl Way<'_> {
+    /// Waits for what an exchange comes to, as long as the request may go on. It is asked about when
+    /// the policy has changed and otherwise from time to time; nothing goes on meanwhile. Refused, the
+    /// exchange is given up.
+    pub(super) async fn while_allowed<T>(
+        &self,
+        question: &mut Question,
+        story: &mut Story,
+        exchange: impl Future<Output = T>,
+    ) -> Result<T, Refused> {
+        let mut exchange = pin!(exchange);
+        let next = self.worker.clock.deadline();
+        loop {
+            next.set(self.worker.limits.stream_revocation / 2);
+            let come = poll_fn(|cx| match exchange.as_mut().poll(cx) {
+                Poll::Ready(come) => Poll::Ready(Some(come)),
+                Poll::Pending if question.is_due(&next, self.worker, cx) => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            });
+            match come.await {
+                Some(come) => return Ok(come),
+                None => self.ask_in_time(question, story).await?,
+            }
+        }
+    }
+
+    /// Asks again; an answer that does not come in time is none, because the last one is too old by
+    /// then.
+    async fn ask_in_time(&self, question: &mut Question, story: &mut Story) -> Result<(), Refused> {
+        // The deadline before this passes up to two ticks late.
+        let within = (self.worker.limits.stream_revocation / 2).saturating_sub(TICK * 2);
+        match tokio::time::timeout(within, self.ask_again(question, story)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Reason::UpstreamTimeout.into()),
+        }
+    }
+
     /// Asks again. Of a request that has changed something, what had to be looked up for it stands
     /// as long as the policy does: the look would find what the request has made of it.
     pub(super) async fn ask_again(
@@ -140,7 +181,7 @@ impl Way<'_> {
         story: &mut Story,
     ) -> Result<(), Refused> {
         // What is trusted may have changed.
-        let way = &Way { holder: OnceCell::new(), ..*self };
+        let way = &Way { again: true, holder: OnceCell::new(), ..*self };
         let live = way.worker.live();
         let time = way.worker.time_at(Instant::now());
         let now = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -203,9 +244,10 @@ impl Lasting {
     }
 
     fn is_due(&self, cx: &Context<'_>) -> bool {
-        let State::Allowed(question) = &self.state else { return false };
-        let generation = self.worker.live().snapshot.generation();
-        self.next.poll(cx).is_ready() || generation != question.generation
+        match &self.state {
+            State::Allowed(question) => question.is_due(&self.next, &self.worker, cx),
+            _ => false,
+        }
     }
 
     /// Without a story, which is always there, nobody could be asked.
@@ -230,24 +272,17 @@ impl Lasting {
         };
     }
 
-    /// An answer that does not come in time is none: the last one is too old by then.
     fn ask(
         &self,
         mut question: Box<Question>,
         mut story: Box<Story>,
     ) -> Pin<Box<dyn Future<Output = Asked>>> {
         let (worker, client) = (self.worker.clone(), self.client.clone());
-        // The deadline before this passes up to two ticks late.
-        let within = (worker.limits.stream_revocation / 2).saturating_sub(TICK * 2);
         Box::pin(async move {
             let request_id = &question.request_id.clone();
             let (worker, client) = (&worker, &client);
             let way = Way { worker, client, request_id, again: true, holder: OnceCell::new() };
-            let asked = way.ask_again(&mut question, &mut story);
-            let answer = match tokio::time::timeout(within, asked).await {
-                Ok(answer) => answer,
-                Err(_) => Err(Reason::UpstreamTimeout.into()),
-            };
+            let answer = way.ask_in_time(&mut question, &mut story).await;
             (question, story, answer)
         })
     }

@@ -21,7 +21,7 @@ use super::story::Story;
 use super::told::Told;
 use super::tunnel::Tunnel;
 use super::upgrade::{Opened, Switch};
-use super::upload::RequestBody;
+use super::upload::{RequestBody, Upload};
 use super::worker::{Held, Worker};
 use crate::decide::body::{self, BodyCheck};
 use crate::decide::{self, Decision, Permit, Reason, Routed};
@@ -37,7 +37,7 @@ use std::cell::OnceCell;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Instant, UNIX_EPOCH};
 
 /// Answers a request. Whatever goes wrong on the way is a refusal; nothing is forwarded before the
 /// policy has allowed it, and nothing comes back but through [`shape::show`]. `taking` is set while
@@ -165,10 +165,16 @@ impl Way<'_> {
         let (route, monitored) = (permit.route(), permit.is_monitored());
         let question = permit.upgrades().then(|| canonical.again());
         let asked = (live.snapshot.route(route), self.request_id);
-        let lasts = Question::of_response(&canonical, &permit, &shown, asked);
+        let mut lasts = Question::of_response(&canonical, &permit, &shown, asked);
         let outgoing = self.outgoing(canonical, body, &permit, &live, shown.is_limited())?;
         let response = match question {
-            None => self.forward(permit, outgoing, &live, story).await?,
+            None => match &mut lasts {
+                None => self.forward(permit, outgoing, &live, story).await?,
+                // Boxed, because it is rare.
+                Some(lasts) => {
+                    Box::pin(self.forward_lasting(permit, outgoing, &live, (lasts, story))).await?
+                }
+            },
             Some(asked) => {
                 let parts = (permit, outgoing, asked);
                 match Box::pin(self.switch(parts, &live, story)).await? {
@@ -412,22 +418,43 @@ impl Way<'_> {
         self.exchange(to, outgoing, story)
     }
 
+    /// The same for a request that may last: the wait for its answer is a part of that.
+    async fn forward_lasting(
+        &self,
+        permit: Permit,
+        outgoing: Outgoing,
+        live: &Held,
+        (question, story): (&mut Question, &mut Story),
+    ) -> Result<Response<Download>, Refused> {
+        let to = live.to(permit.upstream());
+        drop(permit);
+        let (started, upload) = (story.moment(), outgoing.upload());
+        let sending = self.worker.pool.send(to, outgoing);
+        let sent = self.while_allowed(question, story, sending).await;
+        Self::exchanged(started, upload, story);
+        sent?.map_err(Refused::from)
+    }
+
     async fn exchange(
         &self,
         to: To<'_>,
         outgoing: Outgoing,
         story: &mut Story,
     ) -> Result<Response<Download>, Refused> {
-        let started = story.moment();
-        let upload = outgoing.upload();
+        let (started, upload) = (story.moment(), outgoing.upload());
         let sent = self.worker.pool.send(to, outgoing).await;
+        Self::exchanged(started, upload, story);
+        sent.map_err(Refused::from)
+    }
+
+    /// Writes down what an exchange took.
+    fn exchanged(started: Instant, upload: Option<Rc<Upload>>, story: &mut Story) {
         let upstream = story.mark() - started;
         let record = story.record();
         record.upstream = upstream;
         if let Some(upload) = upload {
             record.bytes_in = upload.bytes();
         }
-        sent.map_err(Refused::from)
     }
 }
 

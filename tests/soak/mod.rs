@@ -7,6 +7,7 @@
 //! ```
 
 mod clients;
+mod open;
 mod tally;
 mod upstream;
 
@@ -17,7 +18,7 @@ use crate::support::tls::{Authority, TlsClient};
 use crate::support::tokens::key_digest;
 use crate::support::{Proxy, TempPolicy};
 use clients::{KINDS, Target};
-use std::path::PathBuf;
+use open::{Open, descriptors};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -178,11 +179,8 @@ impl Soak {
         self.proxy.policy()["generation"].as_u64().expect("a number")
     }
 
-    /// What its file descriptors are of.
-    fn descriptors(&self) -> Vec<PathBuf> {
-        let folder = format!("/proc/{}/fd", self.proxy.pid());
-        let open = std::fs::read_dir(folder).expect("its descriptors").flatten();
-        open.filter_map(|entry| std::fs::read_link(entry.path()).ok()).collect()
+    fn descriptors(&self) -> Vec<Open> {
+        descriptors(self.proxy.pid())
     }
 
     /// Memory that it has, in KiB.

@@ -320,3 +320,35 @@ fn p12_a_reload_that_takes_a_right_away_cuts_an_open_call() {
         eventually_async(|| matches!(upstream.requests()[0].end, End::Reset(_))).await;
     });
 }
+
+/// The same before the response has begun: a client that streams and an upstream that listens are no
+/// less an open call.
+#[test]
+fn p12_a_reload_that_takes_a_right_away_ends_a_call_whose_response_has_not_begun() {
+    let upstream = Framed::scripted(|_, _| Answer::Say(Said::grpc(&[], "0")));
+    let proxy = with(&upstream, ONE_METHOD, Limits::default());
+    converse(proxy.address, async |sender| {
+        let mut sender = sender.ready().await.unwrap();
+        let call = call("/pkg.Service/Get", &[("x-api-key", "key")]);
+        let (response, mut stream) = sender.send_request(call, false).unwrap();
+        let mut response = std::pin::pin!(response);
+        let heard = || upstream.requests().first().map_or(0, |one| one.body.len());
+        stream.send_data(Bytes::from_static(b"one"), false).unwrap();
+        eventually_async(|| heard() == 3).await;
+        // What takes nothing away ends nothing.
+        proxy.reload(&super::policy(&upstream, &format!("name: other\n{ONE_METHOD}")), 2);
+        stream.send_data(Bytes::from_static(b"two"), false).unwrap();
+        eventually_async(|| heard() == 6).await;
+        let soon = std::time::Duration::from_millis(300);
+        assert!(tokio::time::timeout(soon, response.as_mut()).await.is_err());
+        let less = ONE_METHOD.replace("/pkg.Service/Get\", access", "/pkg.Service/Set\", access");
+        proxy.reload(&super::policy(&upstream, &less), 3);
+        let refused = response.await.unwrap();
+        assert_eq!(
+            (refused.status().as_u16(), &refused.headers()["grpc-status"]),
+            (403, &"7".parse().unwrap())
+        );
+        eventually_async(|| matches!(upstream.requests()[0].end, End::Reset(_))).await;
+        assert_eq!(heard(), 6);
+    });
+}
