@@ -19,6 +19,7 @@ mod readme;
 mod reference;
 mod schema;
 mod soak;
+mod start;
 mod support;
 mod systems;
 mod tls;

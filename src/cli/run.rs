@@ -103,12 +103,16 @@ fn settings(
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Settings, ExitCode> {
     let file = settings_file(args.config.as_deref())?;
-    let mut overrides = settings::from_environment(environment)
-        .map_err(|report| complain_of(&report, &Sources::default()))?;
+    let (mut overrides, mut report) = settings::from_environment(environment);
     overrides.extend(flags(args));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (sources, settings) = settings::read(file.as_ref(), &overrides, cores);
-    settings.map_err(|report| complain_of(&report, &sources))
+    match settings {
+        Ok(settings) if report.is_empty() => return Ok(settings),
+        Ok(_) => {}
+        Err(others) => report.extend(others),
+    }
+    Err(complain_of(&report, &sources))
 }
 
 /// A file that is named must be there; the usual one need not.

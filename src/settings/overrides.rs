@@ -35,11 +35,12 @@ pub fn variable(key: &str) -> String {
     format!("{ENVIRONMENT}{}", key.to_uppercase().replace('.', "_"))
 }
 
-/// Picks the settings out of the environment. `PORTCULLIS_CONFIG` names the file and is not one of
-/// them.
+/// Picks the settings out of the environment, and reports what is named like one and is none, so
+/// that it can be told together with what is wrong with the others. `PORTCULLIS_CONFIG` names the
+/// file and is not one of them.
 pub fn from_environment(
     variables: impl IntoIterator<Item = (String, String)>,
-) -> Result<Vec<Override>, Report> {
+) -> (Vec<Override>, Report) {
     let known: Vec<(String, String)> = keys().map(|key| (variable(&key), key)).collect();
     let mut found = Vec::new();
     let mut report = Report::default();
@@ -53,7 +54,8 @@ pub fn from_environment(
         }
     }
     found.sort_by(|a, b| a.origin.cmp(&b.origin));
-    if report.is_empty() { Ok(found) } else { Err(report) }
+    report.sort();
+    (found, report)
 }
 
 /// Puts overrides into a settings tree; later ones win.

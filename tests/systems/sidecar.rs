@@ -104,7 +104,8 @@ fn the_policys_files_are_those_of_the_config_map() {
 
 #[test]
 fn the_settings_are_ones_that_the_program_reads() {
-    let set = settings::from_environment(environment()).expect("variables that are settings");
+    let (set, unknown) = settings::from_environment(environment());
+    assert!(unknown.is_empty(), "{unknown:?}");
     assert_eq!(set.len(), 5);
     let (_, read) = settings::read(None, &set, 1);
     let drain = read.expect("good settings").limits.drain;
