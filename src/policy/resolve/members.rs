@@ -154,29 +154,30 @@ impl<'a> MemberReader<'a> {
         typed.iter().map(|group| self.group(group)).collect()
     }
 
+    /// What a group names is looked up also where its organization is not known.
     fn group(&mut self, typed: &'a RawGroup) -> Option<ResolvedGroup> {
-        let org = self.org(typed.org.as_ref(), &typed.id, typed.span, "a group")?;
+        let org = self.org(typed.org.as_ref(), &typed.id, typed.span, "a group");
         self.stays_home(org, &typed.roles);
         let roles = self.binder.bind_all(&typed.roles, false, self.report);
         self.cardinality(&typed.roles, self.raw.limits.org_roles_per_member, "a member");
         let apps = typed.apps.iter().filter_map(|(app, roles)| self.access(org, app, roles));
         let apps = apps.collect();
         let restrictions = self.restrictor.attach(&typed.restrictions, self.report);
-        Some(ResolvedGroup { org, roles, restrictions, apps })
+        Some(ResolvedGroup { org: org?, roles, restrictions, apps })
     }
 
     /// The groups that a member is in: those of its organization alone.
     fn groups_of(
         &mut self,
         typed: &'a RawMember,
-        org: Option<usize>,
+        org: Option<Option<usize>>,
         groups: &[Option<ResolvedGroup>],
     ) -> Vec<(usize, Window)> {
         let mut found = Vec::new();
         for entry in &typed.groups {
             let Some(at) = self.group_names.find(&entry.id, self.report) else { continue };
             let window = window(&entry.window, self.report);
-            if groups[at].as_ref().is_some_and(|group| group.org != org) {
+            if groups[at].as_ref().zip(org).is_some_and(|(group, org)| group.org != org) {
                 let message = format!("`{}` is a group of another organization", entry.id.value);
                 self.report.push(
                     Diagnostic::error(Code::OrgIsolation, entry.id.span, message)
@@ -188,16 +189,10 @@ impl<'a> MemberReader<'a> {
         found
     }
 
-    /// PRIMARY_SINGLE and PRIMARY_UNRESTRICTED: an organization has one primary member at most,
-    /// whom nothing restricts, not through a group either.
-    fn primary(
-        &mut self,
-        typed: &RawMember,
-        member: &ResolvedMember,
-        groups: &[Option<ResolvedGroup>],
-    ) {
+    /// PRIMARY_SINGLE: an organization has one primary member at most.
+    fn primary_single(&mut self, typed: &RawMember, org: Option<usize>) {
         let Some(span) = typed.primary else { return };
-        let first = *self.primaries.entry(member.org).or_insert(span);
+        let first = *self.primaries.entry(org).or_insert(span);
         if first != span {
             let message = "this organization has another primary member";
             self.report.push(
@@ -206,6 +201,16 @@ impl<'a> MemberReader<'a> {
                     .help("leave `primary: true` at one of them"),
             );
         }
+    }
+
+    /// PRIMARY_UNRESTRICTED: nothing restricts a primary member, not through a group either.
+    fn primary_unrestricted(
+        &mut self,
+        typed: &RawMember,
+        member: &ResolvedMember,
+        groups: &[Option<ResolvedGroup>],
+    ) {
+        let Some(span) = typed.primary else { return };
         let restricting = |group: usize| {
             groups[group].as_ref().is_some_and(|group| !group.restrictions.is_empty())
         };
@@ -249,6 +254,8 @@ impl<'a> MemberReader<'a> {
         }
     }
 
+    /// What a member names is looked up also where its organization is not known, and what is said of
+    /// the organization is not.
     fn member(
         &mut self,
         at: usize,
@@ -262,14 +269,10 @@ impl<'a> MemberReader<'a> {
                     .help("write the id that the authenticator gives the user"),
             );
         }
-        let org = self.org(typed.org.as_ref(), &typed.user, typed.span, "a member")?;
-        if let Some(first) = self.seen.again(at) {
-            let message = format!("`{}` is a member of this organization twice", typed.user.value);
-            self.report.push(
-                Diagnostic::error(Code::IdUnique, typed.user.span, message)
-                    .also(first.user.span, "first listed here")
-                    .help("join the two, or remove one"),
-            );
+        let org = self.org(typed.org.as_ref(), &typed.user, typed.span, "a member");
+        if let Some(org) = org {
+            self.once(at, typed);
+            self.primary_single(typed, org);
         }
         self.stays_home(org, &typed.roles);
         let roles = self.binder.bind_all(&typed.roles, false, self.report);
@@ -277,7 +280,7 @@ impl<'a> MemberReader<'a> {
         let apps = typed.apps.iter().filter_map(|(app, roles)| self.access(org, app, roles));
         let member = ResolvedMember {
             user: typed.user.value.as_str().into(),
-            org,
+            org: org.flatten(),
             roles,
             apps: apps.collect(),
             groups: self.groups_of(typed, org, groups),
@@ -286,11 +289,24 @@ impl<'a> MemberReader<'a> {
             window: window(&typed.window, self.report),
         };
         self.cardinality_with_groups(typed, &member, groups);
-        self.primary(typed, &member, groups);
-        Some(member)
+        self.primary_unrestricted(typed, &member, groups);
+        org.map(|_| member)
     }
 
-    /// The index of an organization, `None` for the implicit one.
+    /// A user is a member of an organization once.
+    fn once(&mut self, at: usize, typed: &RawMember) {
+        if let Some(first) = self.seen.again(at) {
+            let message = format!("`{}` is a member of this organization twice", typed.user.value);
+            self.report.push(
+                Diagnostic::error(Code::IdUnique, typed.user.span, message)
+                    .also(first.user.span, "first listed here")
+                    .help("join the two, or remove one"),
+            );
+        }
+    }
+
+    /// The index of an organization, `None` within for the implicit one; `None` where it is not
+    /// known, which is reported.
     fn org(
         &mut self,
         typed: Option<&Text>,
@@ -313,7 +329,8 @@ impl<'a> MemberReader<'a> {
     }
 
     /// What is bound here must not reach other organizations, unless this is an operator.
-    fn stays_home(&mut self, org: Option<usize>, roles: &[Text]) {
+    fn stays_home(&mut self, org: Option<Option<usize>>, roles: &[Text]) {
+        let Some(org) = org else { return };
         let id = org.zip(self.about.orgs).map(|(at, orgs)| &orgs[at]);
         if self.binder.reaches && id.is_none_or(|org| !org.operator) {
             reach::stays_home(roles, &self.binder, id.map(|org| &*org.id), self.report);
@@ -322,12 +339,12 @@ impl<'a> MemberReader<'a> {
 
     fn access(
         &mut self,
-        org: Option<usize>,
+        org: Option<Option<usize>>,
         app: &Text,
         roles: &[Text],
     ) -> Option<(usize, Vec<usize>)> {
         let at = self.app_names.find(app, self.report).filter(|at| *at < self.about.apps.len())?;
-        if let (Some(org), Some(orgs)) = (org, self.about.orgs)
+        if let (Some(org), Some(orgs)) = (org.flatten(), self.about.orgs)
             && !orgs[org].apps.contains(&at)
             && !self.about.apps[at].everywhere
         {
