@@ -77,7 +77,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
 impl New {
     fn token(&self, issuers: &[RawJwt], base: &Path) -> Result<String, String> {
         let (issuer, secret) = self.issuer(issuers)?;
-        let mut algorithms = issuer.algorithms.iter().filter_map(|typed| typed.value.parse().ok());
+        let mut algorithms =
+            issuer.algorithms.iter().flatten().filter_map(|typed| typed.value.parse().ok());
         let hmac =
             |alg: &Algorithm| matches!(alg, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512);
         let algorithm = algorithms.find(hmac);
@@ -98,7 +99,7 @@ impl New {
         let named =
             |issuer: &&RawJwt| self.issuer.as_ref().is_none_or(|name| *name == issuer.issuer.value);
         let with_secret = |issuer: &'i RawJwt| match &issuer.keys {
-            RawKeys::Secrets(secrets) => secrets.first().map(|secret| (issuer, secret)),
+            Some(RawKeys::Secrets(secrets)) => secrets.first().map(|secret| (issuer, secret)),
             _ => None,
         };
         let found = issuers.iter().filter(named).find_map(with_secret);
@@ -115,7 +116,7 @@ impl New {
         let now = now();
         let mut claims =
             json!({"iss": issuer.issuer.value, "iat": now, "exp": now + self.life.as_secs()});
-        if let Some(audience) = issuer.audience.first() {
+        if let Some(audience) = issuer.audience.iter().flatten().next() {
             claims["aud"] = json!(audience.value);
         }
         let places = &issuer.claims;

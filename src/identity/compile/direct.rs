@@ -53,11 +53,11 @@ impl Compiler<'_> {
 
     pub(super) fn forwarded(&mut self, raw: &RawForwarded) -> Option<Forwarded> {
         let mut listed = Peers::default();
-        if raw.peers.is_empty() {
+        if raw.peers.as_ref().is_some_and(Vec::is_empty) {
             let help = "list the proxies that authenticate: `peers: [10.0.0.7/32]`, or `unix`";
             self.error(raw.span, "`peers` lists nobody".into(), help);
         }
-        for peer in &raw.peers {
+        for peer in raw.peers.iter().flatten() {
             if let Err(fault) = listed.add(&peer.value) {
                 let message = match fault {
                     PeerFault::Everybody => {

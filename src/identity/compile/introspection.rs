@@ -54,8 +54,8 @@ impl Compiler<'_> {
         verdicts: &Arc<Verdicts>,
     ) -> Option<Introspector> {
         let ca = match &raw.ca {
-            Some(path) => Some(self.certificates(path)?),
-            None => None,
+            Some(path) => self.certificates(path).map(Some),
+            None => Some(None),
         };
         self.filled(&raw.client_id, "id");
         let seconds =
@@ -72,9 +72,9 @@ impl Compiler<'_> {
         };
         let concurrency = raw.concurrency.map_or(CONCURRENCY, |typed| typed.value);
         let settings = IntrospectionUrl {
-            url: raw.url.value.parse().expect("the policy's reader has parsed it"),
-            ca,
             authorization: self.basic(&raw.client_id, &raw.secret)?,
+            ca: ca?,
+            url: raw.url.as_ref()?.value.parse().expect("the policy's reader has parsed it"),
             timeout: raw.timeout.unwrap_or(TIMEOUT),
             concurrency: usize::try_from(concurrency).unwrap_or(1),
         };

@@ -13,7 +13,8 @@ use std::ffi::OsString;
 impl Compiler<'_> {
     pub(super) fn issuer(&mut self, raw: &RawJwt) -> Option<Issuer> {
         let algorithms = self.algorithms(raw);
-        let audience = self.not_empty(&raw.audience, raw.span, "audience");
+        let audience = raw.audience.as_ref();
+        let audience = audience.map(|texts| self.not_empty(texts, raw.span, "audience"));
         self.filled(&raw.issuer, "issuer");
         let leeway = self.leeway(raw);
         let access_tokens_only = self.access_tokens_only(raw);
@@ -22,7 +23,7 @@ impl Compiler<'_> {
         self.fitting(raw, &algorithms, &keys);
         Some(Issuer {
             iss: raw.issuer.value.as_str().into(),
-            audience,
+            audience: audience?,
             algorithms: algorithms.into_iter().map(|(_, alg)| alg).collect(),
             keys,
             claims,
@@ -43,12 +44,13 @@ impl Compiler<'_> {
     }
 
     fn algorithms(&mut self, raw: &RawJwt) -> Vec<(Span, Algorithm)> {
-        if raw.algorithms.is_empty() {
+        let Some(typed) = &raw.algorithms else { return Vec::new() };
+        if typed.is_empty() {
             let help = "list the algorithms that the issuer signs with: `algorithms: [ES256]`";
             self.error(raw.span, "no algorithm is listed".into(), help);
         }
         let mut known = Vec::new();
-        for text in &raw.algorithms {
+        for text in typed {
             match Algorithm::named(&text.value) {
                 Some(alg) => known.push((text.span, alg)),
                 None => self.unknown_algorithm(text),
@@ -87,7 +89,7 @@ impl Compiler<'_> {
     }
 
     fn keys(&mut self, raw: &RawJwt) -> Option<KeySet> {
-        match &raw.keys {
+        match raw.keys.as_ref()? {
             RawKeys::JwksFile(path) => self.jwks(path),
             RawKeys::JwksUrl(raw) => self.key_url(raw),
             RawKeys::Pem(path) => self.pem(path),
@@ -100,7 +102,7 @@ impl Compiler<'_> {
                     let message = format!("more than {MAX_KEYS} secrets");
                     self.error(raw.span, message, "remove those that are no longer in use");
                 }
-                let algorithms = &raw.algorithms;
+                let algorithms = raw.algorithms.as_deref().unwrap_or_default();
                 let mut read = |raw| self.secret(raw, algorithms);
                 Some(KeySet::Secrets(secrets.iter().filter_map(&mut read).collect()))
             }

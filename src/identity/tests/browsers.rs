@@ -13,7 +13,7 @@ fn world() -> World {
 fn with_cookie(name: &str, origins: &[&str], iss: &str) -> RawJwt {
     RawJwt {
         issuer: text(iss),
-        keys: RawKeys::Secrets(vec![RawSecret::File(text("jwt.secret"))]),
+        keys: Some(RawKeys::Secrets(vec![RawSecret::File(text("jwt.secret"))])),
         cookie: Some(text(name)),
         origins: texts(origins),
         ..issuer(&["HS256"])

@@ -12,7 +12,7 @@ fn jwks_problems(keys: &[Value], algorithms: &[&str]) -> Vec<String> {
 }
 
 fn secrets(secrets: Vec<RawSecret>) -> RawIdentity {
-    jwt(RawJwt { keys: RawKeys::Secrets(secrets), ..issuer(&["HS256"]) })
+    jwt(RawJwt { keys: Some(RawKeys::Secrets(secrets)), ..issuer(&["HS256"]) })
 }
 
 fn secret_problems(bytes: &[u8]) -> Vec<String> {
@@ -49,8 +49,10 @@ fn p07_a_secret_file_is_used_byte_for_byte() {
 
 #[test]
 fn p07_a_secret_as_long_as_the_hash_is_advised() {
-    let raw =
-        RawJwt { keys: RawKeys::Secrets(vec![RawSecret::File(text("s"))]), ..issuer(&["HS512"]) };
+    let raw = RawJwt {
+        keys: Some(RawKeys::Secrets(vec![RawSecret::File(text("s"))])),
+        ..issuer(&["HS512"])
+    };
     let say = |length: usize| {
         problems(&World::default().file("s", vec![b'x'; length]), &jwt(raw.clone()))
     };
@@ -78,8 +80,8 @@ fn missing_files_and_variables_are_named() {
 fn p07_every_problem_of_an_issuer_is_said_in_one_run() {
     let raw = RawJwt {
         issuer: text(""),
-        audience: texts(&["api", ""]),
-        algorithms: texts(&["none", "ES256K", "HS256"]),
+        audience: Some(texts(&["api", ""])),
+        algorithms: Some(texts(&["none", "ES256K", "HS256"])),
         leeway: Some(Spanned::new(301, Span::default())),
         typ: Some(text("JWT")),
         claims: RawClaims { org: texts(&["/a~x"]), ..RawClaims::default() },
@@ -113,7 +115,7 @@ fn p07_leeway_is_bounded() {
 
 #[test]
 fn p07_empty_lists_are_errors() {
-    let raw = RawJwt { audience: Vec::new(), ..issuer(&[]) };
+    let raw = RawJwt { audience: Some(Vec::new()), ..issuer(&[]) };
     let said = problems(&World::with_jwks(&[Signer::p256().jwk("k")]), &jwt(raw));
     let wanted = [
         "IDENTITY_VALID error: no algorithm is listed",
@@ -256,7 +258,7 @@ fn p07_an_algorithm_must_fit_a_key() {
     let hmac = ["IDENTITY_VALID error: `HS256` fits no key of this issuer"];
     assert_eq!(jwks_problems(&[key()], &["HS256", "ES256"]), hmac);
     let raw = RawJwt {
-        keys: RawKeys::Secrets(vec![RawSecret::File(text("s"))]),
+        keys: Some(RawKeys::Secrets(vec![RawSecret::File(text("s"))])),
         ..issuer(&["HS256", "ES256"])
     };
     let world = World::default().file("s", [b'x'; 32]);

@@ -13,7 +13,7 @@ fn world() -> World {
 }
 
 fn everything() -> RawIdentity {
-    let keys = RawKeys::Secrets(vec![RawSecret::File(text("jwt.secret"))]);
+    let keys = Some(RawKeys::Secrets(vec![RawSecret::File(text("jwt.secret"))]));
     RawIdentity {
         jwt: vec![RawJwt { keys, ..issuer(&["HS256"]) }],
         api_keys: Some(api_keys(true, true, vec![api_key("eng", KEY)])),

@@ -11,7 +11,7 @@ use std::time::Duration;
 fn raw() -> RawIntrospection {
     RawIntrospection {
         span: Span::default(),
-        url: text("https://id.example/introspect"),
+        url: Some(text("https://id.example/introspect")),
         ca: None,
         client_id: text("api"),
         secret: RawSecret::File(text("client.secret")),
@@ -241,7 +241,7 @@ fn p07_only_opaque_tokens_are_asked_about() {
 fn a_token_chooses_one_issuer_by_its_beginning() {
     let of = |tokens: Option<&str>, host: &str| RawIntrospection {
         tokens: tokens.map(text),
-        url: text(host),
+        url: Some(text(host)),
         prefix: Some(text(&format!("{}:", tokens.unwrap_or("x")))),
         ..raw()
     };

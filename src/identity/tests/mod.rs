@@ -40,9 +40,9 @@ pub(super) fn issuer(algorithms: &[&str]) -> RawJwt {
     RawJwt {
         span: Span::default(),
         issuer: text(ISSUER),
-        audience: texts(&["api"]),
-        algorithms: texts(algorithms),
-        keys: RawKeys::JwksFile(text("jwks.json")),
+        audience: Some(texts(&["api"])),
+        algorithms: Some(texts(algorithms)),
+        keys: Some(RawKeys::JwksFile(text("jwks.json"))),
         claims: RawClaims::default(),
         leeway: None,
         prefix: None,
@@ -59,7 +59,7 @@ pub(super) fn jwt(issuer: RawJwt) -> RawIdentity {
 pub(super) fn forwarded(peers: &[&str]) -> RawForwarded {
     RawForwarded {
         span: Span::default(),
-        peers: texts(peers),
+        peers: Some(texts(peers)),
         user: text("X-Auth-User"),
         org: Some(text("X-Auth-Org")),
         app: Some(text("X-Auth-App")),

@@ -5,7 +5,7 @@ use super::*;
 use serde_json::json;
 
 fn by_pem(algorithms: &[&str]) -> RawIdentity {
-    jwt(RawJwt { keys: RawKeys::Pem(text("issuer.pem")), ..issuer(algorithms) })
+    jwt(RawJwt { keys: Some(RawKeys::Pem(text("issuer.pem"))), ..issuer(algorithms) })
 }
 
 fn problems(pem: &str, algorithms: &[&str]) -> Vec<String> {

@@ -18,7 +18,7 @@ fn by_url(max_stale: u64) -> RawJwt {
         max_bytes: None,
         timeout: None,
     };
-    RawJwt { keys: RawKeys::JwksUrl(Box::new(keys)), ..issuer(&["ES256"]) }
+    RawJwt { keys: Some(RawKeys::JwksUrl(Box::new(keys))), ..issuer(&["ES256"]) }
 }
 
 fn identity(max_stale: u64) -> Identity {
@@ -214,9 +214,9 @@ fn p07_a_reload_goes_on_with_the_keys_of_the_same_url() {
     same.keep_keys_of(&old);
     assert_eq!(at(&same, &bearer(&signer, "a"), NOW + 49), Ok(()));
     assert_eq!(at(&same, &bearer(&signer, "a"), NOW + 50), NO_KEYS, "its own settings count");
-    let RawKeys::JwksUrl(keys) = by_url(100).keys else { unreachable!() };
+    let Some(RawKeys::JwksUrl(keys)) = by_url(100).keys else { unreachable!() };
     let elsewhere = RawKeyUrl { url: text("https://other.example/jwks"), ..*keys };
-    let raw = RawJwt { keys: RawKeys::JwksUrl(Box::new(elsewhere)), ..by_url(100) };
+    let raw = RawJwt { keys: Some(RawKeys::JwksUrl(Box::new(elsewhere))), ..by_url(100) };
     let mut other = World::default().identity(&jwt(raw));
     other.keep_keys_of(&old);
     assert_eq!(at(&other, &bearer(&signer, "a"), NOW), NO_KEYS);
@@ -224,17 +224,17 @@ fn p07_a_reload_goes_on_with_the_keys_of_the_same_url() {
 
 #[test]
 fn p07_an_issuer_by_url_takes_no_hmac() {
-    let raw = RawJwt { algorithms: texts(&["ES256", "HS256"]), ..by_url(100) };
+    let raw = RawJwt { algorithms: Some(texts(&["ES256", "HS256"])), ..by_url(100) };
     let said = said(&World::default().compile(&jwt(raw)).1);
     assert_eq!(said, ["IDENTITY_VALID error: `HS256` fits no key of this issuer"]);
 }
 
 #[test]
 fn p07_a_ca_file_holds_certificates() {
-    let RawKeys::JwksUrl(keys) = by_url(100).keys else { unreachable!() };
+    let Some(RawKeys::JwksUrl(keys)) = by_url(100).keys else { unreachable!() };
     let with_ca = |world: World| {
         let keys = RawKeyUrl { ca: Some(text("ca.pem")), ..(*keys).clone() };
-        let raw = RawJwt { keys: RawKeys::JwksUrl(Box::new(keys)), ..by_url(100) };
+        let raw = RawJwt { keys: Some(RawKeys::JwksUrl(Box::new(keys))), ..by_url(100) };
         said(&world.compile(&jwt(raw)).1)
     };
     let read = "IDENTITY_VALID error: `ca.pem` cannot be read: entity not found";

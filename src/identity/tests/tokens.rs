@@ -10,7 +10,7 @@ static SECRET: LazyLock<Signer> = LazyLock::new(|| Signer::Hmac(vec![b's'; 64]))
 const HS256: &str = r#"{"alg": "HS256", "typ": "JWT"}"#;
 
 fn hmac_issuer() -> RawJwt {
-    let keys = RawKeys::Secrets(vec![RawSecret::File(text("jwt.secret"))]);
+    let keys = Some(RawKeys::Secrets(vec![RawSecret::File(text("jwt.secret"))]));
     RawJwt { keys, ..issuer(&["HS256", "HS512"]) }
 }
 
@@ -68,7 +68,8 @@ fn p07_every_algorithm_verifies_under_its_own_key_alone() {
 #[test]
 fn p07_hmac_verifies_with_each_secret_that_is_listed() {
     let secrets = vec![RawSecret::Env(text("NEW")), RawSecret::File(text("old.secret"))];
-    let raw = RawJwt { keys: RawKeys::Secrets(secrets), ..issuer(&["HS256", "HS384", "HS512"]) };
+    let raw =
+        RawJwt { keys: Some(RawKeys::Secrets(secrets)), ..issuer(&["HS256", "HS384", "HS512"]) };
     let mut world = World::default().file("old.secret", vec![b'o'; 64]);
     world.env.insert("NEW".into(), "n".repeat(64).into());
     let identity = world.identity(&jwt(raw));
@@ -257,7 +258,7 @@ fn p07_iss_and_aud_are_exact() {
 fn p07_an_issuer_is_bound_to_its_own_keys() {
     let other = RawJwt {
         issuer: text("https://other.example"),
-        keys: RawKeys::Secrets(vec![RawSecret::File(text("other.secret"))]),
+        keys: Some(RawKeys::Secrets(vec![RawSecret::File(text("other.secret"))])),
         prefix: Some(text("other:")),
         ..issuer(&["HS256"])
     };

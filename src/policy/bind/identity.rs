@@ -79,14 +79,13 @@ pub(super) fn identity(node: &Node, report: &mut Report) -> RawIdentity {
 fn jwt(node: &Node, report: &mut Report) -> Option<RawJwt> {
     let mut fields = Fields::open(node, &JWT, report)?;
     let issuer = fields.required_text("issuer");
-    for key in ["audience", "algorithms"] {
-        fields.required_node(key);
-    }
+    let [audience, algorithms] = ["audience", "algorithms"].map(|key| asked(&mut fields, key));
     let keys = verification_keys(&mut fields);
     let jwt = RawJwt {
         span: node.span,
-        audience: fields.texts("audience"),
-        algorithms: fields.texts("algorithms"),
+        audience,
+        algorithms,
+        keys,
         claims: fields.node("claims").map(|node| claims(node, fields.report())).unwrap_or_default(),
         leeway: fields.number("leeway", 0..=MAX_LEEWAY),
         prefix: fields.text("prefix"),
@@ -94,9 +93,17 @@ fn jwt(node: &Node, report: &mut Report) -> Option<RawJwt> {
         cookie: fields.text("cookie"),
         origins: fields.texts("origins"),
         issuer: issuer?,
-        keys: keys?,
     };
     Some(jwt)
+}
+
+/// A list that must be there. One that is there and empty is judged later; one of which nothing can
+/// be read has been.
+fn asked(fields: &mut Fields<'_, '_>, key: &str) -> Option<Vec<Text>> {
+    let node = fields.required_node(key)?;
+    let texts = fields.optional_texts(key)?;
+    let says_none = matches!(&node.kind, NodeKind::List(items) if items.is_empty());
+    (says_none || !texts.is_empty()).then_some(texts)
 }
 
 /// `jwks`, `pem` or `secrets`: exactly one.
@@ -197,11 +204,11 @@ fn token_type(fields: &mut Fields<'_, '_>) -> Option<Text> {
 
 fn forwarded(node: &Node, report: &mut Report) -> Option<RawForwarded> {
     let mut fields = Fields::open(node, &FORWARDED, report)?;
-    fields.required_node("peers");
+    let peers = asked(&mut fields, "peers");
     let user = fields.required_text("user");
     let forwarded = RawForwarded {
         span: node.span,
-        peers: fields.texts("peers"),
+        peers,
         org: fields.text("org"),
         app: fields.text("app"),
         roles: fields.text("roles"),

@@ -73,7 +73,7 @@ pub(super) fn introspection(node: &Node, report: &mut Report) -> Option<RawIntro
         negative: duration(&mut fields, "negative", NEGATIVE),
         timeout: duration(&mut fields, "timeout", ANSWER),
         concurrency: fields.number("concurrency", 1..=MAX_CONCURRENCY),
-        url: url?,
+        url,
         client_id: client.as_ref()?.0.clone(),
         secret: client?.1,
     };

@@ -49,7 +49,7 @@ resource_types:
     );
     let jwt = &policy.identity.as_ref().unwrap().jwt[0];
     assert_eq!(jwt.issuer.value, "https://id.example");
-    assert!(matches!(&jwt.keys, RawKeys::JwksFile(file) if file.value == "jwks.json"));
+    assert!(matches!(&jwt.keys, Some(RawKeys::JwksFile(file)) if file.value == "jwks.json"));
     assert_eq!(policy.roles[0].grants[0].access.value, "ru");
     assert_eq!(policy.schemas[0].kind.value, "customer");
     assert_eq!(policy.resource_types[0].at[1].pointer.value, "");

@@ -22,7 +22,8 @@ pub struct RawIdentity {
 #[derive(Clone, Debug)]
 pub struct RawIntrospection {
     pub span: Span,
-    pub url: Text,
+    /// `None` where there is none that may be asked, which is reported.
+    pub url: Option<Text>,
     pub ca: Option<Text>,
     pub client_id: Text,
     pub secret: RawSecret,
@@ -42,9 +43,10 @@ pub struct RawIntrospection {
 pub struct RawJwt {
     pub span: Span,
     pub issuer: Text,
-    pub audience: Vec<Text>,
-    pub algorithms: Vec<Text>,
-    pub keys: RawKeys,
+    /// `None` where there is none that can be read, which is reported; likewise the two below.
+    pub audience: Option<Vec<Text>>,
+    pub algorithms: Option<Vec<Text>>,
+    pub keys: Option<RawKeys>,
     pub claims: RawClaims,
     /// Seconds; 60 where absent.
     pub leeway: Option<Spanned<u64>>,
@@ -138,8 +140,8 @@ pub struct RawApiKey {
 #[derive(Clone, Debug)]
 pub struct RawForwarded {
     pub span: Span,
-    /// Addresses, CIDR, or `unix`.
-    pub peers: Vec<Text>,
+    /// Addresses, CIDR, or `unix`; `None` where none can be read, which is reported.
+    pub peers: Option<Vec<Text>>,
     pub user: Text,
     pub org: Option<Text>,
     pub app: Option<Text>,
