@@ -31,9 +31,9 @@ fn identity() -> Identity {
     let jwt = RawJwt {
         span: Span::default(),
         issuer: text("https://id.example"),
-        audience: vec![text("api")],
-        algorithms: vec![text("HS256")],
-        keys: RawKeys::Secrets(vec![RawSecret::File(text("jwt.secret"))]),
+        audience: Some(vec![text("api")]),
+        algorithms: Some(vec![text("HS256")]),
+        keys: Some(RawKeys::Secrets(vec![RawSecret::File(text("jwt.secret"))])),
         claims: RawClaims::default(),
         leeway: None,
         prefix: None,

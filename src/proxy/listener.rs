@@ -70,24 +70,28 @@ pub(super) enum Listener {
     Unix(UnixListener),
 }
 
-/// Claims every address and opens a listener of each for every worker, in order.
+/// Claims every address and opens a listener of each for every worker, in order. A socket that was
+/// handed over and that none of them is refused first: it may stand in the way of one of them, which
+/// would then seem to be taken by somebody else.
 pub(super) fn claim_all<'a>(
     addresses: impl Iterator<Item = &'a ListenAddress>,
     workers: usize,
     mut handover: Handover,
 ) -> Result<Vec<Claimed>, BindError> {
-    let mut claimed = Vec::new();
-    for address in addresses {
-        let given = handover.passed.iter().position(|passed| passed.address == *address);
-        claimed.push(match given {
-            Some(at) => take(handover.passed.swap_remove(at), workers)?,
-            None => claim(address, workers, handover.beside)?,
-        });
+    let given = |address: &'a ListenAddress| {
+        let at = handover.passed.iter().position(|passed| passed.address == *address);
+        (address, at.map(|at| handover.passed.swap_remove(at)))
+    };
+    let listeners: Vec<_> = addresses.map(given).collect();
+    if let Some(Passed { name, address, .. }) = handover.passed.pop() {
+        let named: Vec<_> = listeners.iter().map(|(address, _)| shown(address)).collect();
+        return Err(PassedError::Unnamed(name, address, named.join(", ")).into());
     }
-    match handover.passed.pop() {
-        Some(Passed { name, address, .. }) => Err(PassedError::Unnamed(name, address).into()),
-        None => Ok(claimed),
-    }
+    let claim = |(address, given): (_, Option<Passed>)| match given {
+        Some(passed) => take(passed, workers),
+        None => claim(address, workers, handover.beside),
+    };
+    listeners.into_iter().map(claim).collect()
 }
 
 fn take(passed: Passed, workers: usize) -> Result<Claimed, BindError> {
@@ -316,5 +320,27 @@ mod tests {
         let error = claim_all([&any()].into_iter(), 1, handover).unwrap_err();
         assert!(error.to_string().contains("`web`"), "{error}");
         assert!(matches!(error, BindError::Passed(PassedError::Unnamed(..))), "{error}");
+        // One listener takes one of them.
+        let twice = [passed(&socket), passed(&socket)].into_iter().flatten().collect();
+        let handover = Handover { passed: twice, beside: false };
+        assert!(claim_all([&address].into_iter(), 1, handover).is_err());
+    }
+
+    /// A socket for all addresses takes the port of each.
+    #[test]
+    fn p15_what_was_handed_over_and_is_not_named_is_not_somebody_else() {
+        let socket = TcpListener::bind("0.0.0.0:0").unwrap();
+        let open = socket.local_addr().unwrap();
+        let own = ListenAddress::Tcp(([127, 0, 0, 1], open.port()).into());
+        let passed = vec![Passed::new("web".into(), socket).unwrap()];
+        let handover = Handover { passed, beside: false };
+        let error = claim_all([&own, &any()].into_iter(), 1, handover).unwrap_err().to_string();
+        let wanted = format!(
+            "the socket `web` that was handed over listens on {open}, and no listener of the \
+             settings takes it: they name {}, 127.0.0.1:0; write {open} under `listen`, or take it \
+             out of the socket unit",
+            shown(&own)
+        );
+        assert_eq!(error, wanted);
     }
 }

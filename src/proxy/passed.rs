@@ -32,13 +32,13 @@ pub enum PassedError {
          can stand under `listen`"
     )]
     NoAddress(String),
-    /// No listener of the settings is there.
+    /// No listener of the settings is there, but at these addresses.
     #[error(
-        "the socket `{0}` that was handed over listens on {at}, where no listener of the settings \
-         is; name it under `listen`, or take it out of the socket unit",
+        "the socket `{0}` that was handed over listens on {at}, and no listener of the settings \
+         takes it: they name {2}; write {at} under `listen`, or take it out of the socket unit",
         at = shown(.1)
     )]
-    Unnamed(String, ListenAddress),
+    Unnamed(String, ListenAddress, String),
     /// Anything else.
     #[error("the socket `{0}` that was handed over cannot be used: {1}")]
     Io(String, io::Error),
