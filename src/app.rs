@@ -23,6 +23,7 @@ use crate::telemetry::{PolicyState, Telemetry, unix_seconds};
 use crate::tls::KnowsPeers;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -53,6 +54,9 @@ pub struct App {
     watchers: Vec<Watcher>,
     parts: Arc<Parts>,
     upstream: Option<String>,
+    /// Where the policy is read.
+    policy: PathBuf,
+    settings_file: Option<String>,
 }
 
 /// A thread that looks at files.
@@ -84,8 +88,16 @@ pub enum StartError {
     #[error("the policy does not load")]
     Policy(Box<NotLoaded>),
     /// The admin address could not be taken.
-    #[error(transparent)]
-    Admin(#[from] admin::BindError),
+    #[error(
+        "{error}. {origin}. Give it an address of its own (`127.0.0.1:0` takes a free port), or \
+         switch it `off`"
+    )]
+    Admin {
+        /// Why not.
+        error: admin::BindError,
+        /// Who has named it.
+        origin: String,
+    },
     /// The workers could not be started.
     #[error(transparent)]
     Proxy(#[from] proxy::ServeError),
@@ -93,8 +105,11 @@ pub enum StartError {
     #[error("a listener cannot speak TLS: {0}")]
     Certificates(#[from] CertificateError),
     /// The access log could not be opened.
-    #[error("the access log cannot be opened: {0}")]
-    AccessLog(io::Error),
+    #[error(
+        "the access log `{0}` cannot be opened: {1}; its folder must be there, and this user must \
+         be allowed to write to it. `log.access` names it"
+    )]
+    AccessLog(String, io::Error),
     /// The system gave no thread or signal handler.
     #[error("the system does not let this process start: {0}")]
     System(#[from] io::Error),
@@ -129,8 +144,12 @@ impl App {
         let known: Arc<dyn KnowsPeers> = reloader.store().clone();
         let files = settings.listen.iter().filter_map(|listen| listen.tls.as_ref());
         let certificates = Certificates::start(files, &known)?;
-        let admin = settings.admin.as_ref().map(admin::bind).transpose()?;
-        let telemetry = Telemetry::start(&settings.access_log).map_err(StartError::AccessLog)?;
+        let admin = settings.admin.as_ref().map(admin::bind).transpose().map_err(|error| {
+            let origin = settings.origins.of_admin();
+            StartError::Admin { error, origin }
+        })?;
+        let telemetry = Telemetry::start(&settings.access_log)
+            .map_err(|error| StartError::AccessLog(settings.access_log.to_string(), error))?;
         let telemetry = Arc::new(telemetry);
         let keys = issuers::begin(&telemetry, &reloader.store().load().identity)?;
         let (store, status) = (reloader.store().clone(), reloader.status().clone());
@@ -170,7 +189,8 @@ impl App {
         }
         parts.ready.store(true, Ordering::Release);
         let upstream = settings.upstream.map(|upstream| upstream.to_string());
-        Ok(App { proxy, admin, watchers, parts, upstream })
+        let (policy, settings_file) = (settings.policy, settings.origins.file);
+        Ok(App { proxy, admin, watchers, parts, upstream, policy, settings_file })
     }
 
     /// Where clients come in.
@@ -270,7 +290,7 @@ fn doors(listen: Vec<Listen>, certificates: &[Arc<LiveTls>]) -> Vec<Door> {
     listen.into_iter().map(door).collect()
 }
 
-/// `listening on A, admin on B, policy generation N (digest), upstream U`
+/// `listening on A, admin on B, policy generation N (digest) from P, settings from S, upstream U`
 impl fmt::Display for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let addresses: Vec<String> = self.proxy.doors().map(door_url).collect();
@@ -282,6 +302,11 @@ impl fmt::Display for App {
         let digest = live.snapshot.digest();
         let short = digest.get(..19).unwrap_or(digest);
         write!(f, ", policy generation {} ({short})", live.snapshot.generation())?;
+        write!(f, " from {}", self.policy.display())?;
+        match &self.settings_file {
+            Some(file) => write!(f, ", settings from {file}")?,
+            None => write!(f, ", no settings file")?,
+        }
         match &self.upstream {
             Some(upstream) => write!(f, ", upstream {upstream}"),
             None => write!(f, ", upstreams as the policy names them"),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::settings::LogSink;
+use crate::settings::{LogSink, Origins};
 
 fn settings(policy: &std::path::Path) -> Settings {
     Settings {
@@ -11,6 +11,7 @@ fn settings(policy: &std::path::Path) -> Settings {
         limits: Limits::default(),
         access_log: LogSink::Off,
         allow_monitor: false,
+        origins: Origins::default(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::{complain, complain_of, print, run};
 use crate::app::{App, StartError, url};
 use crate::demo::{Kit, Running, SampleUpstream};
 use crate::proxy::Handover;
-use crate::settings::{Limits, Listen, ListenAddress, LogSink, Settings};
+use crate::settings::{Limits, Listen, ListenAddress, LogSink, Origins, Settings};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -52,6 +52,7 @@ fn settings(args: &Args, upstream: &SampleUpstream, kit: &Kit) -> Result<Setting
         workers: 1,
         limits: Limits::default(),
         access_log: LogSink::Off,
+        origins: Origins { admin: Some("`--admin`".to_owned()), ..Origins::default() },
     })
 }
 

@@ -57,12 +57,19 @@ fn start(settings: Settings, beside: bool) -> ExitCode {
         Err(error) => return complain(&error.to_string()),
     };
     log_to_stderr();
+    let origins = settings.origins.clone();
     match App::start(settings, handover, warn) {
         Ok(app) => serve(app, |app| {
             say(&format!("portcullis: {app}\n"));
             passed::tell_ready();
         }),
-        Err(StartError::Policy(failed)) => complain_of(&failed.report, &failed.sources),
+        Err(StartError::Policy(failed)) => {
+            let status = complain_of(&failed.report, &failed.sources);
+            if failed.sources.files().is_empty() {
+                complain(&format!("the policy is looked for there, since {}", origins.of_policy()));
+            }
+            status
+        }
         Err(error) => complain(&error.to_string()),
     }
 }

@@ -3,11 +3,13 @@
 mod announcers;
 mod limits;
 mod listeners;
+mod origins;
 mod overrides;
 mod read;
 mod upstream;
 mod values;
 
+pub use origins::Origins;
 pub use overrides::{Override, from_environment, keys, variable};
 pub use read::{SettingsFile, read};
 pub use values::ListenError;
@@ -37,6 +39,8 @@ pub struct Settings {
     pub access_log: LogSink,
     /// A policy, or a route of it, may be in monitor mode.
     pub allow_monitor: bool,
+    /// Who says so.
+    pub origins: Origins,
 }
 
 /// Where clients come in, and how.

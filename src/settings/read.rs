@@ -1,7 +1,7 @@
 //! From the settings file, flags and environment to checked [`Settings`].
 
 use super::overrides::{self, Override};
-use super::{ListenAddress, LogSink, Settings, limits, upstream, values};
+use super::{ListenAddress, LogSink, Origins, Settings, limits, upstream, values};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::bind::{Fields, Harmless, Shape};
 use crate::policy::node::{Node, NodeKind};
@@ -71,7 +71,7 @@ pub fn read(
     let folder = file.map(|file| file.folder.as_path());
     let settings = root.and_then(|mut root| {
         overrides::apply(&mut root, overrides, &mut sources);
-        Reader { folder, cores }.settings(&root, &mut report)
+        Reader { folder, cores, sources: &sources }.settings(&root, &mut report)
     });
     report.sort();
     match settings {
@@ -83,6 +83,7 @@ pub fn read(
 pub(super) struct Reader<'f> {
     folder: Option<&'f Path>,
     cores: usize,
+    sources: &'f Sources,
 }
 
 impl Reader<'_> {
@@ -97,6 +98,7 @@ impl Reader<'_> {
             limits: limits::all(&mut fields),
             access_log: self.access_log(&mut fields),
             allow_monitor: fields.flag("allow_monitor").is_some_and(|allow| allow.value),
+            origins: self.origins(root),
         };
         check_collisions(&settings, root, report);
         Some(settings)
@@ -163,9 +165,27 @@ impl Reader<'_> {
     /// Paths in the file start from its folder, others from the current one.
     pub(super) fn path(&self, path: PathBuf, typed: Span) -> PathBuf {
         match self.folder {
-            Some(folder) if typed.file == FileId(0) => folder.join(path),
+            Some(folder) if self.is_in_file(typed) => folder.join(path),
             _ => path,
         }
+    }
+
+    fn is_in_file(&self, typed: Span) -> bool {
+        self.folder.is_some() && typed.file == FileId(0)
+    }
+
+    fn origins(&self, root: &Node) -> Origins {
+        let origin = |key: &str| {
+            let span = root.get(key)?.span;
+            let place = self.sources.place(span);
+            Some(match self.is_in_file(span) {
+                true => format!("`{key}` in {place}"),
+                false => format!("`{}`", place.file),
+            })
+        };
+        let file = self.folder.and_then(|_| self.sources.files().first());
+        let file = file.map(|file| file.name.to_string());
+        Origins { file, policy: origin("policy"), admin: origin("admin") }
     }
 }
 
@@ -286,6 +306,7 @@ mod tests {
         let settings = good(shipped, &[]);
         let mut defaults = read(None, &[], CORES).1.unwrap();
         defaults.policy = PathBuf::from("/etc/portcullis/policy/");
+        defaults.origins = settings.origins.clone();
         assert_eq!(format!("{settings:?}"), format!("{defaults:?}"));
     }
 
@@ -301,6 +322,26 @@ mod tests {
         let settings = good(text, &[over("policy", "p"), over("log.access", "/a/b")]);
         assert_eq!(settings.policy, Path::new("p"));
         assert_eq!(settings.access_log, LogSink::File("/a/b".into()));
+    }
+
+    #[test]
+    fn it_is_known_who_names_the_policy_and_the_admin_listener() {
+        let by = |text: &str, overrides: &[Override]| {
+            let origins = good(text, overrides).origins;
+            assert_eq!(origins.file.as_deref(), Some("p.yaml"));
+            (origins.of_policy(), origins.of_admin())
+        };
+        let admin = over("admin", "off");
+        let (policy, admin) = by("workers: 2\npolicy: policies\n", &[admin]);
+        assert_eq!(policy, "`policy` in p.yaml:2:9 says so");
+        assert_eq!(admin, "`PORTCULLIS_ADMIN` says so");
+        let flag = Override { origin: "--policy".into(), ..over("policy", "flagged") };
+        let (policy, admin) = by("policy: policies\n", &[over("policy", "p"), flag]);
+        assert_eq!(policy, "`--policy` says so");
+        let default = "that is the default; `--admin`, `PORTCULLIS_ADMIN` or `admin` in a settings \
+                       file names another one";
+        assert_eq!(admin, default);
+        assert_eq!(read(None, &[], CORES).1.unwrap().origins, Origins::default());
     }
 
     #[test]

@@ -40,6 +40,17 @@ impl std::fmt::Display for ListenAddress {
     }
 }
 
+impl std::fmt::Display for LogSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            LogSink::Stdout => f.write_str("stdout"),
+            LogSink::Stderr => f.write_str("stderr"),
+            LogSink::Off => f.write_str("off"),
+            LogSink::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
 impl ListenAddress {
     /// Whether only this machine can connect: loopback or a Unix socket.
     pub fn is_local(&self) -> bool {

@@ -37,7 +37,7 @@ fn one_line_says_that_it_is_ready_and_where() {
         proxy.address
     );
     assert!(ready[0].starts_with(&wanted), "{ready:?}");
-    assert!(ready[0].ends_with(&format!("), upstream {}", upstream.url())), "{ready:?}");
+    assert!(ready[0].ends_with(&format!(", upstream {}", upstream.url())), "{ready:?}");
     assert_eq!(proxy.admin("/readyz").status, 200);
 }
 
