@@ -127,9 +127,9 @@ fn verifier(alg: &str, key: &Key) -> Identity {
     let jwt = RawJwt {
         span: Span::default(),
         issuer: text("https://id.example"),
-        audience: vec![text("api")],
-        algorithms: vec![text(alg)],
-        keys,
+        audience: Some(vec![text("api")]),
+        algorithms: Some(vec![text(alg)]),
+        keys: Some(keys),
         claims: RawClaims::default(),
         leeway: None,
         prefix: None,

@@ -166,3 +166,34 @@ fn count<T: TryFrom<u64>>(
     let number = fields.number(key, range)?;
     T::try_from(number.value).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::yaml;
+    use crate::settings::{SettingsFile, read};
+    use crate::source::FileId;
+    use std::collections::BTreeSet;
+    use std::path::PathBuf;
+
+    /// What the file that we ship says of limits, its signs of a comment taken off.
+    fn shipped() -> String {
+        let lines = include_str!("../../config/portcullis.yaml").lines();
+        let limits = lines.skip_while(|line| *line != "# limits:");
+        limits.map(|line| line.strip_prefix("# ").expect(line).to_owned() + "\n").collect()
+    }
+
+    #[test]
+    fn the_file_that_we_ship_has_all_limits_with_their_defaults() {
+        let text = shipped();
+        let tree = yaml::parse(FileId(0), &text, &mut Report::default()).expect("limits");
+        let Some(NodeKind::Map(entries)) = tree.get("limits").map(|node| &node.kind) else {
+            panic!("{text}")
+        };
+        let named: BTreeSet<&str> = entries.iter().map(|(key, _)| &*key.value).collect();
+        assert_eq!(named, LIMITS.keys.iter().copied().collect());
+        let file = SettingsFile { name: "p.yaml".into(), text, folder: PathBuf::new() };
+        let limits = read(Some(&file), &[], 1).1.expect("good settings").limits;
+        assert_eq!(format!("{limits:?}"), format!("{:?}", Limits::default()));
+    }
+}
