@@ -262,5 +262,5 @@ fn no_identity(empty: Option<Span>) -> Diagnostic {
         Some(span) => Diagnostic::warning(Code::NoIdentity, span, message),
         None => Diagnostic::warning_nowhere(Code::NoIdentity, message),
     };
-    problem.help("add `identity` with `jwt`, `api_keys` or `forwarded`")
+    problem.help("add `identity` with `jwt`, `introspection`, `api_keys`, `mtls` or `forwarded`")
 }
