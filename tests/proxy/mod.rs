@@ -19,6 +19,7 @@ mod life;
 mod limits;
 mod names;
 mod paths;
+mod refusals;
 pub(crate) mod support;
 mod timeouts;
 mod upstream;
