@@ -11,7 +11,7 @@ use crate::decide::Reason;
 use crate::identity::Identity;
 use crate::policy::snapshot::Route;
 use crate::policy::upstream::{Protocol, Upstream};
-use http::header::HeaderValue;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use std::rc::Rc;
 
@@ -58,6 +58,10 @@ impl Outgoing {
         for part in [method.as_str(), " ", target.as_str(), " HTTP/1.1\r\n"] {
             head.extend_from_slice(part.as_bytes());
         }
+        let secrets = match upstream.protocol {
+            Protocol::Http1 => Vec::new(),
+            Protocol::Http2 => secrets(&headers, identity, route),
+        };
         headers::write_field(&mut head, "host", &host);
         let keeps_trace = headers::write_passing(&mut head, &headers);
         write_told(&mut head, told, keeps_trace)?;
@@ -65,7 +69,7 @@ impl Outgoing {
             headers::write_switch(&mut head);
         }
         let trailers = trailing.then(|| Trailers::beside(&headers, identity, route, wants));
-        let mut sending = Sending::new(method, head, body, headers);
+        let mut sending = Sending::new(method, head, body, headers).with_secrets(secrets);
         if told.permit.upgrades() {
             sending = sending.switching();
         }
@@ -84,6 +88,14 @@ impl Outgoing {
     pub(super) fn into_sending(self) -> Box<Sending> {
         self.sending
     }
+}
+
+/// The fields that carry secrets of this policy: of callers, of ours, of those whom we speak for.
+fn secrets(headers: &HeaderMap, identity: &Identity, route: &Route) -> Vec<HeaderName> {
+    let stay = |name: &HeaderName| route.credential_pass && identity.is_credential(name);
+    let secret = headers.iter().filter(|(name, value)| value.is_sensitive() || stay(name));
+    let assertion = identity.tell().assertion().and_then(|one| one.header().parse().ok());
+    secret.map(|(name, _)| name.clone()).chain(assertion).collect()
 }
 
 /// What is left of the target where the route strips a prefix; it is judged again as it goes.

@@ -8,7 +8,7 @@ use super::io::Socket;
 use super::trailers::Trailers;
 use super::upload::{Part, RequestBody, Upload};
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 use hyper::body::Body;
 use std::io::{self, IoSlice, Write};
 use std::pin::Pin;
@@ -41,6 +41,8 @@ pub(super) struct Sending {
     switches: bool,
     /// Where trailers pass, in both directions: between two sides that speak HTTP/2.
     trailers: Option<Box<Trailers>>,
+    /// Fields of the head that carry secrets, where that matters to how they are sent.
+    secrets: Vec<HeaderName>,
     headers: HeaderMap,
 }
 
@@ -103,6 +105,7 @@ impl Sending {
             replayable,
             switches: false,
             trailers: None,
+            secrets: Vec::new(),
             headers,
         }
     }
@@ -115,6 +118,16 @@ impl Sending {
     /// The same, with trailers both ways.
     pub(super) fn with_trailers(self, trailers: Trailers) -> Sending {
         Sending { trailers: Some(Box::new(trailers)), ..self }
+    }
+
+    /// The same, in whose head these fields carry secrets.
+    pub(super) fn with_secrets(self, secrets: Vec<HeaderName>) -> Sending {
+        Sending { secrets, ..self }
+    }
+
+    /// The fields of its head that carry secrets, besides those that do everywhere.
+    pub(super) fn secrets(&self) -> &[HeaderName] {
+        &self.secrets
     }
 
     /// Its head, for whoever writes it otherwise. Whole as long as nothing was written.

@@ -90,7 +90,7 @@ fn begin(
     secure: bool,
 ) -> Result<(ResponseFuture, SendStream<Bytes>), Failure> {
     let wants_trailers = sending.trailers().is_some_and(|trailers| trailers.wanted);
-    let request = head::request(sending.head(), secure, wants_trailers);
+    let request = head::request(sending.head(), secure, wants_trailers, sending.secrets());
     let request = request.map_err(|_| Failure::from(Unanswered::Failed))?;
     let ends = sending.body().is_end_stream();
     busy.sender().send_request(request, ends).map_err(|_| {

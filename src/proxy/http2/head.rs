@@ -10,8 +10,14 @@ use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{Method, Request, StatusCode, Version, response};
 
 /// The request whose HTTP/1.1 head this is. What frames a body there is left out, but for its
-/// length; `trailers` says that they are taken.
-pub(super) fn request(head: &[u8], secure: bool, trailers: bool) -> Result<Request<()>, Malformed> {
+/// length; `trailers` says that they are taken. `secrets` are fields that carry some, besides those
+/// that always do.
+pub(super) fn request(
+    head: &[u8],
+    secure: bool,
+    trailers: bool,
+    secrets: &[HeaderName],
+) -> Result<Request<()>, Malformed> {
     let mut lines = head.split(|byte| *byte == b'\n');
     let (method, target) = request_line(lines.next().ok_or(Malformed)?)?;
     let mut headers = HeaderMap::new();
@@ -20,7 +26,7 @@ pub(super) fn request(head: &[u8], secure: bool, trailers: bool) -> Result<Reque
         if line.is_empty() {
             break;
         }
-        let (name, value) = field(line)?;
+        let (name, value) = field(line, secrets)?;
         match name {
             header::HOST => authority = Some(Authority::try_from(value.as_bytes())),
             header::CONNECTION | header::TRANSFER_ENCODING | header::UPGRADE => {}
@@ -51,14 +57,14 @@ fn request_line(line: &[u8]) -> Result<(Method, PathAndQuery), Malformed> {
     Ok((method, target))
 }
 
-fn field(line: &[u8]) -> Result<(HeaderName, HeaderValue), Malformed> {
+fn field(line: &[u8], secrets: &[HeaderName]) -> Result<(HeaderName, HeaderValue), Malformed> {
     let colon = line.iter().position(|byte| *byte == b':').ok_or(Malformed)?;
     let name = HeaderName::from_bytes(&line[..colon]).map_err(|_| Malformed)?;
     let value = line[colon + 1..].strip_prefix(b" ").ok_or(Malformed)?;
     let mut value = HeaderValue::from_bytes(value).map_err(|_| Malformed)?;
     // One table of a connection is shared by all callers: what is secret is never kept in it, or
     // lengths would tell who has guessed it (RFC 7541 section 7.1.3).
-    value.set_sensitive(SECRETS.contains(&name));
+    value.set_sensitive(SECRETS.contains(&name) || secrets.contains(&name));
     Ok((name, value))
 }
 
@@ -89,7 +95,7 @@ mod tests {
     use super::*;
 
     fn read(head: &str) -> Result<Request<()>, Malformed> {
-        request(head.as_bytes(), false, false)
+        request(head.as_bytes(), false, false, &[HeaderName::from_static("x-key")])
     }
 
     #[test]
@@ -123,18 +129,18 @@ mod tests {
         let head = "PUT / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
                     transfer-encoding: chunked\r\n\r\n";
         assert!(read(head).unwrap().headers().is_empty());
-        let wanting = request(head.as_bytes(), true, true).unwrap();
+        let wanting = request(head.as_bytes(), true, true, &[]).unwrap();
         assert_eq!(wanting.headers()["te"], "trailers");
         assert_eq!(wanting.uri().scheme_str(), Some("https"));
     }
 
     #[test]
     fn p08_a_credential_is_kept_in_no_table() {
-        let head =
-            "GET / HTTP/1.1\r\nhost: a\r\nauthorization: Bearer x\r\ncookie: a=b\r\nx-b: c\r\n\r\n";
+        let head = "GET / HTTP/1.1\r\nhost: a\r\nauthorization: Bearer x\r\ncookie: a=b\r\n\
+                    x-b: c\r\nX-Key: k\r\n\r\n";
         let headers = read(head).unwrap().into_parts().0.headers;
         let secret = |name: &str| headers[name].is_sensitive();
-        assert!(secret("authorization") && secret("cookie") && !secret("x-b"));
+        assert!(secret("authorization") && secret("cookie") && secret("x-key") && !secret("x-b"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod grpc;
 mod lost;
 mod passing;
 mod raw;
+mod secrets;
 mod smuggling;
 pub(crate) mod upstream;
 
