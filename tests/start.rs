@@ -90,3 +90,11 @@ fn an_access_log_that_cannot_be_opened_is_named() {
     assert!(said.contains(&format!("`{}` cannot be opened", path.display())), "{said}");
     assert!(said.contains("`log.access`"), "{said}");
 }
+
+#[test]
+fn a_policy_that_is_given_as_settings_is_told_to_be_one() {
+    let policy = TempPolicy::file(OPEN);
+    let said = refused(&Start::new().config(policy.path()).output());
+    assert!(said.contains("this is a policy, and settings are read here"), "{said}");
+    assert!(said.contains("`--policy`") && said.contains("\n1 error\n"), "{said}");
+}

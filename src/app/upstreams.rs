@@ -37,7 +37,7 @@ pub(super) fn begin(
 /// says so again and again.
 fn hear(event: &Event<'_>, telemetry: &Telemetry) {
     match *event {
-        Event::Looked { upstream, name, outcome, turned } => {
+        Event::Looked { upstream, name, outcome, turned, has_some } => {
             telemetry.looked_up(outcome.is_ok());
             match outcome {
                 _ if !turned => {}
@@ -45,13 +45,8 @@ fn hear(event: &Event<'_>, telemetry: &Telemetry) {
                     tracing::info!(upstream, name, addresses, "the name is known again")
                 }
                 Err(why) => {
-                    let error = clean(why);
-                    tracing::warn!(
-                        upstream,
-                        name,
-                        error,
-                        "the name cannot be looked up; its last addresses stay"
-                    );
+                    let (error, then) = (clean(why), without_news(has_some));
+                    tracing::warn!(upstream, name, error, "the name cannot be looked up; {then}");
                 }
             }
         }
@@ -66,6 +61,14 @@ fn hear(event: &Event<'_>, telemetry: &Telemetry) {
                 }
             }
         }
+    }
+}
+
+/// What follows where a name cannot be looked up.
+fn without_news(has_some: bool) -> &'static str {
+    match has_some {
+        true => "its last addresses stay",
+        false => "it has none yet, so what goes there looks it up itself, or fails",
     }
 }
 

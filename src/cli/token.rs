@@ -3,6 +3,7 @@
 use super::who::{claim, now, split_roles};
 use super::{complain, complain_of, print};
 use crate::control::files;
+use crate::diag::suggestion;
 use crate::policy::front;
 use crate::policy::raw::{RawJwt, RawKeys, RawRolePlace, RawSecret, Text};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -67,7 +68,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
     if report.has_errors() {
         return complain_of(&report, &text.sources);
     }
+    let roles: Vec<_> = raw.roles.iter().map(|role| role.id.value.as_str()).collect();
     let issuers = raw.identity.map(|identity| identity.jwt).unwrap_or_default();
+    new.warn_of_strange_roles(&roles, &issuers);
     match new.token(&issuers, &text.base) {
         Ok(token) => print(&format!("{token}\n"), ExitCode::SUCCESS),
         Err(message) => complain(&message),
@@ -92,6 +95,21 @@ impl New {
         let claims = self.claims(issuer)?;
         encode(&header, &claims, &key)
             .map_err(|error| format!("the token cannot be signed: {error}"))
+    }
+
+    /// A role that the policy does not have is not an error: it may be there tomorrow, or mean
+    /// something elsewhere. But here it counts for nothing.
+    fn warn_of_strange_roles(&self, roles: &[&str], issuers: &[RawJwt]) {
+        let mapped = issuers.iter().flat_map(|issuer| &issuer.claims.map);
+        let known: Vec<_> =
+            mapped.map(|(name, _)| name.value.as_str()).chain(roles.iter().copied()).collect();
+        let claimed = self.claims.iter().filter(|(name, _)| name == "roles");
+        let claimed = claimed.flat_map(|(_, value)| split_roles(value));
+        for role in claimed.filter(|role| !known.contains(&&**role)) {
+            let near = suggestion(&role, known.iter().copied());
+            let near = near.map(|near| format!("; {near}")).unwrap_or_default();
+            complain(&format!("warning: the policy has no role `{role}`{near}"));
+        }
     }
 
     /// The issuer and its newest secret.

@@ -364,7 +364,15 @@ impl<'t, 'r> Builder<'t, 'r> {
         let rest = self.text.get(start..).unwrap_or_default();
         let end = start + rest.chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
         let span = Span::new(self.file, start, end);
-        Diagnostic::error(Code::Syntax, span, format!("this is not YAML: {}", error.info())).into()
+        let problem =
+            Diagnostic::error(Code::Syntax, span, format!("this is not YAML: {}", error.info()));
+        // As the parser calls what people see as white space.
+        match error.info().contains(" tab") || error.info().starts_with("tab") {
+            true => problem
+                .help("YAML is indented with spaces: write spaces in place of the tab")
+                .into(),
+            false => problem.into(),
+        }
     }
 
     fn span(&self, at: granit_parser::Span) -> Span {

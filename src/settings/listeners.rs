@@ -39,11 +39,12 @@ impl Reader<'_> {
     /// An address, or `{address, tls, proxy_protocol}`.
     fn listener(&self, node: &Node, report: &mut Report) -> Option<Listen> {
         if !matches!(node.kind, NodeKind::Map(_)) {
-            let typed = text(node, "an address", node.span, report)?;
+            let typed = address_text(node, report)?;
             return self.address(&typed, report).map(Listen::plain);
         }
         let mut fields = Fields::open(node, &LISTENER, report)?;
-        let typed = fields.required_text("address");
+        let typed = fields.required_node("address");
+        let typed = typed.and_then(|node| address_text(node, fields.report()));
         let tls = fields.node("tls").map(|node| self.tls(node, fields.report()));
         let announcers = fields.node("proxy_protocol");
         let announcers = announcers.map(|node| self.announcers(node, fields.report()));
@@ -84,6 +85,14 @@ impl Reader<'_> {
 
     fn file(&self, typed: Text) -> std::path::PathBuf {
         self.path(typed.value.into(), typed.span)
+    }
+}
+
+/// A port alone is a number to YAML, and what is wrong with it is another thing.
+pub(super) fn address_text(node: &Node, report: &mut Report) -> Option<Text> {
+    match node.kind {
+        NodeKind::Int(number) => Some(Text { value: number.to_string(), span: node.span }),
+        _ => text(node, "an address", node.span, report),
     }
 }
 

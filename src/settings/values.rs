@@ -24,8 +24,9 @@ impl std::str::FromStr for ListenAddress {
             Some(path) => return Ok(ListenAddress::Unix(path.into())),
             None => {}
         }
-        if text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok()) {
-            return Err(ListenError::NoAddress(text.to_owned()));
+        let port = text.strip_prefix(':').unwrap_or(text);
+        if port.parse::<u16>().is_ok() {
+            return Err(ListenError::NoAddress(format!(":{port}")));
         }
         text.parse().map(ListenAddress::Tcp).map_err(|_| ListenError::NotAnAddress)
     }
@@ -101,8 +102,10 @@ mod tests {
             assert_eq!(listen(text).expect(text).to_string(), text);
         }
         assert_eq!(listen("unix:"), Err(ListenError::NoPath));
-        assert_eq!(listen(":8080"), Err(ListenError::NoAddress(":8080".into())));
-        for text in ["localhost:8080", "127.0.0.1", "8080", "", "127.0.0.1:99999", "::1:80:x"] {
+        for port in [":8080", "8080"] {
+            assert_eq!(listen(port), Err(ListenError::NoAddress(":8080".into())));
+        }
+        for text in ["localhost:8080", "127.0.0.1", "80800", "", "127.0.0.1:99999", "::1:80:x"] {
             assert_eq!(listen(text), Err(ListenError::NotAnAddress), "{text}");
         }
     }

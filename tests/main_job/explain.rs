@@ -210,3 +210,28 @@ fn explain_shows_the_body_that_the_proxy_sends() {
         );
     }
 }
+
+/// Clients are told that a body is no JSON; whoever writes it is told where.
+#[test]
+fn explain_says_where_a_body_is_no_json() {
+    let api = Api::start(RULES);
+    let (folder, policy) = (api.policy.join(""), api.policy.path());
+    let note = |body: &str, more: &[&str]| {
+        api.policy.write("body.json", body);
+        let policy = policy.to_str().expect("UTF-8");
+        let who = ["--user", "ana", "--claim", "roles=support"];
+        let rest = ["POST", "/customers", "--body", "body.json", "--format", "json"];
+        let asked = [&["explain", policy][..], &who, &rest, more].concat();
+        let told = String::from_utf8(run_in(&folder, asked).stdout).expect("UTF-8");
+        let told: Value = serde_json::from_str(&told).expect("JSON");
+        (told["reason"].clone(), told["notes"].as_array().map_or(0, Vec::len), told)
+    };
+    let (reason, notes, told) = note("{\"name\": \"Ann\",}", &[]);
+    assert_eq!((reason, notes), ("body_invalid".into(), 1), "{told}");
+    assert_eq!(told["notes"][0], "the body: not JSON at byte 15");
+    let (_, _, told) = note("{\"a\": 1, \"a\": 2}", &[]);
+    let said = told["notes"][0].as_str().expect("a note");
+    assert!(said.starts_with("the body: a key stands twice"), "{said}");
+    let (reason, notes, told) = note("{\"name\": \"Ann\"}", &[]);
+    assert_eq!((reason, notes), ("granted".into(), 0), "{told}");
+}

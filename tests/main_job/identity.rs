@@ -310,13 +310,16 @@ fn a_token_for_development_is_accepted() {
     let new = |more: &[&str]| {
         let arguments = [&["token", "new", &policy, "--user", "sam"][..], more].concat();
         let made = run_in(folder.path(), arguments);
-        (made.status.code(), String::from_utf8(made.stdout).expect("text"))
+        let [said, warned] =
+            [made.stdout, made.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(warned.contains("warning"), more.contains(&"roles=reads,redas"), "{warned}");
+        (made.status.code(), said)
     };
     let call = |token: &str| {
         let bearer = format!("Bearer {}", token.trim_end());
         api.call_with("", "GET", "/x", &[("Authorization", &bearer)]).status
     };
-    let (status, token) = new(&["--claim", "roles=reads,other"]);
+    let (status, token) = new(&["--claim", "roles=reads,redas"]);
     assert_eq!((status, call(&token)), (Some(0), 200));
     assert_eq!(api.upstream.request().fields.get("x-portcullis-user"), Some("sam"));
     assert_eq!(call(&new(&[]).1), 403, "no roles");
@@ -326,4 +329,12 @@ fn a_token_for_development_is_accepted() {
         "leeway"
     );
     assert_eq!(new(&["--issuer", "https://other.example"]), (Some(2), String::new()));
+    let warned = run_in(
+        folder.path(),
+        ["token", "new", &policy, "--user", "sam", "--claim", "roles=redas,reads"],
+    );
+    assert_eq!(
+        String::from_utf8(warned.stderr).unwrap(),
+        "portcullis: warning: the policy has no role `redas`; did you mean `reads`?\n"
+    );
 }

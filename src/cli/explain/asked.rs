@@ -8,6 +8,7 @@ use crate::decide::{
     self, Body, Decision, Facts, Inquiry, Object, Permit, Preflight, Reason, Refusal,
 };
 use crate::filter::Limits;
+use crate::filter::write::well_formed;
 use crate::policy::snapshot::Snapshot;
 use crate::policy::target::MAX_TARGET;
 use crate::policy::{Target, TargetFault};
@@ -184,6 +185,14 @@ impl Asked {
             true => Err(Refusal::because(Reason::HiddenFieldsAtRisk)),
             false => Ok(()),
         }
+    }
+
+    /// Where the body is no JSON, as far as that can be told. Clients are told only that it is not.
+    pub(in crate::cli) fn body_fault(&self) -> Option<String> {
+        let body = self.body.as_deref().filter(|body| !body.is_empty())?;
+        let kind = self.headers.get(header::CONTENT_TYPE)?.as_bytes();
+        let fault = well_formed(body, &Limits::default()).err()?;
+        kind.windows(4).any(|part| part == b"json").then(|| format!("the body: {fault}"))
     }
 
     /// The request's body, if it has one.

@@ -81,7 +81,7 @@ fn tell(args: &Args, live: &Live) -> Result<Story, String> {
     };
     match asked.judge(&live.snapshot, args.who.find(&live.identity), &mut story) {
         Ok(permit) => carry(&asked, &permit, (response.as_deref(), live), &mut story),
-        Err(Failed::Refused(refusal)) => story.refuse(refusal),
+        Err(Failed::Refused(refusal)) => refuse(refusal, &asked, &mut story),
         Err(Failed::Answered(found)) => story.answer(&found, &live.snapshot),
         Err(Failed::Unknown(what)) => return Err(what),
     }
@@ -97,7 +97,7 @@ fn carry(
 ) {
     story.allow(permit);
     if let Err(refusal) = asked.carry(permit, &live.snapshot) {
-        story.refuse(refusal);
+        refuse(refusal, asked, story);
         if !story.allowed() {
             return;
         }
@@ -108,6 +108,13 @@ fn carry(
     if let Some(response) = response {
         show(response, permit, &live.snapshot, story);
     }
+}
+
+fn refuse(refusal: Refusal, asked: &Asked, story: &mut Story) {
+    if refusal.reason == Reason::BodyInvalid {
+        story.notes.extend(asked.body_fault());
+    }
+    story.refuse(refusal);
 }
 
 /// What the caller sees of a response.

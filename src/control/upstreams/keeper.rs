@@ -34,6 +34,8 @@ pub enum Event<'a> {
         outcome: &'a Result<usize, String>,
         /// Whether it fails since now, or no longer does.
         turned: bool,
+        /// Whether there are addresses of it to go to, of now or of before.
+        has_some: bool,
     },
     /// An endpoint was asked whether it is well.
     Asked {
@@ -126,9 +128,10 @@ async fn keep(source: Arc<Source>, tools: Arc<Tools>) {
     loop {
         // Asked before as well: who is called by a name that is not known yet may be down.
         ask_all(&mut asked, &source, &tools);
-        for Looked { name, outcome, turned } in known.look(&source, &*tools.lookup).await {
+        for Looked { name, outcome, turned, has_some } in known.look(&source, &*tools.lookup).await
+        {
             let (upstream, name, outcome) = (source.id.as_ref(), name.as_ref(), &outcome);
-            (tools.told)(&Event::Looked { upstream, name, outcome, turned });
+            (tools.told)(&Event::Looked { upstream, name, outcome, turned, has_some });
         }
         ask_all(&mut asked, &source, &tools);
         match source.has_names() {

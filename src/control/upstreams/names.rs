@@ -39,6 +39,8 @@ pub(super) struct Looked {
     pub(super) outcome: Result<usize, String>,
     /// Whether it was otherwise the last time: it fails now, or no longer.
     pub(super) turned: bool,
+    /// Whether there are addresses of it, of now or of before.
+    pub(super) has_some: bool,
 }
 
 impl Known {
@@ -61,7 +63,8 @@ impl Known {
             let outcome = outcome.map(|found| self.take_over(at, found));
             let turned = std::mem::replace(&mut self.failing[at], outcome.is_err());
             let turned = turned != outcome.is_err();
-            looked.push(Looked { name: name.clone(), outcome, turned });
+            let has_some = self.addresses[at].is_some();
+            looked.push(Looked { name: name.clone(), outcome, turned, has_some });
         }
         source.find(&self.addresses);
         let lost = looked.iter().find_map(|Looked { name, outcome, .. }| {

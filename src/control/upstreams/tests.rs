@@ -1,6 +1,6 @@
 //! What a policy says of upstreams, and what is found out.
 
-use super::names::{Known, Looking};
+use super::names::{Known, Looked, Looking};
 use super::*;
 use crate::control::load::load;
 use crate::control::store::Live;
@@ -28,10 +28,14 @@ fn ips(count: u32) -> Vec<IpAddr> {
 }
 
 /// One look at everything, with these answers by name.
-fn look(known: &mut Known, source: &Source, answer: fn(&str) -> io::Result<Vec<IpAddr>>) {
+fn look(
+    known: &mut Known,
+    source: &Source,
+    answer: fn(&str) -> io::Result<Vec<IpAddr>>,
+) -> Vec<Looked> {
     let lookup = move |name: Arc<str>| -> Looking { Box::pin(async move { answer(&name) }) };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(known.look(source, &lookup));
+    runtime.block_on(known.look(source, &lookup))
 }
 
 #[test]
@@ -52,6 +56,18 @@ fn p14_a_name_becomes_its_addresses_and_what_is_none_stays() {
     assert_eq!(source.lost(), Some("api: no".to_owned()));
     look(&mut known, &source, |_| Ok(ips(1)));
     assert_eq!((live.upstreams.version(), source.lost()), (2, None));
+}
+
+#[test]
+fn p14_a_name_that_was_never_known_has_no_addresses_that_stay() {
+    let live = live("{id: a, url: http://api}");
+    let source = source(&live.upstreams, "a");
+    let mut known = Known::new(&source);
+    let mut has_some = |answer| look(&mut known, &source, answer)[0].has_some;
+    assert!(!has_some(|_| Err(io::Error::other("no"))));
+    assert!(!has_some(|_| Ok(Vec::new())), "it has no address");
+    assert!(has_some(|_| Ok(ips(1))));
+    assert!(has_some(|_| Err(io::Error::other("no"))));
 }
 
 #[test]

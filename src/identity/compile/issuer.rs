@@ -9,6 +9,7 @@ use crate::identity::jwt::{DEFAULT_LEEWAY, Issuer, MAX_LEEWAY};
 use crate::policy::raw::{RawClaims, RawJwt, RawKeys, RawSecret, Text};
 use crate::source::Span;
 use std::ffi::OsString;
+use std::io::ErrorKind;
 
 impl Compiler<'_> {
     pub(super) fn issuer(&mut self, raw: &RawJwt) -> Option<Issuer> {
@@ -200,7 +201,13 @@ impl Compiler<'_> {
             }
             Err(error) => {
                 let message = format!("`{}` cannot be read: {error}", path.value);
-                self.error(path.span, message, "paths are relative to the policy");
+                let help = match error.kind() {
+                    ErrorKind::PermissionDenied => {
+                        "let the user that runs this read it, and nobody else"
+                    }
+                    _ => "paths are relative to the policy",
+                };
+                self.error(path.span, message, help);
                 None
             }
         }

@@ -77,6 +77,19 @@ fn missing_files_and_variables_are_named() {
 }
 
 #[test]
+fn a_secret_that_may_not_be_read_is_told_to_be_let() {
+    let help = |kind: std::io::ErrorKind| {
+        let mut report = Report::default();
+        let inputs = Inputs { file: &|_| Err(kind.into()), env: &|_| unreachable!() };
+        Identity::compile(Some(&jwt(issuer(&["ES256"]))), &inputs, &mut report);
+        report.problems()[0].help.clone().expect("help")
+    };
+    let denied = help(std::io::ErrorKind::PermissionDenied);
+    assert_eq!(denied, "let the user that runs this read it, and nobody else");
+    assert_eq!(help(std::io::ErrorKind::NotFound), "paths are relative to the policy");
+}
+
+#[test]
 fn p07_every_problem_of_an_issuer_is_said_in_one_run() {
     let raw = RawJwt {
         issuer: text(""),

@@ -1,7 +1,7 @@
 //! Upstreams and routes.
 
 use super::{Fields, Shape, WAIT, condition, duration, tell, text};
-use crate::diag::Report;
+use crate::diag::{Code, Diagnostic, Report};
 use crate::policy::node::{Node, NodeKind};
 use crate::policy::raw::{
     BodyKind, MODES, RawCors, RawHeaders, RawHealth, RawRoute, RawUpstream, RawUpstreamTls,
@@ -75,8 +75,13 @@ pub(super) fn upstream(node: &Node, report: &mut Report) -> Option<RawUpstream> 
     let mut fields = Fields::open(node, &UPSTREAM, report)?;
     let (id, mut urls) = (fields.required_text("id"), fields.one_or_more("url").into_iter());
     let (url, others) = (urls.next(), urls.collect());
-    if url.is_none() && fields.node("url").is_none_or(|node| node.kind == NodeKind::List(vec![])) {
-        fields.missing("url");
+    match fields.required_node("url") {
+        Some(node) if node.kind == NodeKind::List(vec![]) => {
+            let problem = Diagnostic::error(Code::BadValue, node.span, "`url` names no endpoint")
+                .help("write one URL, or a list of them");
+            fields.report().push(problem);
+        }
+        _ => {}
     }
     let host = fields.text("host");
     let protocol = fields

@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(several.address.to_string(), "http://a:80");
         let others: Vec<_> = several.others.iter().map(ToString::to_string).collect();
         assert_eq!(others, ["http://b:81", "unix:/c"]);
-        assert_eq!(resolved("[]"), Err(vec![Code::MissingKey]));
+        assert_eq!(resolved("[]"), Err(vec![Code::BadValue]));
         assert_eq!(resolved("3"), Err(vec![Code::WrongType]));
     }
 
