@@ -71,6 +71,11 @@ impl Beat {
     }
 }
 
+/// How many whole ticks there are in this time.
+pub(super) fn ticks(time: Duration) -> u64 {
+    u64::try_from(time.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn time(ticks: u64) -> Duration {
     TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
 }
@@ -78,10 +83,6 @@ fn time(ticks: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn ticks(time: Duration) -> u64 {
-        u64::try_from(time.as_millis() / TICK.as_millis()).unwrap()
-    }
 
     #[test]
     fn p14_silence_is_asked_about_while_somebody_waits() {

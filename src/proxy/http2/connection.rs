@@ -3,7 +3,7 @@
 //! h2 wants a task of its own for each: it reads and writes, and asks whether the upstream is still
 //! there ([`super::beat`]). It ends when the connection does, or when nobody has it any more.
 
-use super::beat::{Beat, PONG_WITHIN, Step};
+use super::beat::{Beat, PONG_WITHIN, Step, ticks};
 use super::{
     CONNECTION_WINDOW, FIRST_STREAMS, FORGET_RESETS, HEADER_TABLE, MAX_ERRORS, MAX_FRAME,
     MAX_RESETS, SEND_BUFFER, STREAM_WINDOW,
@@ -140,6 +140,16 @@ impl Busy {
         let life = &self.connection.life;
         life.heard.set(life.beat.now());
         life.asked.set(false);
+    }
+
+    /// What was waited for has not come within this time. Where nothing else has come either, no
+    /// other request is to wait here in vain; those that do already may still be answered. (A
+    /// connection of HTTP/1 ends with its late request.)
+    pub(super) fn is_late(&self, within: Duration) {
+        let life = &self.connection.life;
+        if life.beat.now() >= life.heard.get() + ticks(within) {
+            self.retire();
+        }
     }
 
     /// No other request may begin on this connection.

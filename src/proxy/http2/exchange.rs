@@ -66,7 +66,11 @@ pub(in crate::proxy) async fn ask(
         Poll::Ready(()) => Poll::Ready(Err(Unanswered::Late.into())),
         Poll::Pending => waiting.poll(cx, sending),
     });
-    let response = answer.await?;
+    let response = answer.await.inspect_err(|failure| {
+        if failure.why == Unanswered::Late {
+            busy.is_late(within.head);
+        }
+    })?;
     busy.heard();
     Ok((response, Answered { busy, pump: waiting.pump, within }))
 }
