@@ -67,7 +67,8 @@ pub(in crate::proxy) async fn ask(
         Poll::Pending => waiting.poll(cx, sending),
     });
     let response = answer.await.inspect_err(|failure| {
-        if failure.why == Unanswered::Late {
+        // A client that waits for an answer before it goes on is given up for the upstream's silence.
+        if matches!(failure.why, Unanswered::Late | Unanswered::Client) {
             busy.is_late(within.head);
         }
     })?;
