@@ -174,24 +174,15 @@ pub(super) fn says_trailers(headers: &HeaderMap) -> bool {
 /// Takes out what speaks of the bytes before they were filtered or names what is hidden, and says
 /// that what is left is for this caller alone.
 pub(super) fn mark_filtered(headers: &mut HeaderMap, fields: Option<&FieldMasks>) {
-    let for_caches = |name: &&HeaderName| is_for_caches(name.as_str());
-    let mut gone: Vec<HeaderName> = headers.keys().filter(for_caches).cloned().collect();
-    gone.extend(ABOUT_THE_BYTES);
-    // Of items it may stay: nothing is said of their bytes.
-    let is_bytes = |value: &HeaderValue| !value.as_bytes().starts_with(b"items ");
-    gone.extend(
-        headers
-            .get_all(header::CONTENT_RANGE)
-            .iter()
-            .any(is_bytes)
-            .then_some(header::CONTENT_RANGE),
-    );
-    let names_hidden = |value: &HeaderValue| match (value.to_str(), fields) {
-        (Ok(text), Some(fields)) => query::mentions_hidden(text, fields),
-        (Ok(_), None) => false,
-        (Err(_), _) => true,
+    // Those that are there are looked at: most responses have few, and a look for each that may be
+    // would cost more than the decision.
+    let goes = |name: &&HeaderName| {
+        is_for_caches(name.as_str())
+            || ABOUT_THE_BYTES.contains(name)
+            || **name == header::CONTENT_RANGE && is_of_bytes(headers)
+            || LINKS.contains(name) && has_hidden_names(headers, name, fields)
     };
-    gone.extend(LINKS.into_iter().filter(|name| headers.get_all(name).iter().any(names_hidden)));
+    let gone: SmallVec<[HeaderName; 4]> = headers.keys().filter(goes).cloned().collect();
     for name in gone {
         headers.remove(name);
     }
@@ -201,6 +192,20 @@ pub(super) fn mark_filtered(headers: &mut HeaderMap, fields: Option<&FieldMasks>
         }
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+}
+
+/// Of items it may stay: nothing is said of their bytes.
+fn is_of_bytes(headers: &HeaderMap) -> bool {
+    let mut ranges = headers.get_all(header::CONTENT_RANGE).iter();
+    ranges.any(|value| !value.as_bytes().starts_with(b"items "))
+}
+
+fn has_hidden_names(headers: &HeaderMap, name: &HeaderName, fields: Option<&FieldMasks>) -> bool {
+    headers.get_all(name).iter().any(|value| match (value.to_str(), fields) {
+        (Ok(text), Some(fields)) => query::mentions_hidden(text, fields),
+        (Ok(_), None) => false,
+        (Err(_), _) => true,
+    })
 }
 
 /// A reference may carry what the body must not (`/customers?ssn=…`).

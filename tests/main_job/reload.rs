@@ -61,6 +61,14 @@ fn problems(proxy: &Proxy) -> Vec<Value> {
     })
 }
 
+/// What is live changes a moment before it is counted.
+fn wait_for_last_reload(proxy: &Proxy, ok: u64) {
+    eventually(|| match proxy.metric("portcullis_policy_last_reload_ok") {
+        now if now == ok => Ok(()),
+        other => Err(other),
+    });
+}
+
 #[test]
 fn p12_a_broken_policy_changes_nothing_and_says_what_is_wrong() {
     let api = api(&letting("r"));
@@ -105,6 +113,7 @@ fn p12_whatever_is_lost_or_unreadable_the_last_good_policy_stays() {
     ] {
         break_it(&api.policy);
         assert!(!problems(&api.proxy).is_empty());
+        wait_for_last_reload(&api.proxy, 0);
         assert_eq!(api.call("ana:a", "GET", "/things/1").status, 200);
         assert_eq!(api.call("ana:a", "PUT", "/things/1").status, 403);
         api.policy.write("jwt.secret", tokens::SECRET);
@@ -114,6 +123,7 @@ fn p12_whatever_is_lost_or_unreadable_the_last_good_policy_stays() {
             false => Err("the error stays"),
         });
         assert_eq!(api.proxy.policy()["generation"], 1, "what is on disk is what was live");
+        wait_for_last_reload(&api.proxy, 1);
     }
 }
 

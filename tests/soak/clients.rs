@@ -1,6 +1,7 @@
 //! The clients of a soak, a kind a thread. Each turn asks for something of which it is known what
 //! either policy makes of it.
 
+use super::framed;
 use super::tally::{Came, Of};
 use super::upstream::{digest, shown, shown_list};
 use crate::support::client::head;
@@ -20,7 +21,7 @@ pub struct Target {
 /// What one kind of client does, again and again.
 pub type Turn = fn(&Target, usize, &Of<'_>);
 
-pub const KINDS: [(&str, Turn); 9] = [
+pub const KINDS: [(&str, Turn); 10] = [
     ("http/1", things),
     ("http/2", streams),
     ("tls", under_tls),
@@ -30,13 +31,14 @@ pub const KINDS: [(&str, Turn); 9] = [
     ("refused", refused),
     ("upload", uploads),
     ("websocket", websocket),
+    ("grpc", framed::calls),
 ];
 
 /// A client waits longer than any limit of the proxy before it gives up.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 const ENG: (&str, &str) = ("X-API-Key", "eng");
-const ALL: (&str, &str) = ("X-API-Key", "all");
+pub const ALL: (&str, &str) = ("X-API-Key", "all");
 
 /// Twenty requests on one connection, unless it breaks.
 fn things(to: &Target, turn: usize, of: &Of<'_>) {

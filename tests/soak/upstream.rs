@@ -45,6 +45,11 @@ impl SoakUpstream {
         SoakUpstream { address, violations }
     }
 
+    /// Where else is written what should not have come.
+    pub fn kept(&self) -> Arc<Mutex<Vec<String>>> {
+        self.violations.clone()
+    }
+
     /// What has come and should not have.
     pub fn violations(&self) -> Vec<String> {
         self.violations.lock().unwrap().clone()

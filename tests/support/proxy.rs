@@ -84,6 +84,14 @@ impl Proxy {
         self.admin("/policy").json()
     }
 
+    /// The number that `/metrics` gives for this name, with its labels if it has some.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> u64 {
+        let text = self.admin("/metrics").text().to_owned();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().expect("a number")
+    }
+
     /// Waits until a policy of this generation or a later one is live, and returns `/policy`.
     #[track_caller]
     pub fn wait_for_generation(&self, generation: u64) -> serde_json::Value {

@@ -8,6 +8,7 @@
 //! sent nothing. So of one silence only the first comes soon; the next comes after [`PING_AGAIN`].
 
 use crate::proxy::deadline::TICK;
+use std::cell::Cell;
 use std::time::Duration;
 
 /// After so long without a word on which requests wait, the upstream is asked.
@@ -18,6 +19,46 @@ pub const PONG_WITHIN: Duration = Duration::from_secs(10);
 
 /// In one silence, it is asked again after so long.
 pub const PING_AGAIN: Duration = Duration::from_secs(310);
+
+/// Since when nothing has come from an upstream. A request more is no word of its: under a steady
+/// load a silent connection would never be asked about.
+#[derive(Debug)]
+pub(super) struct Silence {
+    /// The tick at which something of a response came last, or the first request after that began.
+    since: Cell<u64>,
+    /// A request has begun since then.
+    asked: Cell<bool>,
+}
+
+impl Silence {
+    /// Of a connection that is new at this tick.
+    pub(super) fn new(now: u64) -> Silence {
+        Silence { since: Cell::new(now), asked: Cell::new(false) }
+    }
+
+    /// A request begins.
+    pub(super) fn is_asked(&self, now: u64) {
+        if !self.asked.replace(true) {
+            self.since.set(now);
+        }
+    }
+
+    /// Something of a response has come.
+    pub(super) fn is_broken(&self, now: u64) {
+        self.since.set(now);
+        self.asked.set(false);
+    }
+
+    /// The tick since which it lasts.
+    pub(super) fn since(&self) -> u64 {
+        self.since.get()
+    }
+
+    /// Whether it has lasted so long.
+    pub(super) fn lasts(&self, now: u64, time: Duration) -> bool {
+        now >= self.since() + ticks(time)
+    }
+}
 
 /// What is known of a connection's life.
 #[derive(Debug, Default)]
@@ -45,8 +86,8 @@ impl Beat {
         self.waits = false;
     }
 
-    /// The time to look has come: at this tick, `heard` being that of the last word or the last
-    /// request, and `busy` whether a request waits.
+    /// The time to look has come: at this tick, `heard` being that since which it is silent, and
+    /// `busy` whether a request waits.
     pub(super) fn step(&mut self, now: u64, heard: u64, busy: bool) -> Step {
         if self.waits {
             return Step::GiveUp;
@@ -71,6 +112,11 @@ impl Beat {
     }
 }
 
+/// How many whole ticks there are in this time.
+fn ticks(time: Duration) -> u64 {
+    u64::try_from(time.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn time(ticks: u64) -> Duration {
     TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
 }
@@ -79,8 +125,21 @@ fn time(ticks: u64) -> Duration {
 mod tests {
     use super::*;
 
-    fn ticks(time: Duration) -> u64 {
-        u64::try_from(time.as_millis() / TICK.as_millis()).unwrap()
+    #[test]
+    fn p14_requests_do_not_break_the_silence_of_an_upstream() {
+        let silence = Silence::new(5);
+        // What lay unused was not silent to anybody: it begins with the first request.
+        for now in 20..40 {
+            silence.is_asked(now);
+            assert_eq!(silence.since(), 20);
+        }
+        let time = TICK * 20;
+        assert!(!silence.lasts(39, time) && silence.lasts(40, time));
+        silence.is_broken(41);
+        assert!(!silence.lasts(60, time) && silence.lasts(61, time));
+        silence.is_asked(70);
+        silence.is_asked(71);
+        assert_eq!(silence.since(), 70);
     }
 
     #[test]

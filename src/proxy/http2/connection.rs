@@ -3,7 +3,7 @@
 //! h2 wants a task of its own for each: it reads and writes, and asks whether the upstream is still
 //! there ([`super::beat`]). It ends when the connection does, or when nobody has it any more.
 
-use super::beat::{Beat, PONG_WITHIN, Step};
+use super::beat::{Beat, PONG_WITHIN, Silence, Step};
 use super::{
     CONNECTION_WINDOW, FIRST_STREAMS, FORGET_RESETS, HEADER_TABLE, MAX_ERRORS, MAX_FRAME,
     MAX_RESETS, SEND_BUFFER, STREAM_WINDOW,
@@ -39,10 +39,7 @@ struct Life {
     /// Nobody has it.
     left: Cell<bool>,
     requests: Cell<usize>,
-    /// The tick at which something of a response came last, or the first request after that began.
-    heard: Cell<u64>,
-    /// A request has begun since then.
-    asked: Cell<bool>,
+    silence: Silence,
     /// Streams that are open, and how many the upstream takes. h2 would keep those beyond and send
     /// them when nobody waits for them any more; so none is given to it before there is a place.
     open: Cell<usize>,
@@ -75,8 +72,7 @@ impl Connection {
             over: Cell::new(false),
             left: Cell::new(false),
             requests: Cell::new(0),
-            heard: Cell::new(beat.now()),
-            asked: Cell::new(false),
+            silence: Silence::new(beat.now()),
             open: Cell::new(0),
             most: Cell::new(FIRST_STREAMS),
             place: Notify::new(),
@@ -103,10 +99,7 @@ impl Connection {
     pub(in crate::proxy) fn begin(self: &Rc<Connection>, idle: Duration) -> Busy {
         let life = &self.life;
         life.requests.set(life.requests.get() + 1);
-        // One request more is no word of the upstream: it may have been silent for long.
-        if !life.asked.replace(true) {
-            life.heard.set(life.beat.now());
-        }
+        life.silence.is_asked(life.beat.now());
         self.unused.clear();
         Busy { connection: self.clone(), idle, placed: Cell::new(false) }
     }
@@ -138,8 +131,17 @@ impl Busy {
     /// Something of the response has come.
     pub(super) fn heard(&self) {
         let life = &self.connection.life;
-        life.heard.set(life.beat.now());
-        life.asked.set(false);
+        life.silence.is_broken(life.beat.now());
+    }
+
+    /// What was waited for has not come within this time. Where nothing else has come either, no
+    /// other request is to wait here in vain; those that do already may still be answered. (A
+    /// connection of HTTP/1 ends with its late request.)
+    pub(super) fn is_late(&self, within: Duration) {
+        let life = &self.connection.life;
+        if life.silence.lasts(life.beat.now(), within) {
+            self.retire();
+        }
     }
 
     /// No other request may begin on this connection.
@@ -233,7 +235,7 @@ impl Life {
             if self.left.get() {
                 return Poll::Ready(());
             }
-            match beat.step(self.beat.now(), self.heard.get(), self.requests.get() > 0) {
+            match beat.step(self.beat.now(), self.silence.since(), self.requests.get() > 0) {
                 Step::GiveUp => return Poll::Ready(()),
                 Step::Rest(time) => self.beat.set(time),
                 Step::Ask => {

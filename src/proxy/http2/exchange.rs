@@ -66,7 +66,12 @@ pub(in crate::proxy) async fn ask(
         Poll::Ready(()) => Poll::Ready(Err(Unanswered::Late.into())),
         Poll::Pending => waiting.poll(cx, sending),
     });
-    let response = answer.await?;
+    let response = answer.await.inspect_err(|failure| {
+        // A client that waits for an answer before it goes on is given up for the upstream's silence.
+        if matches!(failure.why, Unanswered::Late | Unanswered::Client) {
+            busy.is_late(within.head);
+        }
+    })?;
     busy.heard();
     Ok((response, Answered { busy, pump: waiting.pump, within }))
 }

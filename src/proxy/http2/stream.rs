@@ -118,6 +118,9 @@ impl Stream {
         if !self.deadline.is_set() {
             self.deadline.set_until(self.pause, self.end);
         }
-        self.deadline.poll(cx).map(|()| Some(Err(Cut::Upstream)))
+        self.deadline.poll(cx).map(|()| {
+            self.busy.is_late(self.pause);
+            Some(Err(Cut::Upstream))
+        })
     }
 }

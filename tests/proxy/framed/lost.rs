@@ -12,6 +12,7 @@ use h2::Reason;
 use portcullis::settings::Limits;
 use std::net::SocketAddr;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -176,6 +177,31 @@ fn p14_a_silent_upstream_is_504_and_its_stream_is_reset() {
     let cancelled = End::Reset(Some(Reason::CANCEL));
     eventually("the stream is reset", || upstream.requests()[0].end == cancelled);
     assert_eq!(send(&proxy, "GET", ""), 200);
+    assert_eq!(upstream.connections(), 2, "who was silent to the first is not asked in vain again");
+}
+
+/// A slow answer is no silent connection: what comes for others shows that it lives.
+#[test]
+fn p14_a_late_answer_beside_others_leaves_the_connection_in_use() {
+    let upstream = Framed::scripted(|_, seen| match &*seen.method {
+        "GET" => Answer::Silence,
+        _ => Answer::Say(Said::json("{}")),
+    });
+    let limits = Limits { upstream_head: Duration::from_millis(600), ..Limits::default() };
+    let proxy = with(&upstream, ALL, limits);
+    let mut late = proxy.connect();
+    late.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answered = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            assert_eq!(late.response().status, 504);
+            answered.store(true, Ordering::SeqCst);
+        });
+        while !answered.load(Ordering::SeqCst) {
+            assert_eq!(send(&proxy, "POST", ""), 200);
+        }
+    });
+    assert_eq!(send(&proxy, "POST", ""), 200);
     assert_eq!(upstream.connections(), 1, "its neighbours go on");
 }
 
