@@ -25,7 +25,8 @@ fn key() -> String {
 }
 
 /// The lengths of the heads that an upstream gets for two of the same requests, one after the other.
-fn lengths(fields: &str) -> [usize; 2] {
+/// `more` is said of the upstream.
+fn lengths(more: &str, fields: &str) -> [usize; 2] {
     let (sender, heads) = channel();
     let sender = Mutex::new(sender);
     let upstream = Raw::new(move |_, talk| {
@@ -37,7 +38,7 @@ fn lengths(fields: &str) -> [usize; 2] {
         }
     });
     let policy = format!(
-        "policy: 1\nupstreams: [{{id: far, url: \"http://{}\", protocol: h2}}]\n{RULES}",
+        "policy: 1\nupstreams: [{{id: far, url: \"http://{}\", protocol: h2{more}}}]\n{RULES}",
         upstream.address
     );
     let proxy = Proxy::with(&policy, NOBODY, Limits::default());
@@ -50,9 +51,19 @@ fn lengths(fields: &str) -> [usize; 2] {
 
 #[test]
 fn p08_a_key_in_a_header_of_the_policys_own_is_kept_in_no_table() {
-    let [first, second] = lengths(&format!("X-Tenant-Key: {}\r\n", key()));
+    let [first, second] = lengths("", &format!("X-Tenant-Key: {}\r\n", key()));
     assert!(first > 875 && second > 875, "{first}, {second}");
     let other = format!("X-Tenant-Key: {0}\r\nX-Other: {0}\r\n", key());
-    let [first, second] = lengths(&other);
+    let [first, second] = lengths("", &other);
     assert!(first > 2 * 875 && second > 875 && second < 2 * 875, "{first}, {second}");
+}
+
+#[test]
+fn p08_the_secret_of_an_upstream_is_kept_in_no_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("far.secret");
+    std::fs::write(&file, key()).unwrap();
+    let credential = format!(", credential: {{header: X-Far, file: \"{}\"}}", file.display());
+    let [first, second] = lengths(&credential, &format!("X-Tenant-Key: {}\r\n", key()));
+    assert!(first > 2 * 875 && second > 2 * 875, "{first}, {second}");
 }
