@@ -89,7 +89,7 @@ pub enum StartError {
     Policy(Box<NotLoaded>),
     /// The admin address could not be taken.
     #[error(
-        "{error}. {origin}. Give it an address of its own (`127.0.0.1:0` takes a free port), or \
+        "{error}; {origin}; give it an address of its own (`127.0.0.1:0` takes a free port), or \
          switch it `off`"
     )]
     Admin {
