@@ -1,9 +1,9 @@
 //! Connections of load balancers, which say first for whom they connect.
 
 use super::connection::{self, opening};
-use super::io::Socket;
 use super::pool::TELL_AGAIN;
 use super::proxy_protocol::{self, Announced, FIXED, Malformed};
+use super::socket::Socket;
 use super::worker::Worker;
 use crate::control::store::LiveTls;
 use crate::identity::Peer;

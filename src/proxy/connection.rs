@@ -2,11 +2,12 @@
 
 use super::deadline::Deadline;
 use super::headers::Forwarded;
-use super::io::{ClientIo, Pulse, Socket};
+use super::io::{ClientIo, Pulse};
 use super::link::MAX_BUFFER;
 use super::proxy_protocol::SIGNATURE;
 use super::reply::Reply;
 use super::request;
+use super::socket::Socket;
 use super::tls::{self, Secure};
 use super::tunnel::{Near, Tunnel};
 use super::worker::Worker;

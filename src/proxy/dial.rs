@@ -1,6 +1,6 @@
 //! Opening a socket to an upstream.
 
-use super::io::Socket;
+use super::socket::Socket;
 use crate::policy::upstream::UpstreamAddress;
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -6,8 +6,8 @@
 use super::AtEnd;
 use super::answer::{self, Answer};
 use super::deadline::Deadline;
-use super::io::Socket;
 use super::sending::{Broken, Sending};
+use super::socket::Socket;
 use bytes::{Bytes, BytesMut};
 use std::cell::RefCell;
 use std::fmt;

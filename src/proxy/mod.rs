@@ -51,6 +51,7 @@ mod rest;
 mod sending;
 mod shape;
 mod sieve;
+mod socket;
 mod sources;
 mod story;
 mod tls;

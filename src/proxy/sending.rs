@@ -4,7 +4,7 @@
 //! The head is bytes from the moment that the request is made, so that it can be written twice
 //! without a copy, where the first connection died before it answered.
 
-use super::io::Socket;
+use super::socket::Socket;
 use super::trailers::Trailers;
 use super::upload::{Part, RequestBody, Upload};
 use bytes::{Buf, Bytes};

@@ -11,7 +11,7 @@ use super::{
 use crate::proxy::AtEnd;
 use crate::proxy::connection::CLOSING;
 use crate::proxy::deadline::Deadline;
-use crate::proxy::io::Socket;
+use crate::proxy::socket::Socket;
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
 use h2::{Ping, PingPong};

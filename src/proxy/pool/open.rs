@@ -4,8 +4,8 @@ use super::endpoint::{Endpoint, Used};
 use super::{Pool, SendError, To};
 use crate::policy::upstream::UpstreamAddress;
 use crate::proxy::dial::connect;
-use crate::proxy::io::Socket;
 use crate::proxy::link::Link;
+use crate::proxy::socket::Socket;
 use crate::proxy::{AtEnd, tls};
 use crate::tls::UpstreamTls;
 

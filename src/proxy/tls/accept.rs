@@ -4,7 +4,7 @@ use super::Secure;
 use super::shown::Shown;
 use crate::control::store::LiveTls;
 use crate::proxy::connection::opening;
-use crate::proxy::io::Socket;
+use crate::proxy::socket::Socket;
 use crate::proxy::worker::Worker;
 use crate::tls::server::H2;
 use crate::tls::{Handshake, HandshakeFault};

@@ -1,6 +1,6 @@
 //! The handshake with an upstream.
 
-use crate::proxy::io::Socket;
+use crate::proxy::socket::Socket;
 use crate::tls::UpstreamTls;
 use rustls::Error;
 use std::io;
