@@ -109,8 +109,7 @@ pub(super) async fn serve(
         socket = accepted.0;
         secure = Some(Box::new(accepted.1));
     }
-    let clock = &worker.clock;
-    let pulse = Pulse::new(clock.deadline(), clock.deadline(), &worker.limits);
+    let pulse = Pulse::new(&worker.clock, worker.turn.clone(), &worker.limits);
     let Some(first) = first_bytes(&worker, &mut socket, &pulse).await else { return };
     let is_http2 = match &secure {
         None => first.starts_with(PREFACE),

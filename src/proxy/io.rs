@@ -1,10 +1,11 @@
 //! The client's byte stream under HTTP, with its clocks.
 
 use super::connection::CLOSING;
-use super::deadline::Deadline;
+use super::deadline::{Clock, Deadline};
 use super::frames::Frames;
 use super::framing::Framing;
 use super::socket::Socket;
+use super::turn::{Outbox, Turn};
 use crate::settings::Limits;
 use bytes::{Buf, Bytes};
 use std::cell::{Cell, RefCell};
@@ -22,6 +23,9 @@ pub(super) struct Pulse {
     pub(super) reading: Rc<Deadline>,
     /// Passes when the client has taken no bytes for too long.
     pub(super) writing: Rc<Deadline>,
+    turn: Rc<Turn>,
+    /// What is written waits for the end of the turn.
+    late: Cell<bool>,
     requests: Cell<usize>,
     framing: RefCell<Framing>,
     /// Of HTTP/2, which is framed otherwise.
@@ -38,7 +42,7 @@ pub(super) struct Pulse {
 /// what passes.
 #[derive(Debug)]
 pub(super) struct ClientIo {
-    socket: Socket,
+    out: Rc<RefCell<Outbox>>,
     first: Bytes,
     pulse: Rc<Pulse>,
     /// Bytes that may still be thrown away after our last word.
@@ -47,11 +51,14 @@ pub(super) struct ClientIo {
 
 impl Pulse {
     /// The clocks of a connection that has just been accepted.
-    pub(super) fn new(reading: Rc<Deadline>, writing: Rc<Deadline>, limits: &Limits) -> Rc<Pulse> {
+    pub(super) fn new(clock: &Clock, turn: Rc<Turn>, limits: &Limits) -> Rc<Pulse> {
+        let (reading, writing) = (clock.deadline(), clock.deadline());
         reading.set(limits.header_timeout);
         Rc::new(Pulse {
             reading,
             writing,
+            turn,
+            late: Cell::new(false),
             requests: Cell::new(0),
             framing: RefCell::default(),
             frames: RefCell::default(),
@@ -73,6 +80,7 @@ impl Pulse {
     /// A request's head is complete.
     pub(super) fn begin(&self) {
         self.requests.set(self.requests.get() + 1);
+        self.late.set(false);
         self.reading.clear();
         if let Some(frames) = &mut *self.frames.borrow_mut() {
             frames.served();
@@ -166,6 +174,12 @@ impl Pulse {
         }
     }
 
+    /// The response has taken work, and may be written together with others ([`super::turn`]). HTTP/2
+    /// has an order of its own of what it writes, and counts what its client has taken.
+    pub(super) fn may_be_late(&self) {
+        self.late.set(self.frames.borrow().is_none());
+    }
+
     fn gives_way(&self) -> bool {
         self.frames.borrow().as_ref().is_some_and(|frames| frames.gives_way())
     }
@@ -222,7 +236,7 @@ impl Pulse {
 impl ClientIo {
     /// A stream that begins with bytes which have been read already.
     pub(super) fn new(socket: Socket, first: Bytes, pulse: Rc<Pulse>) -> ClientIo {
-        ClientIo { socket, first, pulse, linger: None }
+        ClientIo { out: Outbox::new(socket), first, pulse, linger: None }
     }
 
     /// The same, where this much had been read ahead.
@@ -240,9 +254,13 @@ impl ClientIo {
         }
         let mut space = [0; WAKING];
         let mut buf = ReadBuf::new(&mut space);
-        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buf))?;
+        ready!(self.poll_socket(cx, &mut buf))?;
         self.first = Bytes::copy_from_slice(buf.filled());
         Poll::Ready(Ok(!self.first.is_empty()))
+    }
+
+    fn poll_socket(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.out.borrow_mut().socket).poll_read(cx, buf)
     }
 
     /// Where the client is still sending, reads on for a moment: bytes that arrive at a closed
@@ -256,7 +274,7 @@ impl ClientIo {
         let mut waste = [0; 4096];
         while *left > 0 {
             let mut buf = ReadBuf::new(&mut waste);
-            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buf))?;
+            ready!(Pin::new(&mut self.out.borrow_mut().socket).poll_read(cx, &mut buf))?;
             match buf.filled().len() {
                 0 => break,
                 n => *left = left.saturating_sub(n),
@@ -278,7 +296,7 @@ impl AsyncRead for ClientIo {
             return Poll::Pending;
         }
         if self.first.is_empty() {
-            ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
+            ready!(self.poll_socket(cx, buf))?;
         } else {
             let n = self.first.len().min(buf.remaining());
             buf.put_slice(&self.first[..n]);
@@ -294,20 +312,31 @@ impl AsyncRead for ClientIo {
 
 impl AsyncWrite for ClientIo {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.socket).poll_write(cx, buf);
-        self.pulse.wrote(result)
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
+        if self.pulse.late.get() && Outbox::takes(&self.out, &self.pulse.turn, cx, bufs) {
+            let length = bufs.iter().map(|buf| buf.len()).sum();
+            return self.pulse.wrote(Poll::Ready(Ok(length)));
+        }
+        let out = &mut *self.out.borrow_mut();
+        let result = match out.poll_empty(cx) {
+            Poll::Ready(Ok(())) => match bufs {
+                // Cheaper than a list of one.
+                [one] => Pin::new(&mut out.socket).poll_write(cx, one),
+                _ => Pin::new(&mut out.socket).poll_write_vectored(cx, bufs),
+            },
+            earlier => earlier.map(|failed| failed.map(|()| 0)),
+        };
         self.pulse.wrote(result)
     }
 
@@ -315,10 +344,18 @@ impl AsyncWrite for ClientIo {
         true
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.socket).poll_flush(cx);
-        if self.socket.holds_back() {
-            // What is written is taken by TLS first; whether the client takes it shows here.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let out = &mut *self.out.borrow_mut();
+        if out.is_due() {
+            return Poll::Ready(Ok(()));
+        }
+        // Whether the client takes what was taken here shows here.
+        let behind = out.socket.holds_back() || !out.is_empty();
+        let result = match out.poll_empty(cx) {
+            Poll::Ready(Ok(())) => Pin::new(&mut out.socket).poll_flush(cx),
+            earlier => earlier,
+        };
+        if behind {
             self.pulse.flushed(&result);
         }
         result
@@ -326,7 +363,13 @@ impl AsyncWrite for ClientIo {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.linger.is_none() {
-            ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
+            let out = &mut *self.out.borrow_mut();
+            if !out.is_empty() {
+                let written = out.poll_empty(cx);
+                self.pulse.flushed(&written);
+                ready!(written)?;
+            }
+            ready!(Pin::new(&mut out.socket).poll_shutdown(cx))?;
         }
         match self.pulse.has_unread() {
             true => self.poll_linger(cx),
@@ -338,7 +381,7 @@ impl AsyncWrite for ClientIo {
 impl Drop for ClientIo {
     fn drop(&mut self) {
         if self.pulse.must_reset() {
-            self.socket.reset();
+            self.out.borrow().socket.reset();
         }
     }
 }

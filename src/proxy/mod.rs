@@ -59,6 +59,7 @@ mod told;
 mod totals;
 mod trailers;
 mod tunnel;
+mod turn;
 mod upgrade;
 mod upload;
 mod watched;

@@ -157,6 +157,9 @@ impl Way<'_> {
             true => Accepts::read(canonical.headers()),
             false => Accepts::default(),
         };
+        if shown.is_limited() {
+            self.client.pulse.may_be_late();
+        }
         let tells = Tells::of(&permit, canonical.headers(), version);
         if permit.rows().is_some() && !permit.is_monitored() {
             canonical.read_whole();

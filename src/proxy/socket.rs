@@ -33,6 +33,16 @@ impl Socket {
         }
     }
 
+    /// Writes what can be written now.
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => stream.try_write(bytes),
+            Socket::Unix(stream) => stream.try_write(bytes),
+            // What TLS writes depends on what it has read.
+            Socket::Tls(_) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
     /// What ALPN has chosen; `None` where there is no TLS, and in it where nothing was.
     pub(super) fn chosen(&self) -> Option<Option<&[u8]>> {
         match self {

@@ -14,6 +14,7 @@ use super::pool::{Pool, TELL_AGAIN, To};
 use super::random::Random;
 use super::socket::Socket;
 use super::sources::Sources;
+use super::turn::Turn;
 use super::{AtEnd, Door, ProxyConfig, Recorder, Share};
 use crate::control::upstreams::Spot;
 use crate::control::{Live, Reader};
@@ -40,6 +41,8 @@ pub(super) struct Worker {
     pub(super) limits: Limits,
     /// The one clock.
     pub(super) clock: Rc<Clock>,
+    /// When responses are written.
+    pub(super) turn: Rc<Turn>,
     /// Connections to upstreams.
     pub(super) pool: Pool,
     /// Where records go.
@@ -144,12 +147,15 @@ pub(super) fn run(
             let (worker, stop) = (worker.clone(), stop.clone());
             accepting.push(tokio::task::spawn_local(accept(worker, listener, door, stop)));
         }
+        let turn = worker.turn.clone();
+        let turns = tokio::task::spawn_local(async move { turn.run().await });
         worker.clone().keep_time(stop).await;
         for task in accepting {
             // One that has panicked has been told of, and accepts no more.
             let _panicked = task.await;
         }
         worker.drain().await;
+        turns.abort();
         Ok(())
     })
 }
@@ -162,6 +168,7 @@ impl Worker {
         Rc::new(Worker {
             limits: config.limits.clone(),
             clock,
+            turn: Rc::default(),
             pool,
             recorder,
             budget: Budget::new(all.held),

@@ -22,5 +22,6 @@ mod paths;
 mod refusals;
 pub(crate) mod support;
 mod timeouts;
+mod turns;
 mod upstream;
 mod websocket;
