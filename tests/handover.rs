@@ -171,12 +171,21 @@ fn p15_a_new_process_starts_beside_an_old_one_and_stays_alone() {
 #[test]
 fn p15_a_request_on_its_way_when_the_drain_begins_is_answered() {
     let (upstream, policy) = (Upstream::json("{}"), TempPolicy::file(OPEN));
-    let mut proxy = Proxy::start(&upstream, &policy);
+    let start = Start::new().upstream(&upstream).policy(policy.path());
+    let mut proxy = start.environment("PORTCULLIS_WORKERS", "1").ready();
     let mut fresh: Vec<_> = (0..8).map(|_| Client::connect(proxy.address)).collect();
     // Accepted in order, so those before it have been.
     assert_eq!(client::call(proxy.address, "GET", "/a", &[]).status, 200);
+    let mut first = Client::connect(proxy.address);
     proxy.terminate();
-    proxy.wait_for_line("draining");
+    // The worker, which is the only one, hears of it a moment later.
+    eventually(|| {
+        let sent = first.try_send(client::head("GET", "/a", &[], None));
+        match sent.is_ok().then(|| first.try_read()) {
+            Some(Ok(answer)) if answer.head.fields.get("connection").is_none() => Err("it stays"),
+            _ => Ok(()),
+        }
+    });
     for client in &mut fresh {
         let answer = client.call("GET", "/a", &[]);
         assert_eq!((answer.status, answer.head.fields.get("connection")), (200, Some("close")));
