@@ -215,6 +215,34 @@ fn p12_a_credential_that_expires_cuts_a_stream() {
     assert_eq!(proxy.record().reason, Reason::Unauthenticated);
 }
 
+/// The wait for a stream is a part of it: an upstream that says nothing yet is asked no longer.
+#[test]
+fn p12_whoever_waits_for_a_stream_is_refused_when_it_is_no_longer_allowed() {
+    let time = humantime::format_rfc3339_seconds(SystemTime::now() + Duration::from_secs(3));
+    let expires = policy("").replace("roles: [reads]", &format!("roles: [reads], expires: {time}"));
+    let less = policy("").replacen("access: r}], schemas", "access: c}], schemas", 1);
+    for (first, then, status, reason) in [
+        (&expires, None, 401, Reason::Unauthenticated),
+        (&policy(""), Some(&less), 403, Reason::NoGrant),
+    ] {
+        let (never, pieces) = channel();
+        let pieces = Mutex::new(Some(pieces));
+        let upstream = Upstream::scripted(move |_, _| {
+            Answer::Pieces(pieces.lock().unwrap().take().expect("one request"))
+        });
+        let proxy = Proxy::with(first, &format!("http://{}", upstream.address), brisk());
+        let mut client = proxy.connect();
+        client.send(GET.replacen("\r\n", "\r\nHost: a\r\nX-Api-Key: ana\r\n", 1));
+        eventually("it is on its way", || upstream.requests().len() == 1);
+        if let Some(then) = then {
+            proxy.reload(then, 2);
+        }
+        assert_eq!(client.response().status, status);
+        assert_eq!(proxy.record().reason, reason);
+        drop(never);
+    }
+}
+
 /// Where nothing is hidden nobody reads the body; it is held to what is allowed all the same, where
 /// the route or the client says that it lasts. A document goes to its end.
 #[test]
