@@ -1,7 +1,7 @@
 //! Upstreams that refuse, break off, fall silent or go: what is sent again, and what never is.
 
 use super::raw::{Raw, field};
-use super::upstream::{Answer, End, Framed, Said};
+use super::upstream::{Answer, End, Framed, Said, Seen};
 use super::{ask, converse, open, request, with};
 use crate::proxy::support::{NOBODY, Proxy, eventually};
 use crate::support::frames::{
@@ -165,6 +165,14 @@ fn p14_who_does_not_speak_http_2_is_502() {
     assert_eq!(send(&nobody, "GET", ""), 502);
 }
 
+/// Is silent to a GET.
+fn answers_posts(_: usize, seen: &Seen) -> Answer {
+    match &*seen.method {
+        "GET" => Answer::Silence,
+        _ => Answer::Say(Said::json("{}")),
+    }
+}
+
 #[test]
 fn p14_a_silent_upstream_is_504_and_its_stream_is_reset() {
     let upstream = Framed::scripted(|n, _| match n {
@@ -183,10 +191,7 @@ fn p14_a_silent_upstream_is_504_and_its_stream_is_reset() {
 /// A slow answer is no silent connection: what comes for others shows that it lives.
 #[test]
 fn p14_a_late_answer_beside_others_leaves_the_connection_in_use() {
-    let upstream = Framed::scripted(|_, seen| match &*seen.method {
-        "GET" => Answer::Silence,
-        _ => Answer::Say(Said::json("{}")),
-    });
+    let upstream = Framed::scripted(answers_posts);
     let limits = Limits { upstream_head: Duration::from_millis(600), ..Limits::default() };
     let proxy = with(&upstream, ALL, limits);
     let mut late = proxy.connect();
@@ -208,10 +213,7 @@ fn p14_a_late_answer_beside_others_leaves_the_connection_in_use() {
 /// Requests beyond what the upstream takes wait, as long as an answer may take.
 #[test]
 fn p14_a_request_that_finds_no_free_stream_waits_and_is_504() {
-    let upstream = Framed::limited(1, |_, seen| match &*seen.method {
-        "GET" => Answer::Silence,
-        _ => Answer::Say(Said::json("{}")),
-    });
+    let upstream = Framed::limited(1, answers_posts);
     let limits = Limits { upstream_head: Duration::from_millis(600), ..Limits::default() };
     let proxy = with(&upstream, ALL, limits);
     let mut first = proxy.connect();
