@@ -404,7 +404,7 @@ const MAX_OPTIONS: usize = 12;
 
 const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b',');
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Says how much of a body was filtered, to callers who may know.
 pub(super) const FILTERED: HeaderName = HeaderName::from_static("x-portcullis-filtered");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");

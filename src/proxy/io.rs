@@ -349,7 +349,8 @@ impl AsyncWrite for ClientIo {
         if out.is_due() {
             return Poll::Ready(Ok(()));
         }
-        // Whether the client takes what was taken here shows here.
+        // What a turn has left, and what TLS holds, counts as written: whether the client takes it
+        // shows here.
         let behind = out.socket.holds_back() || !out.is_empty();
         let result = match out.poll_empty(cx) {
             Poll::Ready(Ok(())) => Pin::new(&mut out.socket).poll_flush(cx),

@@ -4,6 +4,7 @@
 //! the pointers that the client itself sent.
 
 use super::grpc;
+use super::headers::X_REQUEST_ID;
 use super::pool::SendError;
 use super::reply::{Reply, Source};
 use super::story::Story;
@@ -11,14 +12,11 @@ use crate::decide::{Reason, Refusal};
 use crate::identity::{Ask, Challenge};
 use crate::problem;
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode, Version};
 
 /// Seconds after which less may be under way.
 const LESS_IS_UNDER_WAY: u32 = 1;
-
-/// So that whoever is refused can say which refusal it was: the log has it under this id.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The type of every refusal.
 pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static(problem::MEDIA_TYPE);
@@ -95,8 +93,9 @@ pub(super) fn refuse(refused: Refused, asked: &Asked, mut story: Box<Story>) -> 
     let source = if head { Source::Empty } else { Source::Whole(problem.into()) };
     let mut fields = HeaderMap::new();
     story.mark_crossing(&mut fields);
+    // So that whoever is refused can say which refusal it was: the log has it under this id.
     if let Ok(id) = HeaderValue::from_str(&story.record().request_id) {
-        fields.insert(REQUEST_ID, id);
+        fields.insert(X_REQUEST_ID, id);
     }
     let mut response = Response::new(Reply::new(source, story));
     *response.status_mut() = status;

@@ -5,7 +5,7 @@ use super::story::{Caller, Heard, Story};
 use crate::cli::who::{Found, now};
 use crate::decide::body::BodyCheck;
 use crate::decide::{
-    self, Body, Decision, Facts, Inquiry, Object, Permit, Preflight, Reason, Refusal,
+    self, Body, Decision, Facts, Inquiry, Object, Permit, Preflight, Reason, Refusal, media,
 };
 use crate::filter::Limits;
 use crate::filter::write::well_formed;
@@ -190,9 +190,9 @@ impl Asked {
     /// Where the body is no JSON, as far as that can be told. Clients are told only that it is not.
     pub(in crate::cli) fn body_fault(&self) -> Option<String> {
         let body = self.body.as_deref().filter(|body| !body.is_empty())?;
-        let kind = self.headers.get(header::CONTENT_TYPE)?.as_bytes();
-        let fault = well_formed(body, &Limits::default()).err()?;
-        kind.windows(4).any(|part| part == b"json").then(|| format!("the body: {fault}"))
+        let claims = media::is_json(&self.headers);
+        let fault = claims.then(|| well_formed(body, &Limits::default()))?.err()?;
+        Some(format!("the body: {fault}"))
     }
 
     /// The request's body, if it has one.
