@@ -2,6 +2,7 @@
 //! checked all the same.
 
 use super::fault::Fault;
+use super::marks::Marks;
 use super::scan::{Digits, Input, hex, number, plain, space};
 use super::whole;
 
@@ -78,8 +79,25 @@ impl Blind {
             let Some(after) = self.resume(input, pos)? else { return Ok(None) };
             pos = after;
         }
+        // What is no container needs no marks.
+        let alone = self.open == 0 && self.expect == Expect::Value;
+        if let Some(first) = input.bytes.get(pos).filter(|_| alone)
+            && let Some(end) = whole::scalar(input.bytes, pos, *first)
+        {
+            return Ok(Some(self.stop(Expect::After, end)));
+        }
+        self.walk_on(input, pos, &mut Marks::new(input.bytes))
+    }
+
+    /// As [`Blind::walk`], where nothing has been cut, with the marks of these bytes.
+    pub fn walk_on(
+        &mut self,
+        input: Input<'_>,
+        mut pos: usize,
+        marks: &mut Marks<'_>,
+    ) -> Result<Option<usize>, Fault> {
         loop {
-            pos = self.run(input.bytes, pos);
+            pos = self.run(input.bytes, pos, marks);
             if self.expect == Expect::After && self.open == 0 {
                 return Ok(Some(pos));
             }
@@ -97,7 +115,7 @@ impl Blind {
     /// Reads tokens that are whole, one after the other, and stops before the first that is not,
     /// or is not right: [`Blind::step`] reads that. One function, so that the state stays in
     /// registers, and the order of tokens is the order of code: nothing asks what is expected.
-    fn run(&mut self, bytes: &[u8], mut pos: usize) -> usize {
+    fn run(&mut self, bytes: &[u8], mut pos: usize, marks: &mut Marks<'_>) -> usize {
         let mut value_comes = self.expect == Expect::Value;
         if !value_comes && self.expect != Expect::After {
             return pos;
@@ -107,6 +125,10 @@ impl Blind {
             if value_comes {
                 let Some(&first) = bytes.get(pos) else { return self.stop(Expect::Value, pos) };
                 match first {
+                    b'"' => match whole::string(bytes, pos + 1, marks) {
+                        Some(end) => pos = end,
+                        None => return self.stop(Expect::Value, pos),
+                    },
                     b'{' | b'[' => {
                         let Some(next) = self.enter(first == b'{') else {
                             return self.stop(Expect::Value, pos);
@@ -114,7 +136,7 @@ impl Blind {
                         object = first == b'{';
                         pos = space(bytes, pos + 1);
                         match bytes.get(pos) {
-                            Some(b'"') if object => match whole::member(bytes, pos) {
+                            Some(b'"') if object => match whole::member(bytes, pos, marks) {
                                 Some(value) => {
                                     pos = value;
                                     continue;
@@ -144,12 +166,21 @@ impl Blind {
                 if self.open == 0 {
                     return self.stop(Expect::After, pos);
                 }
+                // Most members follow one another without white space.
+                if object && let Some(member) = whole::short_member(bytes, pos, *b",\"", marks) {
+                    if let Some(end) = member.end {
+                        pos = end;
+                        continue;
+                    }
+                    pos = member.value;
+                    break;
+                }
                 pos = space(bytes, pos);
                 match bytes.get(pos) {
                     Some(b',') if object => {
                         let key = space(bytes, pos + 1);
                         let quote = bytes.get(key) == Some(&b'"');
-                        match quote.then(|| whole::member(bytes, key)).flatten() {
+                        match quote.then(|| whole::member(bytes, key, marks)).flatten() {
                             Some(value) => pos = value,
                             None => return self.stop(Expect::Key, key),
                         }

@@ -6,6 +6,7 @@
 mod held;
 mod limited;
 mod pairs;
+mod pass;
 mod run;
 mod told;
 
@@ -15,6 +16,7 @@ use super::Limits;
 use super::blind::{Blind, DEEPEST, Expect};
 use super::fault::Fault;
 use super::key::Key;
+use super::marks::Marks;
 use super::mask::{HIDE, Mask, NodeId, SHOW, Types};
 use super::pen::Pen;
 use super::scan::{Input, plain, space};
@@ -118,9 +120,10 @@ impl Engine {
     /// Reads a piece of the input.
     pub fn read(&mut self, input: Input<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
         self.pen.begin();
-        let mut pos = self.run(input, 0, out)?;
+        let mut marks = Marks::new(input.bytes);
+        let mut pos = self.run(input, 0, &mut marks, out)?;
         while let Some(next) = self.step(input, pos, out)? {
-            pos = self.run(input, next, out)?;
+            pos = self.run(input, next, &mut marks, out)?;
         }
         self.pen.end(input.bytes, out);
         self.held_within_limit(self.pen.held().len(), input.offset(input.bytes.len()))
@@ -321,7 +324,7 @@ impl Engine {
 
     /// A value of type `is` stands where `id` applies: it passes or is removed, and the pointers
     /// through here fit or do not.
-    #[inline]
+    #[inline(always)]
     fn judge(
         &mut self,
         id: NodeId,
@@ -330,7 +333,12 @@ impl Engine {
         input: Input<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Fault> {
-        if self.fits(id, is)? {
+        // Where one pointer alone leads, nothing can be unfit.
+        let fits = match self.mask.plan(id).ways.is_empty() {
+            true => self.mask.node(id).types.accept(is),
+            false => self.fits(id, is)?,
+        };
+        if fits {
             self.keep(input, out);
             return Ok(());
         }
@@ -372,7 +380,7 @@ impl Engine {
         Ok(self.mask.node(id).types.accept(is))
     }
 
-    #[inline]
+    #[inline(always)]
     fn open(
         &mut self,
         node: NodeId,
@@ -393,7 +401,7 @@ impl Engine {
         Ok(pos + 1)
     }
 
-    #[inline]
+    #[inline(always)]
     fn close(
         &mut self,
         input: Input<'_>,

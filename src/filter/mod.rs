@@ -24,6 +24,7 @@ mod follow;
 pub mod form;
 mod inside;
 mod key;
+mod marks;
 pub mod mask;
 mod pair;
 mod parts;

@@ -88,32 +88,31 @@ pub(super) fn plain(bytes: &[u8], pos: usize) -> usize {
     skip(bytes, pos, |byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f), specials)
 }
 
-/// As [`plain`], in a block; `None` if all of it is the plain inside of a string.
+/// The bytes of a block that are not the plain inside of a string.
 #[inline(always)]
-pub(super) fn stop(block: &[u8; BLOCK]) -> Option<usize> {
-    let marks = specials(u8x16::new(*block)).to_bitmask();
-    // The mask says to the compiler what a block's length says to us.
-    (marks != 0).then(|| marks.trailing_zeros() as usize % BLOCK)
-}
-
-#[inline(always)]
-fn specials(block: u8x16) -> u8x16 {
-    let controls = block.min(u8x16::splat(0x1f)).simd_eq(block);
-    block.simd_eq(u8x16::splat(b'"')) | block.simd_eq(u8x16::splat(b'\\')) | controls
+pub(super) fn specials(block: u8x16) -> u8x16 {
+    // A control character is less than a quote, and with this bit turned nothing is between them.
+    let turned = block ^ u8x16::splat(0x02);
+    let quote_or_control = turned.min(u8x16::splat(b'"' ^ 0x02)).simd_eq(turned);
+    block.simd_eq(u8x16::splat(b'\\')) | quote_or_control
 }
 
 /// The first byte at or after `pos` that is no decimal digit; the length if there is none.
 #[inline(always)]
 pub(super) fn digits(bytes: &[u8], pos: usize) -> usize {
-    skip(
-        bytes,
-        pos,
-        |byte| byte.is_ascii_digit(),
-        |block| {
-            let digits = block - u8x16::splat(b'0');
-            !digits.min(u8x16::splat(9)).simd_eq(digits)
-        },
-    )
+    skip(bytes, pos, |byte| byte.is_ascii_digit(), others_than_digits)
+}
+
+/// The bytes of a block that are no decimal digits, as bits.
+#[inline(always)]
+pub(super) fn non_digits(block: &[u8; BLOCK]) -> u32 {
+    others_than_digits(u8x16::new(*block)).to_bitmask()
+}
+
+#[inline(always)]
+fn others_than_digits(block: u8x16) -> u8x16 {
+    let digits = block - u8x16::splat(b'0');
+    !digits.min(u8x16::splat(9)).simd_eq(digits)
 }
 
 /// The first byte at or after `pos` that is not white space. Most often that is the one at `pos`.
@@ -125,7 +124,7 @@ pub(super) fn space(bytes: &[u8], pos: usize) -> usize {
     }
 }
 
-#[inline]
+#[inline(never)]
 fn spaces(bytes: &[u8], pos: usize) -> usize {
     skip(
         bytes,

@@ -207,6 +207,44 @@ fn keys_may_hold_what_stands_between_keys() {
     }
 }
 
+/// What is read in one go is read as carefully as what is read token by token, also where enough
+/// follows for the former.
+#[test]
+fn p11_only_a_quote_begins_a_key_and_only_a_comma_comes_before_it() {
+    let mask = object(&[("x", HIDE), ("", HIDE)]);
+    for inside in [
+        r#""a":1,\a":2"#,
+        "\"a\":1,\u{1}a\":2",
+        r#""a":1,a":2"#,
+        r#"\a":1"#,
+        "\u{1}a\":1",
+        r#""a":1{"b":2"#,
+        r#""a":"1"{"b":2"#,
+        r#""a":1,,"b":2"#,
+        r#","a":1"#,
+        r#"{"a":1"#,
+        r#""a":1,"b"2"#,
+        r#""a":1,"b";2"#,
+        r#""a":"v"v"#,
+        r#""a":"v","#,
+        "\"a\":\"v\u{1f}\"",
+        "\"a\u{1f}\":1",
+    ] {
+        for text in [inside.into(), format!(r#""x":{{{inside}}}"#), format!(r#""b":{{{inside}}}"#)]
+        {
+            let text = format!(r#"{{{text},"z":"{}"}}"#, "-".repeat(80));
+            assert!(matches!(filter(&mask, &text), Err(Fault::Grammar { .. })), "{text}");
+        }
+    }
+    let text = r#"{"":1,"a":"","":2}"#;
+    assert!(matches!(filter(&mask, text), Err(Fault::DuplicateKey { .. })));
+    let long = "-".repeat(80);
+    let text =
+        format!(r#"{{"":"{long}","a":"","b":{{"":"","x":"{long}"}},"x":"{long}","c":"{long}"}}"#);
+    let shown = format!(r#"{{"a":"","b":{{"":"","x":"{long}"}},"c":"{long}"}}"#);
+    assert_eq!(filter(&mask, &text).unwrap(), shown);
+}
+
 #[test]
 fn p11_bad_json_is_a_fault_in_shown_and_in_hidden_parts() {
     let mask = object(&[("x", HIDE)]);

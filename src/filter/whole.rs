@@ -4,13 +4,15 @@
 //! `None` says that a token goes on behind the bytes, or is none, and a reader that keeps its state
 //! ([`super::blind`], [`super::key`]) begins it again and says which.
 
-use super::scan::{BLOCK, digits, hex, plain, space, stop};
+use super::marks::Marks;
+use super::scan::{BLOCK, digits, hex, non_digits, plain, space};
+use std::num::NonZero;
 
 /// The end of the string, number or word that begins at `pos` with `first`.
 #[inline(always)]
 pub(super) fn scalar(bytes: &[u8], pos: usize, first: u8) -> Option<usize> {
     match first {
-        b'"' => short_text(bytes, pos + 1),
+        b'"' => text(bytes, pos + 1),
         b'-' | b'0'..=b'9' => number(bytes, pos, first),
         b't' => word(bytes, pos, b"true"),
         b'f' => word(bytes, pos, b"false"),
@@ -21,42 +23,60 @@ pub(super) fn scalar(bytes: &[u8], pos: usize, first: u8) -> Option<usize> {
 
 /// Where the value begins whose key begins with the quote at `pos`.
 #[inline(always)]
-pub(super) fn member(bytes: &[u8], pos: usize) -> Option<usize> {
-    match short_key(bytes, pos) {
-        Some((_, value, _)) => Some(value),
-        None => any_member(bytes, pos),
-    }
-}
-
-#[inline(never)]
-fn any_member(bytes: &[u8], pos: usize) -> Option<usize> {
-    let end = text(bytes, pos + 1)?;
+pub(super) fn member(bytes: &[u8], pos: usize, marks: &mut Marks<'_>) -> Option<usize> {
+    let end = string(bytes, pos + 1, marks)?;
     let colon = space(bytes, end);
     (bytes.get(colon) == Some(&b':')).then_some(colon + 1)
 }
 
-/// Most keys: short, without an escape, their colon and their value right behind. The key's length,
-/// where the value begins, and with which byte. One look at the length of the bytes is enough for
-/// all of it.
-#[inline(always)]
-pub(super) fn short_key(bytes: &[u8], pos: usize) -> Option<(usize, usize, u8)> {
-    let window = bytes.get(pos..)?.first_chunk::<{ BLOCK + 4 }>()?;
-    let length = stop(window[1..].first_chunk()?)?;
-    let is_key = window[0] == b'"' && window[length + 1] == b'"' && window[length + 2] == b':';
-    let value = window[length + 3];
-    (is_key && value > b' ').then_some((length, pos + length + 3, value))
+/// A member behind a comma: its key and the first token of its value.
+pub(super) struct Short<'a> {
+    /// The key, which needs no decoding.
+    pub key: &'a [u8],
+    /// Where the value begins.
+    pub value: usize,
+    /// The value's first byte.
+    pub first: u8,
+    /// The end of the value, if it is a string.
+    pub end: Option<usize>,
 }
 
-/// The end of a string, from its first byte.
+/// Most members: behind `lead`, a comma and a quote, a short key without an escape and the value
+/// right behind. If that is a short string, one look says where both end.
 #[inline(always)]
-fn short_text(bytes: &[u8], pos: usize) -> Option<usize> {
-    if let Some(window) = bytes.get(pos..).and_then(|rest| rest.first_chunk::<BLOCK>())
-        && let Some(length) = stop(window)
-        && window[length] == b'"'
-    {
-        return Some(pos + length + 1);
+pub(super) fn short_member<'a>(
+    bytes: &'a [u8],
+    pos: usize,
+    lead: [u8; 2],
+    marks: &mut Marks<'_>,
+) -> Option<Short<'a>> {
+    let (begin, rest) = bytes.get(pos..)?.split_first_chunk()?;
+    if *begin != lead {
+        return None;
     }
-    text(bytes, pos)
+    let ends = marks.window(pos + lead.len());
+    let length = NonZero::new(ends)?.trailing_zeros() as usize;
+    let [quote, colon, first] = *rest.get(length..length + 3)?.first_chunk()?;
+    if [quote, colon] != *b"\":" || first <= b' ' {
+        return None;
+    }
+    // The value's own quote is the second mark, and its end the third.
+    let ends = ends & (ends - 1);
+    let ends = ends & ends.wrapping_sub(1);
+    let end = NonZero::new(ends).map_or(0, |ends| ends.trailing_zeros() as usize);
+    let whole = first == b'"' && ends != 0 && rest.get(end) == Some(&b'"');
+    let value = pos + length + 4;
+    Some(Short { key: &rest[..length], value, first, end: whole.then_some(pos + end + 3) })
+}
+
+/// The end of a string, from its first byte, with the marks of these bytes.
+#[inline(always)]
+pub(super) fn string(bytes: &[u8], pos: usize, marks: &mut Marks<'_>) -> Option<usize> {
+    let end = marks.first(pos);
+    match bytes.get(end)? {
+        b'"' => Some(end + 1),
+        _ => text_with_escapes(bytes, end),
+    }
 }
 
 /// The end of a string, from a place inside of it.
@@ -70,7 +90,8 @@ pub(super) fn text(bytes: &[u8], pos: usize) -> Option<usize> {
     }
 }
 
-/// As [`text`], from a backslash on.
+/// As [`text`], from the first mark on.
+#[inline(never)]
 fn text_with_escapes(bytes: &[u8], mut pos: usize) -> Option<usize> {
     loop {
         match bytes.get(pos)? {
@@ -97,6 +118,33 @@ fn escape(bytes: &[u8], pos: usize) -> Option<usize> {
 /// The end of a number (RFC 8259 section 6). Only the byte behind it can say that it has ended.
 #[inline(always)]
 fn number(bytes: &[u8], pos: usize, first: u8) -> Option<usize> {
+    let short =
+        bytes.get(pos..).and_then(<[u8]>::first_chunk).and_then(|bytes| short_number(bytes, first));
+    match short {
+        Some(length) => Some(pos + length),
+        None => any_number(bytes, pos, first),
+    }
+}
+
+/// The length of a number without an exponent that ends in this block.
+#[inline(always)]
+fn short_number(block: &[u8; BLOCK], first: u8) -> Option<usize> {
+    let minus = u32::from(first == b'-');
+    let others = non_digits(block) & !minus;
+    let whole = NonZero::new(others)?.trailing_zeros() as usize % BLOCK;
+    let first = minus as usize;
+    let zeros = block[first] == b'0' && whole > first + 1;
+    let others = others & (others - 1);
+    let (behind, digits) = match block[whole] {
+        b'.' => (NonZero::new(others)?.trailing_zeros() as usize % BLOCK, whole + 1),
+        _ => (whole, first),
+    };
+    (behind > digits && !zeros && whole > first && !matches!(block[behind], b'e' | b'E'))
+        .then_some(behind)
+}
+
+#[inline(never)]
+fn any_number(bytes: &[u8], pos: usize, first: u8) -> Option<usize> {
     let whole = pos + usize::from(first == b'-');
     let mut end = match bytes.get(whole)? {
         b'0' => whole + 1,
@@ -225,26 +273,84 @@ mod tests {
             (r#""a"#, None),
             (r#""a" "#, None),
         ] {
-            assert_eq!(member(text.as_bytes(), 0), value, "{text}");
+            let bytes = text.as_bytes();
+            assert_eq!(member(bytes, 0, &mut Marks::new(bytes)), value, "{text}");
         }
     }
 
     #[test]
-    fn a_window_says_what_a_long_look_says() {
-        let behind = " ".repeat(40);
-        for length in 0..20 {
-            for (odd, colon) in [("", ":1"), ("", " :1"), ("", ": 1"), ("", "1"), ("\\n", ":1")] {
-                let text = format!("\"{odd}{}\"{colon}{behind}", "k".repeat(length));
+    fn a_number_is_read_alike_wherever_its_bytes_end() {
+        for text in
+            ["0", "-0", "-", "12", "-7.5", "1.", "1.5.2", "00", "-01", "0.", "1e5", "1.5E-3"]
+        {
+            for behind in [",", "]", " ", "x", "-", ".", ",1,2.5,77777777777777777777"] {
+                let text = format!("{text}{behind}");
                 let bytes = text.as_bytes();
-                assert_eq!(member(bytes, 0), any_member(bytes, 0), "{text}");
-                assert_eq!(scalar(bytes, 0, b'"'), super::text(bytes, 1), "{text}");
-                let short = short_key(bytes, 0);
-                let is_short = odd.is_empty() && colon == ":1" && length < BLOCK;
-                assert_eq!(short, is_short.then_some((length, length + 3, b'1')), "{text}");
+                let any = any_number(bytes, 0, bytes[0]);
+                assert_eq!(number(bytes, 0, bytes[0]), any, "{text}");
+                let long = format!("{text}{}", " ".repeat(40));
+                assert_eq!(
+                    number(long.as_bytes(), 0, bytes[0]),
+                    any_number(long.as_bytes(), 0, bytes[0])
+                );
             }
-            let cut = format!("{{\"{}", "k".repeat(length));
-            assert_eq!(member(cut.as_bytes(), 1), None);
         }
-        assert_eq!(short_key(format!("k\":1{behind}").as_bytes(), 0), None);
+    }
+
+    #[test]
+    fn a_short_member_is_what_its_parts_are() {
+        for length in 0..70 {
+            let key = "k".repeat(length);
+            for value in
+                ["1", "\"\"", "\"v\"", "\"a longer one, of forty bytes or even more\"", "{"]
+            {
+                for room in [0, 1, 40] {
+                    let text = format!(",\"{key}\":{value}{}", " ".repeat(room));
+                    let Some(short) = short(&text) else {
+                        assert!(length >= 32, "{text}");
+                        continue;
+                    };
+                    assert_eq!(short.key, key.as_bytes());
+                    assert_eq!(short.value, length + 4, "{text}");
+                    assert_eq!(short.first, value.as_bytes()[0]);
+                    let end = value.starts_with('"').then_some(length + 4 + value.len());
+                    assert!(short.end.is_none() || short.end == end, "{text}");
+                    assert!(short.end == end || length + value.len() > 32, "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_short_member_is_none() {
+        for text in [
+            "",
+            ",",
+            ",\"",
+            ",\"a",
+            ",\"a\"",
+            ",\"a\":",
+            ",\"a\": 1",
+            ",\"a\" :1",
+            ",\"a\"1:1",
+            ", \"a\":1",
+            "{\"a\":1",
+            ",\\a\":1",
+            ",\u{1}a\":1",
+            ",a\":1",
+            ",\"\\u0061\":1",
+            ",\"a\u{1}\":1",
+        ] {
+            assert!(short(text).is_none(), "{text}");
+            assert!(short(&format!("{text}{}", " ".repeat(70))).is_none(), "{text}");
+        }
+        for value in ["\"", "\"v", "\"\\n\"", "\"\t\""] {
+            assert_eq!(short(&format!(",\"a\":{value}")).unwrap().end, None, "{value}");
+        }
+    }
+
+    fn short(text: &str) -> Option<Short<'_>> {
+        let bytes = text.as_bytes();
+        short_member(bytes, 0, *b",\"", &mut Marks::new(bytes))
     }
 }

@@ -5,12 +5,14 @@
 //! white space, what is wrong) is not read here: the run stops before it, and [`Engine::step`]
 //! reads it as if there had been no run. So there is one place that knows how each of them goes.
 
+use super::pass::Passed;
 use super::{Engine, Frame, Inside, Limited};
 use crate::filter::blind::Expect;
 use crate::filter::fault::Fault;
+use crate::filter::marks::Marks;
 use crate::filter::mask::{HIDE, SHOW, Types};
 use crate::filter::pen::WHITE;
-use crate::filter::scan::{Input, plain, space};
+use crate::filter::scan::{Input, space};
 use crate::filter::whole;
 
 /// What is to be done with a value.
@@ -36,6 +38,7 @@ impl Engine {
         &mut self,
         input: Input<'_>,
         start: usize,
+        marks: &mut Marks<'_>,
         out: &mut Vec<u8>,
     ) -> Result<usize, Fault> {
         if !self.can_run() {
@@ -51,6 +54,12 @@ impl Engine {
             let (end, limit) = (if object { b'}' } else { b']' }, self.key.limit());
             // The members or elements of one container, up to its end or one that opens.
             loop {
+                if object {
+                    match self.pass(input, (pos, first), &limited, seen, marks, out)? {
+                        Passed::At(now) => (pos, first) = now,
+                        Passed::Cut => return Ok(bytes.len()),
+                    }
+                }
                 let Some((at, mut byte)) = solid(bytes, pos) else { return self.stop(first, pos) };
                 if byte == end {
                     self.close(input, at, out)?;
@@ -64,7 +73,7 @@ impl Engine {
                     (value, byte) = token;
                 }
                 let child = if object {
-                    let Some((key, token)) = key(bytes, (value, byte), limit) else {
+                    let Some((key, token)) = key(bytes, (value, byte), limit, marks) else {
                         return self.stop(first, pos);
                     };
                     let child = limited.member(&mut self.seen[seen..], key);
@@ -92,7 +101,7 @@ impl Engine {
                 let end = match byte {
                     b'{' | b'[' => {
                         self.blind.start(self.depth.saturating_sub(self.frames.len()));
-                        self.blind.walk(input, value)?
+                        self.blind.walk_on(input, value, marks)?
                     }
                     _ => match whole::scalar(bytes, value, byte) {
                         None => {
@@ -197,20 +206,15 @@ fn solid_behind(bytes: &[u8], pos: usize) -> Option<Token> {
 
 /// A key that needs no decoding, and the first token of its value.
 #[inline(always)]
-fn key(bytes: &[u8], (at, _): Token, limit: usize) -> Option<(&[u8], Token)> {
-    match whole::short_key(bytes, at) {
-        Some((length, value, byte)) if length <= limit => {
-            Some((&bytes[at + 1..][..length], (value, byte)))
-        }
-        _ => any_key(bytes, at, limit),
-    }
-}
-
-#[inline(never)]
-fn any_key(bytes: &[u8], at: usize, limit: usize) -> Option<(&[u8], Token)> {
+fn key<'a>(
+    bytes: &'a [u8],
+    (at, quote): Token,
+    limit: usize,
+    marks: &mut Marks<'_>,
+) -> Option<(&'a [u8], Token)> {
     let start = at + 1;
-    let end = plain(bytes, start);
-    if bytes[at] != b'"' || bytes.get(end) != Some(&b'"') || end - start > limit {
+    let end = marks.first(start);
+    if quote != b'"' || bytes.get(end) != Some(&b'"') || end - start > limit {
         return None;
     }
     let Some((colon, b':')) = solid(bytes, end + 1) else { return None };
