@@ -119,6 +119,7 @@ fn others_than_digits(block: u8x16) -> u8x16 {
 #[inline(always)]
 pub(super) fn space(bytes: &[u8], pos: usize) -> usize {
     match bytes.get(pos) {
+        Some(b' ') if bytes.get(pos + 1).is_some_and(|byte| *byte > b' ') => pos + 1,
         Some(0..=b' ') => spaces(bytes, pos),
         _ => pos,
     }
